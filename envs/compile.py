@@ -1,0 +1,121 @@
+"""Putting a game's rules and the engine's loop together, for plain Python and for the compilers.
+
+Rules stay ordinary functions. `link` makes copies of a function and of everything it calls in which names stand for what
+the backend wants: the game's rules in place of the engine's blanks, constants such as the frame stack, and, for compiled
+backends, compiled functions. `fingerprint` is a hash of the same tree, down to bytecode and constants, so that an edit of
+a rule, a helper, a sprite or the engine is always noticed by the cache on disk.
+"""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import kernel
+from .errors import GameError
+from .game import Game
+
+Function = Callable[..., Any]
+
+
+def replacements(game: Game, obs_type: str = "planes", frame_stack: int = 1) -> dict[str, Any]:
+    """What the engine's blanks stand for in this game."""
+    views = {"planes": kernel.see_planes, "features": kernel.see_features}
+    return {
+        "reset": game.reset,
+        "step": game.step,
+        "observe": game.observe,
+        "draw": game.draw,
+        "see": views.get(obs_type, kernel.see_pixels),
+        "FRAME_STACK": frame_stack,
+        "CANVAS": game.canvas,
+    }
+
+
+def link(function: Function, names: Mapping[str, Any], wrap: Callable[[Function], Any] = lambda f: f) -> Any:
+    """Copy `function` and all it calls, with `names` replaced in the engine's own module and `wrap` around each copy."""
+    return _Linker(names, wrap).copy(function)
+
+
+class _Linker:
+    def __init__(self, names: Mapping[str, Any], wrap: Callable[[Function], Any]) -> None:
+        self.names, self.wrap = names, wrap
+        self.done: dict[Function, Any] = {}
+        self.open: list[Function] = []
+
+    def copy(self, function: Function) -> Any:
+        if function in self.done:
+            return self.done[function]
+        if function in self.open:
+            raise GameError(f"{function.__module__}.{function.__name__} calls itself; rules cannot be recursive")
+        self.open.append(function)
+        scope = {"__name__": function.__module__, "__builtins__": __builtins__}
+        scope |= {name: self.value(value) for name, value in global_values(function, self.names)}
+        cells = tuple(CellType(self.value(cell.cell_contents)) for cell in function.__closure__ or ())
+        twin = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, cells)
+        twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+        self.open.pop()
+        self.done[function] = self.wrap(twin)
+        return self.done[function]
+
+    def value(self, value: Any) -> Any:
+        return self.copy(value) if isinstance(value, FunctionType) else value
+
+
+def global_values(function: Function, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The global names that a function reads, with their values; builtins such as `min` left out."""
+    engine = function.__module__ == kernel.__name__
+    for name in sorted(global_names(function.__code__)):
+        if engine and name in names:
+            yield name, names[name]
+        elif name in function.__globals__:
+            yield name, function.__globals__[name]
+
+
+def global_names(code: CodeType) -> set[str]:
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return names.union(*(global_names(const) for const in code.co_consts if isinstance(const, CodeType)))
+
+
+def fingerprint(function: Function, names: Mapping[str, Any], *extra: Any) -> str:
+    """A hash of everything that decides what the linked function computes."""
+    digest = hashlib.sha256()
+    seen: set[Function] = set()
+
+    def add(value: Any) -> None:
+        if isinstance(value, FunctionType):
+            if value not in seen:
+                seen.add(value)
+                add_code(value.__code__)
+                add(value.__defaults__)
+                for cell in value.__closure__ or ():
+                    add(cell.cell_contents)
+                for name, item in global_values(value, names):
+                    digest.update(name.encode())
+                    add(item)
+            digest.update(value.__qualname__.encode())
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+        elif isinstance(value, (tuple, list)):
+            digest.update(f"{type(value).__name__}{len(value)}".encode())
+            for item in value:
+                add(item)
+        elif isinstance(value, (ModuleType, BuiltinFunctionType, type)):
+            digest.update(value.__name__.encode())
+        else:
+            digest.update(f"{type(value).__name__}={value!r};".encode())
+
+    def add_code(code: CodeType) -> None:
+        digest.update(code.co_code)
+        digest.update(repr((code.co_names, code.co_varnames, code.co_argcount)).encode())
+        for const in code.co_consts:
+            add_code(const) if isinstance(const, CodeType) else add(const)
+
+    add(function)
+    add(extra)
+    return digest.hexdigest()

@@ -1,0 +1,207 @@
+"""Compiled kernels for CPU cores: Numba turns rules into LLVM code, and the machine code is kept on disk.
+
+Numba is imported only where a game is compiled for the first time. What it makes is optimised once more with the sizes of
+all buffers known, saved as an object file, and from then on loaded by llvmlite alone, in a millisecond. A kernel is called
+through ctypes with the address of a table of its buffers, which costs half a microsecond and frees the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from .compile import fingerprint, link
+from .errors import GameError
+
+RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception
+_engines: dict[str, tuple[Any, Callable[..., int]]] = {}  # kernels of this process, with the memory that holds them
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """What a kernel must know of one array argument: its items, and its shape after the first axis."""
+
+    dtype: np.dtype
+    inner_shape: tuple[int, ...] = ()
+
+    @staticmethod
+    def of(array: np.ndarray) -> Buffer:
+        return Buffer(array.dtype, array.shape[1:])
+
+
+def compile_cpu(
+    name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]
+) -> Callable[[int, int, int], int]:
+    """Compile `function(*arrays, int, int) -> int` and return a callable `(address of table, int, int) -> int`.
+
+    The table holds an address and a length for each array. `name` is the game's, for error messages.
+    """
+    key = fingerprint(function, names, [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape) for b in buffers])
+    with _lock:
+        if key not in _engines:
+            machine = _Machine()
+            path = cache_folder() / f"{name}-{function.__name__}-{machine.hash(key)}.o"
+            code = _read(path)
+            if code is None:
+                code = machine.compile(name, _numba_ir(name, function, names, buffers))
+                _write(path, code)
+            _engines[key] = machine.load(code)
+        return _engines[key][1]
+
+
+def table_of(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The table that a kernel reads: an address and a length for each array, one after the other."""
+    return np.array([number for array in arrays for number in (array.ctypes.data, len(array))], np.int64)
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: `$LUDUS_CACHE_DIR`, else `ludus` in the user's cache folder."""
+    if chosen := os.environ.get("LUDUS_CACHE_DIR"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ludus"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "ludus"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
+
+
+def _read(path: Path) -> bytes | None:
+    """The object file, if it is there and whole."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Save under a temporary name and rename; a folder that cannot be written costs only the time to compile again."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        os.replace(temporary, path)
+    except OSError:
+        pass
+
+
+def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]) -> str:
+    """LLVM code of the linked function, with an `entry` that takes the table."""
+    import numba
+    from numba.core.errors import NumbaError
+    from numba.np.numpy_support import from_dtype
+
+    arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
+    signature = numba.types.int64(*arrays, numba.types.int64, numba.types.int64)
+    # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
+    jit = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+    try:
+        dispatcher = link(function, names, jit)
+        dispatcher.compile(signature)
+    except NumbaError as error:
+        raise GameError(f"{name}: its rules do not compile. Numba says: {_one_line(error)}") from error
+    result = dispatcher.overloads[tuple(signature.args)]
+    return result.library.get_llvm_str() + _entry(result.fndesc.llvm_func_name, buffers)
+
+
+def _one_line(error: Exception) -> str:
+    """The lines of Numba's report that say what is wrong and where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = [line for line in lines if not line.startswith(("Failed in nopython", "File ", "During", "- ", ">>>", "There are"))]
+    where = [line for line in lines if line.startswith(("During: lowering", "During: typing", "File "))]
+    return " ".join([*what[:2], *where[:1]])
+
+
+def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
+    """An LLVM function that reads the table and calls Numba's, which wants each array as seven or more separate values.
+
+    All sizes but the lengths are written as constants, so that the optimiser can unroll and vectorise over them.
+    """
+    lines, arguments = [], ["ptr %result", "ptr %error"]
+    for k, buffer in enumerate(buffers):
+        for word, kind in ((2 * k, "ptr"), (2 * k + 1, "i64")):
+            lines.append(f"%at{word} = getelementptr i64, ptr %table, i64 {word}")
+            lines.append(f"%word{word} = load {kind}, ptr %at{word}")
+        data, length = f"%word{2 * k}", f"%word{2 * k + 1}"
+        strides = [buffer.dtype.itemsize]
+        for size in reversed(buffer.inner_shape):
+            strides.insert(0, strides[0] * size)
+        shape = [length, *map(str, buffer.inner_shape)]
+        count = f"%count{k}"  # items in all
+        lines.append(f"{count} = mul i64 {length}, {int(np.prod(buffer.inner_shape))}")
+        arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {data}"]
+        arguments += [f"i64 {number}" for number in (*shape, *strides)]
+    body = "\n  ".join(lines)
+    return f"""
+define i64 @entry(ptr %table, i64 %first, i64 %last) {{
+  %result = alloca i64
+  %error = alloca ptr
+  {body}
+  %status = call i32 @{callee}({", ".join(arguments)}, i64 %first, i64 %last)
+  %value = load i64, ptr %result
+  %ok = icmp eq i32 %status, 0
+  %answer = select i1 %ok, i64 %value, i64 {RAISED}
+  ret i64 %answer
+}}
+"""
+
+
+class _Machine:
+    """This computer's code generator."""
+
+    def __init__(self) -> None:
+        import llvmlite
+        import llvmlite.binding as llvm
+
+        self.llvm = llvm
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.name, self.features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        self.version = llvmlite.__version__
+
+    def hash(self, key: str) -> str:
+        """The kernel's key on this processor and with these compilers."""
+        from importlib.metadata import version
+
+        parts = (key, self.name, self.features, self.version, version("numba"), sys.platform, sys.implementation.cache_tag)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+    def _target(self) -> Any:
+        target = self.llvm.Target.from_default_triple()
+        return target.create_target_machine(cpu=self.name, features=self.features, opt=3, jit=True, codemodel="jitdefault")
+
+    def compile(self, name: str, ir: str) -> bytes:
+        """Optimise the whole module, now that the sizes are known, and return an object file."""
+        module = self.llvm.parse_assembly(ir)
+        for function in module.functions:
+            if not function.is_declaration and function.name != "entry":
+                function.linkage = "internal"  # free to be inlined and dropped
+        module.verify()
+        target = self._target()
+        passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
+        passes.getModulePassManager().run(module, passes)
+        c_library = ctypes.CDLL(None)
+        for function in module.functions:  # a later process, without Numba, must find all that is called
+            if function.is_declaration and not function.name.startswith("llvm.") and not hasattr(c_library, function.name):
+                raise GameError(f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices")
+        return target.emit_object(module)
+
+    def load(self, code: bytes) -> tuple[Any, Callable[..., int]]:
+        """Put an object file into memory; returns its keeper and the function."""
+        engine = self.llvm.create_mcjit_compiler(self.llvm.parse_assembly(""), self._target())
+        engine.add_object_file(self.llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        return engine, kind(engine.get_function_address("entry"))

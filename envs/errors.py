@@ -1,0 +1,29 @@
+"""What can go wrong, one class each; every message is one line that says what was wrong and what would be right."""
+
+
+class LudusError(Exception):
+    """The base of all errors that Ludus raises on purpose; the command line prints them and exits with 2."""
+
+
+class GameError(LudusError, ValueError):
+    """A game's declaration or its rules break the contract."""
+
+
+class RuleError(LudusError, RuntimeError):
+    """A rule misbehaved while it ran: it wrote outside its record, or returned something that is not a number."""
+
+
+class UnknownGame(LudusError, LookupError):
+    """No game has that name."""
+
+
+class OptionError(LudusError, ValueError):
+    """An argument of `make_vec`, `make_sb3` or `Simulator` is out of range."""
+
+
+class ActionError(LudusError, ValueError):
+    """Actions of the wrong shape, kind or range."""
+
+
+class NotReset(LudusError, RuntimeError):
+    """A step where a reset was due."""

@@ -1,0 +1,214 @@
+"""The engine's own loop: what happens to one game in one step, around the rules.
+
+Written once, in the same plain Python as the rules, and compiled with them: `compile.link` puts a game's `reset`, `step`
+and `observe` or `draw` in the place of the functions of that name below. It runs as it stands in plain Python too.
+
+All buffers are arrays over games; `i` is a game's index:
+
+    records (N,)         the game's record               raw (N, itemsize)   the same memory as bytes
+    clocks (N,)          the engine's record, `CLOCK`    streams (N, 2)      random counters, uint64
+    settings (1,)        `SETTINGS`                      levels (L,)         seeds of levels, int64
+    actions (N,)         int64                           obs, final_obs      (N, rows, columns, channels)
+    reward (N,)          float32                         terminated, truncated (N,) bool
+    episode_return (N,)  float32 and episode_length (N,) int32: of the episode that ended in this step, else untouched
+"""
+
+import numpy as np
+
+from .rng import ENGINE, GAME, SHIFT_11, TO_UNIT, level_stream, next_bits, scale
+
+CLOCK = np.dtype([("total_reward", "f8"), ("elapsed", "i4"), ("last_action", "i2"), ("over", "?")], align=True)
+SETTINGS = np.dtype(
+    [
+        ("repeat_action_probability", "f8"),
+        ("max_episode_steps", "i8"),  # 0: no limit
+        ("autoreset", "i8"),
+        ("num_actions", "i8"),
+        ("num_levels", "i8"),  # 0: every episode is new
+        ("action_map", "(32,)i8"),  # the chosen action set -> the game's actions
+    ],
+    align=True,
+)
+DISABLED, SAME_STEP, NEXT_STEP = 0, 1, 2  # autoreset, in Gymnasium's terms
+OVER = -(1 << 40)  # see find_fault
+FRAME_STACK = 1  # replaced when linked, as are the canvas's size and the functions below
+CANVAS = (1.0, 1.0)
+
+
+def reset(s, random):
+    """Replaced by the game's rule."""
+
+
+def step(s, action, random):
+    """Replaced by the game's rule."""
+    return 0.0, False
+
+
+def observe(s, planes):
+    """Replaced by the game's rule."""
+
+
+def draw(s, canvas):
+    """Replaced by the game's rule."""
+
+
+def see(s, frame):
+    """Replaced by one of the three below."""
+
+
+def see_planes(s, frame):
+    """The game's grids; `frame` is (rows, columns, planes)."""
+    frame[:] = 0
+    observe(s, frame)
+
+
+def see_features(s, frame):
+    """The game's numbers; `frame` is (1, 1, features)."""
+    frame[:] = 0
+    observe(s, frame[0, 0])
+
+
+def see_pixels(s, frame):
+    """RGB or grayscale; `frame` is (size, size, 3 or 1)."""
+    draw(s, (frame, CANVAS[0], CANVAS[1]))
+
+
+def look(s, frame, first_of_episode):
+    """Write the observation. In a stack of frames the newest comes last; an episode starts with copies of its first."""
+    if FRAME_STACK == 1:
+        see(s, frame)
+        return
+    rows, columns, channels = frame.shape
+    step_back = channels // FRAME_STACK
+    newest = channels - step_back
+    if not first_of_episode:
+        for row in range(rows):
+            for column in range(columns):
+                for channel in range(newest):
+                    frame[row, column, channel] = frame[row, column, channel + step_back]
+    see(s, frame[:, :, newest:])
+    if first_of_episode:
+        for row in range(rows):
+            for column in range(columns):
+                for channel in range(newest):
+                    frame[row, column, channel] = frame[row, column, newest + channel % step_back]
+
+
+def copy_frame(source, target):
+    """Copy one observation; a plain loop, since assigning slices would allocate."""
+    rows, columns, channels = source.shape
+    for row in range(rows):
+        for column in range(columns):
+            for channel in range(channels):
+                target[row, column, channel] = source[row, column, channel]
+
+
+def begin_episode(i, records, raw, clocks, streams, settings, levels):
+    """Start a new episode in game `i`."""
+    clock, random = clocks[i], streams[i]
+    clock.total_reward, clock.elapsed, clock.last_action, clock.over = 0.0, 0, 0, False
+    num_levels = settings[0].num_levels
+    if num_levels > 0:
+        random[GAME] = level_stream(levels[scale(next_bits(random, ENGINE), num_levels)])
+    raw[i, :] = 0
+    reset(records[i], random)
+
+
+def choose_action(action, clock, random, setting):
+    """The game's action, after the chosen action set and sticky actions (Machado et al. 2018)."""
+    chosen = setting.action_map[action]
+    if setting.repeat_action_probability > 0.0:
+        unit = np.float64(next_bits(random, ENGINE) >> SHIFT_11) * TO_UNIT
+        if unit < setting.repeat_action_probability:
+            chosen = np.int64(clock.last_action)
+        clock.last_action = chosen
+    return chosen
+
+
+def step_game(
+    i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+    episode_return, episode_length,
+):  # fmt: skip
+    """Advance game `i` by one step; return 1 if its episode ended, else 0."""
+    clock, setting = clocks[i], settings[0]
+    if clock.over and setting.autoreset == NEXT_STEP:
+        begin_episode(i, records, raw, clocks, streams, settings, levels)
+        reward[i], terminated[i], truncated[i] = 0.0, False, False
+        look(records[i], obs[i], True)
+        return 0
+
+    action = choose_action(actions[i], clock, streams[i], setting)
+    gain, dead = step(records[i], action, streams[i])
+    clock.elapsed += 1
+    clock.total_reward += gain
+    late = not dead and clock.elapsed == setting.max_episode_steps
+    reward[i], terminated[i], truncated[i] = gain, dead, late
+    if not (dead or late):
+        look(records[i], obs[i], False)
+        return 0
+
+    clock.over = True
+    episode_return[i], episode_length[i] = clock.total_reward, clock.elapsed
+    if setting.autoreset != SAME_STEP:
+        look(records[i], obs[i], False)
+        return 1
+    if FRAME_STACK > 1:  # the stack goes on from here
+        copy_frame(obs[i], final_obs[i])
+    look(records[i], final_obs[i], False)
+    begin_episode(i, records, raw, clocks, streams, settings, levels)
+    look(records[i], obs[i], True)
+    return 1
+
+
+def reset_game(i, records, raw, clocks, streams, settings, levels, obs):
+    """Start a new episode in game `i` and observe it."""
+    begin_episode(i, records, raw, clocks, streams, settings, levels)
+    look(records[i], obs[i], True)
+
+
+def find_fault(actions, clocks, settings):
+    """The first game whose action is out of range (-1 - index) or whose episode is over (OVER - index); 0 if none."""
+    num_actions, autoreset = settings[0].num_actions, settings[0].autoreset
+    for i in range(actions.shape[0]):
+        if actions[i] < 0 or actions[i] >= num_actions:
+            return -1 - i
+    if autoreset == DISABLED:
+        for i in range(actions.shape[0]):
+            if clocks[i].over:
+                return OVER - i
+    return 0
+
+
+# What the backends call: a range of games on a CPU core. `compile_cuda` gives each game a thread instead.
+
+
+def step_games(
+    records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+    episode_return, episode_length, first, last,
+):  # fmt: skip
+    """Step games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed."""
+    fault = find_fault(actions, clocks, settings)
+    if fault < 0:
+        return fault
+    finished = 0
+    for i in range(first, last):
+        finished += step_game(
+            i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+            episode_return, episode_length,
+        )  # fmt: skip
+    return finished
+
+
+def reset_games(records, raw, clocks, streams, settings, levels, obs, mask, first, last):
+    """Reset those of the games first .. last-1 whose mask is set."""
+    for i in range(first, last):
+        if mask[i]:
+            reset_game(i, records, raw, clocks, streams, settings, levels, obs)
+    return 0
+
+
+def draw_games(records, pictures, first, last):
+    """Draw games into `pictures`, (N, rows, columns, 3)."""
+    for i in range(first, last):
+        draw(records[i], (pictures[i], CANVAS[0], CANVAS[1]))
+    return 0
