@@ -1,49 +1,69 @@
 """Drawing inside compiled rules, in the game's own units: the same calls fill 64x64 pixels and a 640x640 window.
 
-A canvas is a tuple `(pixels, width, height)`: a uint8 array of shape (rows, columns, 3) for RGB or (rows, columns, 1) for
-grayscale, and the size of the picture in the game's units (cells, usually). x runs to the right, y runs down, and colours
-are `(red, green, blue)` from 0 to 255. What lies outside the picture is cut off.
+x runs to the right, y runs down, both in cells (or whatever units the game's `canvas` size is given in); colours are
+`(red, green, blue)` from 0 to 255; what lies outside the picture is cut off. Rules only pass their `canvas` on. It is
+
+    (lines, width, height, channels, step)
+
+where `lines` (rows, columns * step) uint8 are the pixels, `width` and `height` the picture's size in game units,
+`channels` 3 for RGB or 1 for grayscale, and `step` the bytes from one pixel to the next (more than `channels` in a stack
+of frames).
 """
 
 import numpy as np
 
 
 def luma(color):
-    """The grey of a colour (ITU-R BT.601 weights), 0 to 255."""
-    return (299 * color[0] + 587 * color[1] + 114 * color[2]) // 1000
+    """The grey of a colour (ITU-R BT.601 weights, in 256ths), 0 to 255."""
+    return (77 * color[0] + 150 * color[1] + 29 * color[2]) >> 8
 
 
-def pixel_of(position, scale, limit):
+def raster(canvas):
+    """Rows and columns of the picture, in pixels, and pixels per game unit down and across."""
+    lines, width, height, _, step = canvas
+    rows, columns = lines.shape[0], (lines.shape[1] + step - 1) // step
+    return rows, columns, rows / height, columns / width
+
+
+def pixel_at(position, scale, limit):
     """The pixel edge nearest to a position in game units, kept inside the picture."""
     return min(max(int(position * scale + 0.5), 0), limit)
 
 
-def paint(pixels, row, column, color):
+def paint(canvas, row, column, color):
     """Set one pixel."""
-    if pixels.shape[2] == 1:
-        pixels[row, column, 0] = luma(color)
+    lines, _, _, channels, step = canvas
+    if channels == 1:
+        lines[row, column * step] = luma(color)
     else:
-        pixels[row, column, 0] = color[0]
-        pixels[row, column, 1] = color[1]
-        pixels[row, column, 2] = color[2]
+        lines[row, column * step] = color[0]
+        lines[row, column * step + 1] = color[1]
+        lines[row, column * step + 2] = color[2]
+
+
+def copy_pixels(canvas, source, target, left, right):
+    """Copy a stretch of one row to another; several times faster than painting it."""
+    lines, _, _, channels, step = canvas
+    if step == channels:
+        for k in range(left * step, right * step):
+            lines[target, k] = lines[source, k]
+    else:
+        for column in range(left, right):
+            for k in range(column * step, column * step + channels):
+                lines[target, k] = lines[source, k]
 
 
 def rect(canvas, x, y, width, height, color):
     """Fill a rectangle whose top left corner is (x, y)."""
-    pixels, units_wide, units_high = canvas
-    rows, columns, channels = pixels.shape
-    left = pixel_of(x, columns / units_wide, columns)
-    right = pixel_of(x + width, columns / units_wide, columns)
-    top = pixel_of(y, rows / units_high, rows)
-    bottom = pixel_of(y + height, rows / units_high, rows)
+    rows, columns, down, across = raster(canvas)
+    left, right = pixel_at(x, across, columns), pixel_at(x + width, across, columns)
+    top, bottom = pixel_at(y, down, rows), pixel_at(y + height, down, rows)
     if top >= bottom:
         return
     for column in range(left, right):
-        paint(pixels, top, column, color)
-    for row in range(top + 1, bottom):  # copying a row is several times faster than painting it
-        for column in range(left, right):
-            for channel in range(channels):
-                pixels[row, column, channel] = pixels[top, column, channel]
+        paint(canvas, top, column, color)
+    for row in range(top + 1, bottom):
+        copy_pixels(canvas, top, row, left, right)
 
 
 def fill(canvas, color):
@@ -53,46 +73,41 @@ def fill(canvas, color):
 
 def ellipse(canvas, x, y, width, height, color):
     """Fill the ellipse inside the rectangle whose top left corner is (x, y)."""
-    pixels, units_wide, units_high = canvas
-    rows, columns, _ = pixels.shape
-    scale_x, scale_y = columns / units_wide, rows / units_high
-    left, right = pixel_of(x, scale_x, columns), pixel_of(x + width, scale_x, columns)
-    top, bottom = pixel_of(y, scale_y, rows), pixel_of(y + height, scale_y, rows)
+    rows, columns, down, across = raster(canvas)
+    left, right = pixel_at(x, across, columns), pixel_at(x + width, across, columns)
+    top, bottom = pixel_at(y, down, rows), pixel_at(y + height, down, rows)
     for row in range(top, bottom):
-        v = ((row + 0.5) / scale_y - y) / height * 2.0 - 1.0
+        v = ((row + 0.5) / down - y) / height * 2.0 - 1.0
         for column in range(left, right):
-            u = ((column + 0.5) / scale_x - x) / width * 2.0 - 1.0
+            u = ((column + 0.5) / across - x) / width * 2.0 - 1.0
             if u * u + v * v <= 1.0:
-                paint(pixels, row, column, color)
+                paint(canvas, row, column, color)
 
 
 def triangle(canvas, x1, y1, x2, y2, x3, y3, color):
     """Fill the triangle with the three given corners, in either order."""
-    pixels, units_wide, units_high = canvas
-    rows, columns, _ = pixels.shape
-    scale_x, scale_y = columns / units_wide, rows / units_high
-    left, right = pixel_of(min(x1, x2, x3), scale_x, columns), pixel_of(max(x1, x2, x3), scale_x, columns)
-    top, bottom = pixel_of(min(y1, y2, y3), scale_y, rows), pixel_of(max(y1, y2, y3), scale_y, rows)
+    rows, columns, down, across = raster(canvas)
+    left, right = pixel_at(min(x1, x2, x3), across, columns), pixel_at(max(x1, x2, x3), across, columns)
+    top, bottom = pixel_at(min(y1, y2, y3), down, rows), pixel_at(max(y1, y2, y3), down, rows)
     for row in range(top, bottom):
-        y = (row + 0.5) / scale_y
+        y = (row + 0.5) / down
         for column in range(left, right):
-            x = (column + 0.5) / scale_x
+            x = (column + 0.5) / across
             side_1 = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
             side_2 = (x3 - x2) * (y - y2) - (y3 - y2) * (x - x2)
             side_3 = (x1 - x3) * (y - y3) - (y1 - y3) * (x - x3)
             if (side_1 >= 0 and side_2 >= 0 and side_3 >= 0) or (side_1 <= 0 and side_2 <= 0 and side_3 <= 0):
-                paint(pixels, row, column, color)
+                paint(canvas, row, column, color)
 
 
 def sprite(canvas, image, x, y, width, height, flip=False):
     """Draw a picture made by `bitmap`, stretched to the given rectangle; `flip` mirrors it left to right."""
-    pixels, units_wide, units_high = canvas
-    rows, columns, _ = pixels.shape
+    rows, columns, down, across = raster(canvas)
     image_rows, image_columns, _ = image.shape
-    left = int(np.floor(x * columns / units_wide + 0.5))
-    right = int(np.floor((x + width) * columns / units_wide + 0.5))
-    top = int(np.floor(y * rows / units_high + 0.5))
-    bottom = int(np.floor((y + height) * rows / units_high + 0.5))
+    left = int(np.floor(x * across + 0.5))
+    right = int(np.floor((x + width) * across + 0.5))
+    top = int(np.floor(y * down + 0.5))
+    bottom = int(np.floor((y + height) * down + 0.5))
     for row in range(max(top, 0), min(bottom, rows)):
         image_row = (2 * (row - top) + 1) * image_rows // (2 * (bottom - top))
         for column in range(max(left, 0), min(right, columns)):
@@ -101,7 +116,7 @@ def sprite(canvas, image, x, y, width, height, flip=False):
                 image_column = image_columns - 1 - image_column
             if image[image_row, image_column, 3] > 0:
                 red, green, blue = image[image_row, image_column, 0], image[image_row, image_column, 1], image[image_row, image_column, 2]
-                paint(pixels, row, column, (np.int64(red), np.int64(green), np.int64(blue)))
+                paint(canvas, row, column, (np.int64(red), np.int64(green), np.int64(blue)))
 
 
 def bitmap(picture: str, **colors: tuple[int, int, int]) -> np.ndarray:

@@ -26,6 +26,7 @@ Function = Callable[..., Any]
 def replacements(game: Game, obs_type: str = "planes", frame_stack: int = 1) -> dict[str, Any]:
     """What the engine's blanks stand for in this game."""
     views = {"planes": kernel.see_planes, "features": kernel.see_features}
+    channels = {"planes": len(game.planes), "features": len(game.features), "grayscale": 1}
     return {
         "reset": game.reset,
         "step": game.step,
@@ -33,6 +34,7 @@ def replacements(game: Game, obs_type: str = "planes", frame_stack: int = 1) -> 
         "draw": game.draw,
         "see": views.get(obs_type, kernel.see_pixels),
         "FRAME_STACK": frame_stack,
+        "CHANNELS": channels.get(obs_type, 3),
         "CANVAS": game.canvas,
     }
 

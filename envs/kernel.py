@@ -8,7 +8,7 @@ All buffers are arrays over games; `i` is a game's index:
     records (N,)         the game's record               raw (N, itemsize)   the same memory as bytes
     clocks (N,)          the engine's record, `CLOCK`    streams (N, 2)      random counters, uint64
     settings (1,)        `SETTINGS`                      levels (L,)         seeds of levels, int64
-    actions (N,)         int64                           obs, final_obs      (N, rows, columns, channels)
+    actions (N,)         int64                           obs, final_obs      (N, ...), frames of three axes, see below
     reward (N,)          float32                         terminated, truncated (N,) bool
     episode_return (N,)  float32 and episode_length (N,) int32: of the episode that ended in this step, else untouched
 """
@@ -31,7 +31,7 @@ SETTINGS = np.dtype(
 )
 DISABLED, SAME_STEP, NEXT_STEP = 0, 1, 2  # autoreset, in Gymnasium's terms
 OVER = -(1 << 40)  # see find_fault
-FRAME_STACK = 1  # replaced when linked, as are the canvas's size and the functions below
+FRAME_STACK, CHANNELS = 1, 1  # replaced when linked, as are the canvas's size and the functions below
 CANVAS = (1.0, 1.0)
 
 
@@ -69,8 +69,8 @@ def see_features(s, frame):
 
 
 def see_pixels(s, frame):
-    """RGB or grayscale; `frame` is (size, size, 3 or 1)."""
-    draw(s, (frame, CANVAS[0], CANVAS[1]))
+    """RGB or grayscale; `frame` is (1, rows, columns * channels), the pixels' channels side by side."""
+    draw(s, (frame[0], CANVAS[0], CANVAS[1], CHANNELS, CHANNELS * FRAME_STACK))
 
 
 def look(s, frame, first_of_episode):
@@ -78,29 +78,38 @@ def look(s, frame, first_of_episode):
     if FRAME_STACK == 1:
         see(s, frame)
         return
-    rows, columns, channels = frame.shape
-    step_back = channels // FRAME_STACK
-    newest = channels - step_back
+    newest = CHANNELS * (FRAME_STACK - 1)
     if not first_of_episode:
-        for row in range(rows):
-            for column in range(columns):
-                for channel in range(newest):
-                    frame[row, column, channel] = frame[row, column, channel + step_back]
+        for a in range(frame.shape[0]):
+            for b in range(frame.shape[1]):
+                drop_oldest(frame[a, b], newest)
     see(s, frame[:, :, newest:])
     if first_of_episode:
-        for row in range(rows):
-            for column in range(columns):
-                for channel in range(newest):
-                    frame[row, column, channel] = frame[row, column, newest + channel % step_back]
+        for a in range(frame.shape[0]):
+            for b in range(frame.shape[1]):
+                repeat_newest(frame[a, b], newest)
+
+
+def drop_oldest(line, newest):
+    """Move the frames of a stack back by one, all along a line of pixels."""
+    for start in range(0, line.size, newest + CHANNELS):
+        for k in range(start, start + newest):
+            line[k] = line[k + CHANNELS]
+
+
+def repeat_newest(line, newest):
+    """Fill the stack with its newest frame, all along a line of pixels."""
+    for start in range(0, line.size, newest + CHANNELS):
+        for k in range(newest):
+            line[start + k] = line[start + newest + k % CHANNELS]
 
 
 def copy_frame(source, target):
     """Copy one observation; a plain loop, since assigning slices would allocate."""
-    rows, columns, channels = source.shape
-    for row in range(rows):
-        for column in range(columns):
-            for channel in range(channels):
-                target[row, column, channel] = source[row, column, channel]
+    for a in range(source.shape[0]):
+        for b in range(source.shape[1]):
+            for c in range(source.shape[2]):
+                target[a, b, c] = source[a, b, c]
 
 
 def begin_episode(i, records, raw, clocks, streams, settings, levels):
@@ -208,7 +217,7 @@ def reset_games(records, raw, clocks, streams, settings, levels, obs, mask, firs
 
 
 def draw_games(records, pictures, first, last):
-    """Draw games into `pictures`, (N, rows, columns, 3)."""
+    """Draw games in RGB into `pictures`, (N, rows, columns * 3)."""
     for i in range(first, last):
-        draw(records[i], (pictures[i], CANVAS[0], CANVAS[1]))
+        draw(records[i], (pictures[i], CANVAS[0], CANVAS[1], 3, 3))
     return 0

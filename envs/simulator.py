@@ -170,7 +170,7 @@ class Simulator:
 def allocate(sim: Simulator) -> dict[str, np.ndarray]:
     """All buffers of the engine's loop, in the order of its arguments."""
     n, game, options = sim.num_envs, sim.game, sim.options
-    frame = sim.obs_shape if len(sim.obs_shape) == 3 else (1, 1, *sim.obs_shape)
+    frame = _frame_shape(sim)
     raw = np.zeros((n, game.State.itemsize), np.uint8)
     return {
         "records": raw.reshape(-1).view(game.State),
@@ -188,6 +188,14 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "episode_return": np.zeros(n, np.float32),
         "episode_length": np.zeros(n, np.int32),
     }
+
+
+def _frame_shape(sim: Simulator) -> tuple[int, int, int]:
+    """An observation as the engine's loop sees it; the same memory as `obs_shape`."""
+    if sim.options.obs_type == "features":
+        return (1, 1, sim.obs_shape[0])
+    rows, columns, channels = sim.obs_shape
+    return (rows, columns, channels) if sim.options.obs_type == "planes" else (1, rows, columns * channels)
 
 
 STEP = ("records", "raw", "clocks", "streams", "settings", "levels", "actions", "obs", "final_obs", "reward", "terminated",
@@ -343,8 +351,8 @@ def draw_pictures(game: Game, records: np.ndarray, rows: int, columns: int) -> n
     """Records (N,) as RGB pictures, (N, rows, columns, 3) uint8."""
     from .compile_cpu import Buffer, compile_cpu, table_of
 
-    arrays = (np.ascontiguousarray(records), np.zeros((len(records), rows, columns, 3), np.uint8))
+    arrays = (np.ascontiguousarray(records), np.zeros((len(records), rows, columns * 3), np.uint8))
     function = compile_cpu(game.name, kernel.draw_games, replacements(game), [Buffer.of(a) for a in arrays])
     table = table_of(arrays)  # must outlive the call
     function(table.ctypes.data, 0, len(records))
-    return arrays[1]
+    return arrays[1].reshape(len(records), rows, columns, 3)

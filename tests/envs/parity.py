@@ -1,0 +1,390 @@
+"""Comparing a game with its reference, the package `minatar`, step by step and draw by draw.
+
+An adapter is a file `reference_<game>.py` beside this one. It has
+
+    GAME, REFERENCE               the game's name here and in `minatar`
+    record_of(env, record)        write the reference's state into our record, which arrives zeroed
+
+and, where the game needs them,
+
+    translate(draws)              the reference's random draws as our rules want them; by default in the same order
+    spawned(before, after)        labels, whole numbers, of what was drawn in steps that draw
+    started(records)              labels of what was drawn at the start of episodes
+    EPISODE_STEPS                 where to cut episodes short when they are compared as wholes
+    final(records)                a number by which the states at the end of episodes are compared, beside their returns
+
+Steps are recorded on the reference and replayed on ours from the same states, compiled. A step in which the reference
+draws random numbers is replayed as plain Python as well, with the reference's own draws put in place of ours, so that its
+outcome is compared too; what the compiled rules draw by themselves is compared as a distribution.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import minatar
+import numpy as np
+from ludus.envs import Simulator, find_game
+from ludus.envs.plain import PlainRecord
+from ludus.envs.rng import SHIFT_27, SHIFT_30, SHIFT_31
+
+NUM_ACTIONS = 6
+STICKINESS = 0.1  # MinAtar's own
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What the harness must know of a game; see the module's docstring."""
+
+    game: str
+    reference: str
+    record_of: Callable[[Any, np.void], None]
+    translate: Callable[[list[Draw]], list[Draw]]
+    spawned: Callable[[np.ndarray, np.ndarray], np.ndarray] | None
+    started: Callable[[np.ndarray], np.ndarray] | None
+    episode_steps: int | None
+    final: Callable[[np.ndarray], np.ndarray] | None
+
+    @staticmethod
+    def of(module: ModuleType) -> Adapter:
+        def optional(name: str) -> Any:
+            return getattr(module, name, None)
+
+        return Adapter(
+            module.GAME, module.REFERENCE, module.record_of, optional("translate") or list,
+            optional("spawned"), optional("started"), optional("EPISODE_STEPS"), optional("final"),
+        )  # fmt: skip
+
+    @property
+    def random_steps(self) -> bool:
+        return self.spawned is not None
+
+    def environment(self, seed: int) -> minatar.Environment:
+        """The reference, seeded; its draws are kept in `env.random.draws`."""
+        environment = minatar.Environment(self.reference, sticky_action_prob=STICKINESS)
+        environment.seed(seed)
+        environment.env.random = RecordedRandom(seed)
+        environment.reset()
+        return environment
+
+    def record(self, env: Any) -> np.ndarray:
+        """The reference's state as our record, shape (1,)."""
+        record = np.zeros(1, find_game(self.game).State)
+        self.record_of(env, record[0])
+        return record
+
+
+def adapters() -> list[Adapter]:
+    """One for every `reference_<game>.py`."""
+    found = []
+    for path in sorted(Path(__file__).parent.glob("reference_*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found.append(Adapter.of(module))
+    return found
+
+
+# Random draws
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw: a whole number from 0 to `below` - 1, or, with `below` 0, a number from [0, 1)."""
+
+    value: float
+    below: int = 0
+
+    def bits(self) -> int:
+        """64 random bits from which `ludus.envs.rng` makes this value."""
+        if self.below:
+            return -(-(int(self.value) << 32) // self.below) << 32  # the first that `scale` maps to the value
+        return int(self.value * 2**53) << 11
+
+
+class RecordedRandom:
+    """The part of `numpy.random.RandomState` that MinAtar uses, keeping a list of what was drawn."""
+
+    def __init__(self, seed: int) -> None:
+        self.source = np.random.RandomState(seed)
+        self.draws: list[Draw] = []
+
+    def rand(self, *shape: int) -> Any:
+        values = self.source.rand(*shape)
+        self.draws += [Draw(value) for value in np.ravel(values).tolist()]
+        return values
+
+    def randint(self, low: int, high: int | None = None, size: int | None = None) -> Any:
+        first, last = (0, low) if high is None else (low, high)
+        values = self.source.randint(first, last, size)
+        self.draws += [Draw(value - first, last - first) for value in np.ravel(values).tolist()]
+        return values
+
+    def take(self) -> list[Draw]:
+        """What was drawn since the last call."""
+        taken, self.draws = self.draws, []
+        return taken
+
+
+class ScriptedRandom:
+    """Random streams for plain rules that yield the given draws, one after the other, and no more."""
+
+    def __init__(self, draws: list[Draw]) -> None:
+        self.left = [unmix(np.uint64(draw.bits())) for draw in draws]
+        self.current = np.uint64(0)
+
+    def __getitem__(self, stream: int) -> np.uint64:
+        return self.current
+
+    def __setitem__(self, stream: int, counter: np.uint64) -> None:
+        """The rules advance a counter for every draw; whatever it is, the next one of the script follows."""
+        assert self.left, "our rules draw more random numbers than the reference"
+        self.current = self.left.pop(0)
+
+
+def unmix(x: np.uint64) -> np.uint64:
+    """The counter that `ludus.envs.rng.mix` hashes to `x`."""
+    with np.errstate(over="ignore"):
+        x = undo_shift(x, SHIFT_31) * np.uint64(pow(0x94D049BB133111EB, -1, 2**64))
+        x = undo_shift(x, SHIFT_27) * np.uint64(pow(0xBF58476D1CE4E5B9, -1, 2**64))
+        return undo_shift(x, SHIFT_30)
+
+
+def undo_shift(x: np.uint64, shift: np.uint64) -> np.uint64:
+    """The y with y ^ (y >> shift) == x, for shifts of at least 22."""
+    return x ^ (x >> shift) ^ (x >> (shift + shift))
+
+
+# Recording the reference
+
+
+@dataclass
+class Steps:
+    """N steps of the reference."""
+
+    before: np.ndarray  # (N,) records
+    actions: np.ndarray  # (N,) int64
+    draws: list[list[Draw]]  # what was drawn in each
+    after: np.ndarray  # (N,) records
+    planes: np.ndarray  # (N, rows, columns, planes) uint8, after the step
+    reward: np.ndarray  # (N,) float64
+    terminated: np.ndarray  # (N,) bool
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __getitem__(self, chosen: np.ndarray) -> Steps:
+        draws = [self.draws[i] for i in np.flatnonzero(chosen)]
+        arrays = (self.actions, self.after, self.planes, self.reward, self.terminated)
+        actions, after, planes, reward, terminated = (array[chosen] for array in arrays)
+        return Steps(self.before[chosen], actions, draws, after, planes, reward, terminated)
+
+    @property
+    def drew(self) -> np.ndarray:
+        """Which steps drew random numbers, (N,) bool."""
+        return np.array([bool(draws) for draws in self.draws])
+
+
+def record_steps(adapter: Adapter, count: int, seed: int, persistent: bool = False) -> Steps:
+    """Let the reference take `count` steps with random actions, restarting it when an episode ends.
+
+    With `persistent`, a death is taken back by 10 to 20 steps and played differently, and every stretch between has an
+    action that it prefers: so random play comes to states that it would hardly reach, such as a field without bricks.
+    """
+    game = find_game(adapter.game)
+    environment, rng = adapter.environment(seed), np.random.default_rng(seed)
+    env = environment.env
+    env.random.take()
+    before, after = np.zeros(count, game.State), np.zeros(count, game.State)
+    actions, draws = rng.integers(NUM_ACTIONS, size=count), []
+    planes = np.zeros((count, *game.shape, len(game.planes)), np.uint8)
+    reward, terminated = np.zeros(count), np.zeros(count, np.bool_)
+    player = Persistence(env, rng) if persistent else None
+    for i in range(count):
+        if player is not None:
+            actions[i] = player.act(env, actions[i])
+        adapter.record_of(env, before[i])
+        reward[i], terminated[i] = env.act(actions[i])
+        adapter.record_of(env, after[i])
+        planes[i] = env.state()
+        draws.append(env.random.take())
+        if terminated[i] and player is not None:
+            env = player.after_end(env)
+        if env.terminal:
+            env.reset()
+            env.random.take()
+            if player is not None:
+                player.begin(env)
+    return Steps(before, actions, draws, after, planes, reward, terminated)
+
+
+class Persistence:
+    """Random play that takes its deaths back: see `record_steps`."""
+
+    EVERY, PATIENCE = 10, 60  # steps between copies of the state; how often to return to the same one
+
+    def __init__(self, env: Any, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.begin(env)
+
+    def begin(self, env: Any) -> None:
+        self.returns = 0
+        self.go_on_from(copy_of(env))
+
+    def go_on_from(self, env: Any) -> None:
+        self.age, self.earlier, self.latest = 0, env, env
+
+    def act(self, env: Any, action: int) -> int:
+        """The action to take in place of `action`."""
+        if self.age % self.EVERY == 0:
+            self.earlier, self.latest = self.latest, copy_of(env)
+            self.liked = self.rng.integers(NUM_ACTIONS)
+            if self.age == 2 * self.EVERY:  # the state that it returned to is behind it
+                self.returns = 0
+        self.age += 1
+        return self.liked if self.rng.random() < 0.5 else action
+
+    def after_end(self, env: Any) -> Any:
+        """The game to go on with; ended still, if it is to start again."""
+        self.returns += 1
+        if self.returns <= self.PATIENCE:
+            self.go_on_from(self.earlier)
+            return copy_of(self.earlier)
+        return env
+
+
+def copy_of(env: Any) -> Any:
+    """A copy of the reference's game that draws on from the same random numbers."""
+    return copy.deepcopy(env, {id(env.random): env.random})
+
+
+# Playing the same on ours
+
+
+@dataclass
+class Result:
+    """What N steps led to."""
+
+    after: np.ndarray  # as in Steps
+    planes: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+
+
+def replay(adapter: Adapter, steps: Steps, seed: int) -> Result:
+    """Our compiled rules in the same states, with the same actions and with random numbers of their own."""
+    sim = Simulator(adapter.game, len(steps), seed=seed, autoreset="disabled", full_action_space=True, num_threads=1)
+    sim.reset()
+    sim.load_state_dict(sim.state_dict() | {"records": steps.before})
+    sim.step(steps.actions)
+    return Result(sim.records.copy(), sim.obs, sim.reward, sim.terminated)
+
+
+def replay_scripted(adapter: Adapter, steps: Steps) -> Result:
+    """Our rules as plain Python in the same states, with the same actions and the reference's random numbers."""
+    game = find_game(adapter.game)
+    result = Result(steps.before.copy(), np.zeros_like(steps.planes), np.zeros(len(steps)), np.zeros(len(steps), np.bool_))
+    for i, draws in enumerate(steps.draws):
+        random, record = ScriptedRandom(adapter.translate(draws)), PlainRecord(result.after[i])
+        with np.errstate(over="ignore"):  # counters wrap around
+            result.reward[i], result.terminated[i] = game.step(record, int(steps.actions[i]), random)
+        assert not random.left, f"our rules drew {len(random.left)} random numbers less than the reference"
+        game.observe(record, result.planes[i])
+    return result
+
+
+def scripted_start(adapter: Adapter, draws: list[Draw]) -> np.ndarray:
+    """Our start of an episode with the reference's random numbers, shape (1,)."""
+    game = find_game(adapter.game)
+    record, random = np.zeros(1, game.State), ScriptedRandom(adapter.translate(draws))
+    with np.errstate(over="ignore"):
+        game.reset(PlainRecord(record[0]), random)
+    assert not random.left, f"our rules drew {len(random.left)} random numbers less than the reference"
+    return record
+
+
+def differences(steps: Steps, result: Result) -> list[str]:
+    """The parts of `result` that are not the reference's, each with the first step in which they differ."""
+    pairs = {
+        "reward": (steps.reward, result.reward),
+        "terminated": (steps.terminated, result.terminated),
+        "planes": (steps.planes, result.planes),
+        **{name: (steps.after[name], result.after[name]) for name in steps.after.dtype.names or ()},
+    }
+    found = []
+    for name, (theirs, ours) in pairs.items():
+        unlike = (theirs != ours).reshape(len(steps), -1).any(axis=1)
+        if unlike.any():
+            i = int(unlike.argmax())
+            found.append(
+                f"{name} differs in {unlike.sum()} of {len(steps)} steps, first in step {i}: the reference goes to "
+                f"{steps.after[i]}, ours to {result.after[i]}, from {steps.before[i]} with action {steps.actions[i]}"
+            )
+    return found
+
+
+# Whole episodes
+
+
+@dataclass
+class Episodes:
+    """N episodes, played at random with MinAtar's sticky actions."""
+
+    returns: np.ndarray  # (N,)
+    lengths: np.ndarray  # (N,)
+    final: np.ndarray  # (N,), what the adapter's `final` says of their last states
+
+
+def reference_episodes(adapter: Adapter, count: int, seed: int) -> Episodes:
+    """Episodes of the reference. Sticky actions start afresh with each, as ours do, which MinAtar's do not."""
+    environment, records = adapter.environment(seed), np.zeros(count, find_game(adapter.game).State)
+    env, limit = environment.env, adapter.episode_steps or np.inf
+    actions = random_actions(seed)
+    returns, lengths = np.zeros(count), np.zeros(count)
+    for i in range(count):
+        environment.last_action, terminated, total, steps = 0, False, 0, 0
+        while not terminated and steps < limit:
+            reward, terminated = environment.act(next(actions))
+            total += reward
+            steps += 1
+        returns[i], lengths[i] = total, steps
+        adapter.record_of(env, records[i])
+        env.random.take()
+        env.reset()
+    return Episodes(returns, lengths, final_of(adapter, records))
+
+
+def random_actions(seed: int) -> Iterator[int]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from rng.integers(NUM_ACTIONS, size=10_000).tolist()
+
+
+def our_episodes(adapter: Adapter, count: int, seed: int) -> Episodes:
+    """The first episode of each of `count` games of ours."""
+    sim = Simulator(
+        adapter.game, count, seed=seed, autoreset="next_step", full_action_space=True, num_threads=1,
+        repeat_action_probability=STICKINESS, max_episode_steps=adapter.episode_steps,
+    )  # fmt: skip
+    sim.reset()
+    rng, running = np.random.default_rng(seed), np.ones(count, np.bool_)
+    returns, lengths = np.zeros(count), np.zeros(count)
+    records = sim.records.copy()
+    while running.any():
+        sim.step(rng.integers(NUM_ACTIONS, size=count))
+        ended = running & (sim.terminated | sim.truncated)
+        returns[ended], lengths[ended] = sim.episode_return[ended], sim.episode_length[ended]
+        records[ended] = sim.records[ended]
+        running &= ~ended
+    return Episodes(returns, lengths, final_of(adapter, records))
+
+
+def final_of(adapter: Adapter, records: np.ndarray) -> np.ndarray:
+    return adapter.final(records) if adapter.final else np.zeros(len(records))
