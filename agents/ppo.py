@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..envs import Simulator
 from .advantages import generalized_advantages
+from .checkpoint import environment_facts, load_agent, save_agent
 from .encoders import CnnActorCritic, MlpActorCritic
 from .rollout import RolloutTensors
 
@@ -52,9 +53,12 @@ class PPO(StablePPO):
         self.time_limit = time_limit
         self.simulator: Simulator | None = None
         self.channels_first = False
+        self.environment: dict[str, Any] = {}
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
+        if self.env is not None:
+            self.environment = environment_facts(self.env)
         if self.env is not None and isinstance(self.action_space, spaces.Discrete) and self.rollout_buffer_class is None:
             self.simulator, self.channels_first = simulator_of(self.env)
         if self.simulator is not None:
@@ -223,15 +227,11 @@ class PPO(StablePPO):
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
         """Write the agent into the folder `path`: `agent.json` and `agent.safetensors`."""
-        from .checkpoint import save_agent
-
         save_agent(self, Path(path))
 
     @classmethod
     def load(cls, path: Any, env: Any = None, device: Any = "auto", **kwargs: Any) -> PPO:
         """Read an agent from the folder `path`; nothing in it is executed. Raises CheckpointError."""
-        from .checkpoint import load_agent
-
         return load_agent(Path(path), env=env, device=device)
 
 

@@ -262,9 +262,10 @@ class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
     def __init__(self, sim: Simulator, num_threads: int | None) -> None:
-        from .compile_cpu import Buffer, compile_cpu, table_of
+        from .compile_cpu import RAISED, Buffer, compile_cpu, table_of
 
         super().__init__(sim)
+        self._raised, self._actions = RAISED, None
 
         def build(function: Any, names: tuple[str, ...]) -> tuple[Any, np.ndarray]:
             arrays = [self.arrays[name] for name in names]
@@ -286,8 +287,9 @@ class CompiledBackend(CpuBackend):
         self._run(self._reset, self._reset_address)
 
     def step(self, actions: Any) -> int:
-        actions = self.take_actions(actions)
-        self._step_table[self._actions_at] = actions.ctypes.data
+        if actions is not self._actions:  # an array that comes again and again is looked at once
+            self._actions = actions = self.take_actions(actions)
+            self._step_table[self._actions_at] = actions.ctypes.data
         finished = self._run(self._step, self._step_address)
         if finished < 0:
             raise self.fault(finished, actions)
@@ -295,15 +297,12 @@ class CompiledBackend(CpuBackend):
 
     def _run(self, function: Any, table: int) -> int:
         if self._pool is None:
-            return self._answer(function(table, 0, self.sim.num_envs))
-        rest = [self._pool.submit(function, table, *bounds) for bounds in self._ranges[1:]]
-        answers = [function(table, *self._ranges[0]), *(future.result() for future in rest)]
-        return self._answer(min(answers) if min(answers) < 0 else sum(answers))
-
-    def _answer(self, code: int) -> int:
-        from .compile_cpu import RAISED
-
-        if code == RAISED:
+            code = function(table, 0, self.sim.num_envs)
+        else:
+            rest = [self._pool.submit(function, table, *bounds) for bounds in self._ranges[1:]]
+            answers = [function(table, *self._ranges[0]), *(future.result() for future in rest)]
+            code = min(answers) if min(answers) < 0 else sum(answers)
+        if code == self._raised:
             raise GameError(f"{self.sim.game.name}: a rule raised an exception; run it with mode='debug' to see where")
         return code
 

@@ -1,0 +1,90 @@
+"""How good an agent is: whole episodes, each counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..envs import Simulator
+
+if TYPE_CHECKING:
+    from .ppo import PPO
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns and lengths of the episodes played, in the order of the games' seeds."""
+
+    returns: np.ndarray  # (episodes,) float64
+    lengths: np.ndarray  # (episodes,) int64, in steps
+    deterministic: bool
+    unfinished: int = 0  # episodes cut off by `step_limit`; their return so far is counted
+
+    @property
+    def mean(self) -> float:
+        return float(self.returns.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the mean, from 10,000 resamples with a fixed seed."""
+        rng = np.random.default_rng(0)
+        means = rng.choice(self.returns, (10_000, len(self.returns))).mean(1)
+        low, high = np.quantile(means, (0.025, 0.975))
+        return float(low), float(high)
+
+
+def evaluate(
+    agent: PPO, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 1_000_000
+) -> Evaluation:
+    """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
+
+    Args:
+        agent: a PPO agent on a Ludus game or a Gymnasium environment.
+        deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
+        seed: game k starts from `(seed, k)`.
+        step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
+    """
+    from .checkpoint import make_environment
+
+    env = make_environment(agent.environment, num_envs=episodes, seed=seed)
+    try:
+        if hasattr(env, "simulator"):
+            return _on_simulator(agent, env.simulator, deterministic, step_limit)
+        from stable_baselines3.common.evaluation import evaluate_policy
+
+        returns, lengths = evaluate_policy(
+            agent, env, n_eval_episodes=episodes, deterministic=deterministic, return_episode_rewards=True
+        )
+        return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
+    finally:
+        env.close()
+
+
+def _on_simulator(agent: PPO, sim: Simulator, deterministic: bool, step_limit: int) -> Evaluation:
+    """Step all games until the first episode of each is over."""
+    returns, lengths = np.zeros(sim.num_envs), np.zeros(sim.num_envs, np.int64)
+    running = np.ones(sim.num_envs, np.bool_)
+    sim.reset()
+    for _ in range(step_limit):
+        actions, _ = agent.predict(observations(agent, sim), deterministic=deterministic)
+        finished = sim.step(actions)
+        returns[running] += host(sim.reward)[running]
+        lengths[running] += 1
+        if finished:
+            running &= ~(host(sim.terminated) | host(sim.truncated))
+            if not running.any():
+                break
+    return Evaluation(returns, lengths, deterministic, int(running.sum()))
+
+
+def observations(agent: PPO, sim: Simulator) -> np.ndarray:
+    """The simulator's observations (N, ...) as the agent's policy takes them."""
+    obs = host(sim.obs)
+    return obs.transpose(0, 3, 1, 2) if agent.channels_first else obs
+
+
+def host(array: Any) -> np.ndarray:
+    """An array of the simulator as NumPy, wherever it lives."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

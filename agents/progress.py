@@ -1,0 +1,98 @@
+"""What a person sees while an agent trains."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from stable_baselines3.common.callbacks import BaseCallback
+
+
+class ProgressCallback(BaseCallback):
+    """A progress bar with mean return, steps a second and time left; on a terminal that cannot, a line now and then.
+
+    Args:
+        interval: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, console: Console | None = None, interval: float = 10.0) -> None:
+        super().__init__()
+        self.console = console or Console()
+        self.interval = interval
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+        self.started = self.last_line = 0.0
+
+    def _on_training_start(self) -> None:
+        self.started = self.last_line = time.monotonic()
+        if not self.console.is_terminal:
+            return
+        self.bar = Progress(
+            TextColumn("[bold]{task.fields[percent]}"),
+            BarColumn(bar_width=28),
+            TextColumn("return [bold green]{task.fields[mean]}[/]"),
+            TextColumn("{task.fields[steps]} steps"),
+            TextColumn("{task.fields[rate]}/s"),
+            TimeElapsedColumn(),
+            TextColumn("left {task.fields[left]}"),
+            console=self.console,
+        )
+        self.task = self.bar.add_task("train", total=1.0, **self._facts())
+        self.bar.start()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self._fraction(), **self._facts())
+        elif time.monotonic() - self.last_line > self.interval:
+            self.last_line = time.monotonic()
+            facts = self._facts()
+            text = "{percent:>5}  return {mean:>7}  {steps} steps  {rate}/s  left {left}".format(**facts)
+            self.console.print(text, highlight=False)
+
+    def _on_training_end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop drawing; safe to call twice."""
+        if self.bar is not None:
+            self.bar.update(self.task, **self._facts())
+            self.bar.stop()
+            self.bar = None
+
+    def _fraction(self) -> float:
+        """How much of the training is done, by steps or by the clock, whichever is ahead."""
+        done = self.num_timesteps / max(self.model._total_timesteps, 1)
+        limit = getattr(self.model, "time_limit", None)
+        return min(1.0, max(done, (time.monotonic() - self.started) / limit if limit else 0.0))
+
+    def _facts(self) -> dict[str, Any]:
+        seconds = time.monotonic() - self.started
+        done = self._fraction()
+        episodes = [episode["r"] for episode in self.model.ep_info_buffer or ()]
+        steps = self.num_timesteps - self.model._num_timesteps_at_start
+        return {
+            "percent": f"{100 * done:.0f} %",
+            "mean": f"{sum(episodes) / len(episodes):.2f}" if episodes else "-",
+            "steps": quantity(self.num_timesteps),
+            "rate": quantity(steps / seconds) if seconds > 1 else "-",
+            "left": clock(seconds / done - seconds) if done > 0.01 else "-",
+        }
+
+
+def quantity(number: float) -> str:
+    """A count in three figures: 950, 51.3 k, 4.10 M."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.{2 - int(math.log10(number / size))}f}{unit}"
+    return f"{number:.0f}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, such as 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
