@@ -40,7 +40,7 @@ def save_agent(agent: PPO, folder: Path) -> None:
     """Write `agent` into `folder`, made if need be, replacing the agent that was there."""
     from safetensors.torch import save
 
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in agent.policy.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in named_weights(agent).items()}
     content = save(weights)
     digest = hashlib.sha256(content).hexdigest()
     name = f"weights-{digest[:16]}.safetensors"
@@ -174,6 +174,11 @@ def option_facts(options: Options) -> dict[str, Any]:
     return facts
 
 
+def named_weights(agent: PPO) -> dict[str, torch.Tensor]:
+    """The policy's parameters and buffers, each once: an encoder shared by actor and critic has several names."""
+    return {**dict(agent.policy.named_parameters()), **dict(agent.policy.named_buffers())}
+
+
 def _read_weights(folder: Path, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -198,7 +203,7 @@ def _read_weights(folder: Path, facts: Mapping[str, Any]) -> dict[str, torch.Ten
 
 def _copy_weights(agent: PPO, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
     """Put the numbers in, after all of them were checked."""
-    here = agent.policy.state_dict()
+    here = named_weights(agent)
     if set(weights) != set(here):
         odd = sorted(set(weights) ^ set(here))[0]
         raise CheckpointError(f"the weights in {folder} are of another network: {odd} is only in one of them")
@@ -210,7 +215,9 @@ def _copy_weights(agent: PPO, weights: Mapping[str, torch.Tensor], folder: Path)
             )
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"the weights in {folder} are broken: {name} has numbers that are not finite")
-    agent.policy.load_state_dict(dict(weights))
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            here[name].copy_(tensor)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -37,6 +37,7 @@ class PPO(StablePPO):
         env: also the name of a Ludus game, such as `"Breakout"` (then eight games are made).
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
+        precision: "fp32", or "bf16" for the encoder's arithmetic with weights kept in fp32.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -46,11 +47,11 @@ class PPO(StablePPO):
     }
     rollout_buffer: Any
 
-    def __init__(self, policy: Any, env: Any, *args: Any, time_limit: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, policy: Any, env: Any, *args: Any, time_limit: float | None = None, precision: str = "fp32", **kwargs: Any) -> None:
         if isinstance(env, str):
             env = _game_or_none(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
-        self.time_limit = time_limit
+        self.time_limit, self.precision = time_limit, precision
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
@@ -91,6 +92,7 @@ class PPO(StablePPO):
             callback.update_locals(locals())
             if not callback.on_step() or self._time_is_up():
                 return False
+        sim.check()
         self._compute_advantages(data)
         callback.update_locals(locals())
         callback.on_rollout_end()
@@ -101,9 +103,10 @@ class PPO(StablePPO):
 
     def actor_critic(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities (B, A) up to a constant, and values (B,)."""
-        features = self.policy.extract_features(obs)  # (B, *shape) -> (B, F)
-        actor, critic = self.policy.mlp_extractor(features)
-        return self.policy.action_net(actor), self.policy.value_net(critic).squeeze(-1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            features = self.policy.extract_features(obs)  # (B, *shape) -> (B, F)
+            actor, critic = self.policy.mlp_extractor(features)
+        return self.policy.action_net(actor.float()), self.policy.value_net(critic.float()).squeeze(-1)
 
     @torch.no_grad()
     def _bootstrap_truncated(self, rewards: Tensor) -> None:

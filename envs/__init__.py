@@ -3,13 +3,15 @@
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.envs: install Ludus (pip install .) and import ludus.envs")
 
+from .check import GameReport, check_game
 from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame
 from .game import Game, state
+from .gym import GameEnv, GameVectorEnv
 from .options import Options
 from .registry import all_games, find_game, register
 from .simulator import Simulator
 
 __all__ = [
-    "ActionError", "Game", "GameError", "LudusError", "NotReset", "OptionError", "Options", "RuleError", "Simulator",
-    "UnknownGame", "all_games", "find_game", "register", "state",
+    "ActionError", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError", "NotReset", "OptionError",
+    "Options", "RuleError", "Simulator", "UnknownGame", "all_games", "check_game", "find_game", "register", "state",
 ]  # fmt: skip

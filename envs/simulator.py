@@ -123,6 +123,10 @@ class Simulator:
             raise NotReset("step before reset: call reset() first")
         return self._backend.step(actions)
 
+    def check(self) -> None:
+        """Raise what went wrong on a GPU since the last check; on the CPU, `step` raises at once."""
+        self._backend.check()
+
     def frame(self, index: int = 0, size: int = 480) -> np.ndarray:
         """A picture of one game: (rows, columns, 3) uint8, the longer side `size` pixels."""
         width, height = self.game.canvas
@@ -245,6 +249,9 @@ class CpuBackend:
         if actions.shape != (self.sim.num_envs,):
             raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {actions.shape}")
         return np.ascontiguousarray(actions)
+
+    def check(self) -> None:
+        pass
 
     def fault(self, code: int, actions: np.ndarray) -> Exception:
         """The error that a negative answer of the kernel stands for."""

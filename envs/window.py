@@ -1,7 +1,6 @@
 """A window on one game: its picture, a panel beside it, and the keys that people press. Knows no agents.
 
-The caller says what to tell in a `Scene` and calls `Window.show` as often as it likes; nothing is painted twice. The
-sections of the panel are one function each, below the window.
+`run` shows a session until it is closed. Sections of the panel are one function each, below the window.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before the import, which would greet us
 
-import pygame  # noqa: E402  (after the line that keeps it quiet)
+import pygame
 
-from .errors import LudusError  # noqa: E402
+from .errors import LudusError
+from .scene import CLOSED, Card, Scene, Session, Thoughts, number
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
 BOARD, PANEL, MARGIN = 640, 280, 24  # pixels: longer side of the picture, width of the panel, its inner margin
 DETAIL = 2  # the picture is drawn this much larger and scaled down, which smooths its edges
 FRAME_RATE = 60  # a second, at most
-CLOSED = "window closed"  # what `pressed` says when someone closes the window
 UNSEEN = ("offscreen", "dummy")  # SDL's drivers that show nothing, which it may choose by itself
 
 NIGHT, SLATE, TRACK, LINE = (11, 13, 19), (20, 23, 32), (33, 38, 52), (36, 41, 56)
-INK, MUTED, FAINT = (232, 235, 243), (148, 156, 176), (99, 107, 129)
+INK, MUTED, FAINT = (232, 235, 243), (148, 156, 176), (116, 124, 148)
 ACCENT, BAR, ROW = (130, 170, 255), (70, 86, 128), (29, 35, 52)
 
 FAMILIES = ("inter", "segoeui", "sfnstext", "helveticaneue", "notosans", "opensans", "dejavusans", "arial")
@@ -46,46 +44,23 @@ STYLES = {  # size in pixels, bold, colour
     "message": (16, False, MUTED),
     "prompt": (16, True, ACCENT),
 }
-ALIASES = {"=": "+", "[+]": "+", "_": "-", "[-]": "-", "escape": "esc", "return": "enter"}
 
 
 class NoDisplay(LudusError, RuntimeError):
     """There is no screen to open a window on."""
 
 
-@dataclass(frozen=True)
-class Thoughts:
-    """What an agent makes of the state in the picture."""
-
-    actions: tuple[str, ...]
-    probabilities: tuple[float, ...]  # of the actions, 0 to 1
-    chosen: int  # index of the action that it takes next
-    values: tuple[float, ...]  # return expected at each step of the episode so far; the last is of this state
-
-
-@dataclass(frozen=True)
-class Card:
-    """Words over the picture."""
-
-    title: str
-    text: str = ""
-    keys: dict[str, str] = field(default_factory=dict)  # key -> what it does
-    prompt: str = ""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What the window tells about the game."""
-
-    title: str
-    subtitle: str
-    score: float
-    facts: dict[str, str]
-    status: str
-    live: bool  # time is passing
-    keys: dict[str, str]  # key -> what it does
-    thoughts: Thoughts | None = None
-    card: Card | None = None
+def run(session: Session, caption: str) -> None:
+    """Open a window on a session's game and stay until either is closed; Ctrl-C closes it too."""
+    with Window(session.sim, caption) as window:
+        try:
+            while not session.closed:
+                for key in window.pressed():
+                    session.press(key)
+                session.advance(window.tick(), window.held)
+                window.show(session.scene())
+        except KeyboardInterrupt:
+            pass
 
 
 class Window:
@@ -104,13 +79,17 @@ class Window:
         self.held: list[str] = []
         width, height = sim.game.canvas
         scale = BOARD / max(width, height)
-        self.surface = open_display((round(width * scale) + PANEL, max(round(height * scale), BOARD)), caption)
+        find_display()
+        pygame.font.init()
+        pygame.display.set_caption(caption)
+        size = round(width * scale) + PANEL, max(round(height * scale), BOARD)
+        self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
         self.brush = Brush(self.surface)
         self.clock = pygame.time.Clock()
         self._shown: Any = None
         self._picture: tuple[bytes, pygame.Surface] | None = None
 
-    def __enter__(self) -> Window:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -166,8 +145,8 @@ class Window:
         return self._picture[1]
 
 
-def open_display(size: tuple[int, int], caption: str) -> pygame.Surface:
-    """Open a resizable window."""
+def find_display() -> None:
+    """Connect to a screen; raises NoDisplay where there is none."""
     no_display = NoDisplay("no display here; use `ludus record AGENT --out play.gif` instead")
     wanted = os.environ.get("SDL_VIDEODRIVER")
     if sys.platform == "linux" and not (wanted or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -176,9 +155,6 @@ def open_display(size: tuple[int, int], caption: str) -> pygame.Surface:
         pygame.display.init()
         if not wanted and pygame.display.get_driver() in UNSEEN:
             raise pygame.error("SDL found no screen")
-        pygame.font.init()
-        pygame.display.set_caption(caption)
-        return pygame.display.set_mode(size, pygame.RESIZABLE)
     except pygame.error as error:
         pygame.quit()
         raise no_display from error
@@ -188,16 +164,6 @@ def key_name(event: pygame.event.Event) -> str:
     """pygame's name of the key, or the sign it writes where keyboards differ in what they have beneath it."""
     sign = getattr(event, "unicode", "")
     return sign if sign in ("+", "-") else pygame.key.name(event.key)
-
-
-def command(key: str) -> str:
-    """A key's name for people, with keys that mean the same taken together."""
-    return ALIASES.get(key, key)
-
-
-def number(value: float, digits: int = 2) -> str:
-    """A number for people: 3, 3.25, -1."""
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
 
 
 class Brush:
@@ -216,13 +182,13 @@ class Brush:
     def height(self, style: str) -> int:
         return self.fonts[style].get_linesize()
 
-    def text(self, words: str, style: str, x: int, y: int, *, width: int = 10_000, align: float = 0.0, color: Any = None) -> None:
+    def text(self, words: str, style: str, x: int, y: int, *, width: int = 10_000, align: float = 0.0) -> None:
         """Write one line, cut to `width`; x is its left end (align 0), middle (0.5) or right end (1), y its top."""
         if self.width(words, style) > width:
             while words and self.width(words + "…", style) > width:
                 words = words[:-1]
             words += "…"
-        image = self.fonts[style].render(words, True, color or STYLES[style][2])
+        image = self.fonts[style].render(words, True, STYLES[style][2])
         self.surface.blit(image, (x - round(image.get_width() * align), y))
 
     def wrap(self, words: str, style: str, width: int) -> list[str]:
@@ -238,9 +204,12 @@ class Brush:
     def box(self, x: float, y: float, width: float, height: float, color: Any, radius: int = 4) -> None:
         pygame.draw.rect(self.surface, color, (round(x), round(y), round(width), round(height)), border_radius=radius)
 
+    def key_width(self, name: str) -> int:
+        return max(self.width(name, "key") + 12, 20)
+
     def key(self, name: str, x: int, y: int) -> int:
         """Draw a key cap, 20 pixels high; returns its width."""
-        width = max(self.width(name, "key") + 12, 20)
+        width = self.key_width(name)
         self.box(x, y, width, 20, LINE)
         self.box(x, y, width, 18, TRACK)
         self.text(name, "key", x + width // 2, y + (18 - self.height("key")) // 2, align=0.5)
@@ -274,7 +243,8 @@ def paint_card(brush: Brush, card: Card, board: pygame.Rect) -> None:
         y += 24
     y += 24 if card.keys else 0
     for keys, what in card.keys.items():
-        paint_key(brush, keys, what, x - 90, y, 180)
+        caps = sum(brush.key_width(name) + 4 for name in keys.split())
+        paint_key(brush, keys, what, x - caps, y, board.width // 2)
         y += 30
     brush.text(card.prompt, "prompt", x, y + 28, align=0.5)
 
@@ -292,15 +262,15 @@ def paint_panel(brush: Brush, scene: Scene, panel: pygame.Rect) -> None:
 
 
 def paint_facts(brush: Brush, scene: Scene, x: int, y: int, width: int) -> int:
-    """The score, and the facts in three columns; returns where they end."""
+    """The score, and the facts in two columns; returns where they end."""
     brush.text("SCORE", "label", x, y)
     brush.text(number(scene.score), "score", x - 2, y + 10, width=width)
     y += 72
     for k, (name, value) in enumerate(scene.facts.items()):
-        left, top = x + (k % 3) * width // 3, y + (k // 3) * 42
-        brush.text(name.upper(), "label", left, top, width=width // 3 - 6)
-        brush.text(value, "fact", left, top + 13, width=width // 3 - 6)
-    return y + -(-len(scene.facts) // 3) * 42
+        left, top = x + (k % 2) * (width // 2 + 4), y + (k // 2) * 42
+        brush.text(name.upper(), "label", left, top, width=width // 2)
+        brush.text(value, "fact", left, top + 13, width=width // 2)
+    return y + -(-len(scene.facts) // 2) * 42
 
 
 def paint_keys(brush: Brush, scene: Scene, x: int, y: int, width: int) -> int:
@@ -329,7 +299,7 @@ def paint_thoughts(brush: Brush, thoughts: Thoughts, x: int, y: int, width: int,
     pygame.draw.line(brush.surface, LINE, (x, y - 8), (x + width, y - 8))
     brush.text("NEXT ACTION", "label", x, y + 4)
     y += 22
-    shown = most_likely(thoughts, max((floor - y - 76) // 24, 1))
+    shown = most_likely(thoughts, max((floor - y - 30) // 22, 1))
     name_width = min(max(brush.width(thoughts.actions[k], "chosen") for k in shown), width // 3) + 12
     for k in shown:
         share, chosen = thoughts.probabilities[k], k == thoughts.chosen
@@ -339,8 +309,8 @@ def paint_thoughts(brush: Brush, thoughts: Thoughts, x: int, y: int, width: int,
         brush.text(thoughts.actions[k], "chosen" if chosen else "name", x, middle, width=name_width)
         paint_bar(brush, share, x + name_width, y + 8, width - name_width - 46, ACCENT if chosen else BAR)
         brush.text(f"{100 * share:.0f} %", "chosen" if chosen else "name", x + width, middle, align=1)
-        y += 24
-    paint_values(brush, thoughts.values, x, y + 10, width, floor)
+        y += 22
+    paint_values(brush, thoughts.values, x, y + 8, width, floor)
 
 
 def most_likely(thoughts: Thoughts, count: int) -> Sequence[int]:
@@ -360,12 +330,13 @@ def paint_values(brush: Brush, values: tuple[float, ...], x: int, y: int, width:
     brush.text("EXPECTED RETURN", "label", x, y + 3)
     brush.text(f"{values[-1]:+.2f}", "chosen", x + width, y, align=1)
     top, bottom = y + 24, min(y + 64, floor)
-    recent = values[-width // 2 :]
-    if bottom - top < 16 or len(recent) < 2:
+    if bottom - top < 16:
         return
-    low, high = min(recent), max(recent)
-    span = max(high - low, 1e-6)
-    points = [(x + 2 * k, bottom - 2 - (value - low) / span * (bottom - top - 4)) for k, value in enumerate(recent)]
-    pygame.draw.polygon(brush.surface, ROW, [(x, bottom), *points, (points[-1][0], bottom)])
-    pygame.draw.aalines(brush.surface, ACCENT, False, points)
+    shown = values[-width // 2 :]
+    stride = width / max(len(shown) - 1, 40)
+    low, span = min(shown), max(max(shown) - min(shown), 0.1)
+    points = [(x + stride * k, bottom - 2 - (value - low) / span * (bottom - top - 4)) for k, value in enumerate(shown)]
+    if len(points) > 1:
+        pygame.draw.polygon(brush.surface, ROW, [(x, bottom), *points, (points[-1][0], bottom)])
+        pygame.draw.aalines(brush.surface, ACCENT, False, points)
     pygame.draw.aacircle(brush.surface, ACCENT, points[-1], 3)

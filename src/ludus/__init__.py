@@ -1,3 +1,53 @@
 """Ludus: reinforcement learning on games, each game one file of plain Python rules."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .envs.game import Game
+from .envs.registry import register, register_own_games
+
+if TYPE_CHECKING:
+    from .agents.ppo import PPO
+    from .envs.gym import GameEnv, GameVectorEnv
+    from .envs.sb3 import LudusVecEnv
+
 __version__ = "0.1.0"
+__all__ = ["PPO", "Game", "make", "make_sb3", "make_vec", "register"]
+
+_LAZY = {"PPO": ".agents.ppo"}  # imported when asked for, since torch takes seconds
+
+register_own_games()
+
+
+def make(game: str | Game, **options: Any) -> GameEnv:
+    """One game as a `gymnasium.Env`: `ludus.make("Breakout", obs_type="rgb")`; see `ludus.envs.gym.GameEnv`."""
+    from .envs.gym import GameEnv
+
+    return GameEnv(game, **options)
+
+
+def make_vec(
+    game: str | Game, num_envs: int = 1024, *, device: str = "cpu", seed: int | None = 0, **options: Any
+) -> GameVectorEnv:
+    """Many games as a `gymnasium.vector.VectorEnv`; see `ludus.envs.gym.GameVectorEnv`.
+
+    `seed` is for the first `reset` that is given none; None takes a new one from the operating system.
+    """
+    from .envs.gym import GameVectorEnv
+
+    return GameVectorEnv(game, num_envs, device=device, seed=seed, **options)
+
+
+def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **options: Any) -> LudusVecEnv:
+    """Many games as a Stable-Baselines3 `VecEnv`; see `ludus.envs.sb3.LudusVecEnv`."""
+    from .envs.sb3 import LudusVecEnv
+
+    return LudusVecEnv(game, num_envs, seed=seed, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'ludus' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

@@ -8,6 +8,7 @@ An adapter is a file `reference_<game>.py` beside this one. It has
 and, where the game needs them,
 
     translate(draws)              the reference's random draws as our rules want them; by default in the same order
+    sensible(env)                 an action with which a player might get further, for states that are hard to come to
     spawned(before, after)        labels, whole numbers, of what was drawn in steps that draw
     started(records)              labels of what was drawn at the start of episodes
     EPISODE_STEPS                 where to cut episodes short when they are compared as wholes
@@ -25,14 +26,15 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import minatar
 import numpy as np
 from ludus.envs import Simulator, find_game
 from ludus.envs.plain import PlainRecord
-from ludus.envs.rng import SHIFT_27, SHIFT_30, SHIFT_31
+
+from .scripted_random import Draw, RecordedRandom, ScriptedRandom
 
 NUM_ACTIONS = 6
 STICKINESS = 0.1  # MinAtar's own
@@ -46,10 +48,11 @@ class Adapter:
     reference: str
     record_of: Callable[[Any, np.void], None]
     translate: Callable[[list[Draw]], list[Draw]]
+    sensible: Callable[[Any], int] | None
     spawned: Callable[[np.ndarray, np.ndarray], np.ndarray] | None
     started: Callable[[np.ndarray], np.ndarray] | None
     episode_steps: int | None
-    final: Callable[[np.ndarray], np.ndarray] | None
+    final: Callable[[np.ndarray], np.ndarray]
 
     @staticmethod
     def of(module: ModuleType) -> Adapter:
@@ -57,13 +60,9 @@ class Adapter:
             return getattr(module, name, None)
 
         return Adapter(
-            module.GAME, module.REFERENCE, module.record_of, optional("translate") or list,
-            optional("spawned"), optional("started"), optional("EPISODE_STEPS"), optional("final"),
+            module.GAME, module.REFERENCE, module.record_of, optional("translate") or list, optional("sensible"),
+            optional("spawned"), optional("started"), optional("EPISODE_STEPS"), optional("final") or zeros,
         )  # fmt: skip
-
-    @property
-    def random_steps(self) -> bool:
-        return self.spawned is not None
 
     def environment(self, seed: int) -> minatar.Environment:
         """The reference, seeded; its draws are kept in `env.random.draws`."""
@@ -73,11 +72,9 @@ class Adapter:
         environment.reset()
         return environment
 
-    def record(self, env: Any) -> np.ndarray:
-        """The reference's state as our record, shape (1,)."""
-        record = np.zeros(1, find_game(self.game).State)
-        self.record_of(env, record[0])
-        return record
+
+def zeros(records: np.ndarray) -> np.ndarray:
+    return np.zeros(len(records))
 
 
 def adapters() -> list[Adapter]:
@@ -90,76 +87,6 @@ def adapters() -> list[Adapter]:
         spec.loader.exec_module(module)
         found.append(Adapter.of(module))
     return found
-
-
-# Random draws
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One draw: a whole number from 0 to `below` - 1, or, with `below` 0, a number from [0, 1)."""
-
-    value: float
-    below: int = 0
-
-    def bits(self) -> int:
-        """64 random bits from which `ludus.envs.rng` makes this value."""
-        if self.below:
-            return -(-(int(self.value) << 32) // self.below) << 32  # the first that `scale` maps to the value
-        return int(self.value * 2**53) << 11
-
-
-class RecordedRandom:
-    """The part of `numpy.random.RandomState` that MinAtar uses, keeping a list of what was drawn."""
-
-    def __init__(self, seed: int) -> None:
-        self.source = np.random.RandomState(seed)
-        self.draws: list[Draw] = []
-
-    def rand(self, *shape: int) -> Any:
-        values = self.source.rand(*shape)
-        self.draws += [Draw(value) for value in np.ravel(values).tolist()]
-        return values
-
-    def randint(self, low: int, high: int | None = None, size: int | None = None) -> Any:
-        first, last = (0, low) if high is None else (low, high)
-        values = self.source.randint(first, last, size)
-        self.draws += [Draw(value - first, last - first) for value in np.ravel(values).tolist()]
-        return values
-
-    def take(self) -> list[Draw]:
-        """What was drawn since the last call."""
-        taken, self.draws = self.draws, []
-        return taken
-
-
-class ScriptedRandom:
-    """Random streams for plain rules that yield the given draws, one after the other, and no more."""
-
-    def __init__(self, draws: list[Draw]) -> None:
-        self.left = [unmix(np.uint64(draw.bits())) for draw in draws]
-        self.current = np.uint64(0)
-
-    def __getitem__(self, stream: int) -> np.uint64:
-        return self.current
-
-    def __setitem__(self, stream: int, counter: np.uint64) -> None:
-        """The rules advance a counter for every draw; whatever it is, the next one of the script follows."""
-        assert self.left, "our rules draw more random numbers than the reference"
-        self.current = self.left.pop(0)
-
-
-def unmix(x: np.uint64) -> np.uint64:
-    """The counter that `ludus.envs.rng.mix` hashes to `x`."""
-    with np.errstate(over="ignore"):
-        x = undo_shift(x, SHIFT_31) * np.uint64(pow(0x94D049BB133111EB, -1, 2**64))
-        x = undo_shift(x, SHIFT_27) * np.uint64(pow(0xBF58476D1CE4E5B9, -1, 2**64))
-        return undo_shift(x, SHIFT_30)
-
-
-def undo_shift(x: np.uint64, shift: np.uint64) -> np.uint64:
-    """The y with y ^ (y >> shift) == x, for shifts of at least 22."""
-    return x ^ (x >> shift) ^ (x >> (shift + shift))
 
 
 # Recording the reference
@@ -195,8 +122,9 @@ class Steps:
 def record_steps(adapter: Adapter, count: int, seed: int, persistent: bool = False) -> Steps:
     """Let the reference take `count` steps with random actions, restarting it when an episode ends.
 
-    With `persistent`, a death is taken back by 10 to 20 steps and played differently, and every stretch between has an
-    action that it prefers: so random play comes to states that it would hardly reach, such as a field without bricks.
+    With `persistent`, a death is taken back by 5 to 10 steps and played differently, and four actions of five are
+    the adapter's `sensible` ones, or one that is liked for a while: so play comes to states that random actions hardly
+    reach, such as a field without bricks.
     """
     game = find_game(adapter.game)
     environment, rng = adapter.environment(seed), np.random.default_rng(seed)
@@ -206,7 +134,7 @@ def record_steps(adapter: Adapter, count: int, seed: int, persistent: bool = Fal
     actions, draws = rng.integers(NUM_ACTIONS, size=count), []
     planes = np.zeros((count, *game.shape, len(game.planes)), np.uint8)
     reward, terminated = np.zeros(count), np.zeros(count, np.bool_)
-    player = Persistence(env, rng) if persistent else None
+    player = Persistence(adapter, env, rng) if persistent else None
     for i in range(count):
         if player is not None:
             actions[i] = player.act(env, actions[i])
@@ -228,10 +156,10 @@ def record_steps(adapter: Adapter, count: int, seed: int, persistent: bool = Fal
 class Persistence:
     """Random play that takes its deaths back: see `record_steps`."""
 
-    EVERY, PATIENCE = 10, 60  # steps between copies of the state; how often to return to the same one
+    EVERY, PATIENCE = 5, 60  # steps between copies of the state; how often to return to the same one
 
-    def __init__(self, env: Any, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(self, adapter: Adapter, env: Any, rng: np.random.Generator) -> None:
+        self.sensible, self.rng = adapter.sensible, rng
         self.begin(env)
 
     def begin(self, env: Any) -> None:
@@ -249,7 +177,9 @@ class Persistence:
             if self.age == 2 * self.EVERY:  # the state that it returned to is behind it
                 self.returns = 0
         self.age += 1
-        return self.liked if self.rng.random() < 0.5 else action
+        if self.rng.random() < 0.2:
+            return action
+        return self.liked if self.sensible is None else self.sensible(env)
 
     def after_end(self, env: Any) -> Any:
         """The game to go on with; ended still, if it is to start again."""
@@ -290,11 +220,12 @@ def replay(adapter: Adapter, steps: Steps, seed: int) -> Result:
 def replay_scripted(adapter: Adapter, steps: Steps) -> Result:
     """Our rules as plain Python in the same states, with the same actions and the reference's random numbers."""
     game = find_game(adapter.game)
-    result = Result(steps.before.copy(), np.zeros_like(steps.planes), np.zeros(len(steps)), np.zeros(len(steps), np.bool_))
+    reward, terminated = np.zeros(len(steps)), np.zeros(len(steps), np.bool_)
+    result = Result(steps.before.copy(), np.zeros_like(steps.planes), reward, terminated)
     for i, draws in enumerate(steps.draws):
         random, record = ScriptedRandom(adapter.translate(draws)), PlainRecord(result.after[i])
         with np.errstate(over="ignore"):  # counters wrap around
-            result.reward[i], result.terminated[i] = game.step(record, int(steps.actions[i]), random)
+            reward[i], terminated[i] = game.step(record, int(steps.actions[i]), random)
         assert not random.left, f"our rules drew {len(random.left)} random numbers less than the reference"
         game.observe(record, result.planes[i])
     return result
@@ -320,7 +251,7 @@ def differences(steps: Steps, result: Result) -> list[str]:
     }
     found = []
     for name, (theirs, ours) in pairs.items():
-        unlike = (theirs != ours).reshape(len(steps), -1).any(axis=1)
+        unlike = np.any(theirs != ours, axis=tuple(range(1, theirs.ndim)))
         if unlike.any():
             i = int(unlike.argmax())
             found.append(
@@ -358,7 +289,7 @@ def reference_episodes(adapter: Adapter, count: int, seed: int) -> Episodes:
         adapter.record_of(env, records[i])
         env.random.take()
         env.reset()
-    return Episodes(returns, lengths, final_of(adapter, records))
+    return Episodes(returns, lengths, adapter.final(records))
 
 
 def random_actions(seed: int) -> Iterator[int]:
@@ -383,8 +314,36 @@ def our_episodes(adapter: Adapter, count: int, seed: int) -> Episodes:
         returns[ended], lengths[ended] = sim.episode_return[ended], sim.episode_length[ended]
         records[ended] = sim.records[ended]
         running &= ~ended
-    return Episodes(returns, lengths, final_of(adapter, records))
+    return Episodes(returns, lengths, adapter.final(records))
 
 
-def final_of(adapter: Adapter, records: np.ndarray) -> np.ndarray:
-    return adapter.final(records) if adapter.final else np.zeros(len(records))
+# Sticky actions
+
+
+def reference_choices(adapter: Adapter, count: int, seed: int) -> np.ndarray:
+    """(count, 3): the action taken before, the action given, the action taken."""
+    environment, rng = adapter.environment(seed), np.random.default_rng(seed)
+    taken: list[int] = []
+    environment.env = SimpleNamespace(act=taken.append)  # in place of the game, which does not matter here
+    given = rng.integers(NUM_ACTIONS, size=count)
+    for action in given.tolist():
+        environment.act(action)
+    return np.stack([[0, *taken[:-1]], given, taken], axis=1)
+
+
+def our_choices(adapter: Adapter, count: int, seed: int) -> np.ndarray:
+    """The same of ours, about `count` of them."""
+    num_envs = 100
+    sim = Simulator(
+        adapter.game, num_envs, seed=seed, autoreset="next_step", full_action_space=True, num_threads=1,
+        repeat_action_probability=STICKINESS,
+    )  # fmt: skip
+    sim.reset()
+    rng, choices = np.random.default_rng(seed), []
+    for _ in range(count // num_envs):
+        before, over = sim.state_dict()["clocks"]["last_action"], sim.terminated.copy()
+        given = rng.integers(NUM_ACTIONS, size=num_envs)
+        sim.step(given)
+        taken = sim.state_dict()["clocks"]["last_action"]
+        choices.append(np.stack([before, given, taken], axis=1)[~over])  # a game that was over only restarted
+    return np.concatenate(choices)

@@ -1,0 +1,200 @@
+"""Games on a GPU: one thread plays one game, in tensors that torch owns.
+
+The kernels are `kernel.step_game` and `kernel.reset_game`, the functions that the CPU runs, compiled by Numba-CUDA and
+launched on torch's current stream, so that a policy and its games can share one CUDA graph. A step copies nothing,
+allocates nothing and waits for nothing; a bad action is therefore noted on the device and reported by `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from numba import config, cuda
+
+from .compile import link
+from .errors import ActionError, NotReset, OptionError
+from .kernel import DISABLED, reset_game, step_game
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+THREADS = 128  # games in a block
+
+
+def step_thread(
+    records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+    episode_return, episode_length, faults,
+):  # fmt: skip
+    """One thread's part of a step; a game with a bad action stands still and leaves its number + 1 in `faults`."""
+    i = cuda.grid(1)
+    if i >= actions.shape[0]:
+        return
+    if actions[i] < 0 or actions[i] >= settings[0].num_actions or (settings[0].autoreset == DISABLED and clocks[i].over):
+        faults[0] = i + 1
+        return
+    step_game(
+        i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+        episode_return, episode_length,
+    )  # fmt: skip
+
+
+def reset_thread(records, raw, clocks, streams, settings, levels, obs, mask):
+    """One thread's part of a reset."""
+    i = cuda.grid(1)
+    if i < mask.shape[0] and mask[i]:
+        reset_game(i, records, raw, clocks, streams, settings, levels, obs)
+
+
+def link_cuda(function: Callable[..., None], names: Mapping[str, Any]) -> Callable[..., None]:
+    """The kernel as a plain function whose callees are device functions: what `cuda.jit` and `cuda.compile` take."""
+    kept: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+    def wrap(part: Callable[..., Any]) -> Any:
+        if part.__code__ is function.__code__:
+            return part
+        if part not in kept:
+            kept[part] = cuda.jit(device=True)(part)
+        return kept[part]
+
+    return link(function, names, wrap)
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """Compile as CPUs compute: by default NVVM rounds `a * b + c` once, which would move pixels and float states."""
+    if config.ENABLE_CUDASIM:
+        yield
+        return
+    from numba.cuda.cudadrv import nvvm
+
+    original = nvvm.compile_ir
+    nvvm.compile_ir = partial(original, fma=False)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir = original
+
+
+@contextmanager
+def pretend_device(capability: tuple[int, int]) -> Iterator[None]:
+    """Let Numba-CUDA compile for a GPU that is not here."""
+    from numba.cuda import dispatcher
+
+    original = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = original
+
+
+def ptx_of(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> dict[str, str]:
+    """PTX of a CPU simulator's `step` and `reset` for GPUs of a compute capability; needs the compiler, but no GPU."""
+    from .simulator import RESET, STEP
+
+    arrays = {**sim._backend.arrays, "faults": np.zeros(1, np.int64)}
+    code = {}
+    with exact_arithmetic(), pretend_device(capability):
+        for function, names in ((step_thread, (*STEP, "faults")), (reset_thread, RESET)):
+            signature = tuple(numba.typeof(arrays[name]) for name in names)
+            text, _ = cuda.compile_ptx(link_cuda(function, sim._names), signature, cc=capability, device=False)
+            code[function.__name__] = text
+    return code
+
+
+class CudaBackend:
+    """A simulator's tensors and kernels on a GPU, or on Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) for tests."""
+
+    def __init__(self, sim: Simulator, device: str) -> None:
+        import torch
+
+        from .simulator import RESET, STEP, allocate
+
+        if not config.ENABLE_CUDASIM and not torch.cuda.is_available():
+            raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
+        self.sim, self.torch = sim, torch
+        self.device = "cpu" if config.ENABLE_CUDASIM else device
+        host = {**allocate(sim), "mask": np.zeros(sim.num_envs, np.bool_), "faults": np.zeros(1, np.int64)}
+        self.kinds = {name: array.dtype for name, array in host.items()}
+        self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
+        self.arrays["records"] = self.arrays["raw"]
+        jit = cuda.jit if config.ENABLE_CUDASIM else cuda.jit(lto=False)
+        self._step, self._reset = jit(link_cuda(step_thread, sim._names)), jit(link_cuda(reset_thread, sim._names))
+        self._step_arguments = [self._device_array(name) for name in (*STEP, "faults")]
+        self._reset_arguments = [self._device_array(name) for name in RESET]
+        self._threads = min(THREADS, sim.num_envs)
+        self._blocks = (sim.num_envs + self._threads - 1) // self._threads
+
+    def _tensor(self, array: np.ndarray) -> Any:
+        """A buffer on the device; records are kept as bytes, and unsigned counters as signed ones."""
+        if array.dtype.names:
+            array = array.view(np.uint8).reshape(len(array), -1)
+        elif array.dtype == np.uint64:
+            array = array.view(np.int64)
+        return self.torch.from_numpy(array.copy()).to(self.device)
+
+    def _device_array(self, name: str) -> Any:
+        """The tensor as Numba's kernels take it, of the same memory."""
+        tensor, kind = self.arrays[name], self.kinds[name]
+        array = tensor.numpy() if config.ENABLE_CUDASIM else cuda.as_cuda_array(tensor)
+        if kind.names:
+            array = array.reshape(-1).view(kind)
+        elif kind == np.uint64:
+            array = array.view(kind)
+        return cuda.cudadrv.devicearray.FakeCUDAArray(array) if config.ENABLE_CUDASIM else array
+
+    def _launch(self, kernel_function: Any, arguments: list[Any]) -> None:
+        if config.ENABLE_CUDASIM:
+            with np.errstate(over="ignore"):  # random numbers wrap around
+                kernel_function[self._blocks, self._threads](*arguments)
+            return
+        stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
+        with exact_arithmetic():
+            kernel_function[self._blocks, self._threads, stream](*arguments)
+
+    def reset(self, mask: np.ndarray) -> None:
+        self.write("mask", mask)
+        self._launch(self._reset, self._reset_arguments)
+
+    def step(self, actions: Any) -> int:
+        actions = self.torch.as_tensor(actions)
+        if actions.dtype.is_floating_point or actions.dtype == self.torch.bool:
+            raise ActionError(f"actions must be whole numbers, got a tensor of {actions.dtype}")
+        if tuple(actions.shape) != (self.sim.num_envs,):
+            raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {tuple(actions.shape)}")
+        self.arrays["actions"].copy_(actions, non_blocking=True)
+        self._launch(self._step, self._step_arguments)
+        return -1
+
+    def check(self) -> None:
+        """Wait for the device and raise what it noted: an action out of range, or a step after an episode's end."""
+        fault = int(self.arrays["faults"][0])
+        if fault:
+            self.arrays["faults"].zero_()
+            i, names = fault - 1, self.sim.actions
+            action = int(self.arrays["actions"][i])
+            if 0 <= action < len(names):
+                raise NotReset(f"the episode of environment {i} is over: reset it before the next step")
+            raise ActionError(f"action {action} of environment {i} is out of range: {self.sim.game.name} takes 0 to {len(names) - 1}")
+
+    def read(self, name: str) -> np.ndarray:
+        array = np.ascontiguousarray(self.arrays[name].cpu().numpy())
+        kind = self.kinds[name]
+        return array.reshape(-1).view(kind) if kind.names else array.view(kind)
+
+    def write(self, name: str, value: np.ndarray) -> None:
+        value = np.ascontiguousarray(value)
+        if value.dtype.names:
+            value = value.view(np.uint8).reshape(len(value), -1)
+        elif value.dtype == np.uint64:
+            value = value.view(np.int64)
+        self.arrays[name].copy_(self.torch.from_numpy(value.copy()).reshape(self.arrays[name].shape))
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,243 @@
+"""`ludus record`: an agent's play as a GIF or an MP4."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from ..envs import LudusError, OptionError, Simulator
+
+Choice = Annotated[bool, tyro.conf.create_mutex_group(required=False), tyro.conf.FlagCreatePairsOff]
+LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
+COLORS = 255  # of a GIF; one of 256 means "as before"
+
+
+class RecordingError(LudusError, RuntimeError):
+    """The recording cannot be written."""
+
+
+@dataclass
+class Config:
+    """Write an agent's play to a GIF or an MP4; no window is needed."""
+
+    agent: Annotated[Path, tyro.conf.Positional]
+    """The folder that `ludus train` wrote."""
+    out: Path
+    """The file to write; its name ends in .gif or .mp4."""
+    episodes: int = 1
+    """Episodes to record, one after the other."""
+    best_of: int | None = None
+    """Play this many episodes and record those with the highest returns; None: record all that are played."""
+    max_steps: int = 1000
+    """Leave an episode after this many steps."""
+    size: int = 320
+    """Longer side of the picture, in pixels."""
+    fps: int | None = None
+    """Steps of the game shown a second; None: the game's own pace."""
+    deterministic: Choice = False
+    """Take the most likely action (greedy); this is the default."""
+    sampled: Choice = False
+    """Draw actions from the policy."""
+    seed: int | None = 0
+    """Of the games and of drawing actions; None: a new one every time."""
+    force: bool = False
+    """Replace the file if there is one."""
+
+
+@dataclass
+class Episode:
+    """What it takes to draw an episode again."""
+
+    records: list[np.ndarray]  # the game's record, (1,), at the start and after each step
+    score: float
+
+
+def main(argv: list[str]) -> int:
+    config = tyro.cli(Config, args=argv, prog="ludus record")
+    check(config)
+    agent, sim = load(config.agent, config.seed)
+    fps = config.fps or sim.game.fps
+    check_rate(config.out, fps)
+    played = [play(agent, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
+    kept = best(played, config.episodes)
+    frames = Film(sim, kept, config.size, fps)
+    save(config.out, frames, fps)
+    scores = ", ".join(f"{episode.score:g}" for episode in kept)
+    seconds, kilobytes = len(frames) / fps, config.out.stat().st_size / 1000
+    print(f"{config.out}: {seconds:.1f} s, {kilobytes:.0f} kB, score {scores}")
+    return 0
+
+
+def check(config: Config) -> None:
+    """Find what is wrong with the settings before anything is played."""
+    for name in ("episodes", "best_of", "max_steps", "fps"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise OptionError(f"{name} must be 1 or more, got {value}")
+    if config.best_of is not None and config.best_of < config.episodes:
+        raise OptionError(f"best_of must be at least episodes, got {config.best_of} and {config.episodes}")
+    if not 16 <= config.size <= 2048:
+        raise OptionError(f"size must be from 16 to 2048, got {config.size}")
+    check_target(config.out, config.force)
+
+
+def check_target(out: Path, force: bool) -> None:
+    """The file can be written: a known format, its packages, a folder, nothing in the way."""
+    if out.suffix.lower() not in (".gif", ".mp4"):
+        raise OptionError(f"--out must end in .gif or .mp4, got {str(out)!r}")
+    try:
+        if out.suffix.lower() == ".gif":
+            import PIL.Image  # noqa: F401
+        else:
+            import imageio_ffmpeg
+
+            imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        hint = 'pip install "ludus[video]"'
+        raise RecordingError(f"writing {out.suffix} files needs more packages: {hint} ({error})") from error
+    try:
+        beside(out).touch()
+        beside(out).unlink()
+    except OSError as error:
+        raise OptionError(f"--out: the folder {out.parent} cannot be written: {error.strerror}") from error
+    if out.is_dir() or (out.exists() and not force):
+        raise OptionError(f"--out {out} exists: give another name" + ("" if out.is_dir() else ", or --force"))
+
+
+def check_rate(out: Path, fps: int) -> None:
+    if out.suffix.lower() == ".gif" and fps > 50:
+        raise OptionError(f"GIFs show at most 50 pictures a second, got fps {fps}: write an .mp4, or give --fps 50")
+
+
+def load(folder: Path, seed: int | None) -> tuple[Any, Simulator]:
+    """The agent in `folder`, and one game of the kind it plays; episodes that end wait for a reset."""
+    from ..agents.checkpoint import load_agent, make_environment
+
+    agent = load_agent(folder, device="cpu")
+    if "game" not in agent.environment:
+        name = agent.environment.get("gymnasium", "something else")
+        raise OptionError(f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}")
+    if seed is not None:
+        agent.set_random_seed(seed)
+    known = make_environment(agent.environment).simulator
+    return agent, Simulator(known.game, seed=seed, autoreset="disabled", **vars(known.options))
+
+
+def act(agent: Any, sim: Simulator, sampled: bool) -> np.ndarray:
+    """The agent's next actions, (1,) int64."""
+    from ..agents.evaluation import observations
+
+    actions, _ = agent.predict(observations(agent, sim), deterministic=not sampled)
+    return actions
+
+
+def play(agent: Any, sim: Simulator, max_steps: int, sampled: bool) -> Episode:
+    """One episode, up to `max_steps`."""
+    sim.reset()
+    episode, over = Episode([sim.records.copy()], 0.0), False
+    while not over and len(episode.records) <= max_steps:
+        over = sim.step(act(agent, sim, sampled)) > 0
+        episode.score += float(sim.reward[0])
+        episode.records.append(sim.records.copy())
+    return episode
+
+
+def best(played: list[Episode], count: int) -> list[Episode]:
+    """The `count` episodes with the highest scores, in the order they were played."""
+    order = sorted(range(len(played)), key=lambda k: -played[k].score)
+    return [played[k] for k in sorted(order[:count])]
+
+
+class Film:
+    """The pictures of episodes, drawn each time they are asked for: (rows, columns, 3) uint8."""
+
+    def __init__(self, sim: Simulator, episodes: list[Episode], size: int, fps: int) -> None:
+        self.sim, self.size = sim, size
+        stay = round(LAST_PICTURE * fps)
+        self.records = [record for e in episodes for record in (*e.records, *[e.records[-1]] * stay)]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for record in self.records:
+            self.sim.records[:] = record
+            yield halved(self.sim.frame(0, 2 * self.size))
+
+
+def halved(picture: np.ndarray) -> np.ndarray:
+    """Half the width and height, each pixel the mean of four: smooth edges for shapes that were drawn without."""
+    rows, columns, _ = picture.shape
+    whole = picture[: rows // 2 * 2, : columns // 2 * 2].astype(np.uint16)
+    tall = whole[0::2] + whole[1::2]
+    return ((tall[:, 0::2] + tall[:, 1::2] + 2) // 4).astype(np.uint8)
+
+
+def beside(out: Path) -> Path:
+    """A temporary name in the same folder."""
+    return out.with_name(f".{out.stem}-{os.getpid()}{out.suffix}")
+
+
+def save(out: Path, film: Film, fps: int) -> None:
+    """Write under a temporary name beside `out`, then rename: `out` is whole or as it was."""
+    temporary = beside(out)
+    write = write_gif if out.suffix.lower() == ".gif" else write_mp4
+    try:
+        write(temporary, film, fps)
+        os.replace(temporary, out)
+    except OSError as error:
+        raise RecordingError(f"cannot write {out}: {error.strerror or str(error).splitlines()[0]}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_gif(path: Path, film: Film, fps: int) -> None:
+    """One palette for all pictures; durations that add up although GIFs count in hundredths of a second."""
+    from PIL import Image
+
+    index_of, palette = shared_palette(film)
+    images = []
+    for picture in film:
+        image = Image.fromarray(index_of[packed(picture)])
+        image.putpalette(palette)
+        images.append(image)
+    ends = np.round(np.arange(len(images) + 1) * 100 / fps).astype(int)
+    durations = (10 * np.diff(ends)).tolist()  # milliseconds
+    images[0].save(path, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=False)
+
+
+def shared_palette(film: Film) -> tuple[np.ndarray, list[int]]:
+    """The number of each packed colour, (2**24,) uint8, and the palette as red, green, blue, red, ..."""
+    from PIL import Image
+
+    seen = np.zeros(1 << 24, np.bool_)
+    for picture in film:
+        seen[packed(picture)] = True
+    colors = np.flatnonzero(seen)
+    strip = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=-1).astype(np.uint8)[None]  # (1, colours, 3)
+    reduced = Image.fromarray(strip).quantize(COLORS, dither=Image.Dither.NONE)
+    index_of = np.zeros(1 << 24, np.uint8)
+    index_of[colors] = np.asarray(reduced)[0]
+    return index_of, reduced.getpalette() or []
+
+
+def packed(picture: np.ndarray) -> np.ndarray:
+    """Each pixel (red, green, blue) as one whole number."""
+    red, green, blue = np.moveaxis(picture.astype(np.int32), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def write_mp4(path: Path, film: Film, fps: int) -> None:
+    """H.264 as browsers play it, which needs an even number of rows and columns."""
+    import imageio.v2 as imageio
+
+    with imageio.get_writer(path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=2) as writer:
+        for picture in film:
+            rows, columns, _ = picture.shape
+            writer.append_data(np.pad(picture, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge"))

@@ -1,0 +1,176 @@
+"""`ludus watch`: an agent plays in a window, and one can look over its shoulder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ..envs import OptionError, Simulator
+from ..envs.scene import CLOSED, Scene, Thoughts, command, number
+from .record import Choice, act, load
+
+SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
+LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
+PATIENCE = 0.05  # seconds that the steps between two pictures may take
+KEYS = {
+    "space": "pause",
+    "n": "step",
+    "+": "faster",
+    "-": "slower",
+    "r": "restart",
+    "o": "overlay",
+    "g": "sampled",
+    "q": "quit",
+}
+
+
+@dataclass
+class Config:
+    """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects."""
+
+    agent: Annotated[Path, tyro.conf.Positional]
+    """The folder that `ludus train` wrote."""
+    episodes: int | None = None
+    """Close the window after this many episodes; None: never."""
+    speed: float = 1.0
+    """Speed at the start, as a multiple of the game's own pace, 1/8 to 64."""
+    deterministic: Choice = False
+    """Take the most likely action (greedy); this is the default."""
+    sampled: Choice = False
+    """Draw actions from the policy."""
+    seed: int | None = None
+    """Of the games and of drawing actions; None: a new one every time."""
+
+
+def main(argv: list[str]) -> int:
+    config = tyro.cli(Config, args=argv, prog="ludus watch")
+    if config.episodes is not None and config.episodes < 1:
+        raise OptionError(f"episodes must be 1 or more, got {config.episodes}")
+    if not SLOWEST <= config.speed <= FASTEST:
+        raise OptionError(f"speed must be from {SLOWEST:g} to {FASTEST}, got {config.speed:g}")
+    from ..envs.window import find_display, run
+
+    find_display()  # before what takes long
+    session = Session(*load(config.agent, config.seed), config)
+    run(session, f"{session.sim.game.name} - {config.agent}")
+    print(session.summary())
+    return 0
+
+
+class Session:
+    """An agent in its game. Keys arrive in `press`, time passes in `advance`, and `scene` is what the window tells."""
+
+    def __init__(self, agent: Any, sim: Simulator, config: Config) -> None:
+        self.agent, self.sim, self.config = agent, sim, config
+        self.sampled, self.speed = config.sampled, config.speed
+        self.overlay, self.paused, self.closed = True, False, False
+        self.returns: list[float] = []  # of the episodes that ended
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new episode; one that has not ended does not count."""
+        self.sim.reset()
+        self.score, self.steps, self.over = 0.0, 0, False
+        self.due = 0.0  # steps of the game; below zero, a pause
+        self.values: dict[int, float] = {}  # the return expected, by step
+        self.decide()
+
+    def decide(self) -> None:
+        """Ask the agent what it does next and, if that is shown, why."""
+        from ..agents.evaluation import observations
+
+        self.actions = act(self.agent, self.sim, self.sampled)
+        if self.overlay:
+            probabilities, values = self.agent.explain(observations(self.agent, self.sim))
+            self.probabilities = tuple(float(p) for p in probabilities[0])
+            self.values[self.steps] = float(values[0])
+
+    def advance(self, seconds: float, held: list[str] | None = None) -> None:
+        """Let time pass: take the steps that are due, unless they take too long for the window to stay lively."""
+        if self.paused:
+            return
+        self.due += seconds * self.sim.game.fps * self.speed
+        deadline = time.monotonic() + PATIENCE
+        while self.due >= 1 and not self.closed:
+            self.due -= 1
+            self.step()
+            if time.monotonic() > deadline:
+                self.due = min(self.due, 0.0)
+
+    def step(self) -> None:
+        """Take one step of the game or, after the end of an episode, begin the next."""
+        if self.over:
+            self.closed = self.config.episodes is not None and len(self.returns) >= self.config.episodes
+            if not self.closed:
+                self.restart()
+            return
+        self.over = self.sim.step(self.actions) > 0
+        self.score += float(self.sim.reward[0])
+        self.steps += 1
+        if self.over:
+            self.returns.append(self.score)
+            self.due = -LAST_PICTURE * self.sim.game.fps
+        else:
+            self.decide()
+
+    def press(self, key: str) -> None:
+        """Do what the key stands for; any other key is ignored."""
+        key = command(key)
+        if key == "space":
+            self.paused = not self.paused
+        elif key in ("n", "right") and self.paused:
+            self.step()
+        elif key == "+":
+            self.speed = min(self.speed * 2, FASTEST)
+        elif key == "-":
+            self.speed = max(self.speed / 2, SLOWEST)
+        elif key == "r":
+            self.restart()
+        elif key == "o":
+            self.overlay = not self.overlay
+        elif key == "g":
+            self.sampled = not self.sampled
+        elif key in ("q", "esc", CLOSED):
+            self.closed = True
+        if key in ("o", "g") and not self.over:
+            self.decide()
+
+    def scene(self) -> Scene:
+        played, limit = len(self.returns), self.config.episodes
+        return Scene(
+            title=self.sim.game.name,
+            subtitle=self.config.agent.name,
+            score=self.score,
+            facts={
+                "steps": str(self.steps),
+                "episodes": f"{played} of {limit}" if limit else str(played),
+                "mean return": number(sum(self.returns) / played) if played else "-",
+                "speed": f"{number(self.speed, 3)} x",
+            },
+            status=self.status(),
+            live=not (self.paused or self.over),
+            keys={**KEYS, "space": "play" if self.paused else "pause", "g": "greedy" if self.sampled else "sampled"},
+            thoughts=self.thoughts() if self.overlay and self.values else None,
+        )
+
+    def status(self) -> str:
+        """What goes on, in a few words."""
+        if self.over:
+            return "cut off at the last step allowed" if self.sim.truncated[0] else "episode over"
+        policy = "sampled" if self.sampled else "greedy"
+        pace = f"{number(self.sim.game.fps * self.speed)} steps a second"
+        return f"paused, {policy} actions" if self.paused else f"{policy}, {pace}"
+
+    def thoughts(self) -> Thoughts:
+        return Thoughts(self.sim.actions, self.probabilities, int(self.actions[0]), tuple(self.values.values()))
+
+    def summary(self) -> str:
+        """A line for the terminal."""
+        if not self.returns:
+            return "no episode ended"
+        mean, best = sum(self.returns) / len(self.returns), max(self.returns)
+        return f"episodes: {len(self.returns)}, mean return: {number(mean)}, best: {number(best)}"

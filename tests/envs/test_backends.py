@@ -1,0 +1,110 @@
+"""One game, one result: plain Python, compiled for the CPU, and CUDA agree to the last bit."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tests.envs.trajectories import assert_same
+
+from ludus.envs import Simulator, all_games
+
+GAMES = list(all_games())
+PIXELS = {"obs_type": "rgb", "size": 24}
+VARIANTS = {
+    "sticky, truncated, all actions": {"repeat_action_probability": 0.3, "max_episode_steps": 37, "full_action_space": True},
+    "levels": {"levels": range(3, 30, 4)},
+    "stack of planes": {"frame_stack": 3, "max_episode_steps": 20},
+    "rgb": PIXELS,
+    "stack of grayscale": {"obs_type": "grayscale", "size": 20, "frame_stack": 4, "max_episode_steps": 20},
+}
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_python_and_compiled_agree_for_ten_thousand_steps(game):
+    compiled, python = Simulator(game, 4, seed=7), Simulator(game, 4, seed=7, mode="python")
+    assert_same(compiled, python, steps=2500)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("game", GAMES)
+def test_python_and_compiled_agree_on_every_option(game, variant):
+    options = VARIANTS[variant]
+    compiled, python = Simulator(game, 2, seed=1, **options), Simulator(game, 2, seed=1, mode="python", **options)
+    ended = assert_same(compiled, python, steps=60)
+    assert ended > 0 or "max_episode_steps" not in options
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_threads_change_nothing(game):
+    one, three = Simulator(game, 7, seed=5, num_threads=1), Simulator(game, 7, seed=5, num_threads=3)
+    assert_same(one, three, steps=300)
+    three.close()
+
+
+@pytest.mark.parametrize("autoreset", ["next_step", "same_step"])
+def test_python_and_compiled_agree_on_autoreset(autoreset):
+    compiled, python = (Simulator("Catch", 3, seed=2, autoreset=autoreset, mode=mode) for mode in ("compiled", "python"))
+    assert assert_same(compiled, python, steps=60) > 0
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("options", [{}, PIXELS], ids=["planes", "rgb"])
+def test_compiles_to_ptx_for_hopper(game, options):
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
+    from ludus.envs.compile_cuda import ptx_of
+
+    code = ptx_of(Simulator(game, 1, **options), (9, 0))
+    for kernel in ("step_thread", "reset_thread"):
+        assert ".target sm_90" in code[kernel] and ".entry" in code[kernel] and kernel in code[kernel]
+        assert "fma.rn.f64" not in code[kernel], "a fused multiply-add rounds differently from a CPU"
+
+
+IN_CUDA_SIMULATOR = """
+import sys
+from tests.envs.trajectories import assert_same
+from ludus.envs import Simulator
+
+game, steps = sys.argv[1], int(sys.argv[2])
+options = dict(seed=11, repeat_action_probability=0.1, max_episode_steps=400)
+assert_same(Simulator(game, 1, device="cuda", **options), Simulator(game, 1, **options), steps)
+assert_same(Simulator(game, 5, device="cuda", **options), Simulator(game, 5, **options), 10)
+print("same")
+"""
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_cuda_simulator_agrees_for_ten_thousand_steps(game):
+    """Numba's own CUDA simulator runs the kernels of `compile_cuda`, launched as on a GPU."""
+    pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", IN_CUDA_SIMULATOR, game, "10000"]
+    result = subprocess.run(command, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
+    assert result.stdout == "same\n", result.stderr[-2000:]
+
+
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("options", [{}, PIXELS, {"frame_stack": 3}], ids=["planes", "rgb", "stack"])
+@pytest.mark.parametrize("game", GAMES)
+def test_gpu_agrees_for_ten_thousand_steps(game, options):
+    if not has_gpu():
+        pytest.skip("no GPU here")
+    options = {**options, "seed": 3, "repeat_action_probability": 0.1, "max_episode_steps": 500}
+    gpu, cpu = Simulator(game, 64, device="cuda", **options), Simulator(game, 64, **options)
+    gpu.reset()
+    cpu.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(160):  # 160 steps of 64 games
+        actions = rng.integers(0, len(cpu.actions), 64)
+        gpu.step(actions)
+        cpu.step(actions)
+        assert gpu.records.tobytes() == cpu.records.tobytes()
+        for name in ("obs", "reward", "terminated", "truncated"):
+            assert np.array_equal(getattr(gpu, name).cpu().numpy(), getattr(cpu, name)), name
+    gpu.check()

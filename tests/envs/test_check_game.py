@@ -1,0 +1,123 @@
+"""`check_game` passes every game there is, and finds what is wrong with games that are not sound."""
+
+import re
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from ludus.envs import Game, GameError, all_games, check_game
+from ludus.envs.canvas import fill, rect
+from ludus.envs.check import HEADINGS
+from ludus.envs.games import catch
+
+GAMES = list(all_games().values())
+CATCH = all_games()["Catch"]
+
+
+@pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
+def test_every_game_is_sound(game: Game) -> None:
+    report = check_game(game)
+    assert report.game == game.id and report.steps == 64_000
+    assert str(report).startswith(f"{game.id} is sound.")
+    assert report.lowest_reward <= report.highest_reward
+    if report.episodes:
+        assert 1 <= report.mean_length <= report.steps
+        assert f"{report.episodes} episodes" in str(report)
+
+
+def test_the_report_on_catch_is_what_chance_gives() -> None:
+    report = check_game(CATCH)
+    assert report.mean_length == 9  # nine rows to fall
+    assert (report.lowest_reward, report.highest_reward) == (-1, 1)
+    assert report.mean_return == pytest.approx(-0.8, abs=0.03)  # the ball's column is one in ten
+    assert report.unseen == ()
+
+
+def step_writes_outside(s, action, random):
+    s.bricks[s.paddle + 10, 0] = 1
+    return 0.0, False
+
+
+def step_overflows(s, action, random):
+    s.ball_row += 200  # int8 ends at 127
+    return 0.0, False
+
+
+def step_gives_nan(s, action, random):
+    zero = 0.0
+    return zero * 1e999, False
+
+
+def step_forgets_termination(s, action, random):
+    return 0.0
+
+
+def observe_counts(s, planes):
+    planes[s.ball_row, s.ball_col, 0] = 2
+
+
+def draw_leaves_a_border(s, canvas):
+    rect(canvas, 0, 0, 9.5, 10, (0, 0, 0))
+
+
+def draw_only_now_and_then(s, canvas):
+    if s.ball_row != 5:
+        fill(canvas, (9, 9, 9))
+
+
+BROKEN = [
+    (replace(all_games()["Breakout"], step=step_writes_outside), "Breakout: step wrote or read outside its record"),
+    (replace(CATCH, step=step_overflows), "Catch: step .*200 out of bounds for int8"),
+    (replace(CATCH, step=step_gives_nan), "Catch: step returned the reward nan"),
+    (replace(CATCH, step=step_forgets_termination), r"Catch: .*(reward, terminated|compile|unpack)"),
+    (replace(CATCH, observe=observe_counts), "Catch: observe wrote 2 to a plane"),
+    (replace(CATCH, draw=draw_leaves_a_border), "Catch: draw does not paint the whole picture"),
+    (replace(CATCH, draw=draw_only_now_and_then), "Catch: draw does not paint the whole picture"),
+]
+
+
+@pytest.mark.parametrize(("game", "message"), BROKEN, ids=[str(k) for k in range(len(BROKEN))])
+def test_what_is_wrong_is_said_in_one_line(game: Game, message: str) -> None:
+    with pytest.raises(GameError) as caught:
+        check_game(game, steps=40)
+    assert re.search(message, str(caught.value)) and "\n" not in str(caught.value)
+
+
+def without_start(doc: str) -> str:
+    return doc.replace("\nStart\n", "\n")
+
+
+def reward_before_start(doc: str) -> str:
+    return doc.replace("\nStart\n", "\n~\n").replace("\nReward\n", "\nStart\n").replace("\n~\n", "\nReward\n")
+
+
+def of_another_name(doc: str) -> str:
+    return doc.replace("Catch: ", "Fetch: ", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without_start, "no heading 'Start'"),
+        (reward_before_start, "in the order Description, Actions"),
+        (of_another_name, "must begin with 'Catch: '"),
+    ],
+)
+def test_docstrings_have_all_headings_in_order(change, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("documented_elsewhere", change(catch.__doc__))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(catch.step, "__module__", module.__name__)
+    with pytest.raises(GameError, match=message):
+        check_game(CATCH, steps=20)
+
+
+def test_headings_are_the_same_in_every_game() -> None:
+    for game in GAMES:
+        assert [line for line in game.doc.split("\n") if line in HEADINGS] == list(HEADINGS)
+
+
+def test_only_games_are_checked() -> None:
+    with pytest.raises(GameError, match="takes a Game, got str"):
+        check_game("Catch")

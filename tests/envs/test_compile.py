@@ -1,0 +1,161 @@
+"""The cache of compiled kernels notices every edit, and a later process needs no compiler."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ludus.envs import Game, GameError, Simulator, kernel, state
+from ludus.envs.compile import fingerprint, link, replacements
+from ludus.envs.rng import below
+
+SPEED = 1
+SPRITE = np.arange(4)
+State = state(x="i1")
+
+
+def reset(s, random):
+    s.x = below(random, 5)
+
+
+def advance(x):
+    return x + SPEED
+
+
+def step(s, action, random):
+    s.x = advance(s.x)
+    return 1.0, s.x > 20
+
+
+def observe(s, planes):
+    planes[0, 0, 0] = SPRITE[1]
+
+
+def draw(s, canvas):
+    pass
+
+
+def make(**changes):
+    parts = {"reset": reset, "step": step, "observe": observe, "draw": draw, **changes}
+    return Game("Walk", 1, State, **parts, shape=(2, 2), planes=("here",), actions=("go",))
+
+
+def key(game=None):
+    return fingerprint(kernel.step_games, replacements(game or make()))
+
+
+def test_fingerprint_is_stable():
+    assert key() == key()
+
+
+def test_fingerprint_notices_a_rule():
+    def step(s, action, random):
+        s.x = advance(s.x)
+        return 2.0, s.x > 20
+
+    assert key(make(step=step)) != key()
+
+
+def test_fingerprint_notices_a_helper(monkeypatch):
+    before = key()
+    monkeypatch.setitem(globals(), "advance", lambda x: x + SPEED + 1)
+    assert key() != before
+
+
+@pytest.mark.parametrize("name, value", [("SPEED", 2), ("SPEED", 1.0), ("SPRITE", np.arange(1, 5))])
+def test_fingerprint_notices_a_constant(monkeypatch, name, value):
+    before = key()
+    monkeypatch.setitem(globals(), name, value)
+    assert key() != before
+
+
+def test_fingerprint_notices_the_engine(monkeypatch):
+    before = key()
+    monkeypatch.setattr(kernel, "choose_action", lambda action, clock, random, setting: 0)
+    assert key() != before
+
+
+def test_fingerprint_notices_a_closure():
+    def with_limit(limit):
+        def step(s, action, random):
+            return 1.0, s.x > limit
+
+        return make(step=step)
+
+    assert key(with_limit(3)) != key(with_limit(4))
+
+
+def run(code: str, cache: Path) -> str:
+    environment = {**os.environ, "LUDUS_CACHE_DIR": str(cache)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout.strip()
+
+
+PLAY = """
+import sys, numpy as np
+from ludus.envs import Simulator
+sim = Simulator("Catch", 4, seed=0)
+sim.reset()
+for _ in range(30):
+    sim.step(np.ones(4, np.int64))
+print(sim.obs.tobytes().hex(), "numba" in sys.modules)
+"""
+
+
+def test_a_later_process_loads_the_same_code_without_numba(tmp_path):
+    first, second = run(PLAY, tmp_path).split(), run(PLAY, tmp_path).split()
+    assert first[1] == "True" and second[1] == "False"
+    assert first[0] == second[0]
+
+
+def test_a_damaged_cache_is_compiled_again(tmp_path):
+    first = run(PLAY, tmp_path).split()
+    files = list(tmp_path.glob("*.o"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-50] + b"x" * 50)
+    again = run(PLAY, tmp_path).split()
+    assert again == [first[0], "True"]
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert run(PLAY, blocked).split()[1] == "True"
+
+
+def test_recursion_is_refused():
+    def step(s, action, random):
+        return again(s, action, random)
+
+    def again(s, action, random):
+        return again(s, action, random)
+
+    with pytest.raises(GameError, match="calls itself"):
+        link(step, {})
+
+
+def test_rules_that_do_not_compile_say_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+
+    def step(s, action, random):
+        s.x = np.zeros(3)[action]
+        return 0.0, False
+
+    with pytest.raises(GameError, match="^Walk: its rules do not compile") as caught:
+        Simulator(make(step=step), 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_rules_that_need_numba_at_run_time_say_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+
+    def observe(s, planes):
+        planes.reshape((4,))[s.x % 4] = 1
+
+    with pytest.raises(GameError, match="^Walk: its rules need Numba's"):
+        Simulator(make(observe=observe), 1)

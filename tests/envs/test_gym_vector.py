@@ -1,0 +1,141 @@
+"""Many games as Gymnasium knows them, held against Gymnasium's own vector of single games, in all modes of autoreset."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+import ludus
+from ludus.envs import Game, GameEnv, GameVectorEnv, OptionError, all_games
+
+GAMES = list(all_games().values())
+every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
+every_mode = pytest.mark.parametrize("mode", list(AutoresetMode), ids=[mode.value for mode in AutoresetMode])
+OPTIONS = {"max_episode_steps": 25, "repeat_action_probability": 0.1}
+
+
+def assert_same_infos(ours: dict, theirs: dict, episodes: bool) -> None:
+    if episodes and "episode" in theirs:
+        mask = theirs["_episode"]
+        assert np.array_equal(ours["_episode"], mask)
+        assert np.array_equal(ours["episode"]["l"], theirs["episode"]["l"])
+        assert np.allclose(ours["episode"]["r"], theirs["episode"]["r"])
+    left, right = ({k: v for k, v in infos.items() if "episode" not in k} for infos in (ours, theirs))
+    assert data_equivalence(left, right, exact=True), (left, right)
+
+
+@every_game
+@every_mode
+def test_a_vector_equals_gymnasiums_vector_of_single_games(game: Game, mode: AutoresetMode) -> None:
+    count, random = 5, np.random.default_rng(0)
+    ours = gymnasium.make_vec(game.id, num_envs=count, autoreset_mode=mode, **OPTIONS)
+    theirs = SyncVectorEnv([lambda: GameEnv(game, **OPTIONS)] * count, autoreset_mode=mode)
+    episodes = mode is not AutoresetMode.DISABLED  # with masks, Gymnasium's statistics lose count
+    theirs = RecordEpisodeStatistics(theirs) if episodes else theirs
+    assert isinstance(ours, GameVectorEnv) and ours.metadata["autoreset_mode"] is mode
+    assert ours.observation_space == theirs.observation_space and ours.action_space == theirs.action_space
+    assert np.array_equal(ours.reset(seed=11)[0], theirs.reset(seed=11)[0])
+    ended_once = 0
+    for _ in range(80):
+        actions = random.integers(0, ours.single_action_space.n, count)
+        *mine, infos = ours.step(actions)
+        *other, their_infos = theirs.step(actions)
+        for a, b in zip(mine, other, strict=True):
+            assert np.array_equal(a, b)
+        assert_same_infos(infos, their_infos, episodes)
+        ended = mine[2] | mine[3]
+        ended_once += ended.sum()
+        assert not ended.any() or np.array_equal(infos["_episode"], ended)
+        if mode is AutoresetMode.DISABLED and ended.any():
+            seed = random.choice([None, 4])
+            obs, _ = ours.reset(seed=seed, options={"reset_mask": ended.copy()})
+            assert np.array_equal(obs, theirs.reset(seed=seed, options={"reset_mask": ended.copy()})[0])
+    assert ended_once >= count
+    ours.close()
+
+
+@every_mode
+def test_statistics_of_episodes_are_their_sums(mode: AutoresetMode) -> None:
+    envs = ludus.make_vec("Catch", num_envs=6, autoreset_mode=mode)
+    envs.reset()
+    for _ in range(9):  # Catch: nine steps, and a reward of 1 or -1 in the last
+        _, reward, _, _, infos = envs.step(np.ones(6, np.int64))
+    assert set(np.abs(reward)) == {1}
+    assert np.array_equal(infos["episode"]["r"], reward) and set(infos["episode"]["l"]) == {9}
+
+
+@every_mode
+def test_a_vector_truncates(mode: AutoresetMode) -> None:
+    envs = gymnasium.make_vec("ludus/Catch-v1", num_envs=3, max_episode_steps=4, autoreset_mode=mode)
+    envs.reset(seed=0)
+    results = [envs.step(np.ones(3, np.int64)) for _ in range(4)]
+    assert [truncated.tolist() for _, _, _, truncated, _ in results] == [[False] * 3] * 3 + [[True] * 3]
+    assert not any(terminated.any() for _, _, terminated, _, _ in results)
+
+
+def test_gymnasiums_statistics_can_be_used_instead() -> None:
+    envs = RecordEpisodeStatistics(ludus.make_vec("Catch", num_envs=2, autoreset_mode="SameStep", episode_info=False))
+    envs.reset()
+    for _ in range(9):
+        infos = envs.step(np.ones(2, np.int64))[-1]
+    assert infos["episode"]["l"].tolist() == [9, 9] and list(envs.length_queue) == [9, 9]
+
+
+def test_steps_without_an_end_say_nothing() -> None:
+    envs = ludus.make_vec("Catch", num_envs=4)
+    assert envs.reset()[1] == {}
+    assert [envs.step(np.ones(4, np.int64))[-1] for _ in range(8)] == [{}] * 8
+
+
+def test_copies_may_be_kept_and_own_arrays_are_overwritten() -> None:
+    copying = ludus.make_vec("Catch", num_envs=4, seed=1)
+    sharing = ludus.make_vec("Catch", num_envs=4, seed=1, copy=False)
+    first, same = copying.reset()[0], sharing.reset()[0]
+    assert np.array_equal(first, same) and same is sharing.simulator.obs
+    second = sharing.step(np.ones(4, np.int64))[0]
+    assert second is same and not np.array_equal(first, second)
+    assert not any(np.shares_memory(a, copying.simulator.obs) for a in (first, copying.step(np.ones(4, np.int64))[0]))
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_torch_output_is_the_simulators_memory(mode: str) -> None:
+    import torch
+
+    envs = ludus.make_vec("Catch", num_envs=4, seed=1, output="torch", autoreset_mode=mode)
+    twin = ludus.make_vec("Catch", num_envs=4, seed=1, autoreset_mode=mode)
+    obs, _ = envs.reset()
+    assert isinstance(obs, torch.Tensor) and obs.data_ptr() == envs.simulator.obs.ctypes.data
+    assert np.array_equal(obs.numpy(), twin.reset()[0])
+    for _ in range(20):
+        *results, infos = envs.step(torch.ones(4, dtype=torch.int64))
+        *expected, their_infos = twin.step(np.ones(4, np.int64))
+        for ours, theirs in zip(results, expected, strict=True):
+            assert np.array_equal(ours.numpy(), theirs)
+        assert infos.keys() == their_infos.keys()
+        if infos:
+            ended = their_infos["_episode"]
+            assert np.array_equal(infos["_episode"].numpy(), ended)
+            assert np.array_equal(infos["episode"]["r"].numpy()[ended], their_infos["episode"]["r"][ended])
+        if "final_obs" in infos:
+            assert np.array_equal(infos["final_obs"][0].numpy(), their_infos["final_obs"][0])
+
+
+def test_seeds_of_a_vector() -> None:
+    envs = GameVectorEnv("Breakout", 3, seed=5)
+    from_constructor, going_on = envs.reset()[0], envs.reset()[0]
+    assert np.array_equal(from_constructor, envs.reset(seed=5)[0]) and np.array_equal(going_on, envs.reset()[0])
+    assert np.array_equal(from_constructor, envs.reset(seed=[5, 6, 7])[0])
+    for k in range(3):
+        assert np.array_equal(from_constructor[k], ludus.make("Breakout").reset(seed=5 + k)[0])
+    with pytest.raises(OptionError, match="expected 3, got 2"):
+        envs.reset(seed=[1, 2])
+
+
+def test_pictures_of_a_vector() -> None:
+    envs = gymnasium.make_vec("ludus/Catch-v1", num_envs=2, render_mode="rgb_array")
+    envs.reset(seed=0)
+    pictures = envs.render()
+    assert [picture.shape for picture in pictures] == [(480, 480, 3)] * 2
+    assert np.array_equal(pictures[1], envs.simulator.frame(1, 480))
