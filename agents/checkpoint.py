@@ -89,15 +89,21 @@ def load_agent(folder: Path | str, env: Any = None, device: Any = "auto") -> PPO
     facts = read_description(folder)
     weights = _read_weights(folder, facts)
     try:
+        settings = {name: facts["settings"][name] for name in SETTINGS}
+        batch_size = settings["batch_size"]
+        if env is None:  # one game, to look at: a rollout is smaller than the minibatches of training
+            env = make_environment(facts["environment"])
+            settings["batch_size"] = settings["n_steps"]
         agent = PPO(
             facts["policy"],
-            make_environment(facts["environment"]) if env is None else env,
+            env,
             learning_rate=float(facts["learning_rate"]),
             clip_range=float(facts["clip_range"]),
             policy_kwargs=dict(facts["policy_kwargs"]),
             device=device,
-            **{name: facts["settings"][name] for name in SETTINGS},
+            **settings,
         )
+        agent.batch_size = batch_size
         agent.num_timesteps = int(facts["timesteps"])
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise CheckpointError(f"{folder / 'agent.json'} does not describe an agent: {_short(error)}") from error

@@ -20,7 +20,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 from torch import Tensor
 
-from ..envs import Simulator
+from ..envs import OptionError, Simulator
 from .advantages import generalized_advantages
 from .checkpoint import environment_facts, load_agent, save_agent
 from .encoders import CnnActorCritic, MlpActorCritic
@@ -37,7 +37,8 @@ class PPO(StablePPO):
         env: also the name of a Ludus game, such as `"Breakout"` (then eight games are made).
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
-        precision: "fp32", or "bf16" for the encoder's arithmetic with weights kept in fp32.
+        precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 where the processor
+            has instructions for it.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -51,7 +52,7 @@ class PPO(StablePPO):
         if isinstance(env, str):
             env = _game_or_none(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
-        self.time_limit, self.precision = time_limit, precision
+        self.time_limit, self.precision = time_limit, choose_precision(precision)
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
@@ -236,6 +237,17 @@ class PPO(StablePPO):
     def load(cls, path: Any, env: Any = None, device: Any = "auto", **kwargs: Any) -> PPO:
         """Read an agent from the folder `path`; nothing in it is executed. Raises CheckpointError."""
         return load_agent(Path(path), env=env, device=device)
+
+
+def choose_precision(precision: str) -> str:
+    """fp32 or bf16, as asked or as the processor likes it."""
+    if precision not in ("auto", "fp32", "bf16"):
+        raise OptionError(f"precision must be auto, fp32 or bf16, got {precision!r}")
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16") else "fp32"
 
 
 def log_prob(logits: Tensor, actions: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from .registry import all_games, find_game, register
 from .simulator import Simulator
 
 __all__ = [
-    "ActionError", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError", "NotReset", "OptionError",
-    "Options", "RuleError", "Simulator", "UnknownGame", "all_games", "check_game", "find_game", "register", "state",
+    "ActionError", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError", "NotReset",
+    "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "all_games", "check_game", "find_game",
+    "register", "state",
 ]  # fmt: skip

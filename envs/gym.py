@@ -23,7 +23,7 @@ from .simulator import Simulator
 RENDER_SIZE = 480  # pixels of the longer side
 
 
-class GameEnv(gymnasium.Env[np.ndarray, int]):
+class GameEnv(gymnasium.Env[np.ndarray, Any]):
     """One game, as `gymnasium.make("ludus/Breakout-v1")` gives it.
 
     Args:
@@ -33,7 +33,7 @@ class GameEnv(gymnasium.Env[np.ndarray, int]):
         **options: see `ludus.envs.Options`.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(
         self, game: str | Game, *, render_mode: str | None = None, mode: str = "compiled", **options: Any
@@ -77,9 +77,8 @@ class GameEnv(gymnasium.Env[np.ndarray, int]):
         try:
             self._action[0] = index(action)
         except (TypeError, OverflowError):
-            raise ActionError(
-                f"an action of {self.game.name} is a whole number below {self.action_space.n}, got {_describe(action)}"
-            ) from None
+            valid = f"a whole number below {len(self.simulator.actions)}"
+            raise ActionError(f"an action of {self.game.name} is {valid}, got {_describe(action)}") from None
         sim = self.simulator
         ended = sim.step(self._action)
         if self._viewer is not None:
@@ -137,7 +136,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         **options: see `ludus.envs.Options`.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
     def __init__(
         self,
@@ -180,12 +179,12 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         self._give = to_numpy if copy and not self._torch else lambda array: array
 
     @cached_property
-    def observation_space(self) -> gymnasium.Space[Any]:
+    def observation_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The space of all observations together; made when asked for, since it holds two arrays of that size."""
         return batch_space(self.single_observation_space, self.num_envs)
 
     @cached_property
-    def action_space(self) -> gymnasium.Space[Any]:
+    def action_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The space of all actions together."""
         return batch_space(self.single_action_space, self.num_envs)
 
@@ -324,13 +323,14 @@ class Viewer:
         """Show a picture, (rows, columns, 3) uint8, and wait until its time is over."""
         import pygame
 
-        if self.window is None and not self.closed:
+        if self.closed:
+            return
+        if self.window is None:
             pygame.display.init()
             pygame.display.set_caption(self.title)
             self.window, self.clock = pygame.display.set_mode(picture.shape[1::-1]), pygame.time.Clock()
-        if self.closed or any(event.type == pygame.QUIT for event in pygame.event.get()):
-            self.close()
-            return
+        if any(event.type == pygame.QUIT for event in pygame.event.get()):
+            return self.close()
         pygame.surfarray.blit_array(self.window, picture.swapaxes(0, 1))
         pygame.display.flip()
         self.clock.tick(self.fps)

@@ -1,10 +1,10 @@
 """Asterix: grab the treasures that cross your path and dodge the soldiers.
 
 Description
-    A Gaul runs about on a field of ten by ten cells, through the eight rows between its top and bottom edge. Soldiers and
+    A Gaul runs about on a field of ten by ten cells, in the eight rows between its top and bottom edge. Soldiers and
     treasures come in from both sides, at most one to a row, and cross it from edge to edge. They come in and move ever
-    faster: every 102 steps the pause between two arrivals gets a step shorter, from 10 steps down to 1, and every other
-    time so does the pause between two moves, from 5 down to 1.
+    faster: every 102 steps the time between two arrivals gets a step shorter, from 10 steps down to 1, and every other
+    time so does the time between two moves, from 5 steps down to 1.
 
 Actions
     0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Fire does nothing; the others are the minimal set.
@@ -205,15 +205,15 @@ LEGIONARY = bitmap(
 CHEST = bitmap(
     """
     ..........
-    ..wwwwww..
-    .wwwwwwww.
-    wwddyyddww
-    wwddyyddww
-    yyyYyyYyyy
-    yYyyYyyYyy
-    wwwwyywwww
-    wwddyyddww
-    wwddddddww
+    ..........
+    ....yY....
+    ..yYyyyy..
+    .yyyyYyyY.
+    yYyyyyyyyy
+    wwwwwwwwww
+    wdddyydddw
+    wdddyydddw
+    wddddddddw
     wwwwwwwwww
     ..........
     """,
@@ -265,4 +265,4 @@ GAME = Game(
         "left": "left", "up": "up", "right": "right", "down": "down",
         "a": "left", "w": "up", "d": "right", "s": "down",
     },
-)
+)  # fmt: skip

@@ -1,10 +1,10 @@
 """Freeway: get the chicken across the road as often as you can.
 
 Description
-    A chicken crosses a road of eight lanes, from the bottom of a field of ten by ten cells to the top. In each lane a car
-    drives to the left or to the right and comes back at the other side; it moves one cell every 2 to 6 steps. The chicken
-    can take a step up or down in one step of three. A car that hits it throws it back to the start. When it gets
-    across, it is back at the start too and every car gets a new speed and direction.
+    A chicken crosses a road of eight lanes, from the bottom of a field of ten by ten cells to the top. In each lane a
+    car drives to the left or to the right and comes back at the other side; it moves one cell every 2 to 6 steps. The
+    chicken can move up or down a cell once in three steps. A car that hits it throws it back to the start. When it gets
+    across, it is back at the start too, and every car gets a new speed and direction.
 
 Actions
     0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Only noop, up and down do anything (the minimal set).
@@ -92,7 +92,7 @@ def step(s, action, random):
 
 
 def move_chicken(s, action):
-    if s.wait == 0 and (action == UP or action == DOWN):
+    if s.wait == 0 and action in (UP, DOWN):
         s.wait = CHICKEN_PAUSE
         s.row = min(s.row + (1 if action == DOWN else -1), START)
 
@@ -196,7 +196,7 @@ def draw_road(canvas):
     rect(canvas, 0, 0.8, SIZE, SIZE - 1.6, CURB)
     rect(canvas, 0, 1, SIZE, LANES, ASPHALT)
     for row in range(2, LANES + 1):
-        rect(canvas, 0, row - 0.04, SIZE, 0.1, LINE)
+        rect(canvas, 0, row - 0.08, SIZE, 0.16, LINE)
     for col in range(0, SIZE, 2):  # cut the lines into dashes
         rect(canvas, col + 0.6, 1, 1.2, LANES, ASPHALT)
     rect(canvas, 0, SIZE // 2 - 0.1, SIZE, 0.2, MIDDLE)

@@ -15,8 +15,8 @@ and, where the game needs them,
     final(records)                a number by which the states at the end of episodes are compared, beside their returns
 
 Steps are recorded on the reference and replayed on ours from the same states, compiled. A step in which the reference
-draws random numbers is replayed as plain Python as well, with the reference's own draws put in place of ours, so that its
-outcome is compared too; what the compiled rules draw by themselves is compared as a distribution.
+draws random numbers is replayed as plain Python as well, with the reference's own draws put in place of ours, so that
+its outcome is compared too; what the compiled rules draw by themselves is compared as a distribution.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def adapters() -> list[Adapter]:
     found = []
     for path in sorted(Path(__file__).parent.glob("reference_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         found.append(Adapter.of(module))

@@ -1,7 +1,7 @@
 """How MinAtar's Freeway reads as ours.
 
-Random play crosses the road hardly ever, so that its returns say little: whole episodes, cut to 100 steps out of 2501, are
-compared by the row that the chicken ends in as well.
+Random play crosses the road hardly ever, so that its returns say little: whole episodes, cut to 100 steps out of 2501,
+are compared by the row that the chicken ends in as well.
 """
 
 import numpy as np

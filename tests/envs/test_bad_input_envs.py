@@ -8,8 +8,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-
-import ludus
 from ludus.envs import (
     ActionError,
     Game,
@@ -27,6 +25,9 @@ from ludus.envs import (
     state,
 )
 from ludus.envs.sb3 import LudusVecEnv
+from ludus.envs.simulator import STATE
+
+import ludus
 
 BREAKOUT, CATCH = all_games()["Breakout"], all_games()["Catch"]
 
@@ -144,10 +145,10 @@ def test_step_before_reset(make: Callable[..., Any]) -> None:
     refused(NotReset, lambda: env.step(actions), "step before reset", "call reset()")
 
 
-def state_of(simulator: Simulator) -> dict[str, Any]:
-    names = ("final_obs", "reward", "terminated", "truncated", "episode_return", "episode_length")
-    arrays = {name: getattr(simulator, name) for name in names} | simulator.state_dict()
-    return {name: array.tolist() for name, array in arrays.items() if isinstance(array, np.ndarray)}
+def state_of(simulator: Simulator) -> dict[str, bytes]:
+    """All that a step can change."""
+    results = ("final_obs", "reward", "terminated", "truncated", "episode_return", "episode_length")
+    return {name: simulator._backend.read(name).tobytes() for name in (*STATE, *results)}
 
 
 def test_wrong_actions_of_one_game_change_nothing() -> None:

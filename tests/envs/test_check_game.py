@@ -6,7 +6,6 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
-
 from ludus.envs import Game, GameError, all_games, check_game
 from ludus.envs.canvas import fill, rect
 from ludus.envs.check import HEADINGS
@@ -19,7 +18,8 @@ CATCH = all_games()["Catch"]
 @pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
 def test_every_game_is_sound(game: Game) -> None:
     report = check_game(game)
-    assert report.game == game.id and report.steps == 64_000
+    assert report.game == game.id
+    assert report.steps == 64_000
     assert str(report).startswith(f"{game.id} is sound.")
     assert report.lowest_reward <= report.highest_reward
     if report.episodes:
@@ -82,7 +82,8 @@ BROKEN = [
 def test_what_is_wrong_is_said_in_one_line(game: Game, message: str) -> None:
     with pytest.raises(GameError) as caught:
         check_game(game, steps=40)
-    assert re.search(message, str(caught.value)) and "\n" not in str(caught.value)
+    assert re.search(message, str(caught.value))
+    assert "\n" not in str(caught.value)
 
 
 def without_start(doc: str) -> str:

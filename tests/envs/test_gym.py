@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from ludus.envs import Game, NotReset, all_games
 
 import ludus
-from ludus.envs import Game, NotReset, all_games
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
@@ -52,7 +52,8 @@ def test_pixels_can_be_of_any_size_and_stacked() -> None:
     first, _ = env.reset(seed=0)
     assert np.array_equal(first[..., :3], first[..., 3:])
     second = env.step(1)[0]
-    assert np.array_equal(second[..., :3], first[..., 3:]) and not np.array_equal(second[..., 3:], first[..., 3:])
+    assert np.array_equal(second[..., :3], first[..., 3:])
+    assert not np.array_equal(second[..., 3:], first[..., 3:])
 
 
 def episode(env: gymnasium.Env, seed: int | None) -> list[np.ndarray]:
@@ -90,7 +91,8 @@ def test_observations_are_copies() -> None:
     first, _ = env.reset(seed=0)
     kept = first.copy()
     second = env.step(1)[0]
-    assert np.array_equal(first, kept) and not np.shares_memory(first, second)
+    assert np.array_equal(first, kept)
+    assert not np.shares_memory(first, second)
     second[:] = 9
     assert env.step(1)[0].max() == 1
 
@@ -133,7 +135,9 @@ def test_pictures_have_the_shape_of_the_canvas(game: Game) -> None:
     env = gymnasium.make(game.id, render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
-    assert picture.dtype == np.uint8 and max(picture.shape[:2]) == 480 and picture.shape[2] == 3
+    assert picture.dtype == np.uint8
+    assert max(picture.shape[:2]) == 480
+    assert picture.shape[2] == 3
     assert env.metadata["render_fps"] == game.fps
 
 

@@ -1,4 +1,4 @@
-"""Many games as Gymnasium knows them, held against Gymnasium's own vector of single games, in all modes of autoreset."""
+"""Many games as Gymnasium knows them, held against Gymnasium's own vector of single games, in all autoreset modes."""
 
 import gymnasium
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from ludus.envs import Game, GameEnv, GameVectorEnv, OptionError, all_games
 
 import ludus
-from ludus.envs import Game, GameEnv, GameVectorEnv, OptionError, all_games
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
@@ -34,8 +34,10 @@ def test_a_vector_equals_gymnasiums_vector_of_single_games(game: Game, mode: Aut
     theirs = SyncVectorEnv([lambda: GameEnv(game, **OPTIONS)] * count, autoreset_mode=mode)
     episodes = mode is not AutoresetMode.DISABLED  # with masks, Gymnasium's statistics lose count
     theirs = RecordEpisodeStatistics(theirs) if episodes else theirs
-    assert isinstance(ours, GameVectorEnv) and ours.metadata["autoreset_mode"] is mode
-    assert ours.observation_space == theirs.observation_space and ours.action_space == theirs.action_space
+    assert isinstance(ours, GameVectorEnv)
+    assert ours.metadata["autoreset_mode"] is mode
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
     assert np.array_equal(ours.reset(seed=11)[0], theirs.reset(seed=11)[0])
     ended_once = 0
     for _ in range(80):
@@ -63,7 +65,8 @@ def test_statistics_of_episodes_are_their_sums(mode: AutoresetMode) -> None:
     for _ in range(9):  # Catch: nine steps, and a reward of 1 or -1 in the last
         _, reward, _, _, infos = envs.step(np.ones(6, np.int64))
     assert set(np.abs(reward)) == {1}
-    assert np.array_equal(infos["episode"]["r"], reward) and set(infos["episode"]["l"]) == {9}
+    assert np.array_equal(infos["episode"]["r"], reward)
+    assert set(infos["episode"]["l"]) == {9}
 
 
 @every_mode
@@ -80,7 +83,8 @@ def test_gymnasiums_statistics_can_be_used_instead() -> None:
     envs.reset()
     for _ in range(9):
         infos = envs.step(np.ones(2, np.int64))[-1]
-    assert infos["episode"]["l"].tolist() == [9, 9] and list(envs.length_queue) == [9, 9]
+    assert infos["episode"]["l"].tolist() == [9, 9]
+    assert list(envs.length_queue) == [9, 9]
 
 
 def test_steps_without_an_end_say_nothing() -> None:
@@ -93,9 +97,11 @@ def test_copies_may_be_kept_and_own_arrays_are_overwritten() -> None:
     copying = ludus.make_vec("Catch", num_envs=4, seed=1)
     sharing = ludus.make_vec("Catch", num_envs=4, seed=1, copy=False)
     first, same = copying.reset()[0], sharing.reset()[0]
-    assert np.array_equal(first, same) and same is sharing.simulator.obs
+    assert np.array_equal(first, same)
+    assert same is sharing.simulator.obs
     second = sharing.step(np.ones(4, np.int64))[0]
-    assert second is same and not np.array_equal(first, second)
+    assert second is same
+    assert not np.array_equal(first, second)
     assert not any(np.shares_memory(a, copying.simulator.obs) for a in (first, copying.step(np.ones(4, np.int64))[0]))
 
 
@@ -106,7 +112,8 @@ def test_torch_output_is_the_simulators_memory(mode: str) -> None:
     envs = ludus.make_vec("Catch", num_envs=4, seed=1, output="torch", autoreset_mode=mode)
     twin = ludus.make_vec("Catch", num_envs=4, seed=1, autoreset_mode=mode)
     obs, _ = envs.reset()
-    assert isinstance(obs, torch.Tensor) and obs.data_ptr() == envs.simulator.obs.ctypes.data
+    assert isinstance(obs, torch.Tensor)
+    assert obs.data_ptr() == envs.simulator.obs.ctypes.data
     assert np.array_equal(obs.numpy(), twin.reset()[0])
     for _ in range(20):
         *results, infos = envs.step(torch.ones(4, dtype=torch.int64))
@@ -125,7 +132,8 @@ def test_torch_output_is_the_simulators_memory(mode: str) -> None:
 def test_seeds_of_a_vector() -> None:
     envs = GameVectorEnv("Breakout", 3, seed=5)
     from_constructor, going_on = envs.reset()[0], envs.reset()[0]
-    assert np.array_equal(from_constructor, envs.reset(seed=5)[0]) and np.array_equal(going_on, envs.reset()[0])
+    assert np.array_equal(from_constructor, envs.reset(seed=5)[0])
+    assert np.array_equal(going_on, envs.reset()[0])
     assert np.array_equal(from_constructor, envs.reset(seed=[5, 6, 7])[0])
     for k in range(3):
         assert np.array_equal(from_constructor[k], ludus.make("Breakout").reset(seed=5 + k)[0])

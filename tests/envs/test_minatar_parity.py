@@ -1,8 +1,9 @@
 """Ours against the package `minatar`, all games: moves exactly alike, chance alike in distribution.
 
-Whole episodes are played at random by both, with sticky actions. Two things are levelled first. MinAtar carries the last
-action over into the next episode, ours forgets it: the reference is made to forget it too. And an adapter may cut episodes
-short where the reference would take hours, as in Freeway with its fixed 2500 steps; the exact comparison goes to their end.
+Whole episodes are played at random by both, with sticky actions. Two things are levelled first. MinAtar carries the
+last action over into the next episode, ours forgets it: the reference is made to forget it too. And an adapter may cut
+episodes short where the reference would take minutes: Freeway's, which always last 2501 steps, are cut to 100. The step
+by step comparison goes to their end.
 
 Seeds are fixed and each test fails by chance once in 10,000, had the seeds been others.
 """

@@ -48,6 +48,8 @@ class PPOSettings:
     """Normalise the advantages of each minibatch."""
     target_kl: float | None = None
     """Stop an update when the policy moved further than 1.5 times this, in nats; None: never."""
+    precision: str = "auto"
+    """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 where the processor has it)."""
     policy: str = "mlp"
     """Network: mlp (128, 128), cnn (MinAtar's), or Stable-Baselines3's MlpPolicy, CnnPolicy."""
 

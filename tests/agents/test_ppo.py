@@ -1,0 +1,175 @@
+"""PPO on tensors: its arithmetic against Stable-Baselines3's, and that it learns."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO as StablePPO
+from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecNormalize
+
+import ludus
+from ludus.agents.encoders import CnnActorCritic
+from ludus.agents.evaluation import evaluate
+from ludus.agents.ppo import PPO, entropy_of, log_prob, sample, simulator_of
+from ludus.envs import Game, OptionError, state
+
+QUICK = {"n_steps": 16, "batch_size": 256, "learning_rate": 3e-3, "ent_coef": 0.01, "precision": "fp32"}
+
+
+def catch_agent(num_envs=64, seed=0, policy="mlp", **settings):
+    return PPO(policy, ludus.make_sb3("Catch", num_envs, seed=seed), seed=seed, **{**QUICK, **settings})
+
+
+def test_categorical_arithmetic():
+    logits = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    actions = torch.randint(0, 4, (50,), generator=torch.Generator().manual_seed(1))
+    reference = torch.distributions.Categorical(logits=logits)
+    assert torch.allclose(log_prob(logits, actions), reference.log_prob(actions), atol=1e-6)
+    assert torch.allclose(entropy_of(logits), reference.entropy(), atol=1e-6)
+
+
+def test_sampling_follows_the_probabilities():
+    torch.manual_seed(0)
+    probabilities = torch.tensor([0.1, 0.2, 0.7])
+    drawn = torch.bincount(sample(probabilities.log().expand(30_000, 3)), minlength=3) / 30_000
+    assert torch.allclose(drawn, probabilities, atol=0.01)  # more than three standard errors
+
+
+@pytest.mark.parametrize("clip_range_vf", [None, 0.1])
+def test_loss_equals_stable_baselines3(clip_range_vf):
+    """The same network and the same rollout give the same parameters after one update."""
+    env = ludus.make_sb3("Catch", 8, seed=0)
+    settings = {"n_steps": 4, "batch_size": 32, "n_epochs": 1, "seed": 0, "clip_range_vf": clip_range_vf, "device": "cpu"}
+    ours = PPO("MlpPolicy", env, precision="fp32", **settings)
+    theirs = StablePPO("MlpPolicy", ludus.make_sb3("Catch", 8, seed=0), **settings)
+    theirs.policy.load_state_dict(ours.policy.state_dict())
+    for agent in (ours, theirs):
+        _, callback = agent._setup_learn(32)
+        callback.init_callback(agent)
+    ours.collect_rollouts(ours.env, callback, ours.rollout_buffer, 4)
+    data, buffer = ours.rollout_buffer, theirs.rollout_buffer
+    for t in range(4):
+        buffer.add(
+            data.obs[t].numpy(), data.actions[t].numpy().reshape(-1, 1), data.rewards[t].numpy(), np.zeros(8),
+            data.values[t], data.log_probs[t],
+        )  # fmt: skip
+    buffer.advantages, buffer.returns = data.advantages.numpy().copy(), (data.advantages + data.values).numpy()
+    ours.train()
+    theirs.train()
+    for (name, mine), other in zip(ours.policy.named_parameters(), theirs.policy.parameters(), strict=True):
+        assert torch.allclose(mine, other, atol=1e-5), name
+
+
+@pytest.mark.parametrize("policy", ["mlp", "cnn"])
+def test_learns_catch_in_seconds(policy):
+    agent = catch_agent(policy=policy)
+    before = evaluate(agent, 200).mean
+    agent.learn(50_000)
+    assert before < 0 < 0.9 < evaluate(agent, 200).mean
+
+
+def test_same_seed_same_weights():
+    def weights():
+        agent = catch_agent(seed=3)
+        agent.learn(3000)
+        return torch.cat([p.flatten() for p in agent.policy.parameters()])
+
+    assert torch.equal(weights(), weights())
+
+
+def pays_one(s, action, random):
+    return 1.0, False
+
+
+ENDLESS = Game(
+    "Endless", 1, state(x="i1"), reset=lambda s, random: None, step=pays_one, observe=lambda s, planes: None,
+    draw=lambda s, canvas: None, shape=(1, 1), planes=("nothing",), actions=("wait",),
+)  # fmt: skip
+DEADLY = Game(
+    "Deadly", 1, state(x="i1"), reset=lambda s, random: None, step=lambda s, action, random: (1.0, True),
+    observe=lambda s, planes: None, draw=lambda s, canvas: None, shape=(1, 1), planes=("nothing",), actions=("wait",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("game", "options", "value"), [(ENDLESS, {"max_episode_steps": 1}, 2.0), (DEADLY, {}, 1.0)])
+def test_truncation_bootstraps_and_termination_does_not(game, options, value):
+    """One reward a step and gamma 0.5: worth 1 + 0.5 + 0.25 + ... = 2 if it only was cut off, 1 if it ended."""
+    env = ludus.make_sb3(game, 32, seed=0, **options)
+    agent = PPO("mlp", env, seed=0, gamma=0.5, n_steps=8, batch_size=64, learning_rate=3e-3, precision="fp32")
+    agent.learn(20_000)
+    assert agent.explain(env.reset())[1].mean() == pytest.approx(value, abs=0.1)
+
+
+def test_ludus_evaluate_agrees_with_evaluate_policy():
+    agent = catch_agent()
+    agent.learn(5_000)
+    ours = evaluate(agent, 50, deterministic=True, seed=5)
+    env = ludus.make_sb3("Catch", 50, seed=5)
+    returns, lengths = evaluate_policy(agent, env, 50, deterministic=True, return_episode_rewards=True)
+    assert sorted(ours.returns) == sorted(returns)
+    assert ours.lengths.tolist() == lengths
+
+
+def test_episode_statistics_and_log(tmp_path):
+    agent = catch_agent(tensorboard_log=str(tmp_path))
+    agent.learn(8192)
+    assert {episode["l"] for episode in agent.ep_info_buffer} == {9}
+    assert {episode["r"] for episode in agent.ep_info_buffer} <= {-1.0, 1.0}
+    assert list(tmp_path.glob("*/events.out.tfevents*"))
+
+
+def test_callbacks_of_stable_baselines3(tmp_path):
+    class Count(BaseCallback):
+        def _on_step(self):
+            return self.n_calls < 20
+
+    agent, count = catch_agent(), Count()
+    watch = EvalCallback(ludus.make_sb3("Catch", 4), eval_freq=8, n_eval_episodes=4, log_path=str(tmp_path), verbose=0)
+    agent.learn(100_000, callback=[watch, count])
+    assert count.n_calls == 20 and agent.num_timesteps == 20 * 64
+    assert (tmp_path / "evaluations.npz").exists()
+
+
+def test_any_gymnasium_environment_takes_the_ordinary_path():
+    agent = PPO("MlpPolicy", "CartPole-v1", n_steps=64, seed=0)
+    assert agent.simulator is None
+    agent.learn(128)
+    assert agent.num_timesteps >= 128
+
+
+def test_wrapped_environments_take_the_ordinary_path():
+    env = VecNormalize(ludus.make_sb3("Catch", 4, seed=0), norm_obs=False)
+    assert simulator_of(env) == (None, False)
+    agent = PPO("MlpPolicy", env, n_steps=16, batch_size=64, seed=0)
+    agent.learn(64)
+    assert agent.num_timesteps == 64
+
+
+def test_pixels_and_cnn_policy_use_the_tensor_path():
+    env = ludus.make_sb3("Catch", 2, seed=0, obs_type="rgb", size=40)
+    agent = PPO("CnnPolicy", env, n_steps=4, batch_size=8, n_epochs=1, seed=0)
+    assert agent.simulator is not None and agent.channels_first
+    agent.learn(8)
+    actions, _ = agent.predict(agent.env.reset())
+    assert actions.shape == (2,)
+
+
+def test_time_limit_ends_training_and_anneals():
+    agent = catch_agent(time_limit=1.0)
+    agent.learn(10**9)
+    assert agent.num_timesteps < 10**8
+    assert agent._current_progress_remaining < 0.2
+
+
+def test_explain_gives_probabilities():
+    agent = catch_agent(num_envs=16)
+    probabilities, values = agent.explain(agent.env.reset())
+    assert probabilities.shape == (16, 3) and values.shape == (16,)
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_policies_by_name_are_stable_baselines3_policies():
+    assert isinstance(catch_agent(policy="cnn").policy, CnnActorCritic)
+    with pytest.raises(OptionError, match="precision must be auto, fp32 or bf16"):
+        catch_agent(precision="fp8")
