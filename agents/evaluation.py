@@ -43,7 +43,7 @@ def evaluate(
     Args:
         agent: a PPO agent on a Ludus game or a Gymnasium environment.
         deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
-        seed: game k starts from `(seed, k)`.
+        seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
         step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
     """
     from .checkpoint import make_environment
@@ -51,6 +51,7 @@ def evaluate(
     env = make_environment(agent.environment, num_envs=episodes, seed=seed)
     try:
         if hasattr(env, "simulator"):
+            env.reset()
             return _on_simulator(agent, env.simulator, deterministic, step_limit)
         from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -63,10 +64,9 @@ def evaluate(
 
 
 def _on_simulator(agent: PPO, sim: Simulator, deterministic: bool, step_limit: int) -> Evaluation:
-    """Step all games until the first episode of each is over."""
+    """Step games that were just reset until the first episode of each is over."""
     returns, lengths = np.zeros(sim.num_envs), np.zeros(sim.num_envs, np.int64)
     running = np.ones(sim.num_envs, np.bool_)
-    sim.reset()
     for _ in range(step_limit):
         actions, _ = agent.predict(observations(agent, sim), deterministic=deterministic)
         finished = sim.step(actions)

@@ -55,6 +55,11 @@ def copy_pixels(canvas, source, target, left, right):
 
 def rect(canvas, x, y, width, height, color):
     """Fill a rectangle whose top left corner is (x, y)."""
+    fill_rect(canvas, float(x), float(y), float(width), float(height), color)
+
+
+def fill_rect(canvas, x, y, width, height, color):
+    """`rect` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
     rows, columns, down, across = raster(canvas)
     left, right = pixel_at(x, across, columns), pixel_at(x + width, across, columns)
     top, bottom = pixel_at(y, down, rows), pixel_at(y + height, down, rows)
@@ -73,6 +78,11 @@ def fill(canvas, color):
 
 def ellipse(canvas, x, y, width, height, color):
     """Fill the ellipse inside the rectangle whose top left corner is (x, y)."""
+    fill_ellipse(canvas, float(x), float(y), float(width), float(height), color)
+
+
+def fill_ellipse(canvas, x, y, width, height, color):
+    """`ellipse` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
     rows, columns, down, across = raster(canvas)
     left, right = pixel_at(x, across, columns), pixel_at(x + width, across, columns)
     top, bottom = pixel_at(y, down, rows), pixel_at(y + height, down, rows)
@@ -86,6 +96,11 @@ def ellipse(canvas, x, y, width, height, color):
 
 def triangle(canvas, x1, y1, x2, y2, x3, y3, color):
     """Fill the triangle with the three given corners, in either order."""
+    fill_triangle(canvas, float(x1), float(y1), float(x2), float(y2), float(x3), float(y3), color)
+
+
+def fill_triangle(canvas, x1, y1, x2, y2, x3, y3, color):
+    """`triangle` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
     rows, columns, down, across = raster(canvas)
     left, right = pixel_at(min(x1, x2, x3), across, columns), pixel_at(max(x1, x2, x3), across, columns)
     top, bottom = pixel_at(min(y1, y2, y3), down, rows), pixel_at(max(y1, y2, y3), down, rows)
@@ -102,6 +117,11 @@ def triangle(canvas, x1, y1, x2, y2, x3, y3, color):
 
 def sprite(canvas, image, x, y, width, height, flip=False):
     """Draw a picture made by `bitmap`, stretched to the given rectangle; `flip` mirrors it left to right."""
+    stretch(canvas, image, float(x), float(y), float(width), float(height), bool(flip))
+
+
+def stretch(canvas, image, x, y, width, height, flip):
+    """`sprite` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
     rows, columns, down, across = raster(canvas)
     image_rows, image_columns, _ = image.shape
     left = int(np.floor(x * across + 0.5))
@@ -115,8 +135,12 @@ def sprite(canvas, image, x, y, width, height, flip=False):
             if flip:
                 image_column = image_columns - 1 - image_column
             if image[image_row, image_column, 3] > 0:
-                red, green, blue = image[image_row, image_column, 0], image[image_row, image_column, 1], image[image_row, image_column, 2]
-                paint(canvas, row, column, (np.int64(red), np.int64(green), np.int64(blue)))
+                red, green, blue = (
+                    np.int64(image[image_row, image_column, 0]),
+                    np.int64(image[image_row, image_column, 1]),
+                    np.int64(image[image_row, image_column, 2]),
+                )
+                paint(canvas, row, column, (red, green, blue))
 
 
 def bitmap(picture: str, **colors: tuple[int, int, int]) -> np.ndarray:

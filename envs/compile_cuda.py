@@ -19,7 +19,7 @@ from numba import config, cuda
 
 from .compile import link
 from .errors import ActionError, NotReset, OptionError
-from .kernel import DISABLED, reset_game, step_game
+from .kernel import DISABLED, RESET, STEP, play_game
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -27,28 +27,22 @@ if TYPE_CHECKING:
 THREADS = 128  # games in a block
 
 
-def step_thread(
-    records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+def play_thread(
+    records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
     episode_return, episode_length, faults,
 ):  # fmt: skip
-    """One thread's part of a step; a game with a bad action stands still and leaves its number + 1 in `faults`."""
-    i = cuda.grid(1)
+    """One game's part of a step or reset; after a bad action it stands still and leaves its number + 1 in `faults`."""
+    i, setting = cuda.grid(1), settings[0]
     if i >= actions.shape[0]:
         return
-    if actions[i] < 0 or actions[i] >= settings[0].num_actions or (settings[0].autoreset == DISABLED and clocks[i].over):
+    out_of_range = actions[i] < 0 or actions[i] >= setting.num_actions
+    if setting.command == STEP and (out_of_range or (setting.autoreset == DISABLED and clocks[i].over)):
         faults[0] = i + 1
         return
-    step_game(
-        i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+    play_game(
+        i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
         episode_return, episode_length,
     )  # fmt: skip
-
-
-def reset_thread(records, raw, clocks, streams, settings, levels, obs, mask):
-    """One thread's part of a reset."""
-    i = cuda.grid(1)
-    if i < mask.shape[0] and mask[i]:
-        reset_game(i, records, raw, clocks, streams, settings, levels, obs)
 
 
 def link_cuda(function: Callable[..., None], names: Mapping[str, Any]) -> Callable[..., None]:
@@ -94,17 +88,12 @@ def pretend_device(capability: tuple[int, int]) -> Iterator[None]:
         dispatcher.get_current_device = original
 
 
-def ptx_of(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> dict[str, str]:
-    """PTX of a CPU simulator's `step` and `reset` for GPUs of a compute capability; needs the compiler, but no GPU."""
-    from .simulator import RESET, STEP
-
-    arrays = {**sim._backend.arrays, "faults": np.zeros(1, np.int64)}
-    code = {}
+def ptx_of(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> str:
+    """PTX of a CPU simulator's kernel for GPUs of a compute capability; needs Numba-CUDA's compiler, but no GPU."""
+    arrays = (*sim._backend.arrays.values(), np.zeros(1, np.int64))
+    signature = tuple(numba.typeof(array) for array in arrays)
     with exact_arithmetic(), pretend_device(capability):
-        for function, names in ((step_thread, (*STEP, "faults")), (reset_thread, RESET)):
-            signature = tuple(numba.typeof(arrays[name]) for name in names)
-            text, _ = cuda.compile_ptx(link_cuda(function, sim._names), signature, cc=capability, device=False)
-            code[function.__name__] = text
+        code, _ = cuda.compile_ptx(link_cuda(play_thread, sim._names), signature, cc=capability, device=False)
     return code
 
 
@@ -114,20 +103,24 @@ class CudaBackend:
     def __init__(self, sim: Simulator, device: str) -> None:
         import torch
 
-        from .simulator import RESET, STEP, allocate
+        from .backends import allocate
 
         if not config.ENABLE_CUDASIM and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.sim, self.torch = sim, torch
         self.device = "cpu" if config.ENABLE_CUDASIM else device
-        host = {**allocate(sim), "mask": np.zeros(sim.num_envs, np.bool_), "faults": np.zeros(1, np.int64)}
+        host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
         self.arrays["records"] = self.arrays["raw"]
         jit = cuda.jit if config.ENABLE_CUDASIM else cuda.jit(lto=False)
-        self._step, self._reset = jit(link_cuda(step_thread, sim._names)), jit(link_cuda(reset_thread, sim._names))
-        self._step_arguments = [self._device_array(name) for name in (*STEP, "faults")]
-        self._reset_arguments = [self._device_array(name) for name in RESET]
+        self._kernel = jit(link_cuda(play_thread, sim._names))
+        self._arguments = [self._device_array(name) for name in host]
+        self._command = {}  # the settings of a step and of a reset, on the device, so that a step changes nothing from here
+        for command in (RESET, STEP):
+            settings = host["settings"].copy()
+            settings["command"] = command
+            self._command[command] = self._tensor(settings)
         self._threads = min(THREADS, sim.num_envs)
         self._blocks = (sim.num_envs + self._threads - 1) // self._threads
 
@@ -149,18 +142,21 @@ class CudaBackend:
             array = array.view(kind)
         return cuda.cudadrv.devicearray.FakeCUDAArray(array) if config.ENABLE_CUDASIM else array
 
-    def _launch(self, kernel_function: Any, arguments: list[Any]) -> None:
+    def _play(self) -> None:
+        """Launch one thread a game on torch's current stream."""
         if config.ENABLE_CUDASIM:
             with np.errstate(over="ignore"):  # random numbers wrap around
-                kernel_function[self._blocks, self._threads](*arguments)
+                self._kernel[self._blocks, self._threads](*self._arguments)
             return
         stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
         with exact_arithmetic():
-            kernel_function[self._blocks, self._threads, stream](*arguments)
+            self._kernel[self._blocks, self._threads, stream](*self._arguments)
 
     def reset(self, mask: np.ndarray) -> None:
         self.write("mask", mask)
-        self._launch(self._reset, self._reset_arguments)
+        self.arrays["settings"].copy_(self._command[RESET])
+        self._play()
+        self.arrays["settings"].copy_(self._command[STEP])
 
     def step(self, actions: Any) -> int:
         actions = self.torch.as_tensor(actions)
@@ -169,7 +165,7 @@ class CudaBackend:
         if tuple(actions.shape) != (self.sim.num_envs,):
             raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {tuple(actions.shape)}")
         self.arrays["actions"].copy_(actions, non_blocking=True)
-        self._launch(self._step, self._step_arguments)
+        self._play()
         return -1
 
     def check(self) -> None:

@@ -46,7 +46,7 @@ def state(**fields: str) -> np.dtype:
     return record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a game is itself, and can be a key
 class Game:
     """One game: its rules and what the engine must know to serve them.
 

@@ -196,10 +196,9 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         A whole number seeds game k with `seed + k`, a list each game with its own; None goes on with the streams.
         """
         mask = self._reset_mask(options or {})
-        if seed is None:
-            seed, self._first_seed = self._first_seed, None
+        if mask is None:  # all start anew: the seed given at the start is used now or never
+            seed, self._first_seed = self._first_seed if seed is None else seed, None
         if seed is not None:
-            self._first_seed = None
             seed_games(self.simulator, seed, mask)
             if isinstance(seed, (int, np.integer)):
                 super().reset(seed=int(seed))
@@ -217,6 +216,8 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
             NotReset: an episode is over and `autoreset_mode` is Disabled, or none was started.
         """
         ended = self.simulator.step(actions)
+        if ended < 0 and not self._torch:  # a GPU, and results that wait for it anyway
+            self.simulator.check()
         obs, reward, terminated, truncated = map(self._give, self._results)
         return obs, reward, terminated, truncated, self._infos() if ended else {}
 
@@ -246,18 +247,17 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _infos(self) -> dict[str, Any]:
         """What Gymnasium's own vectors tell of the episodes that ended in this step."""
-        sim, infos = self.simulator, {}
-        if self._torch:
-            sim = sim.tensors
-            ended = sim.terminated | sim.truncated
-            final, returns, lengths = sim.final_obs, sim.episode_return, sim.episode_length
-        else:
-            ended = to_numpy(sim.terminated) | to_numpy(sim.truncated)
+        sim = self.simulator.tensors if self._torch else self.simulator
+        ended, infos = sim.terminated | sim.truncated, {}
+        returns, lengths, final = sim.episode_return, sim.episode_length, sim.final_obs
+        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
+        if not self._torch:
+            ended = to_numpy(ended)
             if not ended.any():
                 return infos
-            returns, lengths = np.where(ended, to_numpy(sim.episode_return), 0), to_numpy(sim.episode_length) * ended
-            final = _final_obs(sim.final_obs, ended)
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            returns, lengths = np.where(ended, to_numpy(returns), 0), np.where(ended, to_numpy(lengths), 0)
+            final = _final_obs(final, ended) if same_step else None
+        if same_step:
             infos |= {"final_obs": final, "_final_obs": ended, "final_info": {}, "_final_info": ended}
         if self.episode_info:
             infos |= {"episode": {"r": returns, "l": lengths}, "_episode": ended}

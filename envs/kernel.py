@@ -8,7 +8,8 @@ All buffers are arrays over games; `i` is a game's index:
     records (N,)         the game's record               raw (N, itemsize)   the same memory as bytes
     clocks (N,)          the engine's record, `CLOCK`    streams (N, 2)      random counters, uint64
     settings (1,)        `SETTINGS`                      levels (L,)         seeds of levels, int64
-    actions (N,)         int64                           obs, final_obs      (N, ...), frames of three axes, see below
+    mask (N,)            bool: which games to reset      actions (N,)        int64
+    obs, final_obs (N, ...) frames of three axes, see below
     reward (N,)          float32                         terminated, truncated (N,) bool
     episode_return (N,)  float32 and episode_length (N,) int32: of the episode that ended in this step, else untouched
 """
@@ -22,6 +23,7 @@ SETTINGS = np.dtype(
     [
         ("repeat_action_probability", "f8"),
         ("max_episode_steps", "i8"),  # 0: no limit
+        ("command", "i8"),  # STEP or RESET
         ("autoreset", "i8"),
         ("num_actions", "i8"),
         ("num_levels", "i8"),  # 0: every episode is new
@@ -29,6 +31,7 @@ SETTINGS = np.dtype(
     ],
     align=True,
 )
+STEP, RESET = 0, 1
 DISABLED, SAME_STEP, NEXT_STEP = 0, 1, 2  # autoreset, in Gymnasium's terms
 OVER = -(1 << 40)  # see find_fault
 FRAME_STACK, CHANNELS = 1, 1  # replaced when linked, as are the canvas's size and the functions below
@@ -138,14 +141,8 @@ def step_game(
     i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
     episode_return, episode_length,
 ):  # fmt: skip
-    """Advance game `i` by one step; return 1 if its episode ended, else 0."""
+    """Advance game `i` by one step, up to its observation; return 1 if its episode ended, else 0."""
     clock, setting = clocks[i], settings[0]
-    if clock.over and setting.autoreset == NEXT_STEP:
-        begin_episode(i, records, raw, clocks, streams, settings, levels)
-        reward[i], terminated[i], truncated[i] = 0.0, False, False
-        look(records[i], obs[i], True)
-        return 0
-
     action = choose_action(actions[i], clock, streams[i], setting)
     gain, dead = step(records[i], action, streams[i])
     clock.elapsed += 1
@@ -153,26 +150,37 @@ def step_game(
     late = not dead and clock.elapsed == setting.max_episode_steps
     reward[i], terminated[i], truncated[i] = gain, dead, late
     if not (dead or late):
-        look(records[i], obs[i], False)
         return 0
-
     clock.over = True
     episode_return[i], episode_length[i] = clock.total_reward, clock.elapsed
-    if setting.autoreset != SAME_STEP:
-        look(records[i], obs[i], False)
-        return 1
-    if FRAME_STACK > 1:  # the stack goes on from here
-        copy_frame(obs[i], final_obs[i])
-    look(records[i], final_obs[i], False)
-    begin_episode(i, records, raw, clocks, streams, settings, levels)
-    look(records[i], obs[i], True)
+    if setting.autoreset == SAME_STEP:
+        if FRAME_STACK > 1:  # the stack goes on from here
+            copy_frame(obs[i], final_obs[i])
+        look(records[i], final_obs[i], False)
+        begin_episode(i, records, raw, clocks, streams, settings, levels)
     return 1
 
 
-def reset_game(i, records, raw, clocks, streams, settings, levels, obs):
-    """Start a new episode in game `i` and observe it."""
-    begin_episode(i, records, raw, clocks, streams, settings, levels)
-    look(records[i], obs[i], True)
+def play_game(
+    i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
+    episode_return, episode_length,
+):  # fmt: skip
+    """Reset or step game `i`, as the settings command, and observe it; return 1 if an episode ended, else 0."""
+    setting, ended = settings[0], 0
+    if setting.command == RESET and not mask[i]:
+        return 0
+    starts = setting.command == RESET or (clocks[i].over and setting.autoreset == NEXT_STEP)
+    if starts:
+        begin_episode(i, records, raw, clocks, streams, settings, levels)
+        reward[i], terminated[i], truncated[i] = 0.0, False, False
+    else:
+        ended = step_game(
+            i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+            episode_return, episode_length,
+        )  # fmt: skip
+        starts = ended == 1 and setting.autoreset == SAME_STEP
+    look(records[i], obs[i], starts)
+    return ended
 
 
 def find_fault(actions, clocks, settings):
@@ -188,32 +196,25 @@ def find_fault(actions, clocks, settings):
     return 0
 
 
-# What the backends call: a range of games on a CPU core. `compile_cuda` gives each game a thread instead.
+# What the CPU backends call: a range of games on one core. `compile_cuda` gives each game a thread instead.
 
 
-def step_games(
-    records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+def play_games(
+    records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
     episode_return, episode_length, first, last,
 ):  # fmt: skip
-    """Step games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed."""
-    fault = find_fault(actions, clocks, settings)
-    if fault < 0:
-        return fault
-    finished = 0
+    """Play games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed."""
+    if settings[0].command == STEP:
+        fault = find_fault(actions, clocks, settings)
+        if fault < 0:
+            return fault
+    ended = 0
     for i in range(first, last):
-        finished += step_game(
-            i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
-            episode_return, episode_length,
+        ended += play_game(
+            i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated,
+            truncated, episode_return, episode_length,
         )  # fmt: skip
-    return finished
-
-
-def reset_games(records, raw, clocks, streams, settings, levels, obs, mask, first, last):
-    """Reset those of the games first .. last-1 whose mask is set."""
-    for i in range(first, last):
-        if mask[i]:
-            reset_game(i, records, raw, clocks, streams, settings, levels, obs)
-    return 0
+    return ended
 
 
 def draw_games(records, pictures, first, last):

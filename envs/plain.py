@@ -87,7 +87,8 @@ def _watch(game: Game, rule: str) -> Any:
         try:
             result = function(s, *rest)
         except (IndexError, OverflowError, AttributeError, ZeroDivisionError, ValueError, TypeError) as error:
-            line = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            line = [frame for frame in frames if frame.filename != __file__][-1]  # in the rules, not in this file
             what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
             place = f"{Path(line.filename).name}, line {line.lineno}: {line.line}"
             raise RuleError(f"{game.name}: {rule} {what}{error} ({place})") from error

@@ -95,6 +95,8 @@ class LudusVecEnv(VecEnv):
         """
         sim = self.simulator
         ended = sim.step(self._actions)
+        if ended < 0:  # a GPU, whose results are waited for here
+            sim.check()
         truncated = to_numpy(sim.truncated)
         dones = to_numpy(sim.terminated) | truncated
         infos = self._empty_infos()

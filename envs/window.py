@@ -86,17 +86,22 @@ class Window:
         self.surface = pygame.display.set_mode(size, pygame.RESIZABLE)
         self.brush = Brush(self.surface)
         self.clock = pygame.time.Clock()
+        self.wait()
         self._shown: Any = None
         self._picture: tuple[bytes, pygame.Surface] | None = None
+
+    def wait(self) -> None:
+        """Say that the first picture takes seconds: each game's drawing is compiled once."""
+        middle = self.surface.get_rect().center
+        self.surface.fill(NIGHT)
+        self.brush.text("preparing the picture ...", "message", *middle, align=0.5)
+        pygame.display.flip()
+        pygame.event.pump()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the window; a second call does nothing."""
         pygame.quit()
 
     def pressed(self) -> list[str]:
@@ -122,7 +127,7 @@ class Window:
     def show(self, scene: Scene) -> None:
         """Paint the window, unless it looks like this already."""
         picture = self.picture()
-        self.surface = self.brush.surface = pygame.display.get_surface()
+        self.surface = self.brush.surface = pygame.display.get_surface() or self.surface
         looks = (scene, picture, self.surface.get_size())
         if looks == self._shown:
             return

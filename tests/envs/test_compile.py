@@ -44,7 +44,7 @@ def make(**changes):
 
 
 def key(game=None):
-    return fingerprint(kernel.step_games, replacements(game or make()))
+    return fingerprint(kernel.play_games, replacements(game or make()))
 
 
 def test_fingerprint_is_stable():

@@ -249,5 +249,6 @@ def test_the_front_door_takes_names_and_games() -> None:
         assert ludus.make_sb3(given, num_envs=2).game is game
     assert ludus.make_vec("Catch").num_envs == 1024
     assert ludus.__version__.count(".") == 2
+    assert ludus.PPO.__module__ == "ludus.agents.ppo"
     with pytest.raises(AttributeError, match="'ludus' has no attribute 'mak'"):
         ludus.mak  # noqa: B018

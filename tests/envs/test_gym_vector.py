@@ -1,12 +1,14 @@
 """Many games as Gymnasium knows them, held against Gymnasium's own vector of single games, in all autoreset modes."""
 
+import os
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
-from ludus.envs import Game, GameEnv, GameVectorEnv, OptionError, all_games
+from ludus.envs import ActionError, Game, GameEnv, GameVectorEnv, OptionError, all_games
 
 import ludus
 
@@ -147,3 +149,35 @@ def test_pictures_of_a_vector() -> None:
     pictures = envs.render()
     assert [picture.shape for picture in pictures] == [(480, 480, 3)] * 2
     assert np.array_equal(pictures[1], envs.simulator.frame(1, 480))
+
+
+@pytest.mark.gpu
+@every_mode
+def test_on_a_gpu_all_faces_give_the_same(mode: AutoresetMode) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available() and "NUMBA_ENABLE_CUDASIM" not in os.environ:
+        pytest.skip("no GPU here")
+    options = {"num_envs": 3, "seed": 2, "autoreset_mode": mode, "max_episode_steps": 6}
+    here, there = ludus.make_vec("Catch", **options), ludus.make_vec("Catch", device="cuda", **options)
+    tensors = ludus.make_vec("Catch", device="cuda", output="torch", **options)
+    pairs = [ludus.make_sb3("Catch", 3, seed=2, max_episode_steps=6, device=device) for device in ("cpu", "cuda")]
+    for envs in (here, there, tensors, *pairs):
+        envs.reset()
+    for step in range(6):
+        actions = np.arange(3) * step % 3
+        *expected, infos = here.step(actions)
+        *copied, their_infos = there.step(actions)
+        shared = tensors.step(torch.as_tensor(actions, device=tensors.simulator.device))[:4]
+        for a, b, c in zip(expected, copied, shared, strict=True):
+            assert np.array_equal(a, b)
+            assert np.array_equal(a, c.cpu().numpy())
+        assert_same_infos(their_infos, infos, episodes=True)
+        one, other = (env.step(actions) for env in pairs)
+        assert data_equivalence(one[:3], other[:3], exact=True)
+        assert [info.get("episode", {}).get("r") for info in one[3]] == [
+            i.get("episode", {}).get("r") for i in other[3]
+        ]
+    assert infos["_episode"].all()
+    there.reset()
+    with pytest.raises(ActionError, match="action 9 of environment 1"):
+        there.step(np.array([0, 9, 0]))

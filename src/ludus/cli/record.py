@@ -66,10 +66,11 @@ def main(argv: list[str]) -> int:
     check_rate(config.out, fps)
     played = [play(agent, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
     kept = best(played, config.episodes)
-    frames = Film(sim, kept, config.size, fps)
-    save(config.out, frames, fps)
+    film = Film(sim, kept, config.size, fps)
+    print(f"drawing {len(film)} pictures ...", flush=True)
+    save(config.out, film, fps)
     scores = ", ".join(f"{episode.score:g}" for episode in kept)
-    seconds, kilobytes = len(frames) / fps, config.out.stat().st_size / 1000
+    seconds, kilobytes = len(film) / fps, config.out.stat().st_size / 1000
     print(f"{config.out}: {seconds:.1f} s, {kilobytes:.0f} kB, score {scores}")
     return 0
 
@@ -237,7 +238,8 @@ def write_mp4(path: Path, film: Film, fps: int) -> None:
     """H.264 as browsers play it, which needs an even number of rows and columns."""
     import imageio.v2 as imageio
 
-    with imageio.get_writer(path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=2) as writer:
+    writer: Any = imageio.get_writer(path, format="FFMPEG", fps=fps, codec="libx264", quality=8, macro_block_size=2)
+    with writer:
         for picture in film:
             rows, columns, _ = picture.shape
             writer.append_data(np.pad(picture, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge"))

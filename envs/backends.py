@@ -1,0 +1,216 @@
+"""Where a simulator's buffers live and what plays the games: plain Python or machine code, on CPU cores.
+
+The GPU's backend is in `compile_cuda`. All of them have `arrays` in the order of `kernel.play_games`'s arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import kernel
+from .compile import link, replacements
+from .errors import ActionError, GameError, NotReset, OptionError
+from .game import Game
+
+if TYPE_CHECKING:
+    from .compile_cpu import Buffer
+    from .simulator import Simulator
+
+WORTH_A_THREAD = 500_000  # bytes of records and observations that make handing work to a thread pay
+
+
+def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
+    """The backend for a device and a mode; raises OptionError if there is none."""
+    if mode not in ("compiled", "python", "debug"):
+        raise OptionError(f"mode must be compiled, python or debug, got {mode!r}")
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise OptionError(f"device must be 'cpu' or 'cuda', got {device!r}")
+    if num_threads is not None and num_threads < 1:
+        raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
+    if device.startswith("cuda"):
+        from .compile_cuda import CudaBackend
+
+        return CudaBackend(sim, device)
+    if mode == "compiled":
+        return CompiledBackend(sim, num_threads)
+    return PythonBackend(sim, debug=mode == "debug")
+
+
+def allocate(sim: Simulator) -> dict[str, np.ndarray]:
+    """All buffers of the engine's loop, in the order of its arguments."""
+    n, game, options = sim.num_envs, sim.game, sim.options
+    frame = _frame_shape(sim)
+    raw = np.zeros((n, game.State.itemsize), np.uint8)
+    return {
+        "records": raw.reshape(-1).view(game.State),
+        "raw": raw,
+        "clocks": np.zeros(n, kernel.CLOCK),
+        "streams": np.zeros((n, 2), np.uint64),
+        "settings": options.settings(game, sim.autoreset_code),
+        "levels": np.array(options.levels if options.levels is not None else [0], np.int64),
+        "mask": np.zeros(n, np.bool_),
+        "actions": np.zeros(n, np.int64),
+        "obs": np.zeros((n, *frame), sim.obs_dtype),
+        "final_obs": np.zeros((n, *frame), sim.obs_dtype),
+        "reward": np.zeros(n, np.float32),
+        "terminated": np.zeros(n, np.bool_),
+        "truncated": np.zeros(n, np.bool_),
+        "episode_return": np.zeros(n, np.float32),
+        "episode_length": np.zeros(n, np.int32),
+    }
+
+
+def _frame_shape(sim: Simulator) -> tuple[int, int, int]:
+    """An observation as the engine's loop sees it; the same memory as `obs_shape`."""
+    if sim.options.obs_type == "features":
+        return (1, 1, sim.obs_shape[0])
+    rows, columns, channels = sim.obs_shape
+    return (rows, columns, channels) if sim.options.obs_type == "planes" else (1, rows, columns * channels)
+
+
+class CpuBackend:
+    """What the two CPU backends share: NumPy buffers, and actions checked on the way in."""
+
+    device = "cpu"
+
+    def __init__(self, sim: Simulator) -> None:
+        self.sim = sim
+        self.arrays = allocate(sim)
+        self.actions: np.ndarray | None = None  # those of the latest step
+
+    def reset(self, mask: np.ndarray) -> None:
+        self.arrays["mask"][:] = mask
+        self.arrays["settings"]["command"] = kernel.RESET
+        try:
+            self.play()
+        finally:
+            self.arrays["settings"]["command"] = kernel.STEP
+
+    def step(self, actions: Any) -> int:
+        self.point_at(actions)
+        ended = self.play()
+        if ended < 0:
+            raise self.fault(ended)
+        return ended
+
+    def read(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def write(self, name: str, value: np.ndarray) -> None:
+        self.arrays[name][...] = value
+
+    def take_actions(self, actions: Any) -> np.ndarray:
+        """Actions as a contiguous int64 array (N,), without a copy if they are one."""
+        actions = np.asarray(actions)
+        if actions.dtype != np.int64:
+            if actions.dtype.kind not in "iu":
+                raise ActionError(f"actions must be whole numbers, got an array of {actions.dtype}")
+            actions = actions.astype(np.int64)
+        if actions.shape != (self.sim.num_envs,):
+            raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {actions.shape}")
+        return np.ascontiguousarray(actions)
+
+    def check(self) -> None:
+        pass
+
+    def fault(self, code: int) -> Exception:
+        """The error that a negative answer of the kernel stands for."""
+        if code <= kernel.OVER:
+            return NotReset(f"the episode of environment {kernel.OVER - code} is over: reset it before the next step")
+        i, names = -1 - code, self.sim.actions
+        given = None if self.actions is None else self.actions[i]
+        choices = ", ".join(f"{k} {name}" for k, name in enumerate(names))
+        return ActionError(f"action {given} of environment {i} is out of range: {self.sim.game.name} takes {choices}")
+
+    def close(self) -> None:
+        pass
+
+
+class CompiledBackend(CpuBackend):
+    """Machine code, over one or more threads."""
+
+    def __init__(self, sim: Simulator, num_threads: int | None) -> None:
+        from .compile_cpu import RAISED, Buffer, compile_cpu, table_of
+
+        super().__init__(sim)
+        arrays = list(self.arrays.values())
+        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, [Buffer.of(a) for a in arrays])
+        self._table = table_of(arrays)
+        self._address, self._raised = self._table.ctypes.data, RAISED
+        self._actions_at = 2 * list(self.arrays).index("actions")
+        self._pool: ThreadPoolExecutor | None = None
+        threads = num_threads or min(os.cpu_count() or 1, sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
+        bounds = np.linspace(0, sim.num_envs, min(threads, sim.num_envs) + 1).astype(int).tolist()
+        self._ranges = list(zip(bounds[:-1], bounds[1:], strict=True))
+        if len(self._ranges) > 1:
+            self._pool = ThreadPoolExecutor(len(self._ranges) - 1, "ludus")
+
+    def point_at(self, actions: Any) -> None:
+        if actions is not self.actions:  # an array that comes again and again is looked at once
+            self.actions = self.take_actions(actions)
+            self._table[self._actions_at] = self.actions.ctypes.data
+
+    def play(self) -> int:
+        if self._pool is None:
+            code = self._function(self._address, 0, self.sim.num_envs)
+        else:
+            rest = [self._pool.submit(self._function, self._address, *bounds) for bounds in self._ranges[1:]]
+            answers = [self._function(self._address, *self._ranges[0]), *(future.result() for future in rest)]
+            code = min(answers) if min(answers) < 0 else sum(answers)
+        if code == self._raised:
+            raise GameError(f"{self.sim.game.name}: a rule raised an exception; run it with mode='debug' to see where")
+        return code
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+def _work(sim: Simulator) -> int:
+    """Bytes that one game reads and writes in a step, about."""
+    return int(np.prod(sim.obs_shape)) * sim.obs_dtype.itemsize + sim.game.State.itemsize
+
+
+class PythonBackend(CpuBackend):
+    """The rules as they are."""
+
+    def __init__(self, sim: Simulator, debug: bool) -> None:
+        from .plain import PlainRecords, watched
+
+        super().__init__(sim)
+        self._function = link(kernel.play_games, watched(sim.game, sim._names) if debug else sim._names)
+        plain = ("records", "clocks", "settings")
+        self._arguments = [PlainRecords(array) if name in plain else array for name, array in self.arrays.items()]
+
+    def point_at(self, actions: Any) -> None:
+        self.actions = self.take_actions(actions)
+        self.arrays["actions"][:] = self.actions
+
+    def play(self) -> int:
+        with np.errstate(over="ignore"):  # random numbers wrap around
+            return int(self._function(*self._arguments, 0, self.sim.num_envs))
+
+
+def draw_pictures(game: Game, records: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Records (N,) as RGB pictures, (N, rows, columns, 3) uint8."""
+    from .compile_cpu import Buffer, table_of
+
+    arrays = (np.ascontiguousarray(records), np.zeros((len(records), rows, columns * 3), np.uint8))
+    function = _painter(game, *(Buffer.of(a) for a in arrays))
+    table = table_of(arrays)  # must outlive the call
+    function(table.ctypes.data, 0, len(records))
+    return arrays[1].reshape(len(records), rows, columns, 3)
+
+
+@lru_cache(maxsize=256)
+def _painter(game: Game, *buffers: Buffer) -> Callable[[int, int, int], int]:
+    """The compiled `draw_games` of a game and a size, kept so that a window need not look for it at every picture."""
+    from .compile_cpu import compile_cpu
+
+    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers)

@@ -1,0 +1,21 @@
+"""`ludus games`: the table of games."""
+
+from ludus.envs import all_games
+
+from ludus.cli import games
+
+
+def test_games_lists_every_game(capsys):
+    assert games.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for game in all_games().values():
+        (line,) = [line for line in lines if game.id in line]
+        assert line.split()[0] == game.name
+        assert game.summary in line
+
+
+def test_games_says_what_is_observed_and_how_many_actions_there_are():
+    breakout, catch = all_games()["Breakout"], all_games()["Catch"]
+    assert games.observation(breakout) == "10 x 10 x 4 uint8"  # MinAtar's
+    assert games.actions(breakout) == "3 (of 6)"  # MinAtar's minimal set
+    assert games.actions(catch) == "3"

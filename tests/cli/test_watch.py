@@ -1,0 +1,203 @@
+"""`ludus watch`: what the keys do, and what the window tells.
+
+What is expected follows from the rules of Catch: an episode is nine steps, catching the ball pays +1, missing it -1.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+from ludus.envs import OptionError, Simulator
+from ludus.envs.scene import CLOSED
+from ludus.envs.window import BOARD, NoDisplay, Window
+
+from ludus.cli import watch
+
+from .catcher import STAY, Catcher, press
+
+STEPS = 9  # of an episode
+
+
+@pytest.fixture
+def session():
+    return watching()
+
+
+def watching(agent=None, **settings):
+    sim = Simulator("Catch", seed=1, autoreset="disabled")
+    return watch.Session(agent or Catcher(), sim, watch.Config(Path("runs/catcher"), **settings))
+
+
+@pytest.fixture
+def window(session):
+    with Window(session.sim, "test") as window:
+        press(window, session)
+        yield window
+
+
+def test_time_passes_at_the_games_pace(session):
+    session.advance(0.5)
+    assert session.steps == 5  # of 10 a second
+    assert session.sim.records["ball_row"][0] == 5
+
+
+def test_space_pauses_and_goes_on(session, window):
+    before = press(window, session)
+    paused = press(window, session, pygame.K_SPACE)
+    assert session.paused
+    assert not np.array_equal(before[BOARD:], paused[BOARD:])
+    session.advance(10.0)
+    assert session.steps == 0
+    press(window, session, pygame.K_SPACE)
+    session.advance(0.1)
+    assert session.steps == 1
+
+
+@pytest.mark.parametrize("key", [pygame.K_n, pygame.K_RIGHT])
+def test_single_steps_only_while_paused(session, window, key):
+    press(window, session, key)
+    assert session.steps == 0
+    before = press(window, session, pygame.K_SPACE)
+    after = press(window, session, key)
+    assert session.steps == 1
+    assert session.sim.records["ball_row"][0] == 1
+    assert not np.array_equal(before[:BOARD], after[:BOARD])
+
+
+def test_faster_and_slower_double_and_halve_within_limits(session, window):
+    before = press(window, session)
+    after = press(window, session, pygame.K_PLUS)
+    assert session.speed == 2
+    assert not np.array_equal(before[BOARD:], after[BOARD:])
+    session.advance(0.25)
+    assert session.steps == 5
+    press(window, session, *[pygame.K_EQUALS] * 12)
+    assert session.speed == 64
+    press(window, session, *[pygame.K_MINUS] * 12)
+    assert session.speed == 1 / 8
+
+
+def test_restart_begins_an_episode_and_does_not_count_the_old_one(session, window):
+    session.advance(0.4)
+    before = press(window, session)
+    after = press(window, session, pygame.K_r)
+    assert (session.steps, session.score, session.returns) == (0, 0.0, [])
+    assert session.sim.records["ball_row"][0] == 0
+    assert not np.array_equal(before[:BOARD], after[:BOARD])
+
+
+def test_the_overlay_comes_and_goes_beside_the_picture(session, window):
+    with_overlay = press(window, session)
+    without = press(window, session, pygame.K_o)
+    assert not session.overlay
+    assert np.array_equal(with_overlay[:BOARD], without[:BOARD])
+    assert not np.array_equal(with_overlay[BOARD:], without[BOARD:])
+    assert np.array_equal(with_overlay, press(window, session, pygame.K_o))
+
+
+def test_without_the_overlay_the_agent_is_not_asked_why():
+    agent = Catcher()
+    session = watching(agent)
+    session.press("o")
+    asked = agent.explained
+    session.advance(0.5)
+    assert agent.explained == asked
+    session.press("o")
+    assert agent.explained == asked + 1
+
+
+def test_the_overlay_tells_what_the_agent_says():
+    session = watching()
+    session.advance(0.3)
+    thoughts = session.scene().thoughts
+    assert thoughts.actions == ("left", "stay", "right")
+    assert thoughts.probabilities == pytest.approx((0.2, 0.5, 0.3))
+    assert thoughts.values == (0.75,) * 4  # at the start and after each step
+    before = session.sim.records["paddle"][0]
+    session.advance(0.1)
+    assert (
+        session.sim.records["paddle"][0] == before + thoughts.chosen - STAY
+    )  # the highlighted action is the one taken
+
+
+def test_greedy_and_sampled_differ_in_what_the_agent_does(session, window):
+    before = press(window, session)
+    after = press(window, session, pygame.K_g)
+    assert session.sampled
+    assert not np.array_equal(before[BOARD:], after[BOARD:])
+    session.advance(0.5)
+    assert session.sim.records["paddle"][0] == 0  # five steps to the left
+    press(window, session, pygame.K_g)
+    assert not session.sampled
+
+
+@pytest.mark.parametrize("key", ["q", "escape", CLOSED])
+def test_ways_to_leave(session, key):
+    session.press(key)
+    assert session.closed
+
+
+def test_other_keys_do_nothing(session, window):
+    before = press(window, session)
+    assert np.array_equal(before, press(window, session, pygame.K_x, pygame.K_F5, pygame.K_LEFT))
+
+
+def test_the_end_of_an_episode_can_be_seen_before_the_next_begins(session):
+    session.advance(STEPS / 10 + 0.01)
+    assert (session.over, session.returns, session.score) == (True, [1.0], 1.0)
+    assert session.scene().status == "episode over"
+    session.advance(0.7)
+    assert session.over
+    session.advance(0.3)
+    assert (session.over, session.steps, session.score) == (False, 0, 0.0)
+
+
+def test_the_mean_return_is_of_all_episodes_that_ended():
+    session = watching()
+    session.returns = [1.0, -1.0, 1.0, 1.0]
+    assert session.scene().facts["mean return"] == "0.5"
+    assert session.scene().facts["episodes"] == "4"
+    assert session.summary() == "episodes: 4, mean return: 0.5, best: 1"
+
+
+def test_an_episode_that_is_cut_off_says_so():
+    sim = Simulator("Catch", seed=1, autoreset="disabled", max_episode_steps=4)
+    session = watch.Session(Catcher(), sim, watch.Config(Path("runs/catcher")))
+    session.advance(0.41)
+    assert session.returns == [0.0]
+    assert "cut off" in session.scene().status
+
+
+def test_watch_closes_after_the_episodes_asked_for(agent, capsys):
+    assert watch.main(["runs/catcher", "--episodes", "2", "--speed", "64", "--seed", "3"]) == 0
+    assert capsys.readouterr().out == "episodes: 2, mean return: 1, best: 1\n"
+    assert agent.seeds == [3]
+
+
+def test_watch_sampled(agent, capsys):
+    assert watch.main(["runs/catcher", "--episodes", "8", "--speed", "64", "--seed", "0", "--sampled"]) == 0
+    mean = float(capsys.readouterr().out.split("mean return: ")[1].split(",")[0])
+    assert mean < 1.0  # always left misses some
+
+
+def test_deterministic_and_sampled_exclude_each_other(agent, capsys):
+    with pytest.raises(SystemExit) as caught:
+        watch.main(["runs/catcher", "--sampled", "--deterministic"])
+    assert caught.value.code == 2
+    assert "not allowed together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--episodes", "0"], ["--speed", "0"], ["--speed", "100"]])
+def test_watch_refuses_settings_out_of_range(agent, wrong):
+    with pytest.raises(OptionError, match=wrong[0].strip("-")):
+        watch.main(["runs/catcher", *wrong])
+
+
+def test_without_a_display_nothing_is_loaded(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(NoDisplay):
+        watch.main(["Catch"])
