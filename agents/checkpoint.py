@@ -57,11 +57,11 @@ def save_agent(agent: PPO, folder: Path) -> None:
 
 def describe(agent: PPO, weights: str, digest: str) -> dict[str, Any]:
     """What `agent.json` holds."""
-    from .. import __version__
+    from importlib.metadata import version
 
     return {
         "format": FORMAT,
-        "ludus": __version__,
+        "ludus": version("ludus"),
         "algorithm": "ppo",
         "environment": agent.environment,
         "policy": agent.policy_name,
@@ -130,7 +130,11 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has format {facts['format']!r}, this Ludus reads {FORMAT}: update Ludus")
     if facts.get("algorithm") != "ppo":
         raise CheckpointError(f"{path} is an agent of algorithm {facts.get('algorithm')!r}; this loads 'ppo'")
-    missing = [name for name in ("environment", "policy", "policy_kwargs", "settings", "weights", "sha256") if name not in facts]
+    missing = [
+        name
+        for name in ("environment", "policy", "policy_kwargs", "settings", "weights", "sha256")
+        if name not in facts
+    ]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}")
     return facts
@@ -143,7 +147,9 @@ def make_environment(facts: Mapping[str, Any], num_envs: int = 1, seed: int | No
     if "game" in facts:
         game = find_game(facts["game"])
         if facts.get("version") != game.version:
-            raise CheckpointError(f"the agent plays {game.name} version {facts.get('version')}, here it is {game.version}")
+            raise CheckpointError(
+                f"the agent plays {game.name} version {facts.get('version')}, here it is {game.version}"
+            )
         options = dict(facts.get("options", {}))
         if isinstance(options.get("levels"), dict):
             options["levels"] = range(*options["levels"]["range"])
@@ -155,7 +161,9 @@ def make_environment(facts: Mapping[str, Any], num_envs: int = 1, seed: int | No
     from stable_baselines3.common.env_util import make_vec_env
 
     if name not in gymnasium.registry:
-        raise CheckpointError(f"the agent plays {name}, which is not registered here: import the package that has it, pass env=")
+        raise CheckpointError(
+            f"the agent plays {name}, which is not registered here: import the package that has it, pass env="
+        )
     return make_vec_env(name, n_envs=num_envs, seed=seed)
 
 
@@ -191,7 +199,9 @@ def _read_weights(folder: Path, facts: Mapping[str, Any]) -> dict[str, torch.Ten
 
     name = facts["weights"]
     if not (isinstance(name, str) and re.fullmatch(r"weights-[0-9a-f]+\.safetensors", name)):
-        raise CheckpointError(f"{folder / 'agent.json'} names a weights file {name!r}, expected weights-....safetensors")
+        raise CheckpointError(
+            f"{folder / 'agent.json'} names a weights file {name!r}, expected weights-....safetensors"
+        )
     path = folder / name
     try:
         if path.stat().st_size > MAX_WEIGHTS:

@@ -52,7 +52,9 @@ class MinAtarCnn(BaseFeaturesExtractor):
         self.layer = nn.Sequential(nn.Linear(flat, width), nn.ReLU())
 
     def _channels_first(self, obs: Tensor) -> Tensor:
-        return obs.permute(0, 3, 1, 2) if self.channels_last else obs  # (B, H, W, C) -> (B, C, H, W), channels_last memory
+        return (
+            obs.permute(0, 3, 1, 2) if self.channels_last else obs
+        )  # (B, H, W, C) -> (B, C, H, W), channels_last memory
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.layer(self.convolution(self._channels_first(obs)))  # (B, H, W, C) -> (B, width)

@@ -48,7 +48,9 @@ class PPO(StablePPO):
     }
     rollout_buffer: Any
 
-    def __init__(self, policy: Any, env: Any, *args: Any, time_limit: float | None = None, precision: str = "fp32", **kwargs: Any) -> None:
+    def __init__(
+        self, policy: Any, env: Any, *args: Any, time_limit: float | None = None, precision: str = "fp32", **kwargs: Any
+    ) -> None:
         if isinstance(env, str):
             env = _game_or_none(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
@@ -61,7 +63,11 @@ class PPO(StablePPO):
     def _setup_model(self) -> None:
         if self.env is not None:
             self.environment = environment_facts(self.env)
-        if self.env is not None and isinstance(self.action_space, spaces.Discrete) and self.rollout_buffer_class is None:
+        if (
+            self.env is not None
+            and isinstance(self.action_space, spaces.Discrete)
+            and self.rollout_buffer_class is None
+        ):
             self.simulator, self.channels_first = simulator_of(self.env)
         if self.simulator is not None:
             self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
@@ -148,7 +154,8 @@ class PPO(StablePPO):
         clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         data = self.rollout_buffer.flat()
         size = len(data["actions"])
-        sums: dict[str, Tensor] = {}
+        sums: dict[str, Any] = {}
+        parts: dict[str, Tensor] = {}
         batches = 0
         for _ in range(self.n_epochs):
             order = torch.randperm(size, device=self.device)
@@ -224,6 +231,7 @@ class PPO(StablePPO):
         """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays."""
         self.policy.set_training_mode(False)
         tensor, _ = self.policy.obs_to_tensor(obs)
+        assert isinstance(tensor, Tensor)
         logits, values = self.actor_critic(tensor)
         return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
@@ -234,7 +242,7 @@ class PPO(StablePPO):
         save_agent(self, Path(path))
 
     @classmethod
-    def load(cls, path: Any, env: Any = None, device: Any = "auto", **kwargs: Any) -> PPO:
+    def load(cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, **kwargs: Any) -> PPO:  # type: ignore[override]
         """Read an agent from the folder `path`; nothing in it is executed. Raises CheckpointError."""
         return load_agent(Path(path), env=env, device=device)
 

@@ -31,7 +31,9 @@ class RolloutTensors(BaseBuffer):
         super().__init__(buffer_size, observation_space, action_space, device, n_envs)
         steps, games = buffer_size, n_envs
         shape = observation_space.shape
-        self.obs = torch.zeros((steps, games, *shape), dtype=TORCH_TYPES[str(observation_space.dtype)], device=self.device)
+        self.obs = torch.zeros(
+            (steps, games, *shape), dtype=TORCH_TYPES[str(observation_space.dtype)], device=self.device
+        )
         self.actions = torch.zeros((steps, games), dtype=torch.int64, device=self.device)
         self.rewards, self.values, self.log_probs, self.dones, self.advantages = (
             torch.zeros((steps, games), device=self.device) for _ in range(5)

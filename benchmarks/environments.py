@@ -1,44 +1,36 @@
-"""How fast the games run, side by side with other packages; see README.md beside this file.
+"""How fast the games run, side by side with other packages.
 
     python benchmarks/environments.py [--quick] [--write]
 
-What is compared runs interleaved, A B C A B C ..., and each figure is the median over the rounds. Compilation and a first
-round are left out. Steps per second of processor time hardly depend on what else the computer does, steps per second by
-the clock do; both are kept in results/environments.json.
+What is compared runs interleaved, A B C A B C ..., and each figure is the median over the rounds; compilation and a
+first round are left out. Steps per second of processor time depend little on what else the computer does, steps per second
+by the clock do. Both are kept in results/environments.json; tables show the first where one core is meant.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
+from ludus.envs import Simulator, all_games
 from peers import MINATAR_GAMES, NUM_ENVS, PEERS, PERIOD, STICKY, Player, step_player
+from report import ABSENT, Table, amount, describe, machine, times, write_results
 from rich.console import Console
-from rich.table import Table as RichTable
 
 import ludus
-from ludus.envs import Simulator, all_games
 
-HERE = Path(__file__).parent
-PACKAGES = ("ludus", "numpy", "numba", "gymnasium", "torch", "jax", "minatar", "pgx", "gymnax")
+PACKAGES = ("ludus", "numpy", "numba", "gymnasium", "jax", "minatar", "pgx", "gymnax")
 THREADED = (1024, 8192, 65536)  # environments
-ABSENT = "not installed"
 
 
 class Effort(NamedTuple):
@@ -49,6 +41,10 @@ class Effort(NamedTuple):
     starts: int  # processes for a start-up time
 
 
+HOW = (
+    "{} Made by `python benchmarks/environments.py --write`: medians of {rounds} interleaved rounds of {seconds} s each, "
+    "and of {starts} processes for start-up times."
+)
 FULL, QUICK = Effort(7, 0.4, 5), Effort(3, 0.1, 1)
 
 
@@ -57,28 +53,6 @@ class Rate(NamedTuple):
 
     cpu: float
     wall: float
-
-
-@dataclass
-class Table:
-    """A table for the terminal and for RESULTS.md; the first column is text, the others are right-aligned."""
-
-    title: str
-    note: str
-    columns: list[str]
-    rows: list[list[str]]
-
-    def rich(self) -> RichTable:
-        table = RichTable(title=self.title, caption=self.note, title_justify="left", caption_justify="left")
-        for k, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if k else "left")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        lines = [self.columns, ["---"] + ["---:"] * (len(self.columns) - 1), *self.rows]
-        return "\n".join([f"### {self.title}", "", self.note, "", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 # Measuring
@@ -109,6 +83,7 @@ def calibrate(player: Player, seconds: float) -> int:
 
 
 def rate_of(player: Player, count: int) -> Rate:
+    """One measurement."""
     wall, cpu = time.perf_counter(), time.process_time()
     player.play(count)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -134,13 +109,6 @@ def simulator_player(game: str, num_envs: int = NUM_ENVS, num_threads: int = 1, 
     sim = Simulator(game, num_envs, seed=0, num_threads=num_threads, **options)
     sim.reset()
     return step_player(num_envs, sim.step, random_actions(num_envs, len(sim.actions)))
-
-
-def vector_player(game: str) -> Player:
-    """Gymnasium's face of it, under its usual next-step autoreset."""
-    env = ludus.make_vec(game, NUM_ENVS, copy=False, num_threads=1, repeat_action_probability=STICKY)
-    env.reset(seed=0)
-    return step_player(NUM_ENVS, env.step, random_actions(NUM_ENVS, len(env.simulator.actions)))
 
 
 def single_player(env_id: str) -> Player:
@@ -169,8 +137,7 @@ def one_core_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Ta
     found: dict[str, Any] = {}
     rows = []
     for game in games:
-        players = {"Simulator": simulator_player(game, repeat_action_probability=STICKY), "make_vec": vector_player(game)}
-        players |= present_peers(game)
+        players = {**ludus_players(game), **present_peers(game)}
         rates = measure(players, effort)
         best = max((rates[peer].cpu for peer in PEERS if peer in rates), default=None)
         ratios = {face: rates[face].cpu / best if best else None for face in ("Simulator", "make_vec")}
@@ -178,13 +145,23 @@ def one_core_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Ta
         peers = [amount(rates[peer].cpu) if peer in rates else ABSENT for peer in PEERS]
         rows.append([game, *peers, *(cell for f, r in ratios.items() for cell in (amount(rates[f].cpu), times(r)))])
     note = (
-        "Steps per second of processor time, 1024 environments (minatar: one), observation written every step, finished "
-        f"episodes started again, random minimal actions, sticky with {STICKY} (gymnax: never). The ratio is to the "
-        "fastest of the three. `Simulator` is the engine, as bare as the peers' loops; `make_vec` is Gymnasium's face of "
-        "it with `copy=False`. Goal: at least 5x."
+        f"Steps per second of processor time, {NUM_ENVS} environments (minatar: one), observation written every step, "
+        f"finished episodes started again, random minimal actions, sticky with {STICKY} (gymnax: never). `Simulator` is "
+        "the engine, as bare as the peers' loops; `make_vec` is Gymnasium's face of it, with `copy=False`. Ratios are "
+        "to the fastest of the three peers. Goal: at least 5x."
     )
     columns = ["game", *PEERS, "Ludus Simulator", "ratio", "Ludus make_vec", "ratio"]
     return found, Table("One core, 1024 environments", note, columns, rows)
+
+
+def ludus_players(game: str) -> dict[str, Player]:
+    """The engine, and Gymnasium's face of it under its usual next-step autoreset."""
+    env = ludus.make_vec(game, NUM_ENVS, copy=False, num_threads=1, repeat_action_probability=STICKY)
+    env.reset(seed=0)
+    return {
+        "Simulator": simulator_player(game, repeat_action_probability=STICKY),
+        "make_vec": step_player(NUM_ENVS, env.step, random_actions(NUM_ENVS, len(env.simulator.actions))),
+    }
 
 
 def present_peers(game: str) -> dict[str, Player]:
@@ -203,7 +180,9 @@ def pixel_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table
     rates = measure({game: simulator_player(game, obs_type="rgb", size=64) for game in games}, effort)
     rows = [[game, amount(rate.cpu), amount(rate.wall)] for game, rate in rates.items()]
     note = "`obs_type='rgb', size=64`, 1024 environments, a frame drawn every step. Goal: at least 300 k."
-    return as_json(rates), Table("64 x 64 RGB, one core", note, ["game", "frames per CPU-second", "frames per second"], rows)
+    return as_json(rates), Table(
+        "64 x 64 RGB, one core", note, ["game", "frames per CPU-second", "frames per second"], rows
+    )
 
 
 def thread_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table]:
@@ -229,44 +208,74 @@ def single_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Tabl
     ids = [yardstick, *(all_games()[game].id for game in games)]
     rates = measure({env_id: single_player(env_id) for env_id in ids}, effort)
     rows = [[env_id, amount(rate.cpu), times(rate.cpu / rates[yardstick].cpu)] for env_id, rate in rates.items()]
-    note = f"`gymnasium.make(id)`, steps per CPU-second, one core. Goal: at least the rate of Gymnasium's own {yardstick}."
+    note = (
+        f"`gymnasium.make(id)`, steps per CPU-second, one core. Goal: at least the rate of Gymnasium's own {yardstick}."
+    )
     return as_json(rates), Table("One environment through Gymnasium", note, ["id", "steps", "ratio"], rows)
 
 
 def start_times(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table]:
-    """Seconds from the start of a process until it has done something for the first time."""
-    first_step = "import ludus; env = ludus.make({!r}); env.reset(); env.step(0)"
+    """Seconds that a whole process takes, from the start of the interpreter to its end."""
     found = {
-        "python": median(seconds_until("pass") for _ in range(effort.starts)),
-        "import ludus": median(seconds_until("import ludus") for _ in range(effort.starts)),
-        "ludus --help": median(seconds_until(HELP) for _ in range(effort.starts)),
+        "python, nothing else": median(seconds("-c", "pass") for _ in range(effort.starts)),
+        "import ludus": median(seconds("-c", "import ludus") for _ in range(effort.starts)),
+        "ludus --help": median(seconds("-m", "ludus", "--help") for _ in range(effort.starts)),
     }
     for game in games:
-        colds, warms = zip(*(cold_and_warm(first_step.format(game)) for _ in range(effort.starts)), strict=True)
+        colds, warms = zip(*(first_and_later_start(game) for _ in range(effort.starts)), strict=True)
         found |= {f"{game}, compiled for the first time": median(colds), f"{game}, in a later process": median(warms)}
-    rows = [[what, f"{seconds:.2f}", start_goal(what)] for what, seconds in found.items()]
-    note = "From the start of the interpreter until the import, the help text or the game's first step is done."
-    return found, Table("Start-up", note, ["what", "seconds", "goal"], rows)
+    goals = {"first time": "under 5", "later process": "under 0.5", "ludus": "under 0.3", "python": ""}
+    rows = [[what, f"{took:.2f}", next(goals[g] for g in goals if g in what)] for what, took in found.items()]
+    note = "Seconds of whole processes; those with a game's name import Ludus, make the game, reset it and take a step."
+    return found, Table("Start-up", note, ["process", "seconds", "goal"], rows)
 
 
-HELP = "import sys; from ludus.__main__ import main; sys.stdout = sys.stderr; main(['--help'])"
-
-
-def cold_and_warm(code: str) -> tuple[float, float]:
-    """The time with an empty cache of kernels, and the time after that."""
+def first_and_later_start(game: str) -> tuple[float, float]:
+    """Seconds until a game has taken a step, with an empty cache of kernels and then with what is in it."""
+    code = f"import ludus; env = ludus.make({game!r}); env.reset(); env.step(0)"
     with tempfile.TemporaryDirectory() as folder:
-        return seconds_until(code, LUDUS_CACHE_DIR=folder), seconds_until(code, LUDUS_CACHE_DIR=folder)
+        return seconds("-c", code, cache=folder), seconds("-c", code, cache=folder)
 
 
-def seconds_until(code: str, **environment: str) -> float:
-    """How long a fresh interpreter takes to get through `code`."""
-    command = [sys.executable, "-c", f"{code}\nimport time; print(time.time(), file=sys.__stdout__)"]
-    command[-1] = "import sys\n" + command[-1]
-    started = time.time()
-    result = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
-    return float(result.stdout) - started
+def seconds(*arguments: str, cache: str = "") -> float:
+    """How long a fresh interpreter takes."""
+    environment = {**os.environ, **({"LUDUS_CACHE_DIR": cache} if cache else {})}
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
 
 
-def start_goal(what: str) -> str:
-    goals = {"first time": "under 5", "later process": "under 0.5", "ludus": "under 0.3"}
-    return next((goal for part, goal in goals.items() if part in what), "")
+def as_json(rates: dict[str, Rate]) -> dict[str, dict[str, float]]:
+    return {name: rate._asdict() for name, rate in rates.items()}
+
+
+def main() -> None:
+    """Measure, show, and with --write keep."""
+    parser = argparse.ArgumentParser(description="How fast the games run, side by side with other packages.")
+    parser.add_argument("--quick", action="store_true", help="short and rough")
+    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/environments.json")
+    arguments = parser.parse_args()
+    effort = QUICK if arguments.quick else FULL
+    games = [game for game in MINATAR_GAMES if game in all_games()]
+    console, facts = Console(), machine(PACKAGES)
+    found: dict[str, Any] = {"machine": facts, "effort": effort._asdict()}
+    account = ["## Environments", HOW.format(describe(facts), **effort._asdict())]
+    console.print(account[1])
+
+    def run(name: str, part: Callable[[list[str], Effort], tuple[dict[str, Any], Table]]) -> None:
+        found[name], table = part(games, effort)
+        account.append(table.markdown())
+        console.print(table.rich())
+
+    with one_core():
+        run("one core", one_core_rates)
+        run("pixels", pixel_rates)
+        run("single", single_rates)
+    run("threads", thread_rates)
+    run("start-up", start_times)
+    if arguments.write:
+        write_results("environments", found, "\n\n".join(account))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +84,14 @@ class CpuBackend:
         self.arrays = allocate(sim)
         self.actions: np.ndarray | None = None  # those of the latest step
 
+    def point_at(self, actions: Any) -> None:
+        """Check the actions and let the games read them."""
+        raise NotImplementedError
+
+    def play(self) -> int:
+        """Run `kernel.play_games` over all games."""
+        raise NotImplementedError
+
     def reset(self, mask: np.ndarray) -> None:
         self.arrays["mask"][:] = mask
         self.arrays["settings"]["command"] = kernel.RESET
@@ -140,8 +148,9 @@ class CompiledBackend(CpuBackend):
 
         super().__init__(sim)
         arrays = list(self.arrays.values())
-        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, [Buffer.of(a) for a in arrays])
-        self._table = table_of(arrays)
+        buffers = [Buffer.of(array) for array in arrays]
+        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers)
+        self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED
         self._actions_at = 2 * list(self.arrays).index("actions")
         self._pool: ThreadPoolExecutor | None = None
@@ -197,20 +206,20 @@ class PythonBackend(CpuBackend):
             return int(self._function(*self._arguments, 0, self.sim.num_envs))
 
 
-def draw_pictures(game: Game, records: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Records (N,) as RGB pictures, (N, rows, columns, 3) uint8."""
-    from .compile_cpu import Buffer, table_of
+def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray) -> None:
+    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8."""
+    from .compile_cpu import table_of
 
-    arrays = (np.ascontiguousarray(records), np.zeros((len(records), rows, columns * 3), np.uint8))
-    function = _painter(game, *(Buffer.of(a) for a in arrays))
-    table = table_of(arrays)  # must outlive the call
+    function, buffers = _painter(game)
+    arrays = (np.ascontiguousarray(records), pictures)
+    table = table_of(arrays, buffers)  # both must outlive the call
     function(table.ctypes.data, 0, len(records))
-    return arrays[1].reshape(len(records), rows, columns, 3)
 
 
-@lru_cache(maxsize=256)
-def _painter(game: Game, *buffers: Buffer) -> Callable[[int, int, int], int]:
-    """The compiled `draw_games` of a game and a size, kept so that a window need not look for it at every picture."""
-    from .compile_cpu import compile_cpu
+@cache
+def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, Buffer]]:
+    """The compiled `draw_games` of a game, for pictures of any size."""
+    from .compile_cpu import Buffer, compile_cpu
 
-    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers)
+    buffers = (Buffer(game.State), Buffer(np.dtype(np.uint8), (None, None)))
+    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers), buffers

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import kernel
-from .compile import replacements
-from .compile_cpu import Buffer, compile_cpu, table_of
+from .backends import paint_pictures
 from .errors import GameError, LudusError
 from .game import Game
 from .simulator import Simulator
@@ -143,11 +141,9 @@ def _compare_pictures(game: Game, one: np.ndarray, other: np.ndarray) -> None:
 
 
 def _draw_over(game: Game, records: np.ndarray, rows: int, columns: int, color: int) -> np.ndarray:
-    arrays = (records, np.full((len(records), rows, columns * 3), color, np.uint8))
-    function = compile_cpu(game.name, kernel.draw_games, replacements(game), [Buffer.of(a) for a in arrays])
-    table = table_of(arrays)
-    function(table.ctypes.data, 0, len(records))
-    return arrays[1].reshape(len(records), rows, columns, 3)
+    pictures = np.full((len(records), rows, columns * 3), color, np.uint8)
+    paint_pictures(game, records, pictures)
+    return pictures.reshape(len(records), rows, columns, 3)
 
 
 def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1000) -> GameReport:

@@ -30,10 +30,13 @@ _lock = Lock()
 
 @dataclass(frozen=True)
 class Buffer:
-    """What a kernel must know of one array argument: its items, and its shape after the first axis."""
+    """What a kernel must know of one array argument: its items, and its shape after the first axis.
+
+    Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table.
+    """
 
     dtype: np.dtype
-    inner_shape: tuple[int, ...] = ()
+    inner_shape: tuple[int | None, ...] = ()
 
     @staticmethod
     def of(array: np.ndarray) -> Buffer:
@@ -45,9 +48,13 @@ def compile_cpu(
 ) -> Callable[[int, int, int], int]:
     """Compile `function(*arrays, int, int) -> int` and return a callable `(address of table, int, int) -> int`.
 
-    The table holds an address and a length for each array. `name` is the game's, for error messages.
+    The table comes from `table_of`. `name` is the game's, for error messages.
     """
-    key = fingerprint(function, names, [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape) for b in buffers])
+    key = fingerprint(
+        function,
+        names,
+        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape) for b in buffers],
+    )
     with _lock:
         if key not in _engines:
             machine = _Machine()
@@ -60,9 +67,13 @@ def compile_cpu(
         return _engines[key][1]
 
 
-def table_of(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """The table that a kernel reads: an address and a length for each array, one after the other."""
-    return np.array([number for array in arrays for number in (array.ctypes.data, len(array))], np.int64)
+def table_of(arrays: Sequence[np.ndarray], buffers: Sequence[Buffer]) -> np.ndarray:
+    """The table that a kernel reads: for each array its address, its length, and the sizes that were left open."""
+    words = []
+    for array, buffer in zip(arrays, buffers, strict=True):
+        left_open = [have for have, size in zip(array.shape[1:], buffer.inner_shape, strict=True) if size is None]
+        words += [array.ctypes.data, len(array), *left_open]
+    return np.array(words, np.int64)
 
 
 def cache_folder() -> Path:
@@ -106,7 +117,9 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
     arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
     signature = numba.types.int64(*arrays, numba.types.int64, numba.types.int64)
     # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
-    jit = numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+    jit: Any = numba.njit(  # type: ignore[call-overload]
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
+    )
     try:
         dispatcher = link(function, names, jit)
         dispatcher.compile(signature)
@@ -119,7 +132,11 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
 def _one_line(error: Exception) -> str:
     """The lines of Numba's report that say what is wrong and where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    what = [line for line in lines if not line.startswith(("Failed in nopython", "File ", "During", "- ", ">>>", "There are"))]
+    what = [
+        line
+        for line in lines
+        if not line.startswith(("Failed in nopython", "File ", "During", "- ", ">>>", "There are"))
+    ]
     where = [line for line in lines if line.startswith(("During: lowering", "During: typing", "File "))]
     return " ".join([*what[:2], *where[:1]])
 
@@ -127,20 +144,27 @@ def _one_line(error: Exception) -> str:
 def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
     """An LLVM function that reads the table and calls Numba's, which wants each array as seven or more separate values.
 
-    All sizes but the lengths are written as constants, so that the optimiser can unroll and vectorise over them.
+    Known sizes are written as constants, so that the optimiser can unroll and vectorise over them.
     """
-    lines, arguments = [], ["ptr %result", "ptr %error"]
-    for k, buffer in enumerate(buffers):
-        for word, kind in ((2 * k, "ptr"), (2 * k + 1, "i64")):
-            lines.append(f"%at{word} = getelementptr i64, ptr %table, i64 {word}")
-            lines.append(f"%word{word} = load {kind}, ptr %at{word}")
-        data, length = f"%word{2 * k}", f"%word{2 * k + 1}"
-        strides = [buffer.dtype.itemsize]
-        for size in reversed(buffer.inner_shape):
-            strides.insert(0, strides[0] * size)
-        shape = [length, *map(str, buffer.inner_shape)]
-        count = f"%count{k}"  # items in all
-        lines.append(f"{count} = mul i64 {length}, {int(np.prod(buffer.inner_shape))}")
+    lines: list[str] = []
+    arguments = ["ptr %result", "ptr %error"]
+
+    def emit(value: str) -> str:
+        lines.append(f"%v{len(lines)} = {value}")
+        return f"%v{len(lines) - 1}"
+
+    word = iter(range(1_000_000))
+
+    def load(kind: str) -> str:
+        return emit(f"load {kind}, ptr {emit(f'getelementptr i64, ptr %table, i64 {next(word)}')}")
+
+    for buffer in buffers:
+        data, length = load("ptr"), load("i64")
+        shape = [length, *(load("i64") if size is None else str(size) for size in buffer.inner_shape)]
+        strides = [str(buffer.dtype.itemsize)]
+        for size in reversed(shape[1:]):
+            strides.insert(0, emit(f"mul i64 {strides[0]}, {size}"))
+        count = emit(f"udiv i64 {emit(f'mul i64 {strides[0]}, {length}')}, {buffer.dtype.itemsize}")  # items in all
         arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {data}"]
         arguments += [f"i64 {number}" for number in (*shape, *strides)]
     body = "\n  ".join(lines)
@@ -175,12 +199,22 @@ class _Machine:
         """The kernel's key on this processor and with these compilers."""
         from importlib.metadata import version
 
-        parts = (key, self.name, self.features, self.version, version("numba"), sys.platform, sys.implementation.cache_tag)
+        parts = (
+            key,
+            self.name,
+            self.features,
+            self.version,
+            version("numba"),
+            sys.platform,
+            sys.implementation.cache_tag,
+        )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
     def _target(self) -> Any:
         target = self.llvm.Target.from_default_triple()
-        return target.create_target_machine(cpu=self.name, features=self.features, opt=3, jit=True, codemodel="jitdefault")
+        return target.create_target_machine(
+            cpu=self.name, features=self.features, opt=3, jit=True, codemodel="jitdefault"
+        )
 
     def compile(self, name: str, ir: str) -> bytes:
         """Optimise the whole module, now that the sizes are known, and return an object file."""
@@ -194,8 +228,14 @@ class _Machine:
         passes.getModulePassManager().run(module, passes)
         c_library = ctypes.CDLL(None)
         for function in module.functions:  # a later process, without Numba, must find all that is called
-            if function.is_declaration and not function.name.startswith("llvm.") and not hasattr(c_library, function.name):
-                raise GameError(f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices")
+            if (
+                function.is_declaration
+                and not function.name.startswith("llvm.")
+                and not hasattr(c_library, function.name)
+            ):
+                raise GameError(
+                    f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices"
+                )
         return target.emit_object(module)
 
     def load(self, code: bytes) -> tuple[Any, Callable[..., int]]:

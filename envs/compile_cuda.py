@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
-from numba import config, cuda
+from numba import cuda
+from numba.core import config as numba_config
 
 from .compile import link
 from .errors import ActionError, NotReset, OptionError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 THREADS = 128  # games in a block
+SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA simulator, for tests
 
 
 def play_thread(
@@ -32,7 +34,8 @@ def play_thread(
     episode_return, episode_length, faults,
 ):  # fmt: skip
     """One game's part of a step or reset; after a bad action it stands still and leaves its number + 1 in `faults`."""
-    i, setting = cuda.grid(1), settings[0]
+    i: Any = cuda.grid(1)  # type: ignore[call-arg]
+    setting = settings[0]
     if i >= actions.shape[0]:
         return
     out_of_range = actions[i] < 0 or actions[i] >= setting.num_actions
@@ -47,7 +50,7 @@ def play_thread(
 
 def link_cuda(function: Callable[..., None], names: Mapping[str, Any]) -> Callable[..., None]:
     """The kernel as a plain function whose callees are device functions: what `cuda.jit` and `cuda.compile` take."""
-    kept: dict[Callable[..., Any], Callable[..., Any]] = {}
+    kept: dict[Callable[..., Any], Any] = {}
 
     def wrap(part: Callable[..., Any]) -> Any:
         if part.__code__ is function.__code__:
@@ -62,7 +65,7 @@ def link_cuda(function: Callable[..., None], names: Mapping[str, Any]) -> Callab
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
     """Compile as CPUs compute: by default NVVM rounds `a * b + c` once, which would move pixels and float states."""
-    if config.ENABLE_CUDASIM:
+    if SIMULATED:
         yield
         return
     from numba.cuda.cudadrv import nvvm
@@ -105,16 +108,16 @@ class CudaBackend:
 
         from .backends import allocate
 
-        if not config.ENABLE_CUDASIM and not torch.cuda.is_available():
+        if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.sim, self.torch = sim, torch
-        self.device = "cpu" if config.ENABLE_CUDASIM else device
+        self.device = "cpu" if SIMULATED else device
         host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
         self.arrays["records"] = self.arrays["raw"]
-        jit = cuda.jit if config.ENABLE_CUDASIM else cuda.jit(lto=False)
-        self._kernel = jit(link_cuda(play_thread, sim._names))
+        jit: Any = cuda.jit if SIMULATED else cuda.jit(lto=False)
+        self._kernel: Any = jit(link_cuda(play_thread, sim._names))
         self._arguments = [self._device_array(name) for name in host]
         self._command = {}  # the settings of a step and of a reset, on the device, so that a step changes nothing from here
         for command in (RESET, STEP):
@@ -135,16 +138,16 @@ class CudaBackend:
     def _device_array(self, name: str) -> Any:
         """The tensor as Numba's kernels take it, of the same memory."""
         tensor, kind = self.arrays[name], self.kinds[name]
-        array = tensor.numpy() if config.ENABLE_CUDASIM else cuda.as_cuda_array(tensor)
+        array = tensor.numpy() if SIMULATED else cuda.as_cuda_array(tensor)
         if kind.names:
             array = array.reshape(-1).view(kind)
         elif kind == np.uint64:
             array = array.view(kind)
-        return cuda.cudadrv.devicearray.FakeCUDAArray(array) if config.ENABLE_CUDASIM else array
+        return cuda.cudadrv.devicearray.FakeCUDAArray(array) if SIMULATED else array
 
     def _play(self) -> None:
         """Launch one thread a game on torch's current stream."""
-        if config.ENABLE_CUDASIM:
+        if SIMULATED:
             with np.errstate(over="ignore"):  # random numbers wrap around
                 self._kernel[self._blocks, self._threads](*self._arguments)
             return
@@ -177,7 +180,9 @@ class CudaBackend:
             action = int(self.arrays["actions"][i])
             if 0 <= action < len(names):
                 raise NotReset(f"the episode of environment {i} is over: reset it before the next step")
-            raise ActionError(f"action {action} of environment {i} is out of range: {self.sim.game.name} takes 0 to {len(names) - 1}")
+            raise ActionError(
+                f"action {action} of environment {i} is out of range: {self.sim.game.name} takes 0 to {len(names) - 1}"
+            )
 
     def read(self, name: str) -> np.ndarray:
         array = np.ascontiguousarray(self.arrays[name].cpu().numpy())

@@ -57,14 +57,19 @@ class Options:
         valid = (own, "rgb", "grayscale")
         if obs_type not in valid:
             near = difflib.get_close_matches(str(obs_type), valid, 1)
-            raise OptionError(f"unknown obs_type {obs_type!r}: {game.name} has {', '.join(valid)}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise OptionError(
+                f"unknown obs_type {obs_type!r}: {game.name} has {', '.join(valid)}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
         _whole("size", self.size, 8, 4096)
         _whole("frame_stack", self.frame_stack, 1, 64)
         if not 0.0 <= self.repeat_action_probability <= 1.0:
             raise OptionError(f"repeat_action_probability must be from 0 to 1, got {self.repeat_action_probability!r}")
         if self.max_episode_steps is not None:
             _whole("max_episode_steps", self.max_episode_steps, 1, 2**31 - 1)
-        if self.levels is not None and not (len(self.levels) and all(isinstance(n, (int, np.integer)) and n >= 0 for n in self.levels)):
+        if self.levels is not None and not (
+            len(self.levels) and all(isinstance(n, (int, np.integer)) and n >= 0 for n in self.levels)
+        ):
             raise OptionError(f"levels must be whole numbers from 0, such as range(200), got {self.levels!r}")
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         return Options(**{**given, "obs_type": obs_type})

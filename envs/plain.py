@@ -40,7 +40,9 @@ class PlainRecord:
         try:
             value = self._row[name]
         except ValueError:
-            raise AttributeError(f"the record has no field {name!r}; it has {', '.join(self._row.dtype.names)}") from None
+            raise AttributeError(
+                f"the record has no field {name!r}; it has {', '.join(self._row.dtype.names)}"
+            ) from None
         return value.view(PlainCells) if isinstance(value, np.ndarray) else value.item()
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,11 +1,17 @@
-"""Every game by its name: Ludus's own, found in the folder `games`, and those that other packages register."""
+"""Every game by its name: Ludus's own, found in the folder `games`, and those that other packages register.
+
+A package registers its games when it is imported. One that is installed and names itself in the entry points
+`ludus.games` is imported as soon as a game is asked for that is not known.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import pkgutil
+import warnings
 from functools import cache
+from importlib.metadata import entry_points
 
 from . import games
 from .errors import GameError, UnknownGame
@@ -18,9 +24,11 @@ def register(game: Game) -> Game:
     """Make a game known by its name, to Ludus and to `gymnasium.make` (as `ludus/<Name>-v<version>`); returns it."""
     if not isinstance(game, Game):
         raise GameError(f"register takes a Game, got {type(game).__name__}: end your file with GAME = Game(...)")
-    known = all_games().get(game.name)
+    known = _known_games().get(game.name)
     if known is not None and known.step.__module__ != game.step.__module__:
-        raise GameError(f"a game named {game.name!r} is registered already (by {known.step.__module__}): choose another name")
+        raise GameError(
+            f"a game named {game.name!r} is registered already (by {known.step.__module__}): choose another name"
+        )
     _registered[game.name] = game
     _tell_gymnasium(game)
     return game
@@ -30,26 +38,49 @@ def find_game(name: str | Game) -> Game:
     """The game of that name (`Breakout`, or its id `ludus/Breakout-v1`); raises UnknownGame with the nearest names."""
     if isinstance(name, Game):
         return name
-    known = all_games()
-    plain = str(name).removeprefix("ludus/")
-    for game in known.values():
-        if plain.lower() in (game.name.lower(), game.id.removeprefix("ludus/").lower()):
-            return game
-    lower = {key.lower(): key for key in known}
-    near = difflib.get_close_matches(plain.lower(), lower, 2, 0.5)
-    hint = f"did you mean {' or '.join(lower[n] for n in near)}?" if near else f"games are {', '.join(sorted(known))}"
-    raise UnknownGame(f"unknown game {name!r}: {hint}")
+    plain = str(name).removeprefix("ludus/").lower()
+    for look_up in (_known_games, all_games):
+        for game in look_up().values():
+            if plain in (game.name.lower(), game.id.removeprefix("ludus/").lower()):
+                return game
+    lower = {known.lower(): known for known in all_games()}
+    near = difflib.get_close_matches(plain, lower, 2, 0.5)
+    if near:
+        raise UnknownGame(f"unknown game {name!r}: did you mean {' or '.join(lower[n] for n in near)}?")
+    raise UnknownGame(
+        f"unknown game {name!r}: games are {', '.join(lower.values())}; a package with games of your own must be "
+        "imported first (on the command line: ludus --import PACKAGE ...)"
+    )
 
 
 def all_games() -> dict[str, Game]:
     """All games by name, in alphabetical order."""
+    _import_packages()
+    return _known_games()
+
+
+def _known_games() -> dict[str, Game]:
     return dict(sorted((_own_games() | _registered).items()))
 
 
 @cache
+def _import_packages() -> None:
+    """Import what installed packages name in the entry points `ludus.games`; a broken one is warned of and left out."""
+    for entry in entry_points(group="ludus.games"):
+        try:
+            entry.load()
+        except Exception as error:
+            message = f"the games of {entry.value!r} cannot be imported: {type(error).__name__}: {error}"
+            warnings.warn(message, stacklevel=2)
+
+
+@cache
 def _own_games() -> dict[str, Game]:
-    modules = (importlib.import_module(f"{games.__name__}.{info.name}") for info in pkgutil.iter_modules(games.__path__))
-    return {module.GAME.name: module.GAME for module in modules}
+    modules = (
+        importlib.import_module(f"{games.__name__}.{info.name}") for info in pkgutil.iter_modules(games.__path__)
+    )
+    found = [module.GAME for module in modules if hasattr(module, "GAME")]
+    return {game.name: game for game in found}
 
 
 def _tell_gymnasium(game: Game) -> None:

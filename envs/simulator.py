@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel
-from .backends import choose_backend, draw_pictures
+from .backends import choose_backend, paint_pictures
 from .compile import replacements
 from .errors import NotReset, OptionError
 from .game import Game
@@ -81,7 +81,9 @@ class Simulator:
         self._backend = choose_backend(self, str(device), mode, num_threads)
         self.device = self._backend.device
         arrays = self._backend.arrays
-        self.obs, self.final_obs = (arrays[name].reshape(self.num_envs, *self.obs_shape) for name in ("obs", "final_obs"))
+        self.obs, self.final_obs = (
+            arrays[name].reshape(self.num_envs, *self.obs_shape) for name in ("obs", "final_obs")
+        )
         self.reward, self.terminated, self.truncated = arrays["reward"], arrays["terminated"], arrays["truncated"]
         self.episode_return, self.episode_length = arrays["episode_return"], arrays["episode_length"]
         self.seed(seed)
@@ -131,7 +133,9 @@ class Simulator:
         width, height = self.game.canvas
         rows, columns = round(size * height / max(width, height)), round(size * width / max(width, height))
         record = self._backend.read("records")[index : index + 1]
-        return draw_pictures(self.game, record, rows, columns)[0]
+        pictures = np.zeros((1, rows, columns * 3), np.uint8)
+        paint_pictures(self.game, record, pictures)
+        return pictures.reshape(rows, columns, 3)
 
     @cached_property
     def tensors(self) -> SimpleNamespace:
@@ -158,8 +162,8 @@ class Simulator:
             here = self._backend.read(name)
             if state[name].shape != here.shape or state[name].dtype != here.dtype:
                 raise OptionError(
-                    f"this state's {name} is {state[name].shape} of {state[name].dtype}, expected {here.shape} of {here.dtype}: "
-                    "make the simulator with the same num_envs and options"
+                    f"this state's {name} is {state[name].shape} of {state[name].dtype}, here it is {here.shape} of "
+                    f"{here.dtype}: make the simulator with the same num_envs and options"
                 )
         for name in STATE:
             self._backend.write(name, state[name])

@@ -40,10 +40,14 @@ def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int =
     record.main([str(folder), "--out", str(gif), "--best-of", "10", "--max-steps", "400", "--force"])
 
     console.print(f"\n[bold]Mean return over 100 episodes: {greedy.mean:.1f}[/] greedy, {sampled.mean:.1f} sampled")
-    console.print(f"  trained for {clock(trained)}, {agent.num_timesteps:,} steps; everything took {clock(time.monotonic() - started)}")
+    console.print(
+        f"  trained for {clock(trained)}, {agent.num_timesteps:,} steps; everything took {clock(time.monotonic() - started)}"
+    )
     console.print("  for comparison: a random player gets 0.5, DQN after 5 million frames 10 (Young & Tian 2019)\n")
     console.print("Next:")
-    ludus = Path(sys.argv[0]).parent / "ludus" if sys.argv[0].endswith("ludus") else Path(sys.executable).parent / "ludus"
+    ludus = (
+        Path(sys.argv[0]).parent / "ludus" if sys.argv[0].endswith("ludus") else Path(sys.executable).parent / "ludus"
+    )
     command = os.path.relpath(ludus) if ludus.exists() else "ludus"
     console.print(f"  open [bold]{gif}[/]")
     for line, why in (

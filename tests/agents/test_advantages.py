@@ -12,7 +12,7 @@ GAMMA, LAMBDA = 0.9, 0.7
 
 
 def by_definition(rewards, values, dones, last_value, gamma, gae_lambda):
-    """A_t = sum_k (gamma lambda)^k delta_{t+k}, up to and with the step that ends the episode (Schulman et al. 2016, eq. 16)."""
+    """A_t = sum_k (gamma lambda)^k delta_{t+k}, up to and with the step that ends the episode (eq. 16 of the paper)."""
     steps = len(rewards)
     following = [*values[1:], last_value]
     deltas = [rewards[t] + gamma * following[t] * (1 - dones[t]) - values[t] for t in range(steps)]

@@ -40,7 +40,14 @@ def test_sampling_follows_the_probabilities():
 def test_loss_equals_stable_baselines3(clip_range_vf):
     """The same network and the same rollout give the same parameters after one update."""
     env = ludus.make_sb3("Catch", 8, seed=0)
-    settings = {"n_steps": 4, "batch_size": 32, "n_epochs": 1, "seed": 0, "clip_range_vf": clip_range_vf, "device": "cpu"}
+    settings = {
+        "n_steps": 4,
+        "batch_size": 32,
+        "n_epochs": 1,
+        "seed": 0,
+        "clip_range_vf": clip_range_vf,
+        "device": "cpu",
+    }
     ours = PPO("MlpPolicy", env, precision="fp32", **settings)
     theirs = StablePPO("MlpPolicy", ludus.make_sb3("Catch", 8, seed=0), **settings)
     theirs.policy.load_state_dict(ours.policy.state_dict())

@@ -1,8 +1,7 @@
 """`ludus games`: the table of games."""
 
-from ludus.envs import all_games
-
 from ludus.cli import games
+from ludus.envs import all_games
 
 
 def test_games_lists_every_game(capsys):

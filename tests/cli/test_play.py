@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pygame
 import pytest
+
+from ludus.cli import play
 from ludus.envs import OptionError, Simulator, UnknownGame
 from ludus.envs.scene import CLOSED
 from ludus.envs.window import BOARD, NoDisplay, Window
-
-from ludus.cli import play
 
 from .catcher import press
 

@@ -9,11 +9,11 @@ import sys
 
 import numpy as np
 import pytest
-from ludus.envs import LudusError, OptionError, Simulator
 from PIL import Image
 
 from ludus.__main__ import main as ludus
 from ludus.cli import record
+from ludus.envs import LudusError, OptionError, Simulator
 
 from .catcher import Catcher
 

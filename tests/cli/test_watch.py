@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pygame
 import pytest
+
+from ludus.cli import watch
 from ludus.envs import OptionError, Simulator
 from ludus.envs.scene import CLOSED
 from ludus.envs.window import BOARD, NoDisplay, Window
-
-from ludus.cli import watch
 
 from .catcher import STAY, Catcher, press
 

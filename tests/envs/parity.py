@@ -31,6 +31,7 @@ from typing import Any
 
 import minatar
 import numpy as np
+
 from ludus.envs import Simulator, find_game
 from ludus.envs.plain import PlainRecord
 

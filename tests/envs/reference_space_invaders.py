@@ -21,11 +21,13 @@ def record_of(env, record):
 
 
 def sensible(env):
-    """Get out of the way of a bolt; else go under the nearest column of aliens and fire."""
+    """Fire when loaded, get out of the way of a bolt, go under the nearest column of aliens, or wait for the last ones."""
+    if env.shot_timer == 0:
+        return 5
     if env.e_bullet_map[5:, env.pos].any():
         return 1 if env.pos > 4 else 3
     columns = np.flatnonzero(env.alien_map.any(axis=0))
     target = columns[np.abs(columns - env.pos).argmin()]
-    if target == env.pos:
-        return 5
+    if target == env.pos or env.alien_map.sum() < 5:
+        return 0
     return 1 if target < env.pos else 3

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from ludus.envs.rng import SHIFT_27, SHIFT_30, SHIFT_31
 
 

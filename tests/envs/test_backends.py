@@ -6,14 +6,18 @@ import sys
 
 import numpy as np
 import pytest
-from tests.envs.trajectories import assert_same
 
 from ludus.envs import Simulator, all_games
+from tests.envs.trajectories import assert_same
 
 GAMES = list(all_games())
 PIXELS = {"obs_type": "rgb", "size": 24}
 VARIANTS = {
-    "sticky, truncated, all actions": {"repeat_action_probability": 0.3, "max_episode_steps": 37, "full_action_space": True},
+    "sticky, truncated, all actions": {
+        "repeat_action_probability": 0.3,
+        "max_episode_steps": 37,
+        "full_action_space": True,
+    },
     "levels": {"levels": range(3, 30, 4)},
     "stack of planes": {"frame_stack": 3, "max_episode_steps": 20},
     "rgb": PIXELS,
@@ -45,7 +49,9 @@ def test_threads_change_nothing(game):
 
 @pytest.mark.parametrize("autoreset", ["next_step", "same_step"])
 def test_python_and_compiled_agree_on_autoreset(autoreset):
-    compiled, python = (Simulator("Catch", 3, seed=2, autoreset=autoreset, mode=mode) for mode in ("compiled", "python"))
+    compiled, python = (
+        Simulator("Catch", 3, seed=2, autoreset=autoreset, mode=mode) for mode in ("compiled", "python")
+    )
     assert assert_same(compiled, python, steps=60) > 0
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+
+import ludus
 from ludus.envs import (
     ActionError,
     Game,
@@ -26,8 +28,6 @@ from ludus.envs import (
 )
 from ludus.envs.sb3 import LudusVecEnv
 from ludus.envs.simulator import STATE
-
-import ludus
 
 BREAKOUT, CATCH = all_games()["Breakout"], all_games()["Catch"]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
+
 from ludus.envs import Game, GameError, all_games, check_game
 from ludus.envs.canvas import fill, rect
 from ludus.envs.check import HEADINGS

@@ -65,7 +65,7 @@ def test_fingerprint_notices_a_helper(monkeypatch):
     assert key() != before
 
 
-@pytest.mark.parametrize("name, value", [("SPEED", 2), ("SPEED", 1.0), ("SPRITE", np.arange(1, 5))])
+@pytest.mark.parametrize(("name", "value"), [("SPEED", 2), ("SPEED", 1.0), ("SPRITE", np.arange(1, 5))])
 def test_fingerprint_notices_a_constant(monkeypatch, name, value):
     before = key()
     monkeypatch.setitem(globals(), name, value)
@@ -146,7 +146,7 @@ def test_rules_that_do_not_compile_say_so(monkeypatch, tmp_path):
         s.x = np.zeros(3)[action]
         return 0.0, False
 
-    with pytest.raises(GameError, match="^Walk: its rules do not compile") as caught:
+    with pytest.raises(GameError, match=r"^Walk: its rules do not compile") as caught:
         Simulator(make(step=step), 1)
     assert "\n" not in str(caught.value)
 
@@ -157,5 +157,5 @@ def test_rules_that_need_numba_at_run_time_say_so(monkeypatch, tmp_path):
     def observe(s, planes):
         planes.reshape((4,))[s.x % 4] = 1
 
-    with pytest.raises(GameError, match="^Walk: its rules need Numba's"):
+    with pytest.raises(GameError, match=r"^Walk: its rules need Numba's"):
         Simulator(make(observe=observe), 1)

@@ -8,9 +8,9 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
-from ludus.envs import ActionError, Game, GameEnv, GameVectorEnv, OptionError, all_games
 
 import ludus
+from ludus.envs import ActionError, Game, GameEnv, GameVectorEnv, OptionError, all_games
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])

@@ -10,8 +10,9 @@ Seeds are fixed and each test fails by chance once in 10,000, had the seeds been
 
 import numpy as np
 import pytest
-from ludus.envs import Simulator, find_game
 from scipy.stats import binomtest, chi2_contingency, ks_2samp
+
+from ludus.envs import Simulator, find_game
 
 from . import parity
 

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import data_equivalence
-from ludus.envs import Game, GameEnv, OptionError, all_games
-from ludus.envs.sb3 import LudusVecEnv
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -16,6 +14,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 import ludus
+from ludus.envs import Game, GameEnv, OptionError, all_games
+from ludus.envs.sb3 import LudusVecEnv
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pygame
 import pytest
+
 from ludus.envs import LudusError, Simulator
 from ludus.envs import window as module
 from ludus.envs.scene import CLOSED, Card, Scene, Thoughts, command, number

@@ -47,8 +47,8 @@ def main(argv: list[str]) -> int:
         table.add_column(column, justify="left" if column == "policy" else "right")
     r = result.returns
     table.add_row(
-        "sampled" if config.sampled else "greedy", str(len(r)), f"{r.mean():.2f}", f"{low:.2f} to {high:.2f}", f"{r.std():.2f}",
-        f"{r.min():g}", f"{r.max():g}", f"{result.lengths.mean():.0f}",
+        "sampled" if config.sampled else "greedy", str(len(r)), f"{r.mean():.2f}", f"{low:.2f} to {high:.2f}",
+        f"{r.std():.2f}", f"{r.min():g}", f"{r.max():g}", f"{result.lengths.mean():.0f}",
     )  # fmt: skip
     console = Console()
     console.print(table)

@@ -55,7 +55,14 @@ class PPOSettings:
 
 
 GYMNASIUM_DEFAULTS = PPOSettings(
-    num_envs=8, n_steps=64, batch_size=128, n_epochs=10, learning_rate=1e-3, ent_coef=0.0, gamma=0.98, policy="MlpPolicy"
+    num_envs=8,
+    n_steps=64,
+    batch_size=128,
+    n_epochs=10,
+    learning_rate=1e-3,
+    ent_coef=0.0,
+    gamma=0.98,
+    policy="MlpPolicy",
 )
 
 
@@ -102,14 +109,18 @@ def train(config: Config) -> int:
     folder = choose_folder(config)
     env = make_env(config)
     agent = make_agent(config, env, folder)
-    console.print(f"training [bold]PPO[/] on [bold]{config.game}[/], {env.num_envs} games at once; Ctrl-C saves and stops")
+    console.print(
+        f"training [bold]PPO[/] on [bold]{config.game}[/], {env.num_envs} games at once; Ctrl-C saves and stops"
+    )
     started = time.monotonic()
     interrupted = learn(agent, config, folder, console)
     agent.save(folder)
     seconds = time.monotonic() - started
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
     mean = f"mean return of the last {len(episodes)} episodes {sum(episodes) / len(episodes):.2f}, " if episodes else ""
-    console.print(f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}")
+    console.print(
+        f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}"
+    )
     console.print(f"saved in {folder}. Next: [bold]ludus evaluate {folder}[/]", soft_wrap=True)
     env.close()
     return 0
@@ -223,4 +234,4 @@ def _is_game(name: str) -> bool:
 
 
 def _with_defaults(game: str, settings: PPOSettings) -> Config:
-    return Config(game=tyro.MISSING if not game else game, ppo=settings)
+    return Config(game=game or tyro.MISSING, ppo=settings)

@@ -1,0 +1,113 @@
+"""What benchmarks share: tables, a description of the machine, and one section each in RESULTS.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table as RichTable
+
+FOLDER = Path(__file__).parent
+ABSENT = "not installed"
+
+
+@dataclass
+class Table:
+    """A table for the terminal and for RESULTS.md; the first column is text, the others are right-aligned."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+
+    def rich(self) -> RichTable:
+        table = RichTable(title=self.title, caption=self.note, title_justify="left", caption_justify="left")
+        for k, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if k else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        lines = [self.columns, ["---"] + ["---:"] * (len(self.columns) - 1), *self.rows]
+        return "\n".join([f"### {self.title}", "", self.note, "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def amount(number: float) -> str:
+    """Three digits: 3.41 M, 853 k, 642."""
+    for unit, letter in ((1e6, " M"), (1e3, " k")):
+        if number >= 0.9995 * unit:
+            return f"{number / unit:#.3g}".rstrip(".") + letter
+    return f"{number:.0f}"
+
+
+def times(ratio: float | None) -> str:
+    """A ratio as 6.51x or 12.3x; a dash for none."""
+    return "-" if ratio is None else f"{ratio:#.3g}x"
+
+
+def machine(packages: tuple[str, ...]) -> dict[str, Any]:
+    """What figures depend on: processor, system, versions, and the date."""
+    return {
+        "date": date.today().isoformat(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: installed_version(name) for name in packages},
+    }
+
+
+def processor() -> str:
+    """The processor's name, with family and model, since virtual machines may shorten the name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = facts.get("model name", platform.machine())
+    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
+
+
+def installed_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ABSENT
+
+
+def describe(facts: dict[str, Any]) -> str:
+    """The machine in one paragraph."""
+    hardware = f"{facts['processor']}, {facts['cores']} cores, {facts['system']}"
+    packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    return f"{facts['date']}, {hardware}, Python {facts['python']}; {packages}."
+
+
+def write_results(name: str, found: dict[str, Any], text: str, folder: Path = FOLDER) -> None:
+    """Keep figures in results/NAME.json and their account in RESULTS.md, between the benchmark's two markers.
+
+    What else the page holds stays as it is.
+    """
+    results, page = folder / "results" / f"{name}.json", folder / "RESULTS.md"
+    results.parent.mkdir(exist_ok=True)
+    results.write_text(json.dumps(found, indent=2) + "\n")
+    page.write_text(with_section(page.read_text() if page.exists() else "# Results\n", name, text))
+
+
+def with_section(page: str, name: str, text: str) -> str:
+    """The page with that section replaced, or added at its end."""
+    start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
+    section = f"{start}\n{text}\n{end}"
+    before, found, rest = page.partition(start)
+    if not found:
+        return f"{page.rstrip()}\n\n{section}\n"
+    _, closed, after = rest.partition(end)
+    if not closed:
+        raise ValueError(f"the page has {start} but no {end}")
+    return before + section + after
