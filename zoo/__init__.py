@@ -1,4 +1,30 @@
-"""Recipes: settings that are known to train an agent well."""
+"""Recipes: for a game, the protocol that published results use and the settings that learn well under it."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
 
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.zoo: install Ludus (pip install .) and import ludus.zoo")
+
+__all__ = ["recipe", "recipes"]
+
+
+def recipes() -> list[str]:
+    """The names of the games that have a recipe."""
+    return sorted(path.name.removesuffix(".json") for path in files(__package__).joinpath("recipes").iterdir())
+
+
+def recipe(game: str) -> dict[str, Any]:
+    """The recipe of a game: `options` (see `ludus.envs.Options`), `ppo` (settings of `ludus train`) and `about`.
+
+    Raises:
+        OptionError: there is none.
+    """
+    from ..envs import OptionError
+
+    if game not in recipes():
+        raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipes())}")
+    return json.loads(files(__package__).joinpath("recipes", f"{game}.json").read_text())

@@ -14,8 +14,7 @@ Actions
 Observation
     Planes, 10 x 10: `sub_front` and `sub_back`, the player; `friendly_bullet`; `trail`, the cell behind each fish,
     enemy submarine and diver, so that their direction can be seen; `enemy_bullet`; `enemy_fish`; `enemy_sub`; in the
-    bottom row `oxygen_gauge`, a cell for each tenth of the air, and `diver_gauge`, a cell for each diver aboard;
-    `diver`.
+    last row `oxygen_gauge`, a cell for each tenth of the air, and `diver_gauge`, one for each diver aboard; `diver`.
 
 Start
     At the surface in an empty sea, facing left, with full tanks.
@@ -51,15 +50,13 @@ LEFT, UP, RIGHT, DOWN, FIRE = 1, 2, 3, 4, 5
 BULLET, TORPEDO, FISH, SUB, DIVER = range(5)  # kinds of things; torpedoes are the enemies' bullets
 KIND_PLANES = (2, 4, 5, 6, 9)
 SUB_FRONT, SUB_BACK, TRAIL, OXYGEN_GAUGE, DIVER_GAUGE = 0, 1, 3, 7, 8
-FULL_TANKS, SEATS = 200, 6
-RELOAD, SUB_RELOAD = 5, 10
+FULL_TANKS, SEATS, RELOAD, SUB_RELOAD = 200, 6, 5, 10
 ENEMY_PAUSE, DIVER_PAUSE, LAST_LEVEL = 20, 30, 19  # steps between two arrivals; enemies' get one less with each level
 
-# Things stand in a list for each kind, the oldest first. 30 places are enough, and one that is always free. Enemies that
-# rest two steps cross the sea in 30, so there are 30 if one arrives every step; those that rest longer take up to 60
-# steps, but arrive at least 15 steps apart. A submarine fires every 11 steps, and a torpedo is gone in ten and before its
-# submarine would be: there are no more than submarines that arrived. Bullets, fired five steps apart, are gone in ten;
-# divers, 30 steps apart, in 60: there are at most two.
+# Things stand in a list for each kind, the oldest first. 30 places are enough, and one that is always free: enemies that
+# rest two steps cross the sea in 30 and may arrive every step; those that rest longer cross it in 60 but arrive 15 steps
+# apart or more. A submarine fires every 11 steps, and each torpedo is gone in ten, before its submarine would be, so all
+# are of different submarines. Bullets come five steps apart and go in ten, divers 30 apart and go in 60: two at most.
 State = state(
     player_row="i1",  # the front of the submarine
     player_col="i1",
@@ -89,9 +86,8 @@ def reset(s, random):
 def step(s, action, random):
     let_arrive(s, random)
     steer(s, action)
-    points = move_bullets(s)
+    points, terminated = move_bullets(s), False
     move_divers(s)
-    terminated = False
     for kind in (SUB, TORPEDO, FISH):
         hits, met = move_enemies(s, kind)
         points, terminated = points + hits, terminated or met
@@ -139,9 +135,8 @@ def add(s, kind, row, col, heading):
 
 def remove(s, kind, i):
     for k in range(i, s.count[kind]):
-        s.row[kind, k], s.col[kind, k] = s.row[kind, k + 1], s.col[kind, k + 1]
-        s.heading[kind, k] = s.heading[kind, k + 1]
-        s.wait[kind, k], s.reload[kind, k] = s.wait[kind, k + 1], s.reload[kind, k + 1]
+        for things in (s.row, s.col, s.heading, s.wait, s.reload):
+            things[kind, k] = things[kind, k + 1]
     s.count[kind] -= 1
 
 
@@ -236,7 +231,7 @@ def fire_torpedo(s, i):
 
 
 def breathe(s):
-    """Use up air in the deep, come up for more -> bonus, whether the submarine was lost."""
+    """Use up air in the deep; come up for more, which takes a diver -> bonus, whether the submarine was lost."""
     bonus, lost = 0, s.oxygen <= 0
     if s.player_row > SURFACE:
         s.oxygen -= 1
@@ -244,20 +239,13 @@ def breathe(s):
     elif not s.surfaced and s.divers_aboard == 0:
         lost = True
     elif not s.surfaced:
-        bonus = come_up(s)
+        if s.divers_aboard == SEATS:
+            bonus = s.oxygen * SIZE // FULL_TANKS
+            s.divers_aboard = 0
+        s.divers_aboard -= 1
+        s.surfaced, s.oxygen = True, FULL_TANKS
+        s.level = min(s.level + 1, LAST_LEVEL)
     return bonus, lost
-
-
-def come_up(s):
-    """Let divers off, fill the tanks, go to the next level -> bonus."""
-    bonus = 0
-    if s.divers_aboard == SEATS:
-        bonus = s.oxygen * SIZE // FULL_TANKS
-        s.divers_aboard = 0
-    s.divers_aboard -= 1
-    s.surfaced, s.oxygen = True, FULL_TANKS
-    s.level = min(s.level + 1, LAST_LEVEL)
-    return bonus
 
 
 def observe(s, planes):
@@ -275,12 +263,10 @@ def observe(s, planes):
                 planes[s.row[kind, i], behind, TRAIL] = 1
 
 
-SKY, SUN, FOAM, SAND, PANEL, EMPTY, AIR, ALARM = (
-    (164, 216, 240), (255, 226, 120), (214, 240, 250), (190, 160, 110), (24, 34, 58), (46, 62, 96), (90, 214, 240),
-    (240, 84, 70),
-)  # fmt: skip
-BUBBLE, FLASH, TORPEDO_COLOR, EYE = (150, 200, 232), (255, 246, 160), (255, 110, 84), (20, 24, 40)
-CORAL, MINT, SUIT, FINS, SKIN = (255, 128, 110), (120, 232, 170), (40, 44, 60), (250, 210, 70), (244, 200, 160)
+SKY, SUN, FOAM, SAND, PANEL = (164, 216, 240), (255, 226, 120), (214, 240, 250), (190, 160, 110), (24, 34, 58)
+EMPTY, AIR, ALARM, BUBBLE = (46, 62, 96), (90, 214, 240), (240, 84, 70), (150, 200, 232)
+BRASS, FLARE, CORAL, MINT = (255, 246, 160), (255, 110, 84), (255, 128, 110), (120, 232, 170)
+BLACK, FINS, SKIN = (24, 28, 44), (250, 210, 70), (244, 200, 160)
 SUBMARINE = """
     .....hhh....
     .....hhhh...
@@ -298,12 +284,11 @@ def draw(s, canvas):
     draw_sea(canvas)
     for kind in range(len(KIND_PLANES)):
         for i in range(s.count[kind]):
-            draw_thing(canvas, kind, s.col[kind, i], s.row[kind, i], s.heading[kind, i])
+            draw_thing(canvas, kind, s.row[kind, i], s.col[kind, i], s.heading[kind, i])
     left = min(s.player_col, s.player_col - s.player_heading)
     sprite(canvas, PLAYER, left, s.player_row + 0.1, 2, 0.85, s.player_heading < 0)
     for col in range(SIZE):  # waves, in front of it
-        ellipse(canvas, col, 0.8, 1, 0.4, FOAM)
-        rect(canvas, col, 1, 1, 0.2, sea_color(1))
+        ellipse(canvas, col, 0.85, 1, 0.25, FOAM)
     draw_gauges(s, canvas)
 
 
@@ -311,41 +296,39 @@ def draw_sea(canvas):
     rect(canvas, 0, 0, SIZE, 1, SKY)
     ellipse(canvas, 8.4, 0.1, 0.7, 0.7, SUN)
     for row in range(1, SIZE - 1):
-        rect(canvas, 0, row, SIZE, 1, sea_color(row))
-    rect(canvas, 0, SIZE - 1, SIZE, 1, PANEL)
-    rect(canvas, 0, SIZE - 1.1, SIZE, 0.1, SAND)
+        rect(canvas, 0, row, SIZE, 1, (48 - 5 * row, 150 - 13 * row, 206 - 14 * row))
+    rect(canvas, 0, SIZE - 1.1, SIZE, 0.2, SAND)
+    rect(canvas, 0, SIZE - 0.9, SIZE, 0.9, PANEL)
 
 
-def sea_color(row):
-    """Darker, the deeper."""
-    return (48 - 5 * row, 150 - 13 * row, 206 - 14 * row)
-
-
-def draw_thing(canvas, kind, x, y, heading):
-    nose, tail = x + 0.5 + 0.25 * heading, x + 0.5 - 0.4 * heading
-    if kind >= FISH:
-        ellipse(canvas, x + 0.4 - 0.9 * heading, y + 0.4, 0.2, 0.2, BUBBLE)  # behind it
+def draw_thing(canvas, kind, row, col, heading):
+    x, y = col + 0.5, row + 0.5
+    nose, tail = x + 0.25 * heading, x - 0.4 * heading
+    if kind >= FISH:  # a bubble behind it
+        ellipse(canvas, x - 0.9 * heading - 0.1, y - 0.1, 0.2, 0.2, BUBBLE)
     if kind == SUB:
-        sprite(canvas, ENEMY, x, y + 0.15, 1, 0.7, heading < 0)
+        sprite(canvas, ENEMY, x - 0.5, y - 0.35, 1, 0.7, heading < 0)
     elif kind == FISH:
-        color = CORAL if y % 2 == 0 else MINT
-        triangle(canvas, x + 0.5, y + 0.5, tail, y + 0.2, tail, y + 0.8, color)
-        ellipse(canvas, x + 0.15, y + 0.25, 0.75, 0.5, color)
-        rect(canvas, nose - 0.07, y + 0.36, 0.15, 0.15, EYE)
+        color = CORAL if row % 2 == 0 else MINT
+        triangle(canvas, x + 0.1 * heading, y, tail, y - 0.35, tail, y + 0.35, color)
+        ellipse(canvas, x + 0.13 * heading - 0.33, y - 0.25, 0.66, 0.5, color)
+        rect(canvas, nose - 0.07, y - 0.14, 0.15, 0.15, BLACK)
     elif kind == DIVER:
-        triangle(canvas, x + 0.5, y + 0.5, tail, y + 0.3, tail, y + 0.8, FINS)
-        ellipse(canvas, x + 0.2, y + 0.35, 0.6, 0.35, SUIT)
-        ellipse(canvas, nose - 0.2, y + 0.2, 0.4, 0.4, SKIN)
+        triangle(canvas, x, y, tail, y - 0.2, tail, y + 0.3, FINS)
+        ellipse(canvas, x - 0.3, y - 0.15, 0.6, 0.35, BLACK)
+        ellipse(canvas, nose - 0.2, y - 0.3, 0.4, 0.4, SKIN)
+        rect(canvas, nose + 0.1 * heading - 0.1, y - 0.2, 0.2, 0.13, BLACK)
     else:
-        rect(canvas, x + 0.2, y + 0.45, 0.6, 0.15, FLASH if kind == BULLET else TORPEDO_COLOR)
+        rect(canvas, x - 0.3, y - 0.05, 0.6, 0.15, BRASS if kind == BULLET else FLARE)
 
 
 def draw_gauges(s, canvas):
-    """A bar of air and a seat for each diver."""
     rect(canvas, 0.4, 9.35, 4.8, 0.4, EMPTY)
     rect(canvas, 0.4, 9.35, 4.8 * max(s.oxygen, 0) / FULL_TANKS, 0.4, AIR if s.oxygen > 50 else ALARM)
     for seat in range(SEATS):
-        ellipse(canvas, 5.8 + 0.65 * seat, 9.3, 0.5, 0.5, SKIN if seat < s.divers_aboard else EMPTY)
+        x, taken = 5.8 + 0.65 * seat, seat < s.divers_aboard
+        ellipse(canvas, x, 9.3, 0.5, 0.5, SKIN if taken else EMPTY)
+        rect(canvas, x + 0.06, 9.42, 0.38, 0.14, BLACK if taken else EMPTY)
 
 
 GAME = Game(

@@ -8,11 +8,9 @@ import time
 from pathlib import Path
 
 from .cli import record, train
-from .envs import Options
 
 GAME = "Breakout"
 SECONDS = 115.0  # of training
-PROTOCOL = Options(repeat_action_probability=0.1, full_action_space=True)  # MinAtar's own, no limit of steps
 
 
 def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int = 0) -> int:
@@ -26,10 +24,9 @@ def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int =
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"\n[bold]Ludus[/] learns {GAME} under MinAtar's rules, on {os.cpu_count()} cores, in two minutes.\n")
     started = time.monotonic()
-    config = train.Config(
-        game=GAME, out=folder, time_limit=seconds, total_timesteps=1_000_000_000, seed=seed, device="cpu", overwrite=True,
-        options=PROTOCOL,
-    )  # fmt: skip
+    config = train.from_recipe(
+        GAME, out=folder, time_limit=seconds, total_timesteps=1_000_000_000, seed=seed, device="cpu", overwrite=True
+    )
     train.train(config)
     trained = time.monotonic() - started
 

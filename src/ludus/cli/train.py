@@ -72,6 +72,8 @@ class Config:
 
     game: Annotated[str, tyro.conf.Positional]
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
+    recipe: bool = False
+    """Begin with the zoo's recipe for this game: a published protocol and settings; other flags go before it."""
     out: Path | None = None
     """Folder for the agent and its logs; None: runs/GAME-ppo-DATE-TIME."""
     total_timesteps: int = 5_000_000
@@ -93,10 +95,28 @@ class Config:
 
 
 def main(argv: list[str]) -> int:
-    named = next((a for a in argv if not a.startswith("-")), "")
-    default = PPOSettings() if _is_game(named) or not named else GYMNASIUM_DEFAULTS
-    config = tyro.cli(Config, args=argv, prog="ludus train", default=_with_defaults(named, default))
+    config = tyro.cli(Config, args=argv, prog="ludus train", default=defaults(argv))
     return train(config)
+
+
+def defaults(argv: list[str]) -> Config:
+    """What settings are where no flag says otherwise; it depends on the kind of environment, and on the recipe."""
+    named = next((a for a in argv if not a.startswith("-")), "")
+    if not named:
+        return Config(game=tyro.MISSING)
+    if not _is_game(named):
+        return Config(game=named, ppo=GYMNASIUM_DEFAULTS)
+    return from_recipe(named) if "--recipe" in argv else Config(game=named)
+
+
+def from_recipe(game: str, **changes: Any) -> Config:
+    """The zoo's recipe for a game as settings."""
+    from ..zoo import recipe
+
+    facts = recipe(find_game(game).name)
+    return Config(
+        game=game, recipe=True, ppo=PPOSettings(**facts["ppo"]), options=Options(**facts["options"]), **changes
+    )
 
 
 def train(config: Config) -> int:
@@ -231,7 +251,3 @@ def _is_game(name: str) -> bool:
     except UnknownGame:
         return False
     return True
-
-
-def _with_defaults(game: str, settings: PPOSettings) -> Config:
-    return Config(game=game or tyro.MISSING, ppo=settings)
