@@ -2,9 +2,9 @@
 
     python benchmarks/environments.py [--quick] [--write]
 
-What is compared runs interleaved, A B C A B C ..., and each figure is the median over the rounds; compilation and a
-first round are left out. Steps per second of processor time depend little on what else the computer does, steps per second
-by the clock do. Both are kept in results/environments.json; tables show the first where one core is meant.
+What is compared runs interleaved, A B C A B C ..., and each figure is the median over the rounds; compilation and a first
+round are left out. Rates are counted per second of processor time, which depends little on what else the computer does,
+and per second by the clock. Both are kept in results/environments.json; tables of one core show the first.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
-from ludus.envs import Simulator, all_games
 from peers import MINATAR_GAMES, NUM_ENVS, PEERS, PERIOD, STICKY, Player, step_player
 from report import ABSENT, Table, amount, describe, machine, times, write_results
 from rich.console import Console
 
 import ludus
+from ludus.envs import Simulator, all_games
 
 PACKAGES = ("ludus", "numpy", "numba", "gymnasium", "jax", "minatar", "pgx", "gymnax")
 THREADED = (1024, 8192, 65536)  # environments
@@ -42,10 +42,10 @@ class Effort(NamedTuple):
 
 
 HOW = (
-    "{} Made by `python benchmarks/environments.py --write`: medians of {rounds} interleaved rounds of {seconds} s each, "
-    "and of {starts} processes for start-up times."
+    "{} Made by `python benchmarks/environments.py --write`: medians of {rounds} interleaved rounds of {seconds} s, and of "
+    "{starts} processes for start-up times."
 )
-FULL, QUICK = Effort(7, 0.4, 5), Effort(3, 0.1, 1)
+FULL, QUICK = Effort(5, 0.4, 3), Effort(3, 0.1, 1)
 
 
 class Rate(NamedTuple):
@@ -126,6 +126,7 @@ def single_player(env_id: str) -> Player:
 
 
 def random_actions(num_envs: int, num_actions: int) -> list[np.ndarray]:
+    """Actions of one step each, (num_envs,) int64."""
     return list(np.random.default_rng(0).integers(0, num_actions, (PERIOD, num_envs)))
 
 
@@ -146,9 +147,9 @@ def one_core_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Ta
         rows.append([game, *peers, *(cell for f, r in ratios.items() for cell in (amount(rates[f].cpu), times(r)))])
     note = (
         f"Steps per second of processor time, {NUM_ENVS} environments (minatar: one), observation written every step, "
-        f"finished episodes started again, random minimal actions, sticky with {STICKY} (gymnax: never). `Simulator` is "
-        "the engine, as bare as the peers' loops; `make_vec` is Gymnasium's face of it, with `copy=False`. Ratios are "
-        "to the fastest of the three peers. Goal: at least 5x."
+        f"finished episodes started again, random minimal actions, sticky with {STICKY} (gymnax: never). `Simulator` is the "
+        "engine, as bare as the peers' loops; `make_vec` is Gymnasium's face of it, with `copy=False`. Ratios are to the "
+        "fastest of the three peers. Goal: at least 5x."
     )
     columns = ["game", *PEERS, "Ludus Simulator", "ratio", "Ludus make_vec", "ratio"]
     return found, Table("One core, 1024 environments", note, columns, rows)
@@ -180,9 +181,8 @@ def pixel_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table
     rates = measure({game: simulator_player(game, obs_type="rgb", size=64) for game in games}, effort)
     rows = [[game, amount(rate.cpu), amount(rate.wall)] for game, rate in rates.items()]
     note = "`obs_type='rgb', size=64`, 1024 environments, a frame drawn every step. Goal: at least 300 k."
-    return as_json(rates), Table(
-        "64 x 64 RGB, one core", note, ["game", "frames per CPU-second", "frames per second"], rows
-    )
+    columns = ["game", "frames per CPU-second", "frames per second"]
+    return as_json(rates), Table("64 x 64 RGB, one core", note, columns, rows)
 
 
 def thread_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table]:
@@ -208,38 +208,38 @@ def single_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Tabl
     ids = [yardstick, *(all_games()[game].id for game in games)]
     rates = measure({env_id: single_player(env_id) for env_id in ids}, effort)
     rows = [[env_id, amount(rate.cpu), times(rate.cpu / rates[yardstick].cpu)] for env_id, rate in rates.items()]
-    note = (
-        f"`gymnasium.make(id)`, steps per CPU-second, one core. Goal: at least the rate of Gymnasium's own {yardstick}."
-    )
+    note = f"`gymnasium.make(id)`, one core, steps per second of processor time. Goal: at least {yardstick}'s."
     return as_json(rates), Table("One environment through Gymnasium", note, ["id", "steps", "ratio"], rows)
 
 
 def start_times(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table]:
-    """Seconds that a whole process takes, from the start of the interpreter to its end."""
-    found = {
-        "python, nothing else": median(seconds("-c", "pass") for _ in range(effort.starts)),
-        "import ludus": median(seconds("-c", "import ludus") for _ in range(effort.starts)),
-        "ludus --help": median(seconds("-m", "ludus", "--help") for _ in range(effort.starts)),
-    }
+    """Seconds that whole processes take; each round begins with an empty cache of kernels."""
+    processes = [
+        ("python, nothing else", "", ["-c", "pass"]),
+        ("import ludus", "under 0.3", ["-c", "import ludus"]),
+        ("ludus --help", "under 0.3", ["-m", "ludus", "--help"]),
+    ]
     for game in games:
-        colds, warms = zip(*(first_and_later_start(game) for _ in range(effort.starts)), strict=True)
-        found |= {f"{game}, compiled for the first time": median(colds), f"{game}, in a later process": median(warms)}
-    goals = {"first time": "under 5", "later process": "under 0.5", "ludus": "under 0.3", "python": ""}
-    rows = [[what, f"{took:.2f}", next(goals[g] for g in goals if g in what)] for what, took in found.items()]
-    note = "Seconds of whole processes; those with a game's name import Ludus, make the game, reset it and take a step."
+        first_step = ["-c", f"import ludus; env = ludus.make({game!r}); env.reset(); env.step(0)"]
+        processes.append((f"{game}, compiled for the first time", "under 5", first_step))
+        processes.append((f"{game}, in a later process", "under 0.5", first_step))
+    samples: dict[str, list[float]] = {what: [] for what, *_ in processes}
+    for _ in range(effort.starts):
+        with tempfile.TemporaryDirectory() as cache:
+            for what, _, arguments in processes:
+                samples[what].append(seconds_of_process(arguments, cache))
+    found = {what: median(seconds) for what, seconds in samples.items()}
+    rows = [[what, f"{found[what]:.2f}", goal] for what, goal, _ in processes]
+    note = (
+        "Seconds from the start of the interpreter to its end. Processes with a game's name import Ludus, make the game, "
+        "reset it and take a step."
+    )
     return found, Table("Start-up", note, ["process", "seconds", "goal"], rows)
 
 
-def first_and_later_start(game: str) -> tuple[float, float]:
-    """Seconds until a game has taken a step, with an empty cache of kernels and then with what is in it."""
-    code = f"import ludus; env = ludus.make({game!r}); env.reset(); env.step(0)"
-    with tempfile.TemporaryDirectory() as folder:
-        return seconds("-c", code, cache=folder), seconds("-c", code, cache=folder)
-
-
-def seconds(*arguments: str, cache: str = "") -> float:
-    """How long a fresh interpreter takes."""
-    environment = {**os.environ, **({"LUDUS_CACHE_DIR": cache} if cache else {})}
+def seconds_of_process(arguments: list[str], cache: str) -> float:
+    """How long a fresh interpreter takes, with kernels kept in the folder `cache`."""
+    environment = {**os.environ, "LUDUS_CACHE_DIR": cache}
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Space Invaders: shoot the aliens before they land, and dodge what they throw.
+"""SpaceInvaders: shoot the aliens before they land, and dodge what they throw.
 
 Description
     A cannon slides along the floor of a field of ten by ten cells. Above it a block of 24 aliens marches from side to

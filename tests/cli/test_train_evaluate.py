@@ -99,11 +99,9 @@ def test_help_explains_every_setting():
     from ludus.envs import Options
 
     text = ludus("train", "--help").stdout
-    for settings in (Config, PPOSettings, Options):
-        for field in dataclasses.fields(settings):
-            assert (
-                field.name == "game" or f"--{field.name.replace('_', '-')}" in text or f"--no-{field.name}" in text
-            ), field.name
+    flags = [f.name for settings in (Config, PPOSettings, Options) for f in dataclasses.fields(settings)]
+    for name in set(flags) - {"game", "ppo", "options"}:
+        assert f"--{name.replace('_', '-')}" in text, name
 
 
 def test_usage_lists_every_verb():

@@ -32,11 +32,8 @@ def sensible(env):
     With less than none aboard, come up again and again to get to the highest level.
     """
     noop, left, up, right, down, fire = range(6)
-    if (
-        env.diver_count == 6
-        or (env.diver_count > 0 and env.oxygen < 25)
-        or (env.diver_count < 0 and env.ramp_index < 19)
-    ):
+    short_of_air = env.diver_count > 0 and env.oxygen < 25
+    if env.diver_count == 6 or short_of_air or (env.diver_count < 0 and env.ramp_index < 19):
         return up if env.sub_y > 0 else down
     ahead = [x for x, y, *_ in env.e_fish + env.e_subs if y == env.sub_y and (x > env.sub_x) == env.sub_or]
     if ahead and env.shot_timer == 0:

@@ -21,7 +21,7 @@ def record_of(env, record):
 
 
 def sensible(env):
-    """Fire when loaded, get out of the way of a bolt, go under the nearest column of aliens, or wait for the last ones."""
+    """Fire when loaded, get out of the way of bolts, go under the nearest column of aliens, wait for the last ones."""
     if env.shot_timer == 0:
         return 5
     if env.e_bullet_map[5:, env.pos].any():
