@@ -14,7 +14,8 @@ __all__ = ["recipe", "recipes"]
 
 def recipes() -> list[str]:
     """The names of the games that have a recipe."""
-    return sorted(path.name.removesuffix(".json") for path in files(__package__).joinpath("recipes").iterdir())
+    names = [path.name for path in files("ludus.zoo.recipes").iterdir()]
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
 def recipe(game: str) -> dict[str, Any]:
@@ -27,4 +28,4 @@ def recipe(game: str) -> dict[str, Any]:
 
     if game not in recipes():
         raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipes())}")
-    return json.loads(files(__package__).joinpath("recipes", f"{game}.json").read_text())
+    return json.loads(files("ludus.zoo.recipes").joinpath(f"{game}.json").read_text())

@@ -1,0 +1,1 @@
+"""The recipes, one JSON file a game."""
