@@ -60,7 +60,7 @@ def check_with_stable_baselines3(agent: Any) -> float:
     env = make_environment(agent.environment, num_envs=EPISODES, seed=0)
     mean, _ = evaluate_policy(agent, env, n_eval_episodes=EPISODES, deterministic=True)
     env.close()
-    return float(mean)
+    return float(np.mean(mean))
 
 
 def table_of(runs: list[dict[str, Any]]) -> Table:

@@ -9,10 +9,10 @@ from typing import Any
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.zoo: install Ludus (pip install .) and import ludus.zoo")
 
-__all__ = ["recipe", "recipes"]
+__all__ = ["recipe", "recipe_names"]
 
 
-def recipes() -> list[str]:
+def recipe_names() -> list[str]:
     """The names of the games that have a recipe."""
     names = [path.name for path in files("ludus.zoo.recipes").iterdir()]
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
@@ -26,6 +26,6 @@ def recipe(game: str) -> dict[str, Any]:
     """
     from ..envs import OptionError
 
-    if game not in recipes():
-        raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipes())}")
+    if game not in recipe_names():
+        raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipe_names())}")
     return json.loads(files("ludus.zoo.recipes").joinpath(f"{game}.json").read_text())

@@ -4,10 +4,10 @@ import pytest
 
 from ludus.cli.train import defaults, from_recipe
 from ludus.envs import OptionError, find_game
-from ludus.zoo import recipe, recipes
+from ludus.zoo import recipe, recipe_names
 
 
-@pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("name", recipe_names())
 def test_recipe_makes_settings(name):
     assert find_game(name).name == name
     config = from_recipe(name)
