@@ -42,8 +42,8 @@ class Effort(NamedTuple):
 
 
 HOW = (
-    "{} Made by `python benchmarks/environments.py --write`: medians of {rounds} interleaved rounds of {seconds} s, and of "
-    "{starts} processes for start-up times."
+    "{} Made by `python benchmarks/environments.py --write`: medians of {rounds} interleaved rounds of {seconds} s; for "
+    "start-up times, of {starts} rounds of processes."
 )
 FULL, QUICK = Effort(5, 0.4, 3), Effort(3, 0.1, 1)
 
@@ -140,7 +140,8 @@ def one_core_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Ta
     for game in games:
         players = {**ludus_players(game), **present_peers(game)}
         rates = measure(players, effort)
-        best = max((rates[peer].cpu for peer in PEERS if peer in rates), default=None)
+        complete = all(peer in rates for peer in PEERS)  # else the fastest may be missing
+        best = max(rates[peer].cpu for peer in PEERS) if complete else None
         ratios = {face: rates[face].cpu / best if best else None for face in ("Simulator", "make_vec")}
         found[game] = {"steps per second": as_json(rates), "ratio to the fastest peer": ratios}
         peers = [amount(rates[peer].cpu) if peer in rates else ABSENT for peer in PEERS]

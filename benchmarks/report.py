@@ -40,16 +40,21 @@ class Table:
 
 
 def amount(number: float) -> str:
-    """Three digits: 3.41 M, 853 k, 642."""
+    """Three digits and a unit: 3.41 M, 853 k, 642."""
     for unit, letter in ((1e6, " M"), (1e3, " k")):
         if number >= 0.9995 * unit:
-            return f"{number / unit:#.3g}".rstrip(".") + letter
+            return three_digits(number / unit) + letter
     return f"{number:.0f}"
 
 
 def times(ratio: float | None) -> str:
     """A ratio as 6.51x or 12.3x; a dash for none."""
-    return "-" if ratio is None else f"{ratio:#.3g}x"
+    return "-" if ratio is None else f"{three_digits(ratio)}x"
+
+
+def three_digits(number: float) -> str:
+    """6.51, 12.3, 642, 1200."""
+    return f"{number:.0f}" if number >= 99.95 else f"{number:#.3g}"
 
 
 def machine(packages: tuple[str, ...]) -> dict[str, Any]:
