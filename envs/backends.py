@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .compile_cpu import Buffer
     from .simulator import Simulator
 
-WORTH_A_THREAD = 500_000  # bytes of records and observations that make handing work to a thread pay
+WORTH_A_THREAD = 4_000_000  # bytes of records and observations that make handing work to a thread pay
 
 
 def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
@@ -169,6 +169,9 @@ class CompiledBackend(CpuBackend):
         if self._pool is None:
             code = self._function(self._address, 0, self.sim.num_envs)
         else:
+            code = self._function(self._address, 0, 0)  # looks for faults before any game is touched
+            if code < 0:
+                return code
             rest = [self._pool.submit(self._function, self._address, *bounds) for bounds in self._ranges[1:]]
             answers = [self._function(self._address, *self._ranges[0]), *(future.result() for future in rest)]
             code = min(answers) if min(answers) < 0 else sum(answers)

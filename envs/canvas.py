@@ -128,17 +128,25 @@ def stretch(canvas, image, x, y, width, height, flip):
     right = int(np.floor((x + width) * across + 0.5))
     top = int(np.floor(y * down + 0.5))
     bottom = int(np.floor((y + height) * down + 0.5))
+    if right <= left:
+        return
     for row in range(max(top, 0), min(bottom, rows)):
         image_row = (2 * (row - top) + 1) * image_rows // (2 * (bottom - top))
-        for column in range(max(left, 0), min(right, columns)):
-            image_column = (2 * (column - left) + 1) * image_columns // (2 * (right - left))
-            if flip:
-                image_column = image_columns - 1 - image_column
-            if image[image_row, image_column, 3] > 0:
+        image_column, rest = (
+            0,
+            image_columns,
+        )  # rest / (2 * width) is how far the pixel's middle lies inside image_column
+        for column in range(left, min(right, columns)):
+            while rest >= 2 * (right - left):
+                image_column += 1
+                rest -= 2 * (right - left)
+            rest += 2 * image_columns
+            seen = image_columns - 1 - image_column if flip else image_column
+            if column >= 0 and image[image_row, seen, 3] > 0:
                 red, green, blue = (
-                    np.int64(image[image_row, image_column, 0]),
-                    np.int64(image[image_row, image_column, 1]),
-                    np.int64(image[image_row, image_column, 2]),
+                    np.int64(image[image_row, seen, 0]),
+                    np.int64(image[image_row, seen, 1]),
+                    np.int64(image[image_row, seen, 2]),
                 )
                 paint(canvas, row, column, (red, green, blue))
 

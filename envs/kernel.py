@@ -203,8 +203,12 @@ def play_games(
     records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
     episode_return, episode_length, first, last,
 ):  # fmt: skip
-    """Play games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed."""
-    if settings[0].command == STEP:
+    """Play games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed.
+
+    Looking for faults belongs to whoever plays all games. Threads that share them play after a call for none of them,
+    which only looks: while one thread plays, another could not tell a game that is over from one that was.
+    """
+    if settings[0].command == STEP and (first == last or last - first == actions.shape[0]):
         fault = find_fault(actions, clocks, settings)
         if fault < 0:
             return fault

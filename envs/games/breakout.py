@@ -148,8 +148,8 @@ def draw(s, canvas):
         for col in range(SIZE):
             if s.bricks[FIRST_BRICK_ROW + row, col] == 1:
                 x, y = col + 0.05, FIRST_BRICK_ROW + row + 0.1
-                rect(canvas, x, y, 0.9, 0.8, BRICK_SHADES[row])
                 rect(canvas, x, y, 0.9, 0.6, BRICK_COLORS[row])
+                rect(canvas, x, y + 0.6, 0.9, 0.2, BRICK_SHADES[row])
     ellipse(canvas, s.last_col + 0.3, s.last_row + 0.3, 0.4, 0.4, TRAIL_COLOR)
     ellipse(canvas, s.ball_col + 0.15, s.ball_row + 0.15, 0.7, 0.7, BALL_COLOR)
     rect(canvas, s.paddle - 0.1, FLOOR + 0.3, 1.2, 0.4, PADDLE_COLOR)

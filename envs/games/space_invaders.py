@@ -47,7 +47,8 @@ FLOOR = SIZE - 1
 LEFT, RIGHT, FIRE = 1, 3, 5
 CANNON, ALIEN, ALIEN_LEFT, ALIEN_RIGHT, FRIENDLY_BULLET, ENEMY_BULLET = range(6)
 WAVE_ROWS, WAVE_COLS = 4, 6
-WAVE_ROW = 0b0011111100  # one row of a new wave, see `aliens` below
+BIT = tuple(1 << col for col in range(SIZE))  # of each column in a row of aliens
+WAVE_ROW = sum(BIT[2 : 2 + WAVE_COLS])
 FIRST_PAUSE, LAST_PAUSE = 12, 6  # steps between the moves of a wave, at most
 RELOAD, BOLT_PAUSE = 5, 10
 NOWHERE = -1
@@ -63,7 +64,7 @@ State = state(
     bolt_row="i1",  # or NOWHERE
     bolt_col="i1",
     bolt_wait="i1",  # steps until the next
-    aliens="(10,)i2",  # one number a row, with bit 0 set where an alien is in column 0, and so on
+    aliens="(10,)i2",  # one number a row, with the bits of the columns where aliens are
     aliens_left="i1",
     heading="i1",  # +1 to the right, -1 to the left
     march_pause="i1",  # steps between two moves when there are many aliens ...
@@ -140,7 +141,7 @@ def move_bolt(s):
 
 
 def alien_at(s, row, col):
-    return (s.aliens[row] >> col) & 1 == 1
+    return s.aliens[row] & BIT[col] != 0
 
 
 def alien_in_column(s, col):
@@ -189,7 +190,7 @@ def hit_aliens(s):
     for i in range(s.shots - 1, -1, -1):
         row, col = s.shot_row[i], s.shot_col[i]
         if alien_at(s, row, col):
-            s.aliens[row] -= 1 << col
+            s.aliens[row] -= BIT[col]
             s.aliens_left -= 1
             remove_shot(s, i)
             reward += 1.0

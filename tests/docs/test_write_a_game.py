@@ -21,6 +21,8 @@ BLOCK = re.compile(r"(?:^`(?P<file>[^`\n]+)`\n\n)?^```(?P<kind>\w+)\n(?P<body>.*
 ROW = re.compile(r"^\| `(?P<where>\w+)` \| `(?P<line>[^`]+)` \| `(?P<message>[^`]+)` \|$", re.M)
 FILES = {block["file"]: block["body"] for block in BLOCK.finditer(GUIDE) if block["file"]}
 
+pytestmark = pytest.mark.timeout(900)  # it takes a minute of one core, which others may want, too
+
 # The guide's command, and what runs here in its place: nothing is installed, nobody presses keys, training is short.
 INSTALL, TRAIN = "pip install --editable .", "ludus --import mygames train Hedgehog "
 IN_PLACE_OF = {
@@ -60,15 +62,14 @@ def commands(kind: str, body: str) -> list[Command]:
 
 def run(command: Command, folder: Path, environment: dict[str, str]) -> None:
     result = subprocess.run(
-        IN_PLACE_OF.get(command.line, command.line),
-        shell=True,
+        shlex.split(IN_PLACE_OF.get(command.line, command.line)),
         cwd=folder,
         env=environment,
         input="\n".join([*command.typed, ""]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     command.output, command.status = result.stdout, result.returncode
 
