@@ -10,6 +10,8 @@ where `lines` (rows, columns * step) uint8 are the pixels, `width` and `height` 
 of frames).
 """
 
+import math
+
 import numpy as np
 
 
@@ -124,10 +126,10 @@ def stretch(canvas, image, x, y, width, height, flip):
     """`sprite` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
     rows, columns, down, across = raster(canvas)
     image_rows, image_columns, _ = image.shape
-    left = int(np.floor(x * across + 0.5))
-    right = int(np.floor((x + width) * across + 0.5))
-    top = int(np.floor(y * down + 0.5))
-    bottom = int(np.floor((y + height) * down + 0.5))
+    left = int(math.floor(x * across + 0.5))
+    right = int(math.floor((x + width) * across + 0.5))
+    top = int(math.floor(y * down + 0.5))
+    bottom = int(math.floor((y + height) * down + 0.5))
     if right <= left:
         return
     for row in range(max(top, 0), min(bottom, rows)):
