@@ -36,7 +36,7 @@ class Evaluation:
 
 
 def evaluate(
-    agent: PPO, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 1_000_000
+    agent: PPO, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 100_000
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
 

@@ -112,7 +112,7 @@ def _write(path: Path, code: bytes) -> None:
 def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]) -> str:
     """LLVM code of the linked function, with an `entry` that takes the table."""
     import numba
-    from numba.core.errors import NumbaError
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
     from numba.np.numpy_support import from_dtype
 
     arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
@@ -125,7 +125,9 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
         dispatcher = link(function, names, jit)
         with _optimised_once():
             dispatcher.compile(signature)
-    except NumbaError as error:
+    except KeyError as error:
+        raise GameError(f"{name}: its rules use {error}, which the record does not have") from error
+    except (NumbaError, UnsupportedBytecodeError) as error:
         raise GameError(f"{name}: its rules do not compile. Numba says: {_one_line(error)}") from error
     result = dispatcher.overloads[tuple(signature.args)]
     return result.library.get_llvm_str() + _entry(result.fndesc.llvm_func_name, buffers)

@@ -159,3 +159,14 @@ def test_rules_that_need_numba_at_run_time_say_so(monkeypatch, tmp_path):
 
     with pytest.raises(GameError, match=r"^Walk: its rules need Numba's"):
         Simulator(make(observe=observe), 1)
+
+
+def test_a_misspelt_field_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+
+    def step(s, action, random):
+        s.speed = 2
+        return 0.0, False
+
+    with pytest.raises(GameError, match=r"^Walk: its rules use 'speed', which the record does not have$"):
+        Simulator(make(step=step), 1)
