@@ -132,7 +132,7 @@ class PPO(StablePPO):
         sim = self.simulator
         assert sim is not None and self.ep_info_buffer is not None
         ended = (sim.tensors.terminated | sim.tensors.truncated).nonzero().squeeze(-1)[-self._stats_window_size :]
-        now = time.time_ns() / 1e9 - self.start_time / 1e9
+        now = self._elapsed()
         pairs = zip(sim.tensors.episode_return[ended].tolist(), sim.tensors.episode_length[ended].tolist(), strict=True)
         self.ep_info_buffer.extend({"r": r, "l": n, "t": now} for r, n in pairs)
 
@@ -238,7 +238,7 @@ class PPO(StablePPO):
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
-        """Write the agent into the folder `path`: `agent.json` and `agent.safetensors`."""
+        """Write the agent into the folder `path`: `agent.json` and its weights."""
         save_agent(self, Path(path))
 
     @classmethod
