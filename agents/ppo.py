@@ -1,219 +1,345 @@
 """Proximal policy optimisation (Schulman et al. 2017), with Stable-Baselines3's interface.
 
 `PPO` is a subclass of Stable-Baselines3's: constructor, `learn`, `predict`, callbacks and logger are its own. What differs
-is the hot path. On a Ludus simulator, rollouts are tensors that the games write into, no Python runs for a single game, and
-`train` reads nothing back from the device until an update is over. Any other environment goes the ordinary way.
+is the hot path: `rollout.collect` plays, `advantages.generalized_advantages` looks back, `update.epoch` learns, all on
+tensors. On a Ludus simulator no Python runs for a single game; any other `VecEnv` takes the same path behind `worlds`.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from gymnasium import spaces
 from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..envs import OptionError, Simulator
 from .advantages import generalized_advantages
 from .checkpoint import environment_facts, load_agent, save_agent
-from .encoders import CnnActorCritic, MlpActorCritic
-from .rollout import RolloutTensors
+from .guard import check_gradients, check_rollout
+from .heads import head_of
+from .networks import POLICIES, each, think
+from .normalize import RewardNormalizer
+from .rollout import RolloutTensors, collect
+from .update import PARTS, Settings, epoch
+from .workers import Workers, default_threads, undivided
+from .worlds import SimulatorWorld, VecEnvWorld, World, parts_of, simulator_of
+
+GAMES_A_THREAD = 64  # fewer games or samples are not worth another thread
+SAMPLES_A_THREAD = 128
 
 
 class PPO(StablePPO):
     """PPO on tensors.
 
-    Takes what Stable-Baselines3's `PPO` takes; in addition:
+    Takes what Stable-Baselines3's `PPO` takes, but for `use_sde`; in addition:
 
     Args:
-        policy: also `"mlp"` (shared layers of 128 and 128) and `"cnn"` (MinAtar's network).
-        env: also the name of a Ludus game, such as `"Breakout"` (then eight games are made).
+        policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `networks`); `policy_kwargs` may
+            have `normalize_obs=True`, and `memory="lstm"` or `"mingru"` for a recurrent policy.
+        env: also the name of a Ludus game, such as "Breakout" (then eight games are made).
+        normalize_reward: divide rewards by the running standard deviation of returns.
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
         precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 where the processor
             has instructions for it.
+        num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
+            it. Results repeat to the last bit for the same number.
     """
 
-    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
-        **StablePPO.policy_aliases,
-        "mlp": MlpActorCritic,
-        "cnn": CnnActorCritic,
-    }
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     rollout_buffer: Any
+    policy: Any
 
     def __init__(
-        self, policy: Any, env: Any, *args: Any, time_limit: float | None = None, precision: str = "fp32", **kwargs: Any
+        self,
+        policy: Any,
+        env: Any,
+        *args: Any,
+        normalize_reward: bool = False,
+        time_limit: float | None = None,
+        precision: str = "fp32",
+        num_threads: int | None = None,
+        **kwargs: Any,
     ) -> None:
+        if kwargs.get("use_sde"):
+            raise OptionError("use_sde is not for this PPO: leave it out, or take stable_baselines3.PPO")
+        if num_threads is not None and num_threads < 1:
+            raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
         if isinstance(env, str):
             env = _game_or_none(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
         self.time_limit, self.precision = time_limit, choose_precision(precision)
+        self.num_threads, self.normalize_reward = num_threads or default_threads(), normalize_reward
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
+        self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
         if self.env is not None:
             self.environment = environment_facts(self.env)
-        if (
-            self.env is not None
-            and isinstance(self.action_space, spaces.Discrete)
-            and self.rollout_buffer_class is None
-        ):
             self.simulator, self.channels_first = simulator_of(self.env)
-        if self.simulator is not None:
-            self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
+        self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
+        for name, value in (("head", head_of(self.action_space)), ("core", None), ("normalizer", None)):
+            if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
+                setattr(self.policy, name, value)
+        self.reward_normalizer = (
+            RewardNormalizer(self.n_envs, self.gamma).to(self.device) if self.normalize_reward else None
+        )
+        on_cpu = self.device.type == "cpu"
+        self.play_threads = _share(self.num_threads, self.n_envs // GAMES_A_THREAD) if on_cpu and self.simulator else 1
+        self.learn_threads = _share(self.num_threads, self.batch_size // SAMPLES_A_THREAD) if on_cpu else 1
+        self._seed_generators()
+        self.worlds: list[World] = []
+        self.memory: Tensor | None = None  # (N, S), of a recurrent policy
+        self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
+        self._workers: Workers | None = None
 
-    # -- one iteration on tensors: collect, advantages, update ---------------------------------------------------------
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
+        super().set_random_seed(seed)
+        if hasattr(self, "generators"):
+            self._seed_generators(seed)
+
+    def _seed_generators(self, seed: int | None = None) -> None:
+        """One generator for each share of the games, and the last for the order of minibatches."""
+        seed = self.seed if seed is None else seed
+        states = np.random.SeedSequence(seed).generate_state(self.play_threads + 1, np.uint64)
+        self.generators = [torch.Generator(self.device) for _ in states]
+        for generator, state in zip(self.generators, states.tolist(), strict=True):
+            generator.manual_seed(state >> 1)
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def learn(self, *args: Any, **kwargs: Any) -> PPO:
+        """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
+        self._workers = Workers(max(self.play_threads, self.learn_threads))
+        try:
+            with undivided() if self.device.type == "cpu" else nullcontext():
+                return super().learn(*args, **kwargs)
+        finally:
+            self._workers.close()
+            self._workers = None
+
+    def _setup_learn(
+        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> Any:
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        if reset_num_timesteps:
+            self.memory, self.elapsed_before = None, 0.0
+        return answer
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Play `n_rollout_steps` in every game; returns False if a callback asked to stop."""
-        if self.simulator is None:
-            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        sim, data = self.simulator, rollout_buffer
+        """Play `n_rollout_steps` in every game and look back; returns False if the time is up or a callback says so.
+
+        Callbacks hear of the steps in other libraries' environments as they happen, and in Ludus's games when the
+        rollout is over, one call for each step.
+        """
+        if self._time_is_up():
+            return False
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
-        for t in range(n_rollout_steps):
-            with torch.no_grad():
-                data.obs[t] = self._observation(sim.tensors.obs)
-                logits, values = self.actor_critic(data.obs[t])
-                actions = sample(logits)
-                data.log_probs[t] = log_prob(logits, actions)
-            data.actions[t], data.values[t] = actions, values
-            finished = sim.step(data.actions[t])
-            data.rewards[t] = sim.tensors.reward
-            data.dones[t] = (sim.tensors.terminated | sim.tensors.truncated).float()
-            if finished:
-                self._bootstrap_truncated(data.rewards[t])
-                self._note_episodes()
-            self.num_timesteps += sim.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step() or self._time_is_up():
-                return False
-        sim.check()
+        data, before = rollout_buffer, self.num_timesteps
+        self._prepare(data)
+        if self.simulator is None:
+            world = self.worlds[0]
+            assert isinstance(world, VecEnvWorld)
+            going = self._collect_part(0, data, partial(self._tell_foreign, callback, world, data))
+        else:
+            self._run([partial(self._collect_part, k, part) for k, part in enumerate(self._parts)])
+            self.simulator.check()
+            going = self._tell(callback, data)
+        if not going:
+            return False
+        check_rollout(data, before)
         self._compute_advantages(data)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _observation(self, obs: Tensor) -> Tensor:
-        return obs.permute(0, 3, 1, 2) if self.channels_first else obs  # (N, H, W, C) -> (N, C, H, W)
+    def _prepare(self, data: RolloutTensors) -> None:
+        """Worlds and memory for the rollout, and a note of where it begins."""
+        from .resume import capture
 
-    def actor_critic(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (B, A) up to a constant, and values (B,)."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = self.policy.extract_features(obs)  # (B, *shape) -> (B, F)
-            actor, critic = self.policy.mlp_extractor(features)
-        return self.policy.action_net(actor.float()), self.policy.value_net(critic.float()).squeeze(-1)
+        if not self.worlds:
+            self._make_worlds()
+        elif self.simulator is None:
+            self.worlds[0].observe(self._last_obs)  # type: ignore[attr-defined]
+        if self.policy.core is not None and self.memory is None:
+            self.memory = self.policy.core.initial_state(self.n_envs, self.device)
+        if not data.allocated:
+            data.allocate(self.worlds[0], self.policy)
+            bounds = _bounds(self.n_envs, len(self.worlds))
+            self._parts = [data.part(*pair) for pair in bounds] if len(bounds) > 1 else [data]
+        if self.device.type == "cpu":
+            self.boundary = capture(self)
 
-    @torch.no_grad()
-    def _bootstrap_truncated(self, rewards: Tensor) -> None:
-        """An episode that was cut off goes on in theory: add the value of where it would have gone on from."""
-        sim = self.simulator
-        assert sim is not None
-        if sim.options.max_episode_steps is None:
-            return
-        cut = sim.tensors.truncated.nonzero().squeeze(-1)
-        if len(cut):
-            _, values = self.actor_critic(self._observation(sim.tensors.final_obs[cut]))
-            rewards[cut] += self.gamma * values
+    def _make_worlds(self) -> None:
+        if self.simulator is None:
+            assert self.env is not None
+            self.worlds = [VecEnvWorld(self.env, self.device, self._last_obs)]
+        else:
+            parts = parts_of(self.simulator, self.play_threads)
+            self.worlds = [SimulatorWorld(part, self.channels_first) for part in parts]
 
-    def _note_episodes(self) -> None:
-        """Keep the last hundred episodes' returns and lengths for the log."""
-        sim = self.simulator
-        assert sim is not None and self.ep_info_buffer is not None
-        ended = (sim.tensors.terminated | sim.tensors.truncated).nonzero().squeeze(-1)[-self._stats_window_size :]
-        now = self._elapsed()
-        pairs = zip(sim.tensors.episode_return[ended].tolist(), sim.tensors.episode_length[ended].tolist(), strict=True)
-        self.ep_info_buffer.extend({"r": r, "l": n, "t": now} for r, n in pairs)
+    def _collect_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
+        first, last = _bounds(self.n_envs, len(self.worlds))[k]
+        memory = None if self.memory is None else self.memory[first:last]
+        return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step)
+
+    def _run(self, jobs: list[Any]) -> list[Any]:
+        return self._workers.run(jobs) if self._workers is not None else [job() for job in jobs]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """What the encoder computes in."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
     @torch.no_grad()
     def _compute_advantages(self, data: RolloutTensors) -> None:
-        assert self.simulator is not None
-        _, last_values = self.actor_critic(self._observation(self.simulator.tensors.obs))
-        data.advantages[:] = generalized_advantages(
-            data.rewards, data.values, data.dones, last_values, self.gamma, self.gae_lambda
+        rewards = data.rewards
+        if self.reward_normalizer is not None:
+            rewards = self.reward_normalizer(rewards, data.dones)
+        if any(world.can_truncate for world in self.worlds):
+            rewards = rewards + self.gamma * data.bootstrap
+        data.advantages.copy_(
+            generalized_advantages(rewards, data.values, data.dones, data.last_values, self.gamma, self.gae_lambda)
         )
+
+    # -- what callbacks and the log hear -------------------------------------------------------------------------------
+
+    def _tell(self, callback: BaseCallback, data: RolloutTensors) -> bool:
+        """Report the steps of a rollout on a simulator, after it."""
+        rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
+        ended = dones.nonzero()
+        infos_of = self._episode_infos(data, *ended)
+        nothing: dict[str, Any] = {}
+        for t in range(len(rewards)):
+            self.num_timesteps += self.n_envs
+            infos = [nothing] * self.n_envs
+            for game, info in infos_of.get(t, ()):
+                infos[game] = info
+            callback.update_locals(
+                {"self": self, "infos": infos, "rewards": rewards[t], "actions": actions[t], "dones": dones[t] > 0}
+            )
+            if not callback.on_step():
+                return False
+        return True
+
+    def _episode_infos(
+        self, data: RolloutTensors, steps: np.ndarray, games: np.ndarray
+    ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
+        """Information on the episodes that ended at these steps and games, by step; kept for the log as well."""
+        assert self.ep_info_buffer is not None
+        now, found = round(self._elapsed(), 6), {}
+        returns, lengths, cut = (
+            x.cpu().numpy()[steps, games].tolist() for x in (data.episode_return, data.episode_length, data.truncated)
+        )
+        for t, game, r, length, truncated in zip(steps.tolist(), games.tolist(), returns, lengths, cut, strict=True):
+            episode = {"r": r, "l": length, "t": now}
+            found.setdefault(t, []).append((game, {"episode": episode, "TimeLimit.truncated": truncated}))
+            self.ep_info_buffer.append(episode)
+        return found
+
+    def _tell_foreign(self, callback: BaseCallback, world: VecEnvWorld, data: RolloutTensors, t: int) -> bool:
+        """Report one step of environments that are not Ludus's, while the rollout goes on."""
+        self._last_obs, self.num_timesteps = world.raw_obs, self.num_timesteps + self.n_envs
+        self._update_info_buffer(world.infos, world.dones)
+        callback.update_locals(
+            {
+                "self": self,
+                "infos": world.infos,
+                "rewards": world.rewards,
+                "dones": world.dones,
+                "new_obs": world.raw_obs,
+                "actions": data.actions[t].cpu().numpy(),
+            }
+        )
+        return callback.on_step()
+
+    # -- the update ----------------------------------------------------------------------------------------------------
 
     def train(self) -> None:
         """Fit the policy to the rollout for `n_epochs`."""
-        if self.simulator is None:
-            super().train()
-            return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        clip_range = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
-        data = self.rollout_buffer.flat()
-        size = len(data["actions"])
-        sums: dict[str, Any] = {}
-        parts: dict[str, Tensor] = {}
-        batches = 0
-        for _ in range(self.n_epochs):
-            order = torch.randperm(size, device=self.device)
-            for rows in order.split(self.batch_size):
-                batch = {name: tensor[rows] for name, tensor in data.items()}
-                loss, parts = self.loss(batch, clip_range)
-                self.policy.optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-                self.policy.optimizer.step()
-                batches += 1
-                for name, value in parts.items():
-                    sums[name] = sums.get(name, 0.0) + value
+        settings = self.loss_settings()
+        data = self.rollout_buffer.flat() if self.policy.core is None else self.rollout_buffer.sequences()
+        rows = len(data["columns"])  # samples, or games with whole sequences
+        rows_per_batch = self.batch_size if self.policy.core is None else max(1, self.batch_size // self.n_steps)
+        self._log: list[Tensor] = []
+        workers = self._workers or Workers(1)
+        try:
+            for _ in range(self.n_epochs):
+                order = torch.randperm(rows, generator=self.generators[-1], device=self.device)
+                epoch(self.policy, data, order, rows_per_batch, settings, workers, self._apply)
+                self._n_updates += 1
+        except _Moved:  # further than target_kl allows
             self._n_updates += 1
-            if self.target_kl is not None and float(parts["approx_kl"]) > 1.5 * self.target_kl:
-                break
-        self._log_update(data, {name: value / batches for name, value in sums.items()}, clip_range)
+        self._log_update(settings)
+        if self.policy.normalizer is not None:
+            self.policy.normalizer.update(each(lambda x: x.flatten(0, 1), self.rollout_buffer.obs))
+        self.boundary = None
 
-    def loss(self, batch: dict[str, Tensor], clip_range: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """The clipped surrogate objective and its parts, on one minibatch."""
-        logits, values = self.actor_critic(batch["obs"])
-        advantages = batch["advantages"]
-        if self.normalize_advantage and len(advantages) > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        log_ratio = log_prob(logits, batch["actions"]) - batch["log_probs"]
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
-        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
-        if self.clip_range_vf is not None:
-            reach = self.clip_range_vf(self._current_progress_remaining)  # type: ignore[operator]
-            values = batch["values"] + (values - batch["values"]).clamp(-reach, reach)
-        value_loss = F.mse_loss(values, batch["returns"])
-        entropy = entropy_of(logits).mean()
-        loss = policy_loss - self.ent_coef * entropy + self.vf_coef * value_loss
-        with torch.no_grad():
-            parts = {
-                "policy_gradient_loss": policy_loss,
-                "value_loss": value_loss,
-                "entropy_loss": -entropy,
-                "loss": loss,
-                "approx_kl": ((ratio - 1) - log_ratio).mean(),  # Schulman 2020, "Approximating KL divergence"
-                "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
-            }
-            return loss, {name: value.detach() for name, value in parts.items()}
+    def loss_settings(self) -> Settings:
+        """What the loss is made of at this point of training."""
+        left = self._current_progress_remaining
+        reach = None if self.clip_range_vf is None else self.clip_range_vf(left)  # type: ignore[operator]
+        return Settings(
+            self.clip_range(left),
+            reach,
+            self.ent_coef,
+            self.vf_coef,
+            self.normalize_advantage,
+            self.autocast,  # type: ignore[operator]
+        )
 
-    def _log_update(self, data: dict[str, Tensor], parts: dict[str, Tensor], clip_range: float) -> None:
-        """Stable-Baselines3's tags; the one place where an update waits for the device."""
-        for name, value in parts.items():
-            self.logger.record(f"train/{name}", float(value))
-        unexplained = (data["returns"] - data["values"]).var() / data["returns"].var().clamp_min(1e-8)
-        self.logger.record("train/explained_variance", 1.0 - float(unexplained))
+    def _apply(self, gradients: Any, parts: Tensor) -> None:
+        """One step of the optimiser."""
+        self._log.append(parts)
+        if self.target_kl is not None and float(parts[PARTS.index("approx_kl")]) > 1.5 * self.target_kl:
+            raise _Moved
+        named = [(name, weight) for name, weight in self.policy.named_parameters() if weight.requires_grad]
+        for (_, weight), gradient in zip(named, gradients, strict=True):
+            weight.grad = gradient
+        norm = torch.nn.utils.clip_grad_norm_([weight for _, weight in named], self.max_grad_norm)
+        if self.device.type == "cpu":
+            loss = float(parts[PARTS.index("loss")])
+            grads = ((name, weight.grad) for name, weight in named)
+            check_gradients(grads, loss, float(norm), self.num_timesteps, self._n_updates)  # type: ignore[arg-type]
+        self.policy.optimizer.step()
+
+    def _log_update(self, settings: Settings) -> None:
+        """Stable-Baselines3's tags."""
+        data = self.rollout_buffer
+        for name, value in zip(PARTS, torch.stack(self._log).mean(0).tolist(), strict=True):
+            self.logger.record(f"train/{name}", value)
+        spread = (data.advantages + data.values).var()
+        self.logger.record(
+            "train/explained_variance", float(1 - data.advantages.var() / spread) if spread > 0 else float("nan")
+        )
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        self.logger.record("train/clip_range", clip_range)
+        self.logger.record("train/clip_range", float(settings.clip_range))
+        if settings.clip_range_vf is not None:
+            self.logger.record("train/clip_range_vf", float(settings.clip_range_vf))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _elapsed(self) -> float:
-        return (time.time_ns() - self.start_time) / 1e9
+        """Seconds of training so far, those before a resume included."""
+        return self.elapsed_before + (time.time_ns() - self.start_time) / 1e9
 
     def _time_is_up(self) -> bool:
         return self.time_limit is not None and self._elapsed() >= self.time_limit
@@ -231,9 +357,9 @@ class PPO(StablePPO):
         """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays."""
         self.policy.set_training_mode(False)
         tensor, _ = self.policy.obs_to_tensor(obs)
-        assert isinstance(tensor, Tensor)
-        logits, values = self.actor_critic(tensor)
-        return logits.softmax(-1).cpu().numpy(), values.cpu().numpy()
+        with self.autocast():
+            params, values, _ = think(self.policy, tensor)
+        return params.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
@@ -247,6 +373,10 @@ class PPO(StablePPO):
         return load_agent(Path(path), env=env, device=device)
 
 
+class _Moved(Exception):
+    """The policy moved further than `target_kl` allows."""
+
+
 def choose_precision(precision: str) -> str:
     """fp32 or bf16, as asked or as the processor likes it."""
     if precision not in ("auto", "fp32", "bf16"):
@@ -258,29 +388,14 @@ def choose_precision(precision: str) -> str:
     return "bf16" if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16") else "fp32"
 
 
-def log_prob(logits: Tensor, actions: Tensor) -> Tensor:
-    """Log-probability (B,) of actions (B,) under logits (B, A)."""
-    return F.log_softmax(logits, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+def _share(threads: int, worth: int) -> int:
+    return max(1, min(threads, worth))
 
 
-def entropy_of(logits: Tensor) -> Tensor:
-    """Entropy (B,) of logits (B, A), in nats."""
-    log_p = F.log_softmax(logits, -1)
-    return -(log_p.exp() * log_p).sum(-1)
-
-
-def sample(logits: Tensor) -> Tensor:
-    """Actions (B,) drawn from logits (B, A), by the Gumbel-max trick: no host synchronisation, unlike multinomial."""
-    return (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
-
-
-def simulator_of(env: VecEnv) -> tuple[Simulator | None, bool]:
-    """The simulator under an SB3 `VecEnv`, if nothing but a transposition is wrapped around it; and whether that is."""
-    from ..envs.sb3 import LudusVecEnv
-
-    transposed = isinstance(env, VecTransposeImage)
-    inner = env.venv if isinstance(env, VecTransposeImage) else env
-    return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
+def _bounds(games: int, parts: int) -> list[tuple[int, int]]:
+    """The games of each part, first to last-1."""
+    edges = [games * k // parts for k in range(parts + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _game_or_none(name: str, seed: int | None) -> VecEnv | None:

@@ -1,50 +1,181 @@
-"""The data that PPO eats: what N games did in T steps, as tensors that are allocated once."""
+"""The data that PPO eats: what N games did in T steps, and how it is gathered."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-TORCH_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
+from .networks import ActorCritic, each, think
+from .worlds import World
+
+Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 class RolloutTensors(BaseBuffer):
-    """Tensors of shape (T, N, ...), filled step by step on the simulator's device.
+    """Tensors (T, N, ...), allocated once, filled step by step on the learner's device.
 
-    obs in the observation's own dtype; actions int64; the rest float32. `dones` is 1 where an episode ended with the step.
+    Attributes:
+        obs: as the policy takes it, in its own dtype; a dictionary for dictionary spaces.
+        actions: int64 or, in `Box` spaces, float32; params: (T, N, P), what they were drawn from.
+        masks: (T, N, P) bool, legal actions; None where all are.
+        rewards, values, log_probs, advantages: (T, N) float32.
+        bootstrap: (T, N), V(final observation) where an episode was truncated, else 0.
+        dones: (T, N) float32, 1 where an episode ended with the step. terminated, truncated: bool, how it did.
+        episode_return, episode_length: of the episode that ended with the step.
+        last_values: (N,), V of the observation after the last step.
+        memory: (N, S), a recurrent policy's memory before the first step.
     """
 
     def __init__(
         self,
         buffer_size: int,
-        observation_space: spaces.Box,
-        action_space: spaces.Discrete,
-        device: torch.device | str = "cpu",
-        gae_lambda: float = 1.0,
-        gamma: float = 0.99,
+        observation_space: Any,
+        action_space: Any,
+        device: Any = "cpu",
         n_envs: int = 1,
+        **_: Any,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs)
-        steps, games = buffer_size, n_envs
-        shape = observation_space.shape
-        self.obs = torch.zeros(
-            (steps, games, *shape), dtype=TORCH_TYPES[str(observation_space.dtype)], device=self.device
-        )
-        self.actions = torch.zeros((steps, games), dtype=torch.int64, device=self.device)
-        self.rewards, self.values, self.log_probs, self.dones, self.advantages = (
-            torch.zeros((steps, games), device=self.device) for _ in range(5)
-        )
+        self.allocated = False
 
-    def flat(self) -> dict[str, Tensor]:
-        """All steps in one row, (T * N, ...), with the critic's targets."""
-        names = ("obs", "actions", "values", "log_probs", "advantages")
-        data = {name: getattr(self, name).flatten(0, 1) for name in names}
-        return {**data, "returns": data["advantages"] + data["values"]}
+    def allocate(self, world: World, policy: ActorCritic) -> None:
+        """Make the tensors, for observations and actions like these; nothing if they are there."""
+        if self.allocated:
+            return
+        steps, games, device, head = self.buffer_size, self.n_envs, self.device, policy.head
+        self.obs = each(lambda x: torch.zeros((steps, games, *x.shape[1:]), dtype=x.dtype, device=device), world.obs)
+        self.actions = torch.zeros((steps, games, *head.action_shape), dtype=head.action_dtype, device=device)
+        self.params = torch.zeros((steps, games, head.size), device=device)
+        self.masks = (
+            None if world.mask is None else torch.zeros((steps, games, head.size), dtype=torch.bool, device=device)
+        )
+        names = ("rewards", "values", "log_probs", "advantages", "bootstrap", "dones", "episode_return")
+        for name in names:
+            setattr(self, name, torch.zeros((steps, games), device=device))
+        self.terminated, self.truncated = (
+            torch.zeros((steps, games), dtype=torch.bool, device=device) for _ in range(2)
+        )
+        self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
+        self.last_values = torch.zeros(games, device=device)
+        self.memory = None if policy.core is None else policy.core.initial_state(games, device)
+        self.allocated = True
+
+    def part(self, first: int, last: int) -> RolloutTensors:
+        """The same memory, of games first .. last-1 alone."""
+        twin = RolloutTensors(self.buffer_size, self.observation_space, self.action_space, self.device, last - first)
+        for name, value in vars(self).items():
+            if name == "obs":
+                twin.obs = each(lambda x: x[:, first:last], value)
+            elif name in ("last_values", "memory") and value is not None:
+                setattr(twin, name, value[first:last])
+            elif isinstance(value, Tensor):
+                setattr(twin, name, value[:, first:last])
+        twin.masks = None if self.masks is None else self.masks[:, first:last]
+        twin.memory = None if self.memory is None else twin.memory
+        twin.allocated = True
+        return twin
+
+    def flat(self) -> dict[str, Any]:
+        """All steps in one row, (T * N, ...), with the critic's targets. The numbers of each step lie side by side in
+        "columns" (T * N, 4): log-probability, advantage, return, value; gathering them costs one call."""
+        columns = (self.log_probs, self.advantages, self.advantages + self.values, self.values)
+        data = {"obs": each(lambda x: x.flatten(0, 1), self.obs), "actions": self.actions.flatten(0, 1)}
+        if self.masks is not None:
+            data["masks"] = self.masks.flatten(0, 1)
+        return {**data, "columns": torch.stack(columns, -1).flatten(0, 1)}
+
+    def sequences(self) -> dict[str, Any]:
+        """For policies with memory: whole sequences, games first, (N, T, ...), so that rows can be drawn like samples."""
+        columns = (self.log_probs, self.advantages, self.advantages + self.values, self.values)
+        starts = torch.cat(
+            [torch.zeros_like(self.dones[:1]), self.dones[:-1]]
+        )  # a start follows an end; memory[0] is reset
+        data = {"obs": each(lambda x: x.transpose(0, 1), self.obs), "actions": self.actions.transpose(0, 1)}
+        if self.masks is not None:
+            data["masks"] = self.masks.transpose(0, 1)
+        return {**data, "columns": torch.stack(columns, -1).transpose(0, 1), "starts": starts.T, "memory": self.memory}
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
         """Stable-Baselines3's sampling of one batch; `flat` is what Ludus uses."""
-        return {name: tensor[torch.as_tensor(batch_inds)] for name, tensor in self.flat().items()}
+        return {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in self.flat().items()}
+
+
+@torch.no_grad()
+def collect(
+    world: World,
+    policy: ActorCritic,
+    data: RolloutTensors,
+    generator: torch.Generator,
+    memory: Tensor | None,
+    autocast: Autocast,
+    on_step: Callable[[int], bool] | None = None,
+) -> bool:
+    """Play T steps in every game of `world` into `data`; returns False if `on_step(t)` asked to stop.
+
+    `memory` (N, S) is the recurrent policy's, and moves on in place. No Python runs for a single game, and nothing waits
+    for the device.
+    """
+    head, steps = policy.head, data.buffer_size
+    noise = head.noise((steps, world.num_envs), generator)
+    if memory is not None:
+        data.memory.copy_(memory)
+    for t in range(steps):
+        obs = _keep(data.obs, t, world.obs)
+        if data.masks is not None:
+            data.masks[t] = world.mask
+        with autocast():
+            params, data.values[t], after = think(policy, obs, memory, world.mask)
+        data.params[t] = params
+        data.actions[t] = head.sample(params, noise[t])
+        world.step(data.actions[t])
+        _note(data, t, world)
+        if world.can_truncate:
+            _bootstrap(data, t, world, policy, after, autocast)
+        if memory is not None:  # games that begin anew remember nothing
+            memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
+        if on_step is not None and not on_step(t):
+            return False
+    data.log_probs.copy_(head.log_prob(data.params, data.actions))
+    with autocast():
+        data.last_values.copy_(think(policy, world.obs, memory)[1])
+    return True
+
+
+def _keep(target: Any, t: int, obs: Any) -> Any:
+    """Copy the observations (N, ...) that step t is decided on, and return the copy."""
+    if isinstance(obs, dict):
+        return {name: target[name][t].copy_(tensor) for name, tensor in obs.items()}
+    return target[t].copy_(obs)
+
+
+def _note(data: RolloutTensors, t: int, world: World) -> None:
+    """Keep what step t brought."""
+    data.rewards[t] = world.reward
+    data.terminated[t], data.truncated[t] = world.terminated, world.truncated
+    torch.logical_or(world.terminated, world.truncated, out=data.dones[t])
+    data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
+
+
+def _bootstrap(
+    data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None, autocast: Autocast
+) -> None:
+    """An episode that was cut off goes on in theory: note the value of where it would have gone on from.
+
+    On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.
+    """
+    if data.device.type != "cpu":
+        with autocast():
+            values = think(policy, world.final_obs, memory)[1]
+        data.bootstrap[t] = torch.where(world.truncated, values, 0.0)
+        return
+    data.bootstrap[t] = 0.0
+    cut = world.truncated.nonzero().squeeze(-1)
+    if len(cut):
+        with autocast():
+            values = think(policy, each(lambda x: x[cut], world.final_obs), None if memory is None else memory[cut])[1]
+        data.bootstrap[t, cut] = values

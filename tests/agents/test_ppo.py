@@ -9,9 +9,10 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 import ludus
-from ludus.agents.encoders import CnnActorCritic
 from ludus.agents.evaluation import evaluate
-from ludus.agents.ppo import PPO, entropy_of, log_prob, sample, simulator_of
+from ludus.agents.networks import MinAtarPolicy
+from ludus.agents.ppo import PPO
+from ludus.agents.worlds import simulator_of
 from ludus.envs import Game, OptionError, state
 
 QUICK = {"n_steps": 16, "batch_size": 256, "learning_rate": 3e-3, "ent_coef": 0.01, "precision": "fp32"}
@@ -19,21 +20,6 @@ QUICK = {"n_steps": 16, "batch_size": 256, "learning_rate": 3e-3, "ent_coef": 0.
 
 def catch_agent(num_envs=64, seed=0, policy="mlp", **settings):
     return PPO(policy, ludus.make_sb3("Catch", num_envs, seed=seed), seed=seed, **{**QUICK, **settings})
-
-
-def test_categorical_arithmetic():
-    logits = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    actions = torch.randint(0, 4, (50,), generator=torch.Generator().manual_seed(1))
-    reference = torch.distributions.Categorical(logits=logits)
-    assert torch.allclose(log_prob(logits, actions), reference.log_prob(actions), atol=1e-6)
-    assert torch.allclose(entropy_of(logits), reference.entropy(), atol=1e-6)
-
-
-def test_sampling_follows_the_probabilities():
-    torch.manual_seed(0)
-    probabilities = torch.tensor([0.1, 0.2, 0.7])
-    drawn = torch.bincount(sample(probabilities.log().expand(30_000, 3)), minlength=3) / 30_000
-    assert torch.allclose(drawn, probabilities, atol=0.01)  # more than three standard errors
 
 
 @pytest.mark.parametrize("clip_range_vf", [None, 0.1])
@@ -185,6 +171,6 @@ def test_explain_gives_probabilities():
 
 
 def test_policies_by_name_are_stable_baselines3_policies():
-    assert isinstance(catch_agent(policy="cnn").policy, CnnActorCritic)
+    assert isinstance(catch_agent(policy="cnn").policy, MinAtarPolicy)
     with pytest.raises(OptionError, match="precision must be auto, fp32 or bf16"):
         catch_agent(precision="fp8")

@@ -1,0 +1,230 @@
+"""Policies: an encoder that sees, perhaps a memory, an actor and a critic; all of them Stable-Baselines3 policies.
+
+`think` and `reconsider` are what PPO computes with them, on tensors and without host synchronisation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
+from torch import Tensor
+
+from ..envs import OptionError
+from .encoders import ENCODERS
+from .heads import head_of, masked
+from .normalize import ObservationNormalizer
+from .recurrent import CORES
+
+
+class ActorCritic(ActorCriticPolicy):
+    """Stable-Baselines3's actor-critic policy, which may also normalise what it sees and remember.
+
+    Takes what `ActorCriticPolicy` takes; in addition:
+
+    Args:
+        normalize_obs: bring observations to mean 0 and variance 1 by running statistics (`Box` of floats only).
+        memory: None, "lstm" or "mingru": a recurrent core between the encoder and the actor and critic.
+        memory_size: its width.
+    """
+
+    core: Any  # None without memory
+    normalizer: ObservationNormalizer | None
+
+    def __init__(
+        self, *args: Any, normalize_obs: bool = False, memory: str | None = None, memory_size: int = 128, **kwargs: Any
+    ) -> None:
+        if memory is not None and memory not in CORES:
+            raise OptionError(f"memory must be one of {', '.join(CORES)}, or None; got {memory!r}")
+        if memory is not None and not kwargs.get("share_features_extractor", True):
+            raise OptionError("a policy with memory shares its encoder: leave share_features_extractor=True")
+        self.memory, self.memory_size, self.normalize_obs = memory, memory_size, normalize_obs
+        self.core = self.normalizer = None
+        super().__init__(*args, **kwargs)
+        self.head = head_of(self.action_space)
+        if normalize_obs:
+            space = self.observation_space
+            if not isinstance(space, spaces.Box) or space.dtype.kind != "f":
+                raise OptionError(f"normalize_obs needs observations of floats in a Box, here they are {space}")
+            self.normalizer = ObservationNormalizer(space.shape)
+
+    def _build_mlp_extractor(self) -> None:
+        if self.memory is not None:
+            self.core = CORES[self.memory](self.features_dim, self.memory_size)
+            self.features_dim = self.core.features_dim
+        super()._build_mlp_extractor()
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in ("normalize_obs", "memory", "memory_size")}
+        return {**super()._get_constructor_parameters(), **own}
+
+    def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        return super().extract_features(obs if self.normalizer is None else self.normalizer(obs), features_extractor)
+
+    # -- what others call ----------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[np.ndarray, ...] | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+        action_masks: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """Actions for observations (N, ...) or one of them, as Stable-Baselines3's `predict`.
+
+        Args:
+            state: what the previous call returned; None at the start. Policies without memory ignore it.
+            episode_start: (N,) bool, where the observation is the first of its episode.
+            deterministic: the likeliest action instead of one drawn.
+            action_masks: (N, P) bool, true where an action is legal.
+
+        Returns:
+            actions (N, ...) and the state for the next call, None without memory.
+        """
+        if self.core is None and action_masks is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.set_training_mode(False)
+        obs, vectorized = self.obs_to_tensor(observation)
+        n = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        memory = None
+        if self.core is not None:
+            memory = (
+                self.core.initial_state(n, self.device)
+                if state is None
+                else torch.as_tensor(state[0], device=self.device)
+            )
+            if episode_start is not None:
+                memory = memory * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
+        mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device).reshape(n, -1).bool()
+        with torch.no_grad():
+            params, _, memory = think(self, obs, memory, mask)
+            if deterministic:
+                chosen = self.head.mode(params)
+            else:  # from the global generator, as Stable-Baselines3 does
+                noise = (
+                    self.head.noise((n,), torch.default_generator)
+                    if self.device.type == "cpu"
+                    else self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
+                )
+                chosen = self.head.sample(params, noise)
+        actions = chosen.cpu().numpy().reshape((-1, *self.action_space.shape))
+        if isinstance(self.action_space, spaces.Box):
+            actions = np.clip(actions, self.action_space.low, self.action_space.high)
+        return (actions if vectorized else actions.squeeze(0)), (None if memory is None else (memory.cpu().numpy(),))
+
+
+class CnnPolicy(ActorCritic):
+    """Stable-Baselines3's `CnnPolicy`."""
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = StableNatureCNN, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+
+
+class MultiInputPolicy(ActorCritic):
+    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+
+
+class EncoderPolicy(ActorCritic):
+    """Actor and critic on one of Ludus's encoders, which they share; `encoder` names it."""
+
+    encoder = "mlp"
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] | None = None, **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("net_arch", [])
+        if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
+            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
+        super().__init__(*args, features_extractor_class=features_extractor_class or ENCODERS[self.encoder], **kwargs)
+
+
+class MlpEncoderPolicy(EncoderPolicy):
+    """Policy `mlp`: two layers of 128."""
+
+
+class MinAtarPolicy(EncoderPolicy):
+    """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
+
+    encoder = "cnn"
+
+
+class NaturePolicy(EncoderPolicy):
+    """Policy `nature`: the network of Mnih et al. 2015."""
+
+    encoder = "nature"
+
+
+class ImpalaPolicy(EncoderPolicy):
+    """Policy `impala`: the residual network of Espeholt et al. 2018."""
+
+    encoder = "impala"
+
+
+POLICIES: dict[str, type[ActorCritic]] = {
+    "mlp": MlpEncoderPolicy,
+    "cnn": MinAtarPolicy,
+    "nature": NaturePolicy,
+    "impala": ImpalaPolicy,
+    "MlpPolicy": ActorCritic,
+    "CnnPolicy": CnnPolicy,
+    "MultiInputPolicy": MultiInputPolicy,
+}
+
+
+def think(
+    policy: ActorCritic, obs: Any, memory: Tensor | None = None, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """One step of B games: the head's params (B, P), values (B,) and the memory (B, S) after it."""
+    features = policy.extract_features(obs)  # (B, *shape) -> (B, F)
+    if policy.core is not None:
+        assert memory is not None
+        features, memory = policy.core.step(features, memory)  # (B, F), (B, S) -> (B, H), (B, S)
+    params, values = decide(policy, features)
+    return masked(params, mask), values, memory
+
+
+def reconsider(policy: ActorCritic, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Params (B, P) and values (B,) of a minibatch; with memory, of whole sequences (T, b, ...) with B = T * b."""
+    obs = batch["obs"]
+    if policy.core is None:
+        params, values = decide(policy, policy.extract_features(obs))
+    else:
+        starts = batch["starts"]  # (T, b)
+        features = policy.extract_features(each(lambda x: x.flatten(0, 1), obs))  # (T, b, *shape) -> (T * b, F)
+        out, _ = policy.core.sequence(features.unflatten(0, starts.shape), starts, batch["memory"])  # -> (T, b, H)
+        params, values = decide(policy, out.flatten(0, 1))
+    mask = batch.get("masks")
+    return masked(params, None if mask is None else mask.reshape(params.shape)), values
+
+
+def decide(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
+    """Actor and critic over features (B, F); if they do not share an encoder, over a pair of them."""
+    if policy.share_features_extractor:
+        actor, critic = policy.mlp_extractor(features)
+    else:
+        actor = policy.mlp_extractor.forward_actor(features[0])
+        critic = policy.mlp_extractor.forward_critic(features[1])
+    with torch.autocast(actor.device.type, enabled=False):  # the last layers stay in full precision
+        params, values = policy.action_net(actor.float()), policy.value_net(critic.float()).squeeze(-1)
+    log_std = getattr(policy, "log_std", None)
+    if log_std is not None:  # (B, n) -> (B, 2 n)
+        params = torch.cat([params, log_std.expand_as(params)], -1)
+    return params, values
+
+
+def each(function: Any, obs: Any) -> Any:
+    """`function` of an observation tensor, or of each in a dictionary of them."""
+    return {name: function(tensor) for name, tensor in obs.items()} if isinstance(obs, dict) else function(obs)

@@ -1,0 +1,128 @@
+"""PPO's update: what one minibatch asks of the weights (Schulman et al. 2017), and the passes over a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .networks import ActorCritic, each, reconsider
+from .rollout import Autocast
+from .workers import Workers
+
+PARTS = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
+
+
+@dataclass
+class Settings:
+    """What the loss is made of; numbers are tensors where a CUDA graph must see them change."""
+
+    clip_range: float | Tensor
+    clip_range_vf: float | Tensor | None
+    ent_coef: float
+    vf_coef: float
+    normalize_advantage: bool = True
+    autocast: Autocast = nullcontext
+
+
+def loss_of(policy: ActorCritic, batch: dict[str, Any], settings: Settings) -> tuple[Tensor, Tensor]:
+    """The clipped surrogate objective on one minibatch, and its parts (6,) in the order of `PARTS`, detached.
+
+    Args:
+        batch: obs, actions and columns (see `RolloutTensors.flat`), of B samples; advantages as they shall be used.
+    """
+    params, values = reconsider(policy, batch)
+    log_probs, advantages, returns, old_values = batch["columns"].reshape(-1, 4).unbind(-1)
+    actions = batch["actions"].reshape(len(params), *policy.head.action_shape)
+    chances, entropies = policy.head.judge(params, actions)
+    log_ratio = chances - log_probs
+    ratio = log_ratio.exp()
+    clip = settings.clip_range
+    clipped = ratio.clamp(1 - clip, 1 + clip)  # type: ignore[operator]
+    policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+    if settings.clip_range_vf is not None:
+        reach = settings.clip_range_vf
+        values = old_values + (values - old_values).clamp(-reach, reach)  # type: ignore[operator]
+    value_loss = (values - returns).square().mean()
+    entropy = entropies.mean()
+    loss = policy_loss - settings.ent_coef * entropy + settings.vf_coef * value_loss
+    with torch.no_grad():
+        kl = ((ratio - 1) - log_ratio).mean()  # Schulman 2020, "Approximating KL divergence"
+        cut = ((ratio - 1).abs() > clip).float().mean()
+        parts = torch.stack([policy_loss, value_loss, -entropy, loss, kl, cut])
+    return loss, parts
+
+
+def gradients_of(
+    policy: ActorCritic,
+    weights: Sequence[Tensor],
+    data: dict[str, Any],
+    rows: Tensor,
+    columns: Tensor,
+    share: float,
+    settings: Settings,
+) -> tuple[Sequence[Tensor], Tensor]:
+    """Gradients of the loss over `rows` of the data, and the loss's parts, as `share` of their minibatch.
+
+    Threads may do this at once with the same policy: nothing is accumulated in it.
+    """
+    batch = take(data, rows, columns)
+    with settings.autocast():
+        loss, parts = loss_of(policy, batch, settings)
+    return torch.autograd.grad(share * loss, weights, materialize_grads=True), share * parts
+
+
+def take(data: dict[str, Any], rows: Tensor, columns: Tensor) -> dict[str, Any]:
+    """These rows of everything. Sequences (games first) come out steps first, as memory reads them."""
+    batch = {name: each(lambda x: x.index_select(0, rows), value) for name, value in data.items()}
+    batch["columns"] = columns
+    if "starts" not in batch:
+        return batch
+    memory = batch.pop("memory")
+    return {**{name: each(lambda x: x.transpose(0, 1), value) for name, value in batch.items()}, "memory": memory}
+
+
+def normalized(columns: Tensor) -> Tensor:
+    """Columns (B, ..., 4) with advantages of mean 0 and standard deviation 1; changed in place."""
+    advantages = columns[..., 1]
+    if advantages.numel() > 1:
+        advantages.sub_(advantages.mean()).div_(advantages.std() + 1e-8)
+    return columns
+
+
+def epoch(
+    policy: ActorCritic,
+    data: dict[str, Any],
+    order: Tensor,
+    rows_per_batch: int,
+    settings: Settings,
+    workers: Workers,
+    apply: Callable[[Sequence[Tensor], Tensor], None],
+) -> None:
+    """One pass over the data, in minibatches of `order`; `apply(gradients, parts)` is called for each."""
+    weights = [weight for weight in policy.parameters() if weight.requires_grad]
+    rest = {name: value for name, value in data.items() if name != "columns"}
+    for rows in order.split(rows_per_batch):
+        columns = data["columns"].index_select(0, rows)
+        if settings.normalize_advantage:
+            columns = normalized(columns)
+        lots = min(workers.count, len(rows))
+        jobs = [
+            partial(gradients_of, policy, weights, rest, part, numbers, len(part) / len(rows), settings)
+            for part, numbers in zip(rows.chunk(lots), columns.chunk(lots), strict=True)
+        ]
+        apply(*added(workers.run(jobs) if lots > 1 else [jobs[0]()]))
+
+
+def added(answers: Sequence[tuple[Sequence[Tensor], Tensor]]) -> tuple[list[Tensor], Tensor]:
+    """The sum of gradients and of parts, in the order of the lots."""
+    total, parts = list(answers[0][0]), answers[0][1]
+    for gradients, more in answers[1:]:
+        torch._foreach_add_(total, list(gradients))
+        parts = parts + more
+    return total, parts

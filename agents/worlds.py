@@ -1,0 +1,132 @@
+"""Where steps come from: Ludus's simulators, or any Stable-Baselines3 `VecEnv`, behind one face of tensors.
+
+After `step`, the attributes hold what happened; games whose episode ended have begun the next one, and `obs` is of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+from torch import Tensor
+
+from ..envs import Simulator
+from .networks import each
+
+
+class World:
+    """N games; tensors are (N, ...) and overwritten by the next step.
+
+    Attributes:
+        obs: as the policy takes it, a tensor or a dictionary of them.
+        reward, episode_return: float32; terminated, truncated: bool; episode_length: int32. The last two hold for
+            games whose episode ended with this step.
+        final_obs: like obs; where an episode ended, what it ended with.
+        mask: (N, P) bool, true for legal actions, or None where all are legal always.
+        can_truncate: False where `truncated` never is true.
+    """
+
+    num_envs: int
+    obs: Any
+    final_obs: Any
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    episode_return: Tensor
+    episode_length: Tensor
+    mask: Tensor | None = None
+    can_truncate = True
+
+    def step(self, actions: Tensor) -> None:
+        """Take one step in every game with actions (N, ...)."""
+        raise NotImplementedError
+
+
+class SimulatorWorld(World):
+    """Games that write into tensors; what they write is not copied."""
+
+    def __init__(self, sim: Simulator, channels_first: bool) -> None:
+        self.sim, self.num_envs = sim, sim.num_envs
+        tensors = sim.tensors
+        self.obs, self.final_obs = (_turned(x, channels_first) for x in (tensors.obs, tensors.final_obs))
+        self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
+        self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
+        self.can_truncate = sim.options.max_episode_steps is not None
+        self._numpy = isinstance(sim.obs, np.ndarray)
+
+    def step(self, actions: Tensor) -> None:
+        self.sim.step(actions.numpy() if self._numpy else actions)
+
+
+class VecEnvWorld(World):
+    """Any environments that Stable-Baselines3 can step, wrappers included; NumPy arrays are copied to the device."""
+
+    def __init__(self, env: VecEnv, device: torch.device, obs: Any) -> None:
+        self.env, self.device, self.num_envs = env, device, env.num_envs
+        self.observe(obs)
+        self.final_obs = each(torch.clone, self.obs)
+        self.reward, self.episode_return = (torch.zeros(self.num_envs, device=device) for _ in range(2))
+        self.episode_length = torch.zeros(self.num_envs, dtype=torch.int32, device=device)
+        self.terminated, self.truncated = (
+            torch.zeros(self.num_envs, dtype=torch.bool, device=device) for _ in range(2)
+        )
+        self.infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        self.rewards = np.zeros(self.num_envs, np.float32)
+        self.dones = np.zeros(self.num_envs, np.bool_)
+        self._masks = env.has_attr("action_masks")  # sb3-contrib's convention
+        self._look_up_masks()
+
+    def observe(self, obs: Any) -> None:
+        """Take observations (N, ...) from the environments."""
+        self.raw_obs = obs
+        self.obs = each(lambda x: torch.as_tensor(np.asarray(x), device=self.device), obs)
+
+    def step(self, actions: Tensor) -> None:
+        chosen = actions.cpu().numpy()
+        if isinstance(self.env.action_space, spaces.Box):
+            chosen = np.clip(chosen, self.env.action_space.low, self.env.action_space.high)
+        obs, self.rewards, self.dones, self.infos = self.env.step(chosen)
+        self.observe(obs)
+        self.reward.copy_(torch.from_numpy(np.asarray(self.rewards, np.float32)))
+        cut = self.dones & np.array([info.get("TimeLimit.truncated", False) for info in self.infos], np.bool_)
+        self.truncated.copy_(torch.from_numpy(cut))
+        self.terminated.copy_(torch.from_numpy(self.dones & ~cut))
+        for k in np.flatnonzero(self.dones):
+            self._end(int(k), self.infos[k])
+        self._look_up_masks()
+
+    def _end(self, k: int, info: dict[str, Any]) -> None:
+        """Keep what the information of an episode's last step tells."""
+        last = info.get("terminal_observation")
+        if isinstance(last, dict):
+            for name, value in last.items():
+                self.final_obs[name][k] = torch.as_tensor(np.asarray(value), device=self.device)
+        elif last is not None:
+            self.final_obs[k] = torch.as_tensor(np.asarray(last), device=self.device)
+
+    def _look_up_masks(self) -> None:
+        if self._masks:
+            rows = np.stack([np.ravel(row) for row in self.env.env_method("action_masks")])
+            self.mask = torch.as_tensor(rows, device=self.device).bool()
+
+
+def _turned(obs: Tensor, channels_first: bool) -> Tensor:
+    return obs.permute(0, 3, 1, 2) if channels_first else obs  # (N, H, W, C) -> (N, C, H, W)
+
+
+def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
+    """The simulator under a `VecEnv`, if nothing but a transposition is wrapped around it; and whether that is."""
+    from ..envs.sb3 import LudusVecEnv
+
+    transposed = isinstance(env, VecTransposeImage)
+    inner = env.venv if isinstance(env, VecTransposeImage) else env
+    return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
+
+
+def parts_of(sim: Simulator, count: int) -> Sequence[Simulator]:
+    """The games of a simulator in `count` parts that can be stepped by a thread each."""
+    return sim.split(count) if count > 1 else [sim]
