@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
+
+from ..envs import OptionError
 
 
 class MlpEncoder(BaseFeaturesExtractor):
@@ -24,53 +27,176 @@ class MlpEncoder(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Box, sizes: Sequence[int] = (128, 128)) -> None:
         super().__init__(observation_space, features_dim=sizes[-1])
         widths = [int(np.prod(observation_space.shape)), *sizes]
-        layers = [layer for a, b in zip(widths[:-1], widths[1:], strict=True) for layer in (nn.Linear(a, b), nn.ReLU())]
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
         self.layers = nn.Sequential(nn.Flatten(), *layers)
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.layers(obs)  # (B, *shape) -> (B, sizes[-1])
 
 
-class MinAtarCnn(BaseFeaturesExtractor):
-    """One 3x3 convolution of 16 channels and one layer of 128, the network of Young & Tian 2019.
+class ConvEncoder(BaseFeaturesExtractor):
+    """A stack of convolutions and one fully connected layer with ReLU; the encoders below differ in the stack.
 
     Takes planes as the games give them, channels last; images that Stable-Baselines3 transposed are taken as they are.
 
     Args:
         observation_space: a `Box` of three axes.
-        channels: of the convolution.
+        convolution: from (B, C, H, W) to any (B, ...), which is flattened.
         width: of the layer after it.
     """
 
-    def __init__(self, observation_space: spaces.Box, channels: int = 16, width: int = 128) -> None:
+    def __init__(self, observation_space: spaces.Box, convolution: nn.Sequential, width: int) -> None:
         super().__init__(observation_space, features_dim=width)
         self.channels_last = not is_image_space(observation_space)
-        planes = observation_space.shape[-1 if self.channels_last else 0]
-        self.convolution = nn.Sequential(nn.Conv2d(planes, channels, 3), nn.ReLU(), nn.Flatten())
+        self.convolution = convolution.append(nn.Flatten())
         with torch.no_grad():
             flat = self.convolution(self._channels_first(torch.zeros(1, *observation_space.shape))).shape[1]
-        self.layer = nn.Sequential(nn.Linear(flat, width), nn.ReLU())
+        self.layer = nn.Sequential(nn.Linear(flat, width), nn.ReLU(inplace=True))
 
     def _channels_first(self, obs: Tensor) -> Tensor:
-        return (
-            obs.permute(0, 3, 1, 2) if self.channels_last else obs
-        )  # (B, H, W, C) -> (B, C, H, W), channels_last memory
+        return obs.permute(0, 3, 1, 2) if self.channels_last else obs  # (B, H, W, C) -> (B, C, H, W), without a copy
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.layer(self.convolution(self._channels_first(obs)))  # (B, H, W, C) -> (B, width)
 
 
-class MlpActorCritic(ActorCriticPolicy):
-    """Policy `mlp`: one MLP shared by actor and critic."""
+class MinAtarCnn(ConvEncoder):
+    """One 3x3 convolution of 16 channels and one layer of 128, the network of Young & Tian 2019.
 
-    def __init__(self, *args, features_extractor_class: type[BaseFeaturesExtractor] = MlpEncoder, **kwargs) -> None:
+    Raises OptionError for observations smaller than 3x3.
+
+    Args:
+        observation_space: planes (H, W, C) or images (C, H, W).
+        channels: of the convolution.
+        width: of the layer after it.
+    """
+
+    def __init__(self, observation_space: spaces.Box, channels: int = 16, width: int = 128) -> None:
+        planes = _planes(observation_space, "cnn", at_least=3)
+        convolution = nn.Sequential(nn.Conv2d(planes, channels, 3), nn.ReLU(inplace=True))
+        super().__init__(observation_space, convolution, width)
+
+
+class NatureCnn(ConvEncoder):
+    """The network of DQN for 84x84 pixels (Mnih et al. 2015): convolutions 8x8/4, 4x4/2 and 3x3/1, a layer of 512.
+
+    Raises OptionError for observations smaller than 36x36.
+
+    Args:
+        observation_space: planes (H, W, C) or images (C, H, W).
+        width: of the layer after the convolutions.
+    """
+
+    def __init__(self, observation_space: spaces.Box, width: int = 512) -> None:
+        planes = _planes(observation_space, "nature", at_least=36)
+        convolution = nn.Sequential(
+            nn.Conv2d(planes, 32, 8, stride=4),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, 64, 4, stride=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 64, 3),
+            nn.ReLU(inplace=True),
+        )
+        super().__init__(observation_space, convolution, width)
+
+
+class ImpalaCnn(ConvEncoder):
+    """The residual tower of IMPALA (Espeholt et al. 2018, figure 3): 15 convolutions, for planes and pixels of any size.
+
+    Args:
+        observation_space: planes (H, W, C) or images (C, H, W).
+        channels: of each of the blocks, which halve height and width.
+        width: of the layer after them.
+    """
+
+    def __init__(self, observation_space: spaces.Box, channels: Sequence[int] = (16, 32, 32), width: int = 256) -> None:
+        sizes = [_planes(observation_space, "impala"), *channels]
+        blocks = [_impala_block(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        super().__init__(observation_space, nn.Sequential(*blocks, nn.ReLU(inplace=True)), width)
+
+
+def _impala_block(planes: int, channels: int) -> nn.Sequential:
+    """(B, planes, H, W) -> (B, channels, H/2, W/2), rounded up."""
+    return nn.Sequential(
+        nn.Conv2d(planes, channels, 3, padding=1),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        Residual(channels),
+        Residual(channels),
+    )
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(relu(x)))), shape (B, channels, H, W) in and out (He et al. 2016, with pre-activation)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),  # not in place: x is needed for the sum
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def _planes(space: spaces.Box, encoder: str, at_least: int = 1) -> int:
+    """How many planes `space` has; raises OptionError if the encoder of this name cannot take it."""
+    if len(space.shape) != 3:
+        raise OptionError(
+            f"encoder {encoder!r} takes images or planes, got observations of shape {space.shape}: use 'mlp'"
+        )
+    channels, height, width = space.shape if is_image_space(space) else (space.shape[2], *space.shape[:2])
+    if min(height, width) < at_least:
+        raise OptionError(
+            f"encoder {encoder!r} needs at least {at_least}x{at_least} pixels, got {height}x{width}: "
+            "use 'impala', which takes any size"
+        )
+    return channels
+
+
+ENCODERS: dict[str, type[BaseFeaturesExtractor]] = {
+    "mlp": MlpEncoder,
+    "cnn": MinAtarCnn,
+    "nature": NatureCnn,
+    "impala": ImpalaCnn,
+}
+
+
+class EncoderActorCritic(ActorCriticPolicy):
+    """One encoder shared by actor and critic, each one linear layer on its features."""
+
+    encoder: type[BaseFeaturesExtractor]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("features_extractor_class", self.encoder)
         kwargs.setdefault("net_arch", [])
-        kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+        if kwargs.setdefault("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
+            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
+        super().__init__(*args, **kwargs)
 
 
-class CnnActorCritic(MlpActorCritic):
-    """Policy `cnn`: the MinAtar network, shared by actor and critic."""
+class MlpActorCritic(EncoderActorCritic):
+    """Policy `mlp`: fully connected layers."""
 
-    def __init__(self, *args, features_extractor_class: type[BaseFeaturesExtractor] = MinAtarCnn, **kwargs) -> None:
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+    encoder = MlpEncoder
+
+
+class CnnActorCritic(EncoderActorCritic):
+    """Policy `cnn`: the MinAtar network."""
+
+    encoder = MinAtarCnn
+
+
+class NatureActorCritic(EncoderActorCritic):
+    """Policy `nature`: DQN's network for pixels."""
+
+    encoder = NatureCnn
+
+
+class ImpalaActorCritic(EncoderActorCritic):
+    """Policy `impala`: IMPALA's residual tower."""
+
+    encoder = ImpalaCnn
