@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
@@ -163,40 +161,3 @@ ENCODERS: dict[str, type[BaseFeaturesExtractor]] = {
     "nature": NatureCnn,
     "impala": ImpalaCnn,
 }
-
-
-class EncoderActorCritic(ActorCriticPolicy):
-    """One encoder shared by actor and critic, each one linear layer on its features."""
-
-    encoder: type[BaseFeaturesExtractor]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("features_extractor_class", self.encoder)
-        kwargs.setdefault("net_arch", [])
-        if kwargs.setdefault("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
-            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
-        super().__init__(*args, **kwargs)
-
-
-class MlpActorCritic(EncoderActorCritic):
-    """Policy `mlp`: fully connected layers."""
-
-    encoder = MlpEncoder
-
-
-class CnnActorCritic(EncoderActorCritic):
-    """Policy `cnn`: the MinAtar network."""
-
-    encoder = MinAtarCnn
-
-
-class NatureActorCritic(EncoderActorCritic):
-    """Policy `nature`: DQN's network for pixels."""
-
-    encoder = NatureCnn
-
-
-class ImpalaActorCritic(EncoderActorCritic):
-    """Policy `impala`: IMPALA's residual tower."""
-
-    encoder = ImpalaCnn

@@ -34,6 +34,7 @@ class ActorCritic(ActorCriticPolicy):
     """
 
     core: Any  # None without memory
+    shortcut: Any  # a faster way from observations to features on this device, or None; see `planes`
     normalizer: ObservationNormalizer | None
 
     def __init__(
@@ -44,7 +45,7 @@ class ActorCritic(ActorCriticPolicy):
         if memory is not None and not kwargs.get("share_features_extractor", True):
             raise OptionError("a policy with memory shares its encoder: leave share_features_extractor=True")
         self.memory, self.memory_size, self.normalize_obs = memory, memory_size, normalize_obs
-        self.core = self.normalizer = None
+        self.core = self.normalizer = self.shortcut = None
         super().__init__(*args, **kwargs)
         self.head = head_of(self.action_space)
         if normalize_obs:
@@ -64,6 +65,8 @@ class ActorCritic(ActorCriticPolicy):
         return {**super()._get_constructor_parameters(), **own}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        if self.shortcut is not None:
+            return self.shortcut(obs)
         return super().extract_features(obs if self.normalizer is None else self.normalizer(obs), features_extractor)
 
     # -- what others call ----------------------------------------------------------------------------------------------

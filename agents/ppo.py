@@ -28,10 +28,11 @@ from .guard import check_gradients, check_rollout
 from .heads import head_of
 from .networks import POLICIES, each, think
 from .normalize import RewardNormalizer
+from .planes import shortcut_of
 from .rollout import RolloutTensors, collect
 from .update import PARTS, Settings, epoch
 from .workers import Workers, default_threads, undivided
-from .worlds import SimulatorWorld, VecEnvWorld, World, parts_of, simulator_of
+from .worlds import SimulatorWorld, VecEnvWorld, World, simulator_of
 
 GAMES_A_THREAD = 64  # fewer games or samples are not worth another thread
 SAMPLES_A_THREAD = 128
@@ -91,13 +92,15 @@ class PPO(StablePPO):
             self.simulator, self.channels_first = simulator_of(self.env)
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
-        for name, value in (("head", head_of(self.action_space)), ("core", None), ("normalizer", None)):
+        for name, value in (("head", head_of(self.action_space)), ("core", None), ("normalizer", None), ("shortcut", None)):
             if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
                 setattr(self.policy, name, value)
         self.reward_normalizer = (
             RewardNormalizer(self.n_envs, self.gamma).to(self.device) if self.normalize_reward else None
         )
         on_cpu = self.device.type == "cpu"
+        if on_cpu:
+            self.policy.shortcut = shortcut_of(self.policy)
         self.play_threads = _share(self.num_threads, self.n_envs // GAMES_A_THREAD) if on_cpu and self.simulator else 1
         self.learn_threads = _share(self.num_threads, self.batch_size // SAMPLES_A_THREAD) if on_cpu else 1
         self._seed_generators()
@@ -190,8 +193,9 @@ class PPO(StablePPO):
             assert self.env is not None
             self.worlds = [VecEnvWorld(self.env, self.device, self._last_obs)]
         else:
-            parts = parts_of(self.simulator, self.play_threads)
-            self.worlds = [SimulatorWorld(part, self.channels_first) for part in parts]
+            self.worlds = [
+                SimulatorWorld(part, self.channels_first) for part in self.simulator.split(self.play_threads)
+            ]
 
     def _collect_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
         first, last = _bounds(self.n_envs, len(self.worlds))[k]

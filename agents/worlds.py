@@ -5,7 +5,6 @@ After `step`, the attributes hold what happened; games whose episode ended have 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -125,8 +124,3 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
     transposed = isinstance(env, VecTransposeImage)
     inner = env.venv if isinstance(env, VecTransposeImage) else env
     return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
-
-
-def parts_of(sim: Simulator, count: int) -> Sequence[Simulator]:
-    """The games of a simulator in `count` parts that can be stepped by a thread each."""
-    return sim.split(count) if count > 1 else [sim]

@@ -7,20 +7,11 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import preprocess_obs
 from torch import nn
 
-from ludus.agents.encoders import (
-    ENCODERS,
-    CnnActorCritic,
-    ImpalaActorCritic,
-    ImpalaCnn,
-    MinAtarCnn,
-    MlpActorCritic,
-    NatureActorCritic,
-    NatureCnn,
-)
+from ludus.agents.encoders import ENCODERS, ImpalaCnn, MinAtarCnn, NatureCnn
 from ludus.agents.muon import Muon
+from ludus.agents.networks import POLICIES
 from ludus.envs import OptionError
 
-POLICIES = {"mlp": MlpActorCritic, "cnn": CnnActorCritic, "nature": NatureActorCritic, "impala": ImpalaActorCritic}
 WIDTH = {"mlp": 128, "cnn": 128, "nature": 512, "impala": 256}
 
 
@@ -110,7 +101,7 @@ def test_policies_begin_orthogonal(name):
 def test_arguments_reach_the_encoder():
     encoder = ImpalaCnn(planes(10, 10, 4), channels=(8, 8), width=32)
     assert encoder(batch(planes(10, 10, 4))).shape == (5, 32)
-    policy = MlpActorCritic(
+    policy = POLICIES["mlp"](
         planes(2, 2, 1), spaces.Discrete(2), lambda _: 1e-3, features_extractor_kwargs={"sizes": (16,)}
     )
     assert policy.features_dim == 16
@@ -118,7 +109,7 @@ def test_arguments_reach_the_encoder():
 
 def test_optimizer_of_a_policy():
     arguments = (planes(10, 10, 4), spaces.Discrete(2), lambda _: 1e-3)
-    adam, muon = CnnActorCritic(*arguments).optimizer, CnnActorCritic(*arguments, optimizer_class=Muon).optimizer
+    adam, muon = POLICIES["cnn"](*arguments).optimizer, POLICIES["cnn"](*arguments, optimizer_class=Muon).optimizer
     assert adam.defaults["fused"] and adam.defaults["eps"] == 1e-5
     assert isinstance(muon, Muon) and muon.defaults["lr"] == 1e-3
 
