@@ -17,6 +17,7 @@ VERBS = {
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
+    "export": "write an agent for Stable-Baselines3, or one of its agents for Ludus",
     "games": "list the games",
 }
 USAGE = """Ludus: reinforcement learning on games.

@@ -1,0 +1,82 @@
+"""`ludus export`: an agent in another format."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..envs import OptionError, Options
+
+Flat = tyro.conf.OmitArgPrefixes
+
+
+@dataclass
+class Config:
+    """Write an agent in another format: for Stable-Baselines3 (sb3), or from its zip file as an agent of Ludus (ludus)."""
+
+    agent: Annotated[Path, tyro.conf.Positional]
+    """The folder that `ludus train` wrote; for --format ludus, the zip file that Stable-Baselines3's PPO saved."""
+    out: Path
+    """For sb3 the file to write, agent.zip; for ludus the folder."""
+    format: str = "sb3"
+    """sb3: a zip that `stable_baselines3.PPO.load` reads without Ludus. ludus: a folder, from such a zip."""
+    env: str | None = None
+    """For --format ludus: the game, or Gymnasium id, that the agent plays."""
+    force: bool = False
+    """Replace what is there."""
+    options: Flat[Options] = field(default_factory=Options)
+
+
+def main(argv: list[str]) -> int:
+    config = tyro.cli(Config, args=argv, prog="ludus export")
+    if config.format not in FORMATS:
+        raise OptionError(f"unknown format {config.format!r}: choose from {', '.join(FORMATS)}")
+    if config.env is None and config.options != Options():
+        raise OptionError("options of a game need --env, the game that they are for")
+    taken = any(config.out.iterdir()) if config.out.is_dir() else config.out.exists()
+    if taken and not config.force:
+        raise OptionError(f"--out {config.out} exists: give another name, or --force")
+    print(FORMATS[config.format](config))
+    return 0
+
+
+def to_sb3(config: Config) -> str:
+    """Write Stable-Baselines3's zip; returns what to tell the user."""
+    if config.env is not None:
+        raise OptionError("--env is for --format ludus: an agent of Ludus knows what it plays")
+    if config.out.suffix != ".zip" or config.out.is_dir():
+        raise OptionError(f"--out must be a file that ends in .zip, got {str(config.out)!r}")
+    from ..agents.checkpoint import load_agent
+    from ..agents.sb3_zip import export_zip, stable_policy
+
+    agent = load_agent(config.agent, device="cpu")
+    export_zip(agent, config.out)
+    python = "" if stable_policy(agent) else f", in Python {sys.version_info.major}.{sys.version_info.minor}"
+    return f"{config.out}: load it with stable_baselines3.PPO.load({str(config.out)!r}){python}"
+
+
+def from_sb3(config: Config) -> str:
+    """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
+    if config.env is None:
+        raise OptionError("--format ludus needs --env, the game that the agent plays")
+    from ..agents.sb3_zip import import_zip
+    from .train import Config as Training
+    from .train import PPOSettings, make_env
+
+    games = Training(game=config.env, ppo=PPOSettings(num_envs=1), options=config.options, device="cpu")
+    agent = import_zip(config.agent, make_env(games), device="cpu")
+    try:
+        json.dumps(agent.policy_kwargs)
+    except TypeError as error:
+        raise OptionError(f"{config.agent} cannot be kept as a folder, which is JSON: {error}") from error
+    agent.save(config.out)
+    return f"saved in {config.out}. Next: ludus evaluate {config.out}"
+
+
+FORMATS: dict[str, Callable[[Config], str]] = {"sb3": to_sb3, "ludus": from_sb3}
