@@ -5,9 +5,10 @@ The GPU's backend is in `compile_cuda`. All of them have `arrays` in the order o
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,13 @@ from . import kernel
 from .compile import link, replacements
 from .errors import ActionError, GameError, NotReset, OptionError
 from .game import Game
+from .team import Team
 
 if TYPE_CHECKING:
     from .compile_cpu import Buffer
     from .simulator import Simulator
 
+SHARED = ("settings", "levels")  # buffers that are not one row a game
 WORTH_A_THREAD = 4_000_000  # bytes of records and observations that make handing work to a thread pay
 
 
@@ -153,35 +156,44 @@ class CompiledBackend(CpuBackend):
         self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED
         self._actions_at = 2 * list(self.arrays).index("actions")
-        self._pool: ThreadPoolExecutor | None = None
         threads = num_threads or min(os.cpu_count() or 1, sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
-        bounds = np.linspace(0, sim.num_envs, min(threads, sim.num_envs) + 1).astype(int).tolist()
-        self._ranges = list(zip(bounds[:-1], bounds[1:], strict=True))
-        if len(self._ranges) > 1:
-            self._pool = ThreadPoolExecutor(len(self._ranges) - 1, "ludus")
+        self._team: Team | None = None
+        if threads > 1 and sim.num_envs > 1:
+            self._team = Team(self._function, self._address, sim.num_envs, min(threads, sim.num_envs))
 
     def point_at(self, actions: Any) -> None:
         if actions is not self.actions:  # an array that comes again and again is looked at once
             self.actions = self.take_actions(actions)
-            self._table[self._actions_at] = self.actions.ctypes.data
+            self._table[self._actions_at] = _address_of(self.actions)
 
     def play(self) -> int:
-        if self._pool is None:
-            code = self._function(self._address, 0, self.sim.num_envs)
-        else:
-            code = self._function(self._address, 0, 0)  # looks for faults before any game is touched
-            if code < 0:
-                return code
-            rest = [self._pool.submit(self._function, self._address, *bounds) for bounds in self._ranges[1:]]
-            answers = [self._function(self._address, *self._ranges[0]), *(future.result() for future in rest)]
-            code = min(answers) if min(answers) < 0 else sum(answers)
+        code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
         if code == self._raised:
             raise GameError(f"{self.sim.game.name}: a rule raised an exception; run it with mode='debug' to see where")
         return code
 
+    def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
+        """A backend of `sim` for games first .. last-1 alone, on the same memory, without helpers."""
+        from .compile_cpu import Buffer, table_of
+
+        twin = copy(self)
+        twin.sim, twin.actions, twin._team = sim, None, None
+        twin.arrays = {name: array if name in SHARED else array[first:last] for name, array in self.arrays.items()}
+        arrays = list(twin.arrays.values())
+        twin._table = table_of(arrays, [Buffer.of(array) for array in arrays])
+        twin._address = twin._table.ctypes.data
+        return twin
+
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        if self._team is not None:
+            self._team.close()
+
+
+def _address_of(array: np.ndarray) -> int:
+    """Where a contiguous array's memory lies; a microsecond sooner than `array.ctypes.data` says it."""
+    if array.flags.writeable:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    return array.ctypes.data
 
 
 def _work(sim: Simulator) -> int:

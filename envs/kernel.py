@@ -186,9 +186,13 @@ def play_game(
 def find_fault(actions, clocks, settings):
     """The first game whose action is out of range (-1 - index) or whose episode is over (OVER - index); 0 if none."""
     num_actions, autoreset = settings[0].num_actions, settings[0].autoreset
-    for i in range(actions.shape[0]):
-        if actions[i] < 0 or actions[i] >= num_actions:
-            return -1 - i
+    wrong = False
+    for i in range(actions.shape[0]):  # without a way out, so that it runs on vectors
+        wrong |= (actions[i] < 0) | (actions[i] >= num_actions)
+    if wrong:
+        for i in range(actions.shape[0]):
+            if actions[i] < 0 or actions[i] >= num_actions:
+                return -1 - i
     if autoreset == DISABLED:
         for i in range(actions.shape[0]):
             if clocks[i].over:

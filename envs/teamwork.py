@@ -1,0 +1,347 @@
+"""What the members of a team do, in LLVM's language; `team` says what for.
+
+A step: the caller sets `left`, `ended` and `worst`, then each member's `next`, then counts `begun` up. Members claim
+games, play them, and report once they find no more: first their `ended` and `worst`, then, by taking the games off
+`left`, that they have done so. Whoever brings `left` to 0 counts `finished` up, for which the caller waits.
+
+A helper may still be looking for games of the last step when the next begins. That does no harm, since nothing depends on
+which step it takes it for: a claim is good if `next` was below `end`, which can only be so after the caller has set
+`next`, hence after all that a claim needs; and until the games claimed are reported, no step can finish or begin.
+
+Sleep: a thread says that it is parked, then looks once more at what it waits for; who changes that looks at `parked`
+afterwards. In the one order of sequentially consistent operations, at least one of them sees the other. `parked` changes
+hands by an exchange, so that each release of a lock meets one acquire. The locks are Python's own, which are everywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+from collections.abc import Callable
+from ctypes import c_int64, c_void_p
+from functools import cache
+from typing import Any, NamedTuple
+
+GAP = c_int64 * 15  # keeps what different threads write in different cache lines, and out of each other's prefetch
+
+
+class Member(ctypes.Structure):
+    """One thread's range of games, and its bed."""
+
+    _fields_ = (
+        ("first", c_int64),
+        ("end", c_int64),
+        ("gap0", GAP),
+        ("next", c_int64),  # games from here on are not claimed yet
+        ("gap1", GAP),
+        ("parked", c_int64),  # 1: sleeps, or is about to; whoever sets it to 0 releases the lock
+        ("lock", c_void_p),
+        ("gap2", GAP),
+    )
+
+
+class Plan(ctypes.Structure):
+    """What the members share."""
+
+    _fields_ = (
+        ("kernel", c_void_p),
+        ("table", c_void_p),
+        ("num_games", c_int64),
+        ("chunk", c_int64),  # games that are claimed at once
+        ("num_members", c_int64),
+        ("members", c_void_p),
+        ("spins", c_int64),  # pauses before a thread that waits goes to sleep
+        ("acquire", c_void_p),  # PyThread_acquire_lock
+        ("release", c_void_p),  # PyThread_release_lock
+        ("quit", c_int64),  # 1: helpers go home
+        ("gap0", GAP),
+        ("begun", c_int64),  # steps
+        ("gap1", GAP),
+        ("finished", c_int64),  # steps
+        ("gap2", GAP),
+        ("left", c_int64),  # games of this step that nobody has reported as played
+        ("ended", c_int64),  # episodes in this step
+        ("worst", c_int64),  # the lowest answer of the kernel, or 0
+        ("busy", c_int64),  # 1: a step is under way
+        ("gap3", GAP),
+    )
+
+
+class Teamwork(NamedTuple):
+    """The compiled functions; calling one frees the interpreter lock."""
+
+    play: Callable[[Any], int]
+    help: Callable[[Any, int], None]
+    begin: Callable[[Any], None]
+    code: Any  # what holds them in memory
+
+
+@cache
+def teamwork() -> Teamwork:
+    """Compile what is below, which takes a few milliseconds."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple().create_target_machine(opt=0, jit=True, codemodel="jitdefault")
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(_code()), target)
+    engine.finalize_object()
+
+    def function(name: str, *kinds: Any) -> Any:
+        return ctypes.CFUNCTYPE(*kinds)(engine.get_function_address(name))
+
+    return Teamwork(
+        play=function("play", c_int64, c_void_p),
+        help=function("help", None, c_void_p, c_int64),
+        begin=function("begin", None, c_void_p),
+        code=engine,
+    )
+
+
+PAUSES = {  # by processor: tells it that a loop only waits
+    "x86_64": "llvm.x86.sse2.pause()",
+    "amd64": "llvm.x86.sse2.pause()",
+    "aarch64": "llvm.aarch64.isb(i32 15)",
+    "arm64": "llvm.aarch64.isb(i32 15)",
+}
+
+
+def _code() -> str:
+    """The text below as LLVM reads it: its two shorthands written out, with the structures' offsets."""
+    pause = PAUSES.get(platform.machine().lower(), "llvm.donothing()")
+    code = CODE.replace("PAUSE()", f"call void @{pause}").replace("sizeof(Member)", str(ctypes.sizeof(Member)))
+    code = re.sub(r"(%\w+) = read (\w+) (.*)", r"\1_at = at \3\n  \1 = load \2, ptr \1_at", code)
+    code = re.sub(r"at (\w+)\.(\w+) of (%\w+)", _address, code)
+    return f"{code}\ndeclare void @{pause.replace('15', '')}\n"
+
+
+def _address(match: re.Match[str]) -> str:
+    """Instead of `at Plan.left of %plan`."""
+    structure = {"Plan": Plan, "Member": Member}[match[1]]
+    return f"getelementptr i8, ptr {match[3]}, i64 {getattr(structure, match[2]).offset}"
+
+
+# `at STRUCTURE.FIELD of POINTER` is the field's address, `read TYPE STRUCTURE.FIELD of POINTER` what it holds.
+CODE = """
+define i64 @play(ptr %plan) {              ; one step of all games: what the kernel would answer for them
+  %kernel = read ptr Plan.kernel of %plan
+  %table = read ptr Plan.table of %plan
+  %games = read i64 Plan.num_games of %plan
+  %finished = at Plan.finished of %plan
+  %left = at Plan.left of %plan
+  %ended = at Plan.ended of %plan
+  %worst = at Plan.worst of %plan
+  %busy = at Plan.busy of %plan
+  %was_busy = atomicrmw xchg ptr %busy, i64 1 seq_cst
+  %taken = icmp ne i64 %was_busy, 0
+  br i1 %taken, label %alone, label %look
+alone:                                      ; a second caller, or a fork in the middle of a step: disturb nobody
+  %own_answer = call i64 %kernel(ptr %table, i64 0, i64 %games)
+  ret i64 %own_answer
+look:                                       ; for faults, before any game is touched
+  %fault = call i64 %kernel(ptr %table, i64 0, i64 0)
+  %faulty = icmp slt i64 %fault, 0
+  br i1 %faulty, label %over, label %share
+share:
+  %before = load atomic i64, ptr %finished seq_cst, align 8
+  store atomic i64 0, ptr %ended seq_cst, align 8
+  store atomic i64 0, ptr %worst seq_cst, align 8
+  store atomic i64 %games, ptr %left seq_cst, align 8
+  call void @offer(ptr %plan)
+  call void @begin(ptr %plan)
+  call void @work(ptr %plan, i64 0)
+  %me = call ptr @member(ptr %plan, i64 0)
+  call void @wait(ptr %plan, ptr %finished, i64 %before, ptr %me)
+  %bad = load atomic i64, ptr %worst seq_cst, align 8
+  %sum = load atomic i64, ptr %ended seq_cst, align 8
+  %failed = icmp slt i64 %bad, 0
+  %result = select i1 %failed, i64 %bad, i64 %sum
+  br label %over
+over:
+  %answer = phi i64 [ %fault, %look ], [ %result, %share ]
+  store atomic i64 0, ptr %busy seq_cst, align 8
+  ret i64 %answer
+}
+
+define void @help(ptr %plan, i64 %number) { ; a helper's life
+start:
+  %begun = at Plan.begun of %plan
+  %quit = at Plan.quit of %plan
+  %me = call ptr @member(ptr %plan, i64 %number)
+  br label %rest
+rest:
+  %seen = phi i64 [ 0, %start ], [ %now, %step ]
+  call void @wait(ptr %plan, ptr %begun, i64 %seen, ptr %me)
+  %now = load atomic i64, ptr %begun seq_cst, align 8
+  %quits = load atomic i64, ptr %quit seq_cst, align 8
+  %stay = icmp eq i64 %quits, 0
+  br i1 %stay, label %step, label %leave
+step:
+  call void @work(ptr %plan, i64 %number)
+  br label %rest
+leave:
+  ret void
+}
+
+define void @offer(ptr %plan) {            ; lay out all games to be claimed
+start:
+  %count = read i64 Plan.num_members of %plan
+  br label %each
+each:
+  %k = phi i64 [ 0, %start ], [ %k1, %each ]
+  %member = call ptr @member(ptr %plan, i64 %k)
+  %first = read i64 Member.first of %member
+  %next = at Member.next of %member
+  store atomic i64 %first, ptr %next seq_cst, align 8
+  %k1 = add i64 %k, 1
+  %more = icmp slt i64 %k1, %count
+  br i1 %more, label %each, label %done
+done:
+  ret void
+}
+
+define void @begin(ptr %plan) {            ; let the helpers look up
+start:
+  %count = read i64 Plan.num_members of %plan
+  %begun = at Plan.begun of %plan
+  %old = atomicrmw add ptr %begun, i64 1 seq_cst
+  br label %each
+each:
+  %k = phi i64 [ 1, %start ], [ %k1, %each ]
+  %member = call ptr @member(ptr %plan, i64 %k)
+  call void @wake(ptr %plan, ptr %member)
+  %k1 = add i64 %k, 1
+  %more = icmp slt i64 %k1, %count
+  br i1 %more, label %each, label %done
+done:
+  ret void
+}
+
+define void @work(ptr %plan, i64 %number) { ; claim games and play them until none is left, and report
+start:
+  %kernel = read ptr Plan.kernel of %plan
+  %table = read ptr Plan.table of %plan
+  %chunk = read i64 Plan.chunk of %plan
+  %count = read i64 Plan.num_members of %plan
+  br label %range
+range:                                      ; one's own, then the next member's, and so on
+  %k = phi i64 [ 0, %start ], [ %k1, %next_range ]
+  %played0 = phi i64 [ 0, %start ], [ %played, %next_range ]
+  %ended0 = phi i64 [ 0, %start ], [ %ended, %next_range ]
+  %worst0 = phi i64 [ 0, %start ], [ %worst, %next_range ]
+  %turn = add i64 %number, %k
+  %whose = urem i64 %turn, %count
+  %member = call ptr @member(ptr %plan, i64 %whose)
+  %end = read i64 Member.end of %member
+  %next = at Member.next of %member
+  br label %peek
+peek:
+  %played = phi i64 [ %played0, %range ], [ %played1, %game ]
+  %ended = phi i64 [ %ended0, %range ], [ %ended1, %game ]
+  %worst = phi i64 [ %worst0, %range ], [ %worst1, %game ]
+  %next_now = load atomic i64, ptr %next seq_cst, align 8
+  %some = icmp slt i64 %next_now, %end
+  br i1 %some, label %claim, label %next_range
+claim:
+  %first = atomicrmw add ptr %next, i64 %chunk seq_cst
+  %mine = icmp slt i64 %first, %end
+  br i1 %mine, label %game, label %next_range
+game:
+  %full = add i64 %first, %chunk
+  %last = call i64 @llvm.smin.i64(i64 %full, i64 %end)
+  %code = call i64 %kernel(ptr %table, i64 %first, i64 %last)
+  %gain = call i64 @llvm.smax.i64(i64 %code, i64 0)
+  %ended1 = add i64 %ended, %gain
+  %worst1 = call i64 @llvm.smin.i64(i64 %worst, i64 %code)
+  %size = sub i64 %last, %first
+  %played1 = add i64 %played, %size
+  br label %peek
+next_range:
+  %k1 = add i64 %k, 1
+  %more = icmp slt i64 %k1, %count
+  br i1 %more, label %range, label %report
+report:
+  %idle = icmp eq i64 %played, 0
+  br i1 %idle, label %done, label %add
+add:
+  %ended_at = at Plan.ended of %plan
+  %worst_at = at Plan.worst of %plan
+  %left_at = at Plan.left of %plan
+  %old_ended = atomicrmw add ptr %ended_at, i64 %ended seq_cst
+  %old_worst = atomicrmw min ptr %worst_at, i64 %worst seq_cst
+  %old_left = atomicrmw sub ptr %left_at, i64 %played seq_cst
+  %all = icmp eq i64 %old_left, %played
+  br i1 %all, label %finish, label %done
+finish:
+  %finished = at Plan.finished of %plan
+  %old_finished = atomicrmw add ptr %finished, i64 1 seq_cst
+  %caller = call ptr @member(ptr %plan, i64 0)
+  call void @wake(ptr %plan, ptr %caller)
+  br label %done
+done:
+  ret void
+}
+
+define void @wait(ptr %plan, ptr %word, i64 %old, ptr %me) { ; until the word is another one
+  %spins = read i64 Plan.spins of %plan
+  %acquire = read ptr Plan.acquire of %plan
+  %parked = at Member.parked of %me
+  %lock = read ptr Member.lock of %me
+  br label %watch
+watch:
+  br label %spin
+spin:
+  %k = phi i64 [ 0, %watch ], [ %k1, %pause ]
+  %value = load atomic i64, ptr %word seq_cst, align 8
+  %same = icmp eq i64 %value, %old
+  br i1 %same, label %pause, label %done
+pause:
+  PAUSE()
+  %k1 = add i64 %k, 1
+  %more = icmp slt i64 %k1, %spins
+  br i1 %more, label %spin, label %park
+park:
+  store atomic i64 1, ptr %parked seq_cst, align 8
+  %value_now = load atomic i64, ptr %word seq_cst, align 8
+  %same_now = icmp eq i64 %value_now, %old
+  br i1 %same_now, label %sleep, label %rise
+rise:
+  %own = atomicrmw xchg ptr %parked, i64 0 seq_cst
+  %alone = icmp eq i64 %own, 1
+  br i1 %alone, label %done, label %sleep   ; else somebody is about to release the lock
+sleep:
+  %acquired = call i32 %acquire(ptr %lock, i32 1)
+  br label %watch
+done:
+  ret void
+}
+
+define void @wake(ptr %plan, ptr %member) {
+  %parked = at Member.parked of %member
+  %maybe = load atomic i64, ptr %parked seq_cst, align 8
+  %sleeps = icmp eq i64 %maybe, 1
+  br i1 %sleeps, label %take, label %done
+take:
+  %own = atomicrmw xchg ptr %parked, i64 0 seq_cst
+  %mine = icmp eq i64 %own, 1
+  br i1 %mine, label %free, label %done
+free:
+  %release = read ptr Plan.release of %plan
+  %lock = read ptr Member.lock of %member
+  call void %release(ptr %lock)
+  br label %done
+done:
+  ret void
+}
+
+define internal ptr @member(ptr %plan, i64 %number) {
+  %members = read ptr Plan.members of %plan
+  %offset = mul i64 %number, sizeof(Member)
+  %member = getelementptr i8, ptr %members, i64 %offset
+  ret ptr %member
+}
+
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
+"""
