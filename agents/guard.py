@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -33,14 +34,26 @@ def check_rollout(data: Any, timesteps: int) -> None:
             )
 
 
-def check_gradients(named: Iterable[tuple[str, Tensor]], loss: float, norm: float, timesteps: int, update: int) -> None:
+def check_gradients(
+    named: Sequence[tuple[str, Tensor]], loss: Tensor, norm: Tensor, timesteps: int, update: int
+) -> None:
     """Raise, naming the loss or the first weight whose gradient is not finite, if the gradients' norm is not."""
-    if norm - norm == 0.0:  # neither NaN nor infinite
+    if norm.isfinite():
         return
     where = f"in update {update} after step {timesteps}: training stopped, the last checkpoint is as it was"
-    if loss - loss != 0.0:
-        raise NotFinite(f"the loss is {loss} {where}")
-    for name, gradient in named:
-        if not gradient.isfinite().all():
+    if not loss.isfinite():
+        raise NotFinite(f"the loss is {float(loss)} {where}")
+    for name, weight in named:
+        if weight.grad is not None and not weight.grad.isfinite().all():
             raise NotFinite(f"the gradient of {name} is not finite {where}")
-    raise NotFinite(f"the norm of the gradient is {norm} {where}")
+    raise NotFinite(f"the norm of the gradient is {float(norm)} {where}")
+
+
+def check_update(loss: float, policy: torch.nn.Module, timesteps: int, update: int) -> None:
+    """Look at a whole update when it is over, for devices that are not waited for within it."""
+    broken = [name for name, weight in policy.named_parameters() if not weight.isfinite().all()]
+    if broken or not math.isfinite(loss):
+        what = f"{broken[0]} is" if broken else f"the loss is {loss},"
+        raise NotFinite(
+            f"{what} not finite after update {update} at step {timesteps}: training stopped, the last checkpoint is as it was"
+        )

@@ -1,7 +1,9 @@
 """A fully connected layer over planes: most cells are empty, and the empty ones cost nothing.
 
 A matrix product multiplies all the zeros; the loops below add up the weights of the cells that are set. They are plain
-Python, compiled like a game's rules, and read the same weights as PyTorch's own layer, which computes on a GPU. (The same was tried for a convolution and was no faster than PyTorch's.)
+Python, compiled like a game's rules, and read the same weights as PyTorch's own layer, which computes on a GPU.
+
+(The same for a convolution was tried, and was no faster than PyTorch's.)
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def cells_of(planes: Tensor) -> tuple[Tensor, Tensor]:
     return cells, counts
 
 
-class _Linear(torch.autograd.Function):
+class PlanesLinear(torch.autograd.Function):
+    """The layer as PyTorch differentiates it: planes (N, K) uint8, weight (H, K) and bias (H,) to (N, H)."""
+
     @staticmethod
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         cells, counts = cells_of(planes)
@@ -110,7 +114,7 @@ def shortcut_of(policy: Any) -> Callable[[Tensor], Tensor] | None:
     flatten, first, *rest = encoder.layers
 
     def features(obs: Tensor) -> Tensor:
-        x: Any = _Linear.apply(flatten(obs).contiguous(), first.weight, first.bias)  # (B, *shape) -> (B, H)
+        x: Any = PlanesLinear.apply(flatten(obs).contiguous(), first.weight, first.bias)  # (B, *shape) -> (B, H)
         for layer in rest:
             x = layer(x)
         return x

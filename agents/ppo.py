@@ -1,7 +1,7 @@
 """Proximal policy optimisation (Schulman et al. 2017), with Stable-Baselines3's interface.
 
 `PPO` is a subclass of Stable-Baselines3's: constructor, `learn`, `predict`, callbacks and logger are its own. What differs
-is the hot path: `rollout.collect` plays, `advantages.generalized_advantages` looks back, `update.epoch` learns, all on
+is the hot path: `rollout.collect` plays, `advantages.generalized_advantages` looks back, `learner.Learner` learns, all on
 tensors. On a Ludus simulator no Python runs for a single game; any other `VecEnv` takes the same path behind `worlds`.
 """
 
@@ -24,13 +24,16 @@ from torch import Tensor
 from ..envs import OptionError, Simulator
 from .advantages import generalized_advantages
 from .checkpoint import environment_facts, load_agent, save_agent
-from .guard import check_gradients, check_rollout
+from .graphs import Graphed
+from .guard import check_rollout
 from .heads import head_of
-from .networks import POLICIES, each, think
+from .learner import Learner
+from .networks import POLICIES, think
 from .normalize import RewardNormalizer
 from .planes import shortcut_of
+from .reports import tell_rollout, tell_step
+from .resume import capture
 from .rollout import RolloutTensors, collect
-from .update import PARTS, Settings, epoch
 from .workers import Workers, default_threads, undivided
 from .worlds import SimulatorWorld, VecEnvWorld, World, simulator_of
 
@@ -92,7 +95,12 @@ class PPO(StablePPO):
             self.simulator, self.channels_first = simulator_of(self.env)
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
-        for name, value in (("head", head_of(self.action_space)), ("core", None), ("normalizer", None), ("shortcut", None)):
+        for name, value in (
+            ("head", head_of(self.action_space)),
+            ("core", None),
+            ("normalizer", None),
+            ("shortcut", None),
+        ):
             if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
                 setattr(self.policy, name, value)
         self.reward_normalizer = (
@@ -107,7 +115,14 @@ class PPO(StablePPO):
         self.worlds: list[World] = []
         self.memory: Tensor | None = None  # (N, S), of a recurrent policy
         self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
-        self._workers: Workers | None = None
+        self.workers: Workers | None = None
+        self._play: Any = self._play_parts
+        self._look_back: Any = self._compute_advantages
+        if not on_cpu:
+            self._look_back = Graphed(self._look_back)
+            if self.simulator is not None:
+                self._play = Graphed(self._play, self.generators[:1])
+        self.learner = Learner(self)
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
@@ -127,20 +142,24 @@ class PPO(StablePPO):
 
     def learn(self, *args: Any, **kwargs: Any) -> PPO:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
-        self._workers = Workers(max(self.play_threads, self.learn_threads))
+        self.workers = Workers(max(self.play_threads, self.learn_threads))
         try:
             with undivided() if self.device.type == "cpu" else nullcontext():
                 return super().learn(*args, **kwargs)
         finally:
-            self._workers.close()
-            self._workers = None
+            self.workers.close()
+            self.workers = None
+            self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def _setup_learn(
         self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
     ) -> Any:
+        self.boundary = None
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
         if reset_num_timesteps:
-            self.memory, self.elapsed_before = None, 0.0
+            self.elapsed_before = 0.0
+            if self.memory is not None:
+                self.memory.zero_()
         return answer
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
@@ -158,23 +177,21 @@ class PPO(StablePPO):
         if self.simulator is None:
             world = self.worlds[0]
             assert isinstance(world, VecEnvWorld)
-            going = self._collect_part(0, data, partial(self._tell_foreign, callback, world, data))
+            going = self._play_part(0, data, partial(tell_step, self, callback, world, data))
         else:
-            self._run([partial(self._collect_part, k, part) for k, part in enumerate(self._parts)])
+            self._play()
             self.simulator.check()
-            going = self._tell(callback, data)
+            going = tell_rollout(self, callback, data)
         if not going:
             return False
         check_rollout(data, before)
-        self._compute_advantages(data)
+        self._look_back()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
     def _prepare(self, data: RolloutTensors) -> None:
         """Worlds and memory for the rollout, and a note of where it begins."""
-        from .resume import capture
-
         if not self.worlds:
             self._make_worlds()
         elif self.simulator is None:
@@ -197,20 +214,27 @@ class PPO(StablePPO):
                 SimulatorWorld(part, self.channels_first) for part in self.simulator.split(self.play_threads)
             ]
 
-    def _collect_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
+    def _play_parts(self) -> None:
+        """All games, each part of them by a thread of its own."""
+        jobs = [partial(self._play_part, k, part) for k, part in enumerate(self._parts)]
+        if self.workers is not None and len(jobs) > 1:
+            self.workers.run(jobs)
+        else:
+            for job in jobs:
+                job()
+
+    def _play_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
         first, last = _bounds(self.n_envs, len(self.worlds))[k]
         memory = None if self.memory is None else self.memory[first:last]
         return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step)
-
-    def _run(self, jobs: list[Any]) -> list[Any]:
-        return self._workers.run(jobs) if self._workers is not None else [job() for job in jobs]
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
     @torch.no_grad()
-    def _compute_advantages(self, data: RolloutTensors) -> None:
+    def _compute_advantages(self) -> None:
+        data = self.rollout_buffer
         rewards = data.rewards
         if self.reward_normalizer is not None:
             rewards = self.reward_normalizer(rewards, data.dones)
@@ -219,139 +243,49 @@ class PPO(StablePPO):
         data.advantages.copy_(
             generalized_advantages(rewards, data.values, data.dones, data.last_values, self.gamma, self.gae_lambda)
         )
-
-    # -- what callbacks and the log hear -------------------------------------------------------------------------------
-
-    def _tell(self, callback: BaseCallback, data: RolloutTensors) -> bool:
-        """Report the steps of a rollout on a simulator, after it."""
-        rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
-        ended = dones.nonzero()
-        infos_of = self._episode_infos(data, *ended)
-        nothing: dict[str, Any] = {}
-        for t in range(len(rewards)):
-            self.num_timesteps += self.n_envs
-            infos = [nothing] * self.n_envs
-            for game, info in infos_of.get(t, ()):
-                infos[game] = info
-            callback.update_locals(
-                {"self": self, "infos": infos, "rewards": rewards[t], "actions": actions[t], "dones": dones[t] > 0}
-            )
-            if not callback.on_step():
-                return False
-        return True
-
-    def _episode_infos(
-        self, data: RolloutTensors, steps: np.ndarray, games: np.ndarray
-    ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
-        """Information on the episodes that ended at these steps and games, by step; kept for the log as well."""
-        assert self.ep_info_buffer is not None
-        now, found = round(self._elapsed(), 6), {}
-        returns, lengths, cut = (
-            x.cpu().numpy()[steps, games].tolist() for x in (data.episode_return, data.episode_length, data.truncated)
-        )
-        for t, game, r, length, truncated in zip(steps.tolist(), games.tolist(), returns, lengths, cut, strict=True):
-            episode = {"r": r, "l": length, "t": now}
-            found.setdefault(t, []).append((game, {"episode": episode, "TimeLimit.truncated": truncated}))
-            self.ep_info_buffer.append(episode)
-        return found
-
-    def _tell_foreign(self, callback: BaseCallback, world: VecEnvWorld, data: RolloutTensors, t: int) -> bool:
-        """Report one step of environments that are not Ludus's, while the rollout goes on."""
-        self._last_obs, self.num_timesteps = world.raw_obs, self.num_timesteps + self.n_envs
-        self._update_info_buffer(world.infos, world.dones)
-        callback.update_locals(
-            {
-                "self": self,
-                "infos": world.infos,
-                "rewards": world.rewards,
-                "dones": world.dones,
-                "new_obs": world.raw_obs,
-                "actions": data.actions[t].cpu().numpy(),
-            }
-        )
-        return callback.on_step()
+        data.fill_columns()
 
     # -- the update ----------------------------------------------------------------------------------------------------
 
     def train(self) -> None:
         """Fit the policy to the rollout for `n_epochs`."""
         self.policy.set_training_mode(True)
-        self._update_learning_rate(self.policy.optimizer)
-        settings = self.loss_settings()
-        data = self.rollout_buffer.flat() if self.policy.core is None else self.rollout_buffer.sequences()
-        rows = len(data["columns"])  # samples, or games with whole sequences
-        rows_per_batch = self.batch_size if self.policy.core is None else max(1, self.batch_size // self.n_steps)
-        self._log: list[Tensor] = []
-        workers = self._workers or Workers(1)
-        try:
-            for _ in range(self.n_epochs):
-                order = torch.randperm(rows, generator=self.generators[-1], device=self.device)
-                epoch(self.policy, data, order, rows_per_batch, settings, workers, self._apply)
-                self._n_updates += 1
-        except _Moved:  # further than target_kl allows
-            self._n_updates += 1
-        self._log_update(settings)
+        rate = self.lr_schedule(self._current_progress_remaining)
+        self.learner.set_learning_rate(rate)
+        self.logger.record("train/learning_rate", rate)
+        self.learner.learn(self.rollout_buffer)
+        self._log_update()
         if self.policy.normalizer is not None:
-            self.policy.normalizer.update(each(lambda x: x.flatten(0, 1), self.rollout_buffer.obs))
+            self.policy.normalizer.update(self.rollout_buffer.obs.flatten(0, 1))
         self.boundary = None
 
-    def loss_settings(self) -> Settings:
-        """What the loss is made of at this point of training."""
-        left = self._current_progress_remaining
-        reach = None if self.clip_range_vf is None else self.clip_range_vf(left)  # type: ignore[operator]
-        return Settings(
-            self.clip_range(left),
-            reach,
-            self.ent_coef,
-            self.vf_coef,
-            self.normalize_advantage,
-            self.autocast,  # type: ignore[operator]
-        )
-
-    def _apply(self, gradients: Any, parts: Tensor) -> None:
-        """One step of the optimiser."""
-        self._log.append(parts)
-        if self.target_kl is not None and float(parts[PARTS.index("approx_kl")]) > 1.5 * self.target_kl:
-            raise _Moved
-        named = [(name, weight) for name, weight in self.policy.named_parameters() if weight.requires_grad]
-        for (_, weight), gradient in zip(named, gradients, strict=True):
-            weight.grad = gradient
-        norm = torch.nn.utils.clip_grad_norm_([weight for _, weight in named], self.max_grad_norm)
-        if self.device.type == "cpu":
-            loss = float(parts[PARTS.index("loss")])
-            grads = ((name, weight.grad) for name, weight in named)
-            check_gradients(grads, loss, float(norm), self.num_timesteps, self._n_updates)  # type: ignore[arg-type]
-        self.policy.optimizer.step()
-
-    def _log_update(self, settings: Settings) -> None:
+    def _log_update(self) -> None:
         """Stable-Baselines3's tags."""
-        data = self.rollout_buffer
-        for name, value in zip(PARTS, torch.stack(self._log).mean(0).tolist(), strict=True):
-            self.logger.record(f"train/{name}", value)
+        data, learner, record = self.rollout_buffer, self.learner, self.logger.record
+        for name, value in learner.means.items():
+            record(f"train/{name}", value)
         spread = (data.advantages + data.values).var()
-        self.logger.record(
-            "train/explained_variance", float(1 - data.advantages.var() / spread) if spread > 0 else float("nan")
-        )
+        record("train/explained_variance", float(1 - data.advantages.var() / spread) if spread > 0 else float("nan"))
         if hasattr(self.policy, "log_std"):
-            self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
-        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        self.logger.record("train/clip_range", float(settings.clip_range))
-        if settings.clip_range_vf is not None:
-            self.logger.record("train/clip_range_vf", float(settings.clip_range_vf))
+            record("train/std", float(self.policy.log_std.detach().exp().mean()))
+        record("train/n_updates", self._n_updates, exclude="tensorboard")
+        record("train/clip_range", float(learner.clip))
+        if self.clip_range_vf is not None:
+            record("train/clip_range_vf", float(learner.clip_vf))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _elapsed(self) -> float:
+    def elapsed(self) -> float:
         """Seconds of training so far, those before a resume included."""
-        return self.elapsed_before + (time.time_ns() - self.start_time) / 1e9
+        return self.elapsed_before + ((time.time_ns() - self.start_time) / 1e9 if self.start_time else 0.0)
 
     def _time_is_up(self) -> bool:
-        return self.time_limit is not None and self._elapsed() >= self.time_limit
+        return self.time_limit is not None and self.elapsed() >= self.time_limit
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         super()._update_current_progress_remaining(num_timesteps, total_timesteps)
         if self.time_limit is not None:
-            left = max(0.0, 1.0 - self._elapsed() / self.time_limit)
+            left = max(0.0, 1.0 - self.elapsed() / self.time_limit)
             self._current_progress_remaining = min(self._current_progress_remaining, left)
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
@@ -367,18 +301,19 @@ class PPO(StablePPO):
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
-    def save(self, path: Any, exclude: Any = None, include: Any = None) -> None:
-        """Write the agent into the folder `path`: `agent.json` and its weights."""
-        save_agent(self, Path(path))
+    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
+        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
+        save_agent(self, Path(path), keep, resumable)
 
     @classmethod
-    def load(cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, **kwargs: Any) -> PPO:  # type: ignore[override]
-        """Read an agent from the folder `path`; nothing in it is executed. Raises CheckpointError."""
-        return load_agent(Path(path), env=env, device=device)
+    def load(  # type: ignore[override]
+        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
+    ) -> PPO:
+        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
 
-
-class _Moved(Exception):
-    """The policy moved further than `target_kl` allows."""
+        Raises CheckpointError.
+        """
+        return load_agent(Path(path), env, device, resume)
 
 
 def choose_precision(precision: str) -> str:

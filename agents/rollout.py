@@ -24,6 +24,7 @@ class RolloutTensors(BaseBuffer):
         actions: int64 or, in `Box` spaces, float32; params: (T, N, P), what they were drawn from.
         masks: (T, N, P) bool, legal actions; None where all are.
         rewards, values, log_probs, advantages: (T, N) float32.
+        columns: (T, N, 4), log-probability, advantage, return (what the critic learns) and value, side by side.
         bootstrap: (T, N), V(final observation) where an episode was truncated, else 0.
         dones: (T, N) float32, 1 where an episode ended with the step. terminated, truncated: bool, how it did.
         episode_return, episode_length: of the episode that ended with the step.
@@ -54,13 +55,15 @@ class RolloutTensors(BaseBuffer):
         self.masks = (
             None if world.mask is None else torch.zeros((steps, games, head.size), dtype=torch.bool, device=device)
         )
-        names = ("rewards", "values", "log_probs", "advantages", "bootstrap", "dones", "episode_return")
-        for name in names:
-            setattr(self, name, torch.zeros((steps, games), device=device))
+        self.rewards, self.values, self.log_probs, self.advantages = (
+            torch.zeros((steps, games), device=device) for _ in range(4)
+        )
+        self.bootstrap, self.dones, self.episode_return = (torch.zeros((steps, games), device=device) for _ in range(3))
         self.terminated, self.truncated = (
             torch.zeros((steps, games), dtype=torch.bool, device=device) for _ in range(2)
         )
         self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
+        self.columns = torch.zeros((steps, games, 4), device=device)
         self.last_values = torch.zeros(games, device=device)
         self.memory = None if policy.core is None else policy.core.initial_state(games, device)
         self.allocated = True
@@ -80,29 +83,34 @@ class RolloutTensors(BaseBuffer):
         twin.allocated = True
         return twin
 
-    def flat(self) -> dict[str, Any]:
-        """All steps in one row, (T * N, ...), with the critic's targets. The numbers of each step lie side by side in
-        "columns" (T * N, 4): log-probability, advantage, return, value; gathering them costs one call."""
-        columns = (self.log_probs, self.advantages, self.advantages + self.values, self.values)
-        data = {"obs": each(lambda x: x.flatten(0, 1), self.obs), "actions": self.actions.flatten(0, 1)}
-        if self.masks is not None:
-            data["masks"] = self.masks.flatten(0, 1)
-        return {**data, "columns": torch.stack(columns, -1).flatten(0, 1)}
+    def fill_columns(self) -> None:
+        """Put what a minibatch needs to know of each step side by side, so that gathering it costs one call."""
+        self.columns[..., 0], self.columns[..., 1] = self.log_probs, self.advantages
+        torch.add(self.advantages, self.values, out=self.columns[..., 2])
+        self.columns[..., 3] = self.values
+
+    def samples(self) -> dict[str, Any]:
+        """All steps in one row, (T * N, ...), without a copy."""
+        named = {"obs": self.obs, "actions": self.actions, "columns": self.columns, "masks": self.masks}
+        return {name: each(lambda x: x.flatten(0, 1), value) for name, value in named.items() if value is not None}
 
     def sequences(self) -> dict[str, Any]:
-        """For policies with memory: whole sequences, games first, (N, T, ...), so that rows can be drawn like samples."""
-        columns = (self.log_probs, self.advantages, self.advantages + self.values, self.values)
-        starts = torch.cat(
-            [torch.zeros_like(self.dones[:1]), self.dones[:-1]]
-        )  # a start follows an end; memory[0] is reset
-        data = {"obs": each(lambda x: x.transpose(0, 1), self.obs), "actions": self.actions.transpose(0, 1)}
-        if self.masks is not None:
-            data["masks"] = self.masks.transpose(0, 1)
-        return {**data, "columns": torch.stack(columns, -1).transpose(0, 1), "starts": starts.T, "memory": self.memory}
+        """For policies with memory: whole sequences, games first, (N, T, ...), so that rows are drawn like samples."""
+        starts = self.dones.roll(1, 0)  # a start follows an end
+        starts[0] = 0.0  # and `memory` is of the games as they are
+        named = {
+            "obs": self.obs,
+            "actions": self.actions,
+            "columns": self.columns,
+            "masks": self.masks,
+            "starts": starts,
+        }
+        data = {name: each(lambda x: x.transpose(0, 1), value) for name, value in named.items() if value is not None}
+        return {**data, "memory": self.memory}
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
-        """Stable-Baselines3's sampling of one batch; `flat` is what Ludus uses."""
-        return {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in self.flat().items()}
+        """Stable-Baselines3's sampling of one batch; `samples` is what Ludus uses."""
+        return {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in self.samples().items()}
 
 
 @torch.no_grad()
@@ -123,27 +131,36 @@ def collect(
     head, steps = policy.head, data.buffer_size
     noise = head.noise((steps, world.num_envs), generator)
     if memory is not None:
-        data.memory.copy_(memory)
-    for t in range(steps):
-        obs = _keep(data.obs, t, world.obs)
-        if data.masks is not None:
-            data.masks[t] = world.mask
-        with autocast():
-            params, data.values[t], after = think(policy, obs, memory, world.mask)
-        data.params[t] = params
-        data.actions[t] = head.sample(params, noise[t])
-        world.step(data.actions[t])
-        _note(data, t, world)
-        if world.can_truncate:
-            _bootstrap(data, t, world, policy, after, autocast)
-        if memory is not None:  # games that begin anew remember nothing
-            memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
-        if on_step is not None and not on_step(t):
-            return False
-    data.log_probs.copy_(head.log_prob(data.params, data.actions))
+        data.memory.copy_(memory)  # type: ignore[union-attr]
     with autocast():
+        for t in range(steps):
+            _step(world, policy, data, t, noise[t], memory)
+            if on_step is not None and not on_step(t):
+                return False
         data.last_values.copy_(think(policy, world.obs, memory)[1])
+    data.log_probs.copy_(head.log_prob(data.params, data.actions))
     return True
+
+
+def _step(
+    world: World, policy: ActorCritic, data: RolloutTensors, t: int, noise: Tensor, memory: Tensor | None
+) -> None:
+    """Decide and play step t in every game."""
+    obs = _keep(data.obs, t, world.obs)
+    if data.masks is not None:
+        data.masks[t] = world.mask
+    data.params[t], data.values[t], after = think(policy, obs, memory, world.mask)
+    data.actions[t] = policy.head.sample(data.params[t], noise)
+    world.step(data.actions[t])
+    data.rewards[t] = world.reward
+    data.terminated[t], data.truncated[t] = world.terminated, world.truncated
+    torch.logical_or(world.terminated, world.truncated, out=data.dones[t])
+    data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
+    if world.can_truncate:
+        _bootstrap(data, t, world, policy, after)
+    if memory is not None:  # games that begin anew remember nothing
+        assert after is not None
+        memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
 
 
 def _keep(target: Any, t: int, obs: Any) -> Any:
@@ -153,29 +170,17 @@ def _keep(target: Any, t: int, obs: Any) -> Any:
     return target[t].copy_(obs)
 
 
-def _note(data: RolloutTensors, t: int, world: World) -> None:
-    """Keep what step t brought."""
-    data.rewards[t] = world.reward
-    data.terminated[t], data.truncated[t] = world.terminated, world.truncated
-    torch.logical_or(world.terminated, world.truncated, out=data.dones[t])
-    data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
-
-
-def _bootstrap(
-    data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None, autocast: Autocast
-) -> None:
+def _bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None) -> None:
     """An episode that was cut off goes on in theory: note the value of where it would have gone on from.
 
     On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.
     """
     if data.device.type != "cpu":
-        with autocast():
-            values = think(policy, world.final_obs, memory)[1]
+        values = think(policy, world.final_obs, memory)[1]
         data.bootstrap[t] = torch.where(world.truncated, values, 0.0)
         return
     data.bootstrap[t] = 0.0
     cut = world.truncated.nonzero().squeeze(-1)
     if len(cut):
-        with autocast():
-            values = think(policy, each(lambda x: x[cut], world.final_obs), None if memory is None else memory[cut])[1]
+        values = think(policy, each(lambda x: x[cut], world.final_obs), None if memory is None else memory[cut])[1]
         data.bootstrap[t, cut] = values

@@ -66,6 +66,7 @@ class VecEnvWorld(World):
 
     def __init__(self, env: VecEnv, device: torch.device, obs: Any) -> None:
         self.env, self.device, self.num_envs = env, device, env.num_envs
+        self._masks = env.has_attr("action_masks")  # sb3-contrib's convention
         self.observe(obs)
         self.final_obs = each(torch.clone, self.obs)
         self.reward, self.episode_return = (torch.zeros(self.num_envs, device=device) for _ in range(2))
@@ -76,13 +77,14 @@ class VecEnvWorld(World):
         self.infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         self.rewards = np.zeros(self.num_envs, np.float32)
         self.dones = np.zeros(self.num_envs, np.bool_)
-        self._masks = env.has_attr("action_masks")  # sb3-contrib's convention
-        self._look_up_masks()
 
     def observe(self, obs: Any) -> None:
-        """Take observations (N, ...) from the environments."""
+        """Take observations (N, ...) from the environments, and which actions are legal then."""
         self.raw_obs = obs
         self.obs = each(lambda x: torch.as_tensor(np.asarray(x), device=self.device), obs)
+        if self._masks:
+            rows = np.stack([np.ravel(row) for row in self.env.env_method("action_masks")])
+            self.mask = torch.as_tensor(rows, device=self.device).bool()
 
     def step(self, actions: Tensor) -> None:
         chosen = actions.cpu().numpy()
@@ -96,7 +98,6 @@ class VecEnvWorld(World):
         self.terminated.copy_(torch.from_numpy(self.dones & ~cut))
         for k in np.flatnonzero(self.dones):
             self._end(int(k), self.infos[k])
-        self._look_up_masks()
 
     def _end(self, k: int, info: dict[str, Any]) -> None:
         """Keep what the information of an episode's last step tells."""
@@ -106,11 +107,6 @@ class VecEnvWorld(World):
                 self.final_obs[name][k] = torch.as_tensor(np.asarray(value), device=self.device)
         elif last is not None:
             self.final_obs[k] = torch.as_tensor(np.asarray(last), device=self.device)
-
-    def _look_up_masks(self) -> None:
-        if self._masks:
-            rows = np.stack([np.ravel(row) for row in self.env.env_method("action_masks")])
-            self.mask = torch.as_tensor(rows, device=self.device).bool()
 
 
 def _turned(obs: Tensor, channels_first: bool) -> Tensor:

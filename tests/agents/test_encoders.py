@@ -84,7 +84,7 @@ def test_published_architectures():
     assert count(ImpalaCnn(image(3, 84, 84))) == convolutions(*blocks, kernel=3) + (11 * 11 * 32 * 256 + 256)
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_policies_begin_orthogonal(name):
     """Gain sqrt 2 in the encoder, 0.01 and 1 in the heads, no bias (Huang et al. 2022, "The 37 details of PPO")."""
     policy = POLICIES[name](planes(36, 36, 2), spaces.Discrete(3), lambda _: 1e-3)

@@ -156,7 +156,7 @@ def test_time_limit_ends_training():
 
 def test_time_limit_anneals_where_the_clock_is_ahead(monkeypatch):
     agent = catch_agent(time_limit=100.0)
-    monkeypatch.setattr(agent, "_elapsed", lambda: 75.0)
+    monkeypatch.setattr(agent, "elapsed", lambda: 75.0)
     agent._update_current_progress_remaining(10, 100)
     assert agent._current_progress_remaining == pytest.approx(0.25)
     agent._update_current_progress_remaining(90, 100)

@@ -1,0 +1,112 @@
+"""One update of PPO, from a rollout to new weights; on a GPU as a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .graphs import Graphed
+from .guard import check_gradients, check_update
+from .rollout import RolloutTensors
+from .update import PARTS, Settings, epoch
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from .ppo import PPO
+
+KL, LOSS = PARTS.index("approx_kl"), PARTS.index("loss")
+
+
+class Learner:
+    """The optimiser's side of an agent. What changes from update to update lies in tensors that stay where they are.
+
+    Attributes:
+        sums: what the parts of the loss, in the order of `PARTS`, came to in the last update's minibatches.
+        batches: how many those were.
+    """
+
+    def __init__(self, agent: PPO) -> None:
+        self.agent, self.device, self.on_gpu = agent, agent.device, agent.device.type != "cpu"
+        self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
+        self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), 0
+        self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        self._pass: Any = self._one_pass
+        if self.on_gpu:
+            for group in agent.policy.optimizer.param_groups:  # a graph reads the learning rate from memory
+                group["lr"], group["capturable"] = torch.tensor(float(group["lr"]), device=self.device), True
+            if agent.target_kl is None:  # which looks at a number after each minibatch
+                self._pass = Graphed(self._one_pass)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The parts of the loss, on average over the last update; waits for the device."""
+        return dict(zip(PARTS, (self.sums / max(self.batches, 1)).tolist(), strict=True))
+
+    def learn(self, rollout: RolloutTensors) -> None:
+        """Pass over the rollout `n_epochs` times, or until the policy moved too far; raises NotFinite."""
+        agent = self.agent
+        self._settings = self._present_settings()
+        self._data = rollout.samples() if agent.policy.core is None else rollout.sequences()
+        rows = len(self._data["columns"])  # samples, or games with whole sequences
+        if len(self.order) != rows:
+            self.order = torch.zeros(rows, dtype=torch.int64, device=self.device)
+        self.sums.zero_()
+        self.batches = 0
+        try:
+            for _ in range(agent.n_epochs):
+                torch.randperm(rows, generator=agent.generators[-1], out=self.order)
+                self._pass()
+                agent._n_updates += 1
+        except _Moved:
+            agent._n_updates += 1
+        self.batches = self.batches or agent.n_epochs  # a replayed graph does not count
+        if self.on_gpu:
+            check_update(self.means["loss"], agent.policy, agent.num_timesteps, agent._n_updates)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """For the next update; in place, where it is a tensor."""
+        for group in self.agent.policy.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _present_settings(self) -> Settings:
+        """What the loss is made of at this point of training."""
+        agent: Any = self.agent
+        left = agent._current_progress_remaining
+        clip, clip_vf = agent.clip_range(left), None if agent.clip_range_vf is None else agent.clip_range_vf(left)
+        self.clip.fill_(clip)
+        if clip_vf is not None:
+            self.clip_vf.fill_(clip_vf)
+        if self.on_gpu:  # where graphs read them
+            clip, clip_vf = self.clip, None if clip_vf is None else self.clip_vf
+        return Settings(clip, clip_vf, agent.ent_coef, agent.vf_coef, agent.normalize_advantage, agent.autocast)
+
+    def _one_pass(self) -> None:
+        """Over all of the data, in the order drawn."""
+        agent = self.agent
+        size = agent.batch_size if agent.policy.core is None else max(1, agent.batch_size // agent.n_steps)
+        workers = agent.workers or Workers(1)
+        epoch(agent.policy, self._data, self.order, size, self._settings, workers, self._apply)
+
+    def _apply(self, gradients: Any, parts: Tensor) -> None:
+        """One step of the optimiser."""
+        agent = self.agent
+        self.sums += parts
+        self.batches += 1
+        if agent.target_kl is not None and float(parts[KL]) > 1.5 * agent.target_kl:
+            raise _Moved
+        named = [(name, weight) for name, weight in agent.policy.named_parameters() if weight.requires_grad]
+        for (_, weight), gradient in zip(named, gradients, strict=True):
+            weight.grad = gradient
+        norm = torch.nn.utils.clip_grad_norm_([weight for _, weight in named], agent.max_grad_norm)
+        if not self.on_gpu:
+            check_gradients(named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
+        agent.policy.optimizer.step()
+
+
+class _Moved(Exception):
+    """The policy moved further than `target_kl` allows."""
