@@ -1,251 +1,251 @@
-"""An agent on disk: a folder with `agent.json` (what it is) and a safetensors file (its weights).
+"""An agent on disk: a folder with descriptions in JSON and numbers in safetensors files.
+
+    agent.json                      the newest description: what the agent is, and the files that it names
+    agent-<timesteps>.json          older ones
+    weights-<digest>.safetensors    what playing needs
+    training-<digest>.safetensors   what going on with the training needs beyond that; see `resume`
 
 Loading parses JSON and copies numbers. It never unpickles, evaluates or imports what a file names, so a file from a stranger
-can be wrong but cannot run code. Saving writes new weights under a new name and then replaces `agent.json`, which names
-them and holds their SHA-256: whenever the power goes, the folder holds one whole agent, the old or the new.
+can be wrong but cannot run code. Saving writes numbers under new names and then replaces `agent.json`, which holds their
+SHA-256; what no description names any more goes last. Whenever the power goes, the folder holds whole agents.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from ..envs import LudusError, find_game
-from ..envs.options import Options
+from . import description
+from .description import Description, describe, environment_facts, make_environment
+from .files import CheckpointError, read_json, read_tensors, short, sync_folder, to_json, write_whole
+from .networks import POLICIES
+from .resume import capture, expected_tensors, restore, training_tensors
 
 if TYPE_CHECKING:
     from .ppo import PPO
 
-FORMAT = 1
-MAX_JSON = 1_000_000  # bytes; a description is a few thousand
-MAX_WEIGHTS = 4_000_000_000
-SETTINGS = (
-    "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "normalize_advantage", "ent_coef", "vf_coef",
-    "max_grad_norm", "target_kl", "seed",
-)  # fmt: skip
+__all__ = ["CheckpointError", "environment_facts", "load_agent", "make_environment", "read_description", "save_agent"]
+
+FORMAT = 2
+NEWEST = "agent.json"
+OLDER = re.compile(r"agent-(\d{1,20})\.json")
+NUMBERS = re.compile(r"(?:weights|training)-[0-9a-f]{16}\.safetensors")
+TEMPORARY = re.compile(r"\.(?:agent|weights|training|train)[\w-]*\.\w+\.\d+\.tmp")
 
 
-class CheckpointError(LudusError, ValueError):
-    """A folder does not hold a readable agent."""
+# -- saving ------------------------------------------------------------------------------------------------------------
 
 
-def save_agent(agent: PPO, folder: Path) -> None:
-    """Write `agent` into `folder`, made if need be, replacing the agent that was there."""
+def save_agent(agent: PPO, folder: Path, keep: int = 1, resumable: bool = True) -> None:
+    """Write `agent` into `folder`, made if need be; raises CheckpointError, and then all is as it was.
+
+    Args:
+        keep: how many checkpoints to keep, this one included.
+        resumable: also what going on with the training needs, about twice the weights and the games' state. Within a
+            rollout, what is written is the moment where it began.
+    """
+    from importlib.metadata import version
+
     from safetensors.torch import save
 
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in named_weights(agent).items()}
-    content = save(weights)
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"weights-{digest[:16]}.safetensors"
+    start = agent.boundary or capture(agent)
+    contents = {"weights": save({name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()})}
+    if resumable:
+        contents["training"] = save(training_tensors(agent, start))
+    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus"), "algorithm": "ppo"}
+    facts |= describe(agent, start["progress"])
+    for part, content in contents.items():
+        digest = hashlib.sha256(content).hexdigest()
+        facts[part] = {"file": f"{part}-{digest[:16]}.safetensors", "sha256": digest}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / name, content)
-        _write(folder / "agent.json", json.dumps(describe(agent, name, digest), indent=2).encode())
-        for other in folder.glob("weights-*.safetensors"):
-            if other.name != name:
-                other.unlink()
+        try:
+            for part, content in contents.items():
+                write_whole(folder / facts[part]["file"], content)
+            sync_folder(folder)
+            if keep > 1:
+                keep_older(folder, facts["timesteps"])
+            write_whole(folder / NEWEST, to_json(facts))
+            sync_folder(folder)
+            drop_older(folder, facts["timesteps"], keep - 1)
+        finally:
+            drop_unnamed(folder)
     except OSError as error:
         raise CheckpointError(f"cannot save the agent in {folder}: {error.strerror or error}") from error
 
 
-def describe(agent: PPO, weights: str, digest: str) -> dict[str, Any]:
-    """What `agent.json` holds."""
-    from importlib.metadata import version
-
-    return {
-        "format": FORMAT,
-        "ludus": version("ludus"),
-        "algorithm": "ppo",
-        "environment": agent.environment,
-        "policy": agent.policy_name,
-        "policy_kwargs": agent.policy_kwargs,
-        "settings": {name: getattr(agent, name) for name in SETTINGS},
-        "learning_rate": agent.lr_schedule(1.0),
-        "clip_range": agent.clip_range(1.0),  # type: ignore[operator]
-        "timesteps": agent.num_timesteps,
-        "weights": weights,
-        "sha256": digest,
-    }
+def keep_older(folder: Path, timesteps: int) -> None:
+    """Give the newest description, if it is of fewer timesteps, a second name."""
+    with suppress(CheckpointError):
+        facts = read_description(folder / NEWEST)
+        if isinstance(facts.get("timesteps"), int) and 0 <= facts["timesteps"] < timesteps:
+            write_whole(folder / f"agent-{facts['timesteps']}.json", to_json(facts))
 
 
-def load_agent(folder: Path | str, env: Any = None, device: Any = "auto") -> PPO:
-    """Read the agent in `folder`; raises CheckpointError with one line if it is not a whole agent of this format.
-
-    Args:
-        folder: what `save` or `ludus train` wrote.
-        env: an environment to go on training in; None makes one game of the kind the agent was trained on.
-        device: "cpu", "cuda" or "auto".
-    """
-    from .ppo import PPO
-
-    folder = Path(folder)
-    facts = read_description(folder)
-    weights = _read_weights(folder, facts)
-    try:
-        settings = {name: facts["settings"][name] for name in SETTINGS}
-        batch_size = settings["batch_size"]
-        if env is None:  # one game, to look at: a rollout is smaller than the minibatches of training
-            env = make_environment(facts["environment"])
-            settings["batch_size"] = settings["n_steps"]
-        agent = PPO(
-            facts["policy"],
-            env,
-            learning_rate=float(facts["learning_rate"]),
-            clip_range=float(facts["clip_range"]),
-            policy_kwargs=dict(facts["policy_kwargs"]),
-            device=device,
-            **settings,
-        )
-        agent.batch_size = batch_size
-        agent.num_timesteps = int(facts["timesteps"])
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise CheckpointError(f"{folder / 'agent.json'} does not describe an agent: {_short(error)}") from error
-    _copy_weights(agent, weights, folder)
-    return agent
+def drop_older(folder: Path, timesteps: int, keep: int) -> None:
+    """Remove older descriptions but for the last `keep` of fewer timesteps."""
+    found = {int(match[1]): path for path in folder.iterdir() if (match := OLDER.fullmatch(path.name))}
+    past = sorted(steps for steps in found if steps < timesteps)
+    for steps in set(found) - set(past[len(past) - keep :] if keep > 0 else ()):
+        found[steps].unlink()
 
 
-def read_description(folder: Path) -> dict[str, Any]:
-    """The content of `agent.json`, checked as far as it can be without the weights."""
-    path = folder / "agent.json"
-    if not folder.exists():
-        raise CheckpointError(f"there is no folder {folder}: give the folder that `ludus train` wrote")
-    if not path.is_file():
-        raise CheckpointError(f"{folder} has no agent.json: give the folder that `ludus train` wrote")
-    if path.stat().st_size > MAX_JSON:
-        raise CheckpointError(f"{path} is {path.stat().st_size} bytes, far too long for an agent's description")
-    try:
-        facts = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise CheckpointError(f"{path} is not JSON: {_short(error)}") from error
-    if not isinstance(facts, dict) or "format" not in facts:
-        raise CheckpointError(f"{path} is not an agent's description: it has no format number")
-    if facts["format"] != FORMAT:
-        raise CheckpointError(f"{path} has format {facts['format']!r}, this Ludus reads {FORMAT}: update Ludus")
-    if facts.get("algorithm") != "ppo":
-        raise CheckpointError(f"{path} is an agent of algorithm {facts.get('algorithm')!r}; this loads 'ppo'")
-    missing = [
-        name
-        for name in ("environment", "policy", "policy_kwargs", "settings", "weights", "sha256")
-        if name not in facts
-    ]
-    if missing:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}")
-    return facts
+def drop_unnamed(folder: Path) -> None:
+    """Remove files of numbers that no description names, and what a killed process left half written."""
+    with suppress(OSError, CheckpointError):
+        paths = list(folder.iterdir())
+        descriptions = [path for path in paths if path.name == NEWEST or OLDER.fullmatch(path.name)]
+        named = {name for path in descriptions for name in NUMBERS.findall(path.read_bytes().decode(errors="replace"))}
+        for path in paths:
+            if (NUMBERS.fullmatch(path.name) and path.name not in named) or TEMPORARY.fullmatch(path.name):
+                path.unlink()
 
 
-def make_environment(facts: Mapping[str, Any], num_envs: int = 1, seed: int | None = None, **changes: Any) -> Any:
-    """An SB3 `VecEnv` of the kind that `agent.environment` describes; `changes` replace a game's options."""
-    from ..envs.sb3 import LudusVecEnv
-
-    if "game" in facts:
-        game = find_game(facts["game"])
-        if facts.get("version") != game.version:
-            raise CheckpointError(
-                f"the agent plays {game.name} version {facts.get('version')}, here it is {game.version}"
-            )
-        options = dict(facts.get("options", {}))
-        if isinstance(options.get("levels"), dict):
-            options["levels"] = range(*options["levels"]["range"])
-        return LudusVecEnv(game, num_envs=num_envs, seed=seed, **{**options, **changes})
-    name = facts.get("gymnasium")
-    if not (isinstance(name, str) and re.fullmatch(r"[\w./-]+", name)):
-        raise CheckpointError("the agent's environment is neither a Ludus game nor a Gymnasium id: pass env=")
-    import gymnasium
-    from stable_baselines3.common.env_util import make_vec_env
-
-    if name not in gymnasium.registry:
-        raise CheckpointError(
-            f"the agent plays {name}, which is not registered here: import the package that has it, pass env="
-        )
-    return make_vec_env(name, n_envs=num_envs, seed=seed)
-
-
-def environment_facts(env: Any) -> dict[str, Any]:
-    """What `make_environment` needs to know of an SB3 `VecEnv`."""
-    from .ppo import simulator_of
-
-    sim, _ = simulator_of(env)
-    if sim is not None:
-        return {"game": sim.game.name, "version": sim.game.version, "options": option_facts(sim.options)}
-    spec = env.unwrapped.get_attr("spec")[0] if hasattr(env, "unwrapped") else None
-    return {"gymnasium": spec.id} if spec is not None else {}
-
-
-def option_facts(options: Options) -> dict[str, Any]:
-    """Options as JSON, defaults left out."""
-    default = Options()
-    facts = {name: value for name, value in vars(options).items() if value != getattr(default, name)}
-    if isinstance(facts.get("levels"), range):
-        levels = facts["levels"]
-        facts["levels"] = {"range": [levels.start, levels.stop, levels.step]}
-    return facts
-
-
-def named_weights(agent: PPO) -> dict[str, torch.Tensor]:
+def named_weights(agent: PPO) -> dict[str, Tensor]:
     """The policy's parameters and buffers, each once: an encoder shared by actor and critic has several names."""
     return {**dict(agent.policy.named_parameters()), **dict(agent.policy.named_buffers())}
 
 
-def _read_weights(folder: Path, facts: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+# -- loading -----------------------------------------------------------------------------------------------------------
 
-    name = facts["weights"]
-    if not (isinstance(name, str) and re.fullmatch(r"weights-[0-9a-f]+\.safetensors", name)):
-        raise CheckpointError(
-            f"{folder / 'agent.json'} names a weights file {name!r}, expected weights-....safetensors"
-        )
-    path = folder / name
+
+def load_agent(path: Path | str, env: Any = None, device: Any = "auto", resume: bool = False) -> PPO:
+    """Read an agent; raises CheckpointError with one line if there is no whole agent of this format.
+
+    Args:
+        path: the folder that `save` or `ludus train` wrote, or one of the descriptions in it, `agent-<timesteps>.json`.
+        env: to go on training in. In as many games of the same kind as before, training goes on exactly; in others,
+            from the weights alone. None makes one game to play in or, with `resume`, as many as there were.
+        device: "cpu", "cuda" or "auto".
+        resume: go on exactly; raises CheckpointError where that cannot be.
+    """
+    source = Path(path)
+    if source.is_dir() or source.suffix != ".json":
+        source = source / NEWEST
+    facts = read_description(source)
     try:
-        if path.stat().st_size > MAX_WEIGHTS:
-            raise CheckpointError(f"{path} is larger than {MAX_WEIGHTS} bytes")
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise CheckpointError(f"{path} is damaged or of another agent: its SHA-256 is not the one in agent.json")
-    try:
-        return load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {_short(error)}") from error
-
-
-def _copy_weights(agent: PPO, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
-    """Put the numbers in, after all of them were checked."""
-    here = named_weights(agent)
-    if set(weights) != set(here):
-        odd = sorted(set(weights) ^ set(here))[0]
-        raise CheckpointError(f"the weights in {folder} are of another network: {odd} is only in one of them")
-    for name, tensor in weights.items():
-        if tensor.shape != here[name].shape or tensor.dtype != here[name].dtype:
-            raise CheckpointError(
-                f"the weights in {folder} are of another network: {name} is {tuple(tensor.shape)} of {tensor.dtype}, "
-                f"expected {tuple(here[name].shape)} of {here[name].dtype}"
-            )
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"the weights in {folder} are broken: {name} has numbers that are not finite")
+        about = description.read(facts)
+        env = _environment(about, facts, source, env, str(device), resume)
+        weights = _read_numbers(facts, "weights", source, _shapes(about, env))
+        agent = _make_agent(about, env, device)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever a stranger's file may bring about
+        raise CheckpointError(f"{source} does not describe an agent: {short(error)}") from error
     with torch.no_grad():
-        for name, tensor in weights.items():
-            here[name].copy_(tensor)
+        for name, tensor in named_weights(agent).items():
+            tensor.copy_(weights[name])
+    agent.num_timesteps = about.timesteps
+    if resume or ("training" in facts and agent.n_envs == about.num_envs and agent.environment == about.environment):
+        _go_on(agent, about, facts, source)
+    return agent
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write under another name, push to disk, rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def read_description(path: Path) -> dict[str, Any]:
+    """The content of an `agent.json`, a format known here; its facts are not checked yet."""
+    if not path.parent.exists():
+        raise CheckpointError(f"there is no folder {path.parent}: give the folder that `ludus train` wrote")
+    if not path.exists():
+        raise CheckpointError(f"{path.parent} has no {path.name}: give the folder that `ludus train` wrote")
+    facts = read_json(path)
+    if "format" not in facts:
+        raise CheckpointError(f"{path} is not an agent's description: it has no format number")
+    if facts["format"] != FORMAT:
+        number = facts["format"]
+        advice = "train the agent again, or play it with Ludus 0.1" if number == 1 else "update Ludus"
+        raise CheckpointError(f"{path} has format {short(number)}, this Ludus reads {FORMAT}: {advice}")
+    if facts.get("algorithm") != "ppo":
+        raise CheckpointError(f"{path} is an agent of algorithm {short(repr(facts.get('algorithm')))}, not 'ppo'")
+    return facts
 
 
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
+def _environment(
+    about: Description, facts: Mapping[str, Any], source: Path, env: Any, device: str, resume: bool
+) -> Any:
+    """A wrapped `VecEnv`: the one given, or games made as the description says."""
+    from stable_baselines3.common.utils import get_device
+
+    from .ppo import PPO
+
+    if env is None and resume:
+        _check_room(about, _numbers_path(facts, "training", source))
+        seed = about.settings["seed"]  # of Gymnasium's environments, which begin anew: not as at first
+        seed = None if seed is None else (seed + about.timesteps) % 2**32
+        env = make_environment(about.environment, about.num_envs, seed, get_device(device).type)
+    elif env is None:
+        env = make_environment(about.environment)
+    return PPO._wrap_env(env, verbose=0)
+
+
+def _check_room(about: Description, training: Path) -> None:
+    """A file with the state of many games must be large; so a short one cannot have us make them."""
+    if "game" not in about.environment:
+        if about.num_envs > 10_000:
+            raise CheckpointError(f"{about.num_envs} environments are too many: expected at most 10000")
+        return
+    one = make_environment(about.environment).simulator
+    with suppress(OSError):
+        if training.stat().st_size < about.num_envs * one.obs.nbytes:
+            raise CheckpointError(f"{training} is too short for {about.num_envs} games")
+
+
+def _shapes(about: Description, env: Any) -> dict[str, Tensor]:
+    """The weights that the description's network has, without their memory."""
+    kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}, "ortho_init": False}
+    with _NoMemory(), torch.device("meta"):
+        policy = POLICIES[about.policy](env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
+    return {**dict(policy.named_parameters()), **dict(policy.named_buffers())}
+
+
+class _NoMemory(TorchFunctionMode):
+    """Keeps tensors on the meta device when a network asks for another."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func is torch.Tensor.to else func(*args, **(kwargs or {}))
+
+
+def _numbers_path(facts: Mapping[str, Any], part: str, source: Path) -> Path:
+    """The file of weights or of the training's state that a description names."""
+    if part not in facts:
+        raise CheckpointError(f"{source} has no {part} file: the agent was saved to be played, not to be trained on")
+    name = facts[part].get("file") if isinstance(facts[part], dict) else None
+    if not (isinstance(name, str) and NUMBERS.fullmatch(name) and name.startswith(part)):
+        raise CheckpointError(f"{source} names a {part} file {short(repr(name))}, expected {part}-....safetensors")
+    return source.parent / name
+
+
+def _read_numbers(
+    facts: Mapping[str, Any], part: str, source: Path, expected: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    path = _numbers_path(facts, part, source)
+    return read_tensors(path, facts[part].get("sha256"), expected)
+
+
+def _make_agent(about: Description, env: Any, device: Any) -> PPO:
+    from .ppo import PPO
+
+    settings = dict(about.settings)
+    if env.num_envs != about.num_envs:  # a rollout may be smaller than the minibatches of training
+        settings |= {"batch_size": settings["n_steps"] * env.num_envs, "normalize_advantage": False}
+    agent = PPO(about.policy, env, policy_kwargs=about.policy_kwargs, device=device, **settings)
+    for name in ("batch_size", "normalize_advantage"):
+        setattr(agent, name, about.settings[name])
+    return agent
+
+
+def _go_on(agent: PPO, about: Description, facts: Mapping[str, Any], source: Path) -> None:
+    """Put the state of the training back."""
+    if agent.n_envs != about.num_envs or agent.environment != about.environment:
+        raise CheckpointError(
+            f"{source} was trained in {about.num_envs} of {short(about.environment)}, which this env is not"
+        )
+    tensors = _read_numbers(facts, "training", source, expected_tensors(agent, about))
+    restore(agent, about, tensors)

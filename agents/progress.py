@@ -69,11 +69,15 @@ class ProgressCallback(BaseCallback):
         """How much of the training is done, by steps or by the clock, whichever is ahead."""
         done = self.num_timesteps / max(self.model._total_timesteps, 1)
         limit = getattr(self.model, "time_limit", None)
-        return min(1.0, max(done, (time.monotonic() - self.started) / limit if limit else 0.0))
+        return min(1.0, max(done, self._seconds() / limit if limit else 0.0))
+
+    def _seconds(self) -> float:
+        """Of training so far, those of earlier processes included."""
+        return getattr(self.model, "elapsed_before", 0.0) + time.monotonic() - self.started
 
     def _facts(self) -> dict[str, Any]:
         seconds = time.monotonic() - self.started
-        done = self._fraction()
+        done, in_all = self._fraction(), self._seconds()
         episodes = [episode["r"] for episode in self.model.ep_info_buffer or ()]
         steps = self.num_timesteps - self.model._num_timesteps_at_start
         return {
@@ -81,7 +85,7 @@ class ProgressCallback(BaseCallback):
             "mean": f"{sum(episodes) / len(episodes):.2f}" if episodes else "-",
             "steps": quantity(self.num_timesteps),
             "rate": quantity(steps / seconds) if seconds > 1 else "-",
-            "left": clock(seconds / done - seconds) if done > 0.01 else "-",
+            "left": clock(in_all / done - in_all) if done > 0.01 else "-",
         }
 
 

@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stable_baselines3.common.callbacks import BaseCallback
 
 
-class SaveCallback(BaseCallback):
-    """Save the agent every `interval` seconds, between two updates, and end training soon after `stop` is called."""
+class Stopped(BaseException):
+    """Training is to end now; not an Exception, so that nothing between holds it back."""
 
-    def __init__(self, folder: Path, interval: float) -> None:
+
+class SaveCallback(BaseCallback):
+    """Save the agent every `interval` seconds, where a rollout begins; see `stopped_by_signals` for the rest.
+
+    Args:
+        folder: where to.
+        interval: seconds from one checkpoint to the next.
+        keep: how many checkpoints to keep.
+        resumed: whether the checkpoints in the folder are this training's own; others go with the first save.
+    """
+
+    def __init__(self, folder: Path, interval: float, keep: int = 1, resumed: bool = False) -> None:
         super().__init__()
-        self.folder, self.interval = folder, interval
-        self.stopped = False
+        self.folder, self.interval, self.keep = folder, interval, keep
+        self.stopped = self.breakable = False
+        self.own = resumed
         self.last = time.monotonic()
 
     def stop(self) -> None:
-        """Ask training to end after the current step; safe to call from a signal handler."""
+        """End training; safe to call from a signal handler.
+
+        Where other callbacks may take long, such as an evaluation, they are broken off: a rollout is not lost by that,
+        since training goes on from where it began. An update is finished first.
+        """
         self.stopped = True
+        if self.breakable:
+            self.breakable = False
+            raise Stopped
+
+    def save(self) -> None:
+        """Save the agent now."""
+        self.breakable = False
+        self.model.save(self.folder, keep=self.keep if self.own else 1)  # type: ignore[call-arg]
+        self.last, self.own = time.monotonic(), True
 
     def _on_rollout_start(self) -> None:
+        if self.stopped:
+            raise Stopped
         if time.monotonic() - self.last > self.interval:
-            self.model.save(str(self.folder))
-            self.last = time.monotonic()
+            self.save()
 
     def _on_step(self) -> bool:
-        return not self.stopped
+        self.breakable = getattr(self.model, "boundary", None) is not None
+        return not (self.stopped and self.breakable)
+
+    def _on_rollout_end(self) -> None:
+        self.breakable = False
+
+
+@contextmanager
+def stopped_by_signals(saver: SaveCallback) -> Iterator[None]:
+    """Within, Ctrl-C and SIGTERM end `learn` by raising `Stopped` or returning, so that `saver.save()` can follow.
+
+    At most an update is waited for; on a GPU, a rollout and its callbacks as well. A save is never broken off.
+    """
+
+    def handle(number: int, frame: object) -> None:
+        saver.stop()
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,12 @@ from typing import Annotated, Any
 import tyro
 
 from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
+from .settings_file import SETTINGS, read_settings, write_settings
 
 Flat = tyro.conf.OmitArgPrefixes
+MAY_CHANGE = {  # from one process of a run to the next
+    "total_timesteps", "time_limit", "save_interval", "keep", "device", "tensorboard", "out", "overwrite", "resume",
+}  # fmt: skip
 
 
 @dataclass
@@ -86,8 +89,12 @@ class Config:
     """cpu, cuda, or auto."""
     save_interval: float = 60.0
     """Seconds between two checkpoints."""
+    keep: int = 3
+    """Checkpoints to keep."""
     overwrite: bool = False
     """Replace the agent in --out."""
+    resume: bool = False
+    """Go on from the newest checkpoint in --out, if there is one; its settings are kept. Else start."""
     tensorboard: bool = True
     """Write TensorBoard logs beside the agent."""
     ppo: Flat[PPOSettings] = field(default_factory=PPOSettings)
@@ -100,13 +107,23 @@ def main(argv: list[str]) -> int:
 
 
 def defaults(argv: list[str]) -> Config:
-    """What settings are where no flag says otherwise; it depends on the kind of environment, and on the recipe."""
-    named = next((a for a in argv if not a.startswith("-")), "")
+    """What settings are where no flag says otherwise: those of a run that is resumed, else by the kind of environment."""
+    if "--resume" in argv and (folder := out_of(argv)) and (folder / "agent.json").exists():
+        return read_settings(folder, Config)
+    words = [a for a in argv if not a.startswith("-")]
+    named = next((word for word in words if _is_game(word)), words[0] if words else "")
     if not named:
         return Config(game=tyro.MISSING)
     if not _is_game(named):
         return Config(game=named, ppo=GYMNASIUM_DEFAULTS)
     return from_recipe(named) if "--recipe" in argv else Config(game=named)
+
+
+def out_of(argv: list[str]) -> Path | None:
+    """The folder that --out names."""
+    given = [b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == "--out"]
+    given += [a.removeprefix("--out=") for a in argv if a.startswith("--out=")]
+    return Path(given[-1]) if given and given[-1] else None
 
 
 def from_recipe(game: str, **changes: Any) -> Config:
@@ -125,16 +142,21 @@ def train(config: Config) -> int:
 
     from ..agents.progress import clock, quantity
 
+    if config.keep < 1:
+        raise OptionError(f"keep must be 1 or more, got {config.keep}")
     console = Console()
     folder = choose_folder(config)
-    env = make_env(config)
-    agent = make_agent(config, env, folder)
+    resumed = config.resume and (folder / "agent.json").exists()
+    agent = go_on(config, folder) if resumed else begin(config, folder)
+    if resumed and agent.num_timesteps >= config.total_timesteps:
+        console.print(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
+        return 0
+    how = f", from step {agent.num_timesteps}" if resumed else ""
     console.print(
-        f"training [bold]PPO[/] on [bold]{config.game}[/], {env.num_envs} games at once; Ctrl-C saves and stops"
+        f"training [bold]PPO[/] on [bold]{config.game}[/], {agent.n_envs} games at once{how}; Ctrl-C saves and stops"
     )
     started = time.monotonic()
-    interrupted = learn(agent, config, folder, console)
-    agent.save(folder)
+    interrupted = learn(agent, config, folder, console, resumed)
     seconds = time.monotonic() - started
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
     mean = f"mean return of the last {len(episodes)} episodes {sum(episodes) / len(episodes):.2f}, " if episodes else ""
@@ -142,35 +164,80 @@ def train(config: Config) -> int:
         f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}"
     )
     console.print(f"saved in {folder}. Next: [bold]ludus evaluate {folder}[/]", soft_wrap=True)
-    env.close()
     return 0
 
 
-def learn(agent: Any, config: Config, folder: Path, console: Any) -> bool:
-    """Run the training loop; a signal ends it after the current step. Returns whether one came."""
-    from ..agents.progress import ProgressCallback
-    from ..agents.saving import SaveCallback
+def begin(config: Config, folder: Path) -> Any:
+    """A new agent, and a note of its settings in the folder."""
+    agent = make_agent(config, make_env(config), folder)
+    write_settings(folder, config)
+    return agent
 
-    saver = SaveCallback(folder, config.save_interval)
+
+def go_on(config: Config, folder: Path) -> Any:
+    """The agent of the newest checkpoint, where it was; raises OptionError if flags say what cannot change."""
+    from ..agents.checkpoint import load_agent
+
+    check_unchanged(read_settings(folder, Config), config)
+    agent = load_agent(folder, device=choose_device(config.device), resume=True)
+    agent.time_limit, agent.tensorboard_log = config.time_limit, str(folder) if config.tensorboard else None
+    write_settings(folder, config)
+    return agent
+
+
+def check_unchanged(before: Config, now: Config) -> None:
+    """Raise OptionError for a setting that a training cannot change on its way."""
+    then, here = flat(before), flat(now)
+    if _is_game(before.game) and _is_game(now.game):
+        then["game"], here["game"] = (find_game(config.game).name for config in (before, now))
+    for name in set(here) - MAY_CHANGE:
+        if here[name] != then[name]:
+            flag = "the game" if name == "game" else f"--{name.replace('_', '-')}"
+            raise OptionError(
+                f"--resume: {flag} was {then[name]} and cannot become {here[name]}; start anew without it"
+            )
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """All settings by name."""
+    facts = dataclasses.asdict(config)
+    facts |= {**facts.pop("ppo"), **facts.pop("options")}
+    return {name: list(value) if isinstance(value, (tuple, range)) else value for name, value in facts.items()}
+
+
+def learn(agent: Any, config: Config, folder: Path, console: Any, resumed: bool) -> bool:
+    """Run the training loop and save; a signal ends it early. Returns whether one came."""
+    from ..agents.progress import ProgressCallback
+    from ..agents.saving import SaveCallback, Stopped, stopped_by_signals
+
+    saver = SaveCallback(folder, config.save_interval, config.keep, resumed)
     progress = ProgressCallback(console)
-    previous = {number: signal.signal(number, lambda *_: saver.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        agent.learn(config.total_timesteps, callback=[saver, progress], tb_log_name="tensorboard")
-    finally:
-        progress.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with stopped_by_signals(saver):
+        try:
+            agent.learn(
+                config.total_timesteps - (agent.num_timesteps if resumed else 0), callback=[saver, progress],
+                tb_log_name="tensorboard", reset_num_timesteps=not resumed,
+            )  # fmt: skip
+        except Stopped:
+            pass
+        finally:
+            progress.close()
+        saver.save()
     return saver.stopped
 
 
 def choose_folder(config: Config) -> Path:
     """The run's folder, made; raises OptionError if it is taken or cannot be written."""
+    if config.resume and config.out is None:
+        raise OptionError("--resume needs --out, the folder of the run to go on with")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = config.game.replace("/", "-")
     folder = config.out or Path("runs") / f"{name}-ppo-{stamp}"
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder} is a file: give a folder")
-    if folder.exists() and any(folder.iterdir()) and not config.overwrite:
+    taken = folder.exists() and any(folder.iterdir())
+    ours = config.overwrite or (config.resume and any((folder / file).exists() for file in ("agent.json", SETTINGS)))
+    if taken and not ours:
         raise OptionError(f"--out {folder} exists and is not empty: give another folder, or --overwrite")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,311 @@
+"""What `agent.json` says of an agent: written from one, and checked before anything is made of it.
+
+A file names things, and this module looks the names up in its tables; numbers must lie within limits. So a file cannot call
+anything, nor make networks and games of a size that it does not itself have.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
+from torch import nn
+
+from ..envs import find_game
+from ..envs.options import Options
+from .files import CheckpointError, short
+from .muon import Muon
+from .networks import POLICIES
+from .recurrent import CORES
+from .worlds import simulator_of
+
+if TYPE_CHECKING:
+    from .ppo import PPO
+
+MAX_OBSERVATION = 2**26  # bytes of one
+MAX_LEVELS = 1_000_000
+ACTIVATIONS = {
+    "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
+    "silu": nn.SiLU, "sigmoid": nn.Sigmoid,
+}  # fmt: skip
+OPTIMIZERS = {"adam": torch.optim.Adam, "muon": Muon}
+NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS) for name, thing in table.items()}
+Check = Callable[[str, Any], Any]  # (name, value as JSON has it) -> value, or ValueError
+
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def number(kind: type, low: float, high: float, optional: bool = False) -> Check:
+    """A check for numbers of a kind (int, float or bool) from low to high; `optional` ones may be null."""
+
+    def check(name: str, value: Any) -> Any:
+        if optional and value is None:
+            return None
+        if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
+            raise ValueError(f"{name} must be {kind.__name__} from {low:g} to {high:g}, got {short(repr(value))}")
+        return kind(value)
+
+    return check
+
+
+def one_of(choices: Mapping[Any, Any] | Sequence[Any]) -> Check:
+    """A check for names in a table, which become what it has for them; names in a list stay names."""
+
+    def check(name: str, value: Any) -> Any:
+        if not isinstance(value, (str, type(None))) or value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {short(repr(value))}")
+        return choices[value] if isinstance(choices, Mapping) else value
+
+    return check
+
+
+def several(check_one: Check, most: int = 32) -> Check:
+    """A check for lists."""
+
+    def check(name: str, value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError(f"{name} must be a list of at most {most}, got {short(repr(value))}")
+        return [check_one(name, item) for item in value]
+
+    return check
+
+
+def table(checks: Mapping[str, Check], whole: bool = False) -> Check:
+    """A check for objects with these names, all of them if `whole`."""
+
+    def check(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} must be an object, got {short(repr(value))}")
+        for odd in sorted(set(checks) ^ set(value) if whole else set(value) - set(checks)):
+            raise ValueError(f"{name} {'has' if odd in value else 'lacks'} {short(repr(odd))}")
+        return {key: checks[key](key, item) for key, item in value.items()}
+
+    return check
+
+
+def either(first: Check, kind: type, other: Check) -> Check:
+    """A check by `first` for values of a kind, by `other` for all else."""
+    return lambda name, value: (first if isinstance(value, kind) else other)(name, value)
+
+
+yes_or_no, width = number(bool, 0, 1), number(int, 1, 65_536)
+sizes, rate = several(width), number(float, -1e9, 1e9)
+linear = table({"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)}, whole=True)
+frozen = table({"value": rate, "instead_of": lambda name, value: None}, whole=True)
+SETTINGS: dict[str, Check] = {
+    "n_steps": number(int, 1, 1_000_000),
+    "batch_size": number(int, 1, 1_000_000_000),
+    "n_epochs": number(int, 1, 1_000_000),
+    "gamma": number(float, 0, 1),
+    "gae_lambda": number(float, 0, 1),
+    "normalize_advantage": yes_or_no,
+    "normalize_reward": yes_or_no,
+    "ent_coef": rate,
+    "vf_coef": rate,
+    "max_grad_norm": number(float, 0, 1e12),
+    "target_kl": number(float, 0, 1e9, optional=True),
+    "seed": number(int, 0, 2**32 - 1, optional=True),
+    "time_limit": number(float, 0, 1e12, optional=True),
+    "precision": one_of(["fp32", "bf16"]),
+    "num_threads": number(int, 1, 1024),
+}
+SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
+ENCODER_KWARGS: dict[str, Check] = {
+    "sizes": sizes, "channels": either(sizes, list, width), "width": width,
+    "features_dim": width, "cnn_output_dim": width, "normalized_image": yes_or_no,
+}  # fmt: skip
+OPTIMIZER_KWARGS: dict[str, Check] = {
+    "eps": rate, "weight_decay": rate, "momentum": rate, "betas": several(number(float, 0, 1), 2),
+    "fused": yes_or_no, "heads": number(int, 0, 16),
+}  # fmt: skip
+POLICY_KWARGS: dict[str, Check] = {
+    "net_arch": either(sizes, list, table({"pi": sizes, "vf": sizes})),
+    "activation_fn": one_of(ACTIVATIONS),
+    "ortho_init": yes_or_no,
+    "log_std_init": number(float, -100, 100),
+    "normalize_images": yes_or_no,
+    "normalize_obs": yes_or_no,
+    "share_features_extractor": yes_or_no,
+    "memory": one_of([*CORES, None]),
+    "memory_size": width,
+    "features_extractor_kwargs": table(ENCODER_KWARGS),
+    "optimizer_class": one_of(OPTIMIZERS),
+    "optimizer_kwargs": table(OPTIMIZER_KWARGS),
+}
+PROGRESS: dict[str, Check] = {
+    "total_timesteps": number(int, 0, 2**62),
+    "updates": number(int, 0, 2**62),
+    "episodes": number(int, 0, 2**62),
+    "recent_episodes": number(int, 0, 10_000),
+    "seconds": number(float, 0, 1e12),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a description says, checked; `policy_kwargs` and schedules are as PPO takes them."""
+
+    environment: dict[str, Any]
+    num_envs: int
+    policy: str
+    policy_kwargs: dict[str, Any]
+    settings: dict[str, Any]
+    timesteps: int
+    progress: dict[str, Any]
+    play_threads: int
+    device: str
+
+
+def read(facts: Mapping[str, Any]) -> Description:
+    """Check what `agent.json` holds; raises ValueError or KeyError for what is wrong or missing."""
+    settings = table(SETTINGS, whole=True)("settings", facts["settings"])
+    schedules = {name: read_schedule(name, facts["schedules"][name]) for name in SCHEDULES}
+    if not isinstance(facts["environment"], dict):
+        raise ValueError("environment must be an object")
+    return Description(
+        facts["environment"],
+        number(int, 1, 10_000_000)("num_envs", facts["num_envs"]),
+        one_of(list(POLICIES))("policy", facts["policy"]),
+        table(POLICY_KWARGS)("policy_kwargs", facts["policy_kwargs"]),
+        {**settings, **schedules},
+        number(int, 0, 2**62)("timesteps", facts["timesteps"]),
+        table(PROGRESS, whole=True)("progress", facts["progress"]),
+        number(int, 1, 1024)("play_threads", facts["play_threads"]),
+        one_of(["cpu", "cuda"])("device", facts["device"]),
+    )
+
+
+def read_schedule(name: str, value: Any) -> Any:
+    """A number, a linear schedule, or for `clip_range_vf` nothing."""
+    if value is None and name == "clip_range_vf":
+        return None
+    if not isinstance(value, dict):
+        return rate(name, value)
+    return frozen(name, value)["value"] if "value" in value else LinearSchedule(**linear(name, value))
+
+
+# -- of an agent -------------------------------------------------------------------------------------------------------
+
+
+def describe(agent: PPO, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """What `agent.json` holds but for the names of files; `progress` is `resume.capture`'s."""
+    rest = dict(progress)
+    return {
+        "environment": agent.environment,
+        "num_envs": agent.n_envs,
+        "policy": agent.policy_name,
+        "policy_kwargs": plain(agent.policy_kwargs),
+        "settings": {name: plain(getattr(agent, name)) for name in SETTINGS},
+        "schedules": {name: schedule_facts(agent, getattr(agent, name)) for name in SCHEDULES},
+        "timesteps": rest.pop("timesteps"),
+        "progress": rest,
+        "play_threads": agent.play_threads,
+        "learn_threads": agent.learn_threads,
+        "device": agent.device.type,
+    }
+
+
+def plain(value: Any) -> Any:
+    """As JSON can hold it: classes by name; what has none as text, so that saving loses nothing else."""
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item) for item in value]
+    return NAMES.get(value, short(value)) if isinstance(value, type) else short(value)
+
+
+def schedule_facts(agent: PPO, schedule: Any) -> Any:
+    """A number, a linear schedule's three numbers, or another function's present value, saying so."""
+    schedule = innermost(schedule)
+    if isinstance(schedule, LinearSchedule):
+        return {name: float(getattr(schedule, name)) for name in ("start", "end", "end_fraction")}
+    if callable(schedule):
+        value = float(schedule(agent._current_progress_remaining))  # type: ignore[arg-type]
+        return {"value": value, "instead_of": f"a function that a file cannot hold: {short(schedule)}"}
+    return None if schedule is None else float(schedule)
+
+
+def innermost(schedule: Any) -> Any:
+    """What Stable-Baselines3 wrapped: a number or a function."""
+    while isinstance(schedule, FloatSchedule):
+        schedule = schedule.value_schedule
+    return schedule.val if isinstance(schedule, ConstantSchedule) else schedule
+
+
+# -- environments ------------------------------------------------------------------------------------------------------
+
+
+def make_environment(
+    facts: Mapping[str, Any], num_envs: int = 1, seed: int | None = None, device: str = "cpu", **changes: Any
+) -> Any:
+    """An SB3 `VecEnv` of the kind that `agent.environment` describes; `changes` replace a game's options."""
+    from ..envs.sb3 import LudusVecEnv
+
+    if "game" in facts:
+        game = find_game(facts["game"])
+        if facts.get("version") != game.version:
+            raise CheckpointError(
+                f"the agent plays {game.name} version {short(facts.get('version'))}, here it is {game.version}"
+            )
+        options = {**read_options(facts.get("options", {})), **changes}
+        shape, dtype, _, _ = Options.of(game, options).observation(game)
+        if math.prod(shape) * dtype.itemsize > MAX_OBSERVATION:
+            raise CheckpointError(f"the agent's observations are {shape}, more than {MAX_OBSERVATION} bytes each")
+        return LudusVecEnv(game, num_envs=num_envs, seed=seed, device=device, **options)
+    name = facts.get("gymnasium")
+    if not (isinstance(name, str) and re.fullmatch(r"[\w./-]+", name)):
+        raise CheckpointError("the agent's environment is neither a Ludus game nor a Gymnasium id: pass env=")
+    import gymnasium
+    from stable_baselines3.common.env_util import make_vec_env
+
+    if name not in gymnasium.registry:
+        raise CheckpointError(
+            f"the agent plays {short(name)}, which is not registered here: import the package that has it, pass env="
+        )
+    return make_vec_env(name, n_envs=num_envs, seed=seed)
+
+
+def read_options(facts: Any) -> dict[str, Any]:
+    """A game's options as `Options` takes them; their values are checked there, but for the number of levels."""
+    options = dict(facts)
+    levels = options.get("levels")
+    if isinstance(levels, dict):
+        first, last, step = several(number(int, -(2**62), 2**62), 3)("levels", levels["range"])
+        options["levels"] = levels = range(first, last, step)
+        if levels and (last - first) // step >= MAX_LEVELS:
+            raise ValueError(f"levels are more than {MAX_LEVELS}")
+    if levels is not None and any(type(n) is not int or not 0 <= n < 2**63 for n in levels):
+        raise ValueError("levels must be whole numbers from 0 to 2**63 - 1")
+    return options
+
+
+def environment_facts(env: Any) -> dict[str, Any]:
+    """What `make_environment` needs to know of an SB3 `VecEnv`."""
+    sim, _ = simulator_of(env)
+    if sim is not None:
+        return {"game": sim.game.name, "version": sim.game.version, "options": option_facts(sim.options)}
+    spec = env.unwrapped.get_attr("spec")[0] if hasattr(env, "unwrapped") else None
+    return {"gymnasium": spec.id} if spec is not None else {}
+
+
+def option_facts(options: Options) -> dict[str, Any]:
+    """Options as JSON, defaults left out."""
+    default = Options()
+    facts = {name: value for name, value in vars(options).items() if value != getattr(default, name)}
+    levels = facts.get("levels")
+    if isinstance(levels, range):
+        facts["levels"] = {"range": [levels.start, levels.stop, levels.step]}
+    elif levels is not None:
+        facts["levels"] = [int(n) for n in levels]
+    return facts

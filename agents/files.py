@@ -1,0 +1,143 @@
+"""Files of an agent: written whole or not at all, and read without trust."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..envs import LudusError
+
+MAX_JSON = 1_000_000  # bytes; a description is a few thousand
+MAX_HEADER = 1_000_000  # bytes of a safetensors file that are not numbers
+
+
+class CheckpointError(LudusError, ValueError):
+    """A folder does not hold a readable agent, or cannot be written."""
+
+
+def short(thing: Any) -> str:
+    """A thing or an error in one line of at most 200 characters."""
+    text = " ".join(str(thing)[:1000].split()) or type(thing).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write under another name, push to disk, rename: `path` has its old content or all of the new.
+
+    Raises OSError, and then leaves nothing behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    try:
+        with open(temporary, "xb") as file:  # x: never through a link that somebody put there
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Push renames in a folder to disk, where the system knows how."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def to_json(facts: Any) -> bytes:
+    """As people like to read it."""
+    return json.dumps(facts, indent=2).encode() + b"\n"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """An ordinary file's content; raises CheckpointError for links, pipes, and files of more than `limit` bytes."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if path.is_symlink():
+            raise CheckpointError(f"{path} is a link: give a folder that has the file itself")
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise CheckpointError(f"{path} is not an ordinary file")
+            if facts.st_size > limit:
+                raise CheckpointError(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
+            return file.read(limit + 1)
+    except (OSError, MemoryError) as error:
+        raise CheckpointError(f"{path} cannot be read: {short(getattr(error, 'strerror', None) or error)}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, strictly: no name twice, no NaN; raises CheckpointError."""
+    content = read_bytes(path, MAX_JSON)
+    try:
+        facts = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not JSON: {short(error)}") from error
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{path} is not a JSON object, but {short(type(facts).__name__)}")
+    return facts
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    facts = dict(pairs)
+    if len(facts) < len(pairs):
+        raise ValueError("a name is there twice")
+    return facts
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def read_tensors(path: Path, digest: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file of this SHA-256; raises CheckpointError unless they are like those expected.
+
+    Args:
+        expected: tensors of the names, shapes and dtypes that should be there; they may be on the meta device.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    size = sum(tensor.nbytes for tensor in expected.values())
+    content = read_bytes(path, size + MAX_HEADER)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise CheckpointError(f"{path} is damaged or of another agent: its SHA-256 is not the one in its description")
+    try:
+        tensors = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {short(error)}") from error
+    odd = sorted(set(tensors) ^ set(expected))
+    if odd:
+        raise CheckpointError(f"{path} is of another network or game: {short(odd[0])} is only in one of them")
+    for name, tensor in tensors.items():
+        here = expected[name]
+        if tensor.shape != here.shape or tensor.dtype != here.dtype:
+            raise CheckpointError(
+                f"{path} is of another network or game: {name} is {short(tuple(tensor.shape))} of {tensor.dtype}, "
+                f"expected {tuple(here.shape)} of {here.dtype}"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(f"{path} is broken: {name} has numbers that are not finite")
+    return tensors

@@ -1,0 +1,75 @@
+"""The settings of a training run as a file in its folder, `train.json`: dataclasses of plain values, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..envs import OptionError
+
+SETTINGS = "train.json"
+T = TypeVar("T")
+
+
+def write_settings(folder: Path, config: Any) -> None:
+    """Keep a dataclass; raises OptionError if the file cannot be written."""
+    from ..agents.files import to_json, write_whole
+
+    try:
+        write_whole(folder / SETTINGS, to_json(to_plain(config)))
+    except OSError as error:
+        raise OptionError(f"{folder / SETTINGS} cannot be written: {error.strerror or error}") from error
+
+
+def read_settings(folder: Path, kind: type[T]) -> T:
+    """What `write_settings` kept, every value checked against its type; raises OptionError."""
+    from ..agents.files import CheckpointError, read_json, short
+
+    path = folder / SETTINGS
+    if not path.exists():
+        raise OptionError(
+            f"{folder} has an agent but no {SETTINGS}, so that `ludus train` did not make it: go on in Python, with "
+            "ludus.PPO.load(folder, resume=True)"
+        )
+    try:
+        return from_plain("settings", kind, read_json(path))
+    except CheckpointError as error:
+        raise OptionError(str(error)) from error
+    except ValueError as error:
+        raise OptionError(f"{path}: {short(error)}") from error
+
+
+def to_plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, (tuple, range)) else value
+
+
+def from_plain(name: str, kind: Any, value: Any) -> Any:
+    """A value of this kind: a dataclass, a number, bool, text, path or sequence, or a choice of them."""
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        hints = typing.get_type_hints(kind)
+        strange = sorted(set(value) - set(hints))
+        if strange:
+            raise ValueError(f"there is no setting {strange[0]!r}")
+        return kind(**{key: from_plain(key, hints[key], item) for key, item in value.items()})  # type: ignore[operator]
+    choices = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    for choice in choices:
+        if choice is types.NoneType and value is None:
+            return None
+        if choice is float and type(value) in (int, float):
+            return float(value)
+        if choice in (int, bool, str) and type(value) is choice:
+            return value
+        if choice is Path and isinstance(value, str):
+            return Path(value)
+        if typing.get_origin(choice) is Sequence and isinstance(value, list):
+            return tuple(from_plain(name, typing.get_args(choice)[0], item) for item in value)
+    raise ValueError(f"{name} is {value!r}, which it cannot be")
