@@ -290,6 +290,12 @@ class PPO(StablePPO):
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
 
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False, **more: Any
+    ) -> tuple[np.ndarray, Any]:
+        """Actions for observations (N, ...), and a recurrent policy's state; see `networks.ActorCritic.predict`."""
+        return self.policy.predict(observation, state, episode_start, deterministic, **more)
+
     @torch.no_grad()
     def explain(self, obs: Any) -> tuple[Any, Any]:
         """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays."""
