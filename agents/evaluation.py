@@ -63,13 +63,44 @@ def evaluate(
         env.close()
 
 
+class Player:
+    """An agent in the N games of a simulator, with what it remembers of their episodes."""
+
+    def __init__(self, agent: PPO, sim: Simulator) -> None:
+        self.agent, self.sim = agent, sim
+        self.restart()
+
+    def restart(self) -> None:
+        """The games begin anew."""
+        self.state: Any = None  # the recurrent policy's, before it saw what the games show now
+        self._next: Any = None
+
+    def decide(self, deterministic: bool) -> np.ndarray:
+        """Actions (N,) for what the games show; asked again, it decides again."""
+        actions, self._next = self.agent.predict(self._observations(), self.state, deterministic=deterministic)
+        return actions
+
+    def explain(self) -> tuple[np.ndarray, np.ndarray]:
+        """Action probabilities (N, A) and values (N,) of what the games show."""
+        return self.agent.explain(self._observations(), self.state)
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        self.state = self._next
+        return self.sim.step(actions)
+
+    def _observations(self) -> np.ndarray:
+        """(N, ...) as the policy takes them."""
+        obs = host(self.sim.obs)
+        return obs.transpose(0, 3, 1, 2) if self.agent.channels_first else obs
+
+
 def _on_simulator(agent: PPO, sim: Simulator, deterministic: bool, step_limit: int) -> Evaluation:
     """Step games that were just reset until the first episode of each is over."""
     returns, lengths = np.zeros(sim.num_envs), np.zeros(sim.num_envs, np.int64)
-    running = np.ones(sim.num_envs, np.bool_)
+    running, player = np.ones(sim.num_envs, np.bool_), Player(agent, sim)
     for _ in range(step_limit):
-        actions, _ = agent.predict(observations(agent, sim), deterministic=deterministic)
-        finished = sim.step(actions)
+        finished = player.step(player.decide(deterministic))
         returns[running] += host(sim.reward)[running]
         lengths[running] += 1
         if finished:
@@ -77,12 +108,6 @@ def _on_simulator(agent: PPO, sim: Simulator, deterministic: bool, step_limit: i
             if not running.any():
                 break
     return Evaluation(returns, lengths, deterministic, int(running.sum()))
-
-
-def observations(agent: PPO, sim: Simulator) -> np.ndarray:
-    """The simulator's observations (N, ...) as the agent's policy takes them."""
-    obs = host(sim.obs)
-    return obs.transpose(0, 3, 1, 2) if agent.channels_first else obs
 
 
 def host(array: Any) -> np.ndarray:

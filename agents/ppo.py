@@ -297,12 +297,16 @@ class PPO(StablePPO):
         return self.policy.predict(observation, state, episode_start, deterministic, **more)
 
     @torch.no_grad()
-    def explain(self, obs: Any) -> tuple[Any, Any]:
-        """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays."""
+    def explain(self, obs: Any, state: Any = None) -> tuple[Any, Any]:
+        """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays; `state` as `predict`'s."""
         self.policy.set_training_mode(False)
         tensor, _ = self.policy.obs_to_tensor(obs)
+        memory = None
+        if self.policy.core is not None:
+            n = len(obs)
+            memory = self.policy.core.initial_state(n, self.device) if state is None else torch.as_tensor(state[0])
         with self.autocast():
-            params, values, _ = think(self.policy, tensor)
+            params, values, _ = think(self.policy, tensor, memory)
         return params.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ class Catcher:
         self.environment = environment or {"game": "Catch", "version": 1, "options": {}}
         self.seeds, self.explained = [], 0
 
-    def predict(self, obs, deterministic=False):
+    def predict(self, obs, state=None, deterministic=False):
         ball, paddle = (int(obs[0, :, :, plane].sum(0).argmax()) for plane in (0, 1))
         action = STAY + int(np.sign(ball - paddle)) if deterministic else LEFT
         return np.array([action], np.int64), None
 
-    def explain(self, obs):
+    def explain(self, obs, state=None):
         self.explained += 1
         return np.array([[0.2, 0.5, 0.3]], np.float32), np.array([0.75], np.float32)
 

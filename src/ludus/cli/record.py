@@ -130,20 +130,15 @@ def load(folder: Path, seed: int | None) -> tuple[Any, Simulator]:
     return agent, Simulator(known.game, seed=seed, autoreset="disabled", **vars(known.options))
 
 
-def act(agent: Any, sim: Simulator, sampled: bool) -> np.ndarray:
-    """The agent's next actions, (1,) int64."""
-    from ..agents.evaluation import observations
-
-    actions, _ = agent.predict(observations(agent, sim), deterministic=not sampled)
-    return actions
-
-
 def play(agent: Any, sim: Simulator, max_steps: int, sampled: bool) -> Episode:
     """One episode, up to `max_steps`."""
+    from ..agents.evaluation import Player
+
     sim.reset()
+    player = Player(agent, sim)
     episode, over = Episode([sim.records.copy()], 0.0), False
     while not over and len(episode.records) <= max_steps:
-        over = sim.step(act(agent, sim, sampled)) > 0
+        over = player.step(player.decide(not sampled)) > 0
         episode.score += float(sim.reward[0])
         episode.records.append(sim.records.copy())
     return episode

@@ -11,7 +11,7 @@ import tyro
 
 from ..envs import OptionError, Simulator
 from ..envs.scene import CLOSED, Scene, Thoughts, command, number
-from .record import Choice, act, load
+from .record import Choice, load
 
 SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
 LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
@@ -65,7 +65,9 @@ class Session:
     """An agent in its game. Keys arrive in `press`, time passes in `advance`, and `scene` is what the window tells."""
 
     def __init__(self, agent: Any, sim: Simulator, config: Config) -> None:
-        self.agent, self.sim, self.config = agent, sim, config
+        from ..agents.evaluation import Player
+
+        self.sim, self.config, self.player = sim, config, Player(agent, sim)
         self.sampled, self.speed = config.sampled, config.speed
         self.overlay, self.paused, self.closed = True, False, False
         self.returns: list[float] = []  # of the episodes that ended
@@ -74,6 +76,7 @@ class Session:
     def restart(self) -> None:
         """Begin a new episode; one that has not ended does not count."""
         self.sim.reset()
+        self.player.restart()
         self.score, self.steps, self.over = 0.0, 0, False
         self.due = 0.0  # steps of the game; below zero, a pause
         self.values: dict[int, float] = {}  # the return expected, by step
@@ -81,11 +84,9 @@ class Session:
 
     def decide(self) -> None:
         """Ask the agent what it does next and, if that is shown, why."""
-        from ..agents.evaluation import observations
-
-        self.actions = act(self.agent, self.sim, self.sampled)
+        self.actions = self.player.decide(not self.sampled)
         if self.overlay:
-            probabilities, values = self.agent.explain(observations(self.agent, self.sim))
+            probabilities, values = self.player.explain()
             self.probabilities = tuple(float(p) for p in probabilities[0])
             self.values[self.steps] = float(values[0])
 
@@ -108,7 +109,7 @@ class Session:
             if not self.closed:
                 self.restart()
             return
-        self.over = self.sim.step(self.actions) > 0
+        self.over = self.player.step(self.actions) > 0
         self.score += float(self.sim.reward[0])
         self.steps += 1
         if self.over:
