@@ -95,6 +95,8 @@ class Learner:
     def _apply(self, gradients: Any, parts: Tensor) -> None:
         """One step of the optimiser."""
         agent = self.agent
+        if agent.group is not None:
+            agent.group.average([*gradients, parts])
         self.sums += parts
         self.batches += 1
         if agent.target_kl is not None and float(parts[KL]) > 1.5 * agent.target_kl:

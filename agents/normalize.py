@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .distributed import Group
 
 
 class RunningMoments(nn.Module):
@@ -24,10 +29,14 @@ class RunningMoments(nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
     @torch.no_grad()
-    def update(self, batch: Tensor) -> None:
-        """Take in a batch (B, *shape)."""
+    def update(self, batch: Tensor, group: Group | None = None) -> None:
+        """Take in a batch (B, *shape), and those of the other processes of a group."""
         batch = batch.double()
-        n, mean, variance = len(batch), batch.mean(0), batch.var(0, correction=0)
+        n, mean, variance = torch.full_like(self.count, len(batch)), batch.mean(0), batch.var(0, correction=0)
+        if group is not None:
+            total = group.add(n.clone())
+            center = group.add(n * mean) / total
+            variance, mean, n = group.add(n * (variance + (mean - center) ** 2)) / total, center, total
         total, apart = self.count + n, mean - self.mean
         spread = self.variance * self.count + variance * n + apart**2 * self.count * n / total
         self.mean += apart * n / total
@@ -52,9 +61,9 @@ class RewardNormalizer(nn.Module):
 
     running: Tensor
 
-    def __init__(self, num_envs: int, gamma: float) -> None:
+    def __init__(self, num_envs: int, gamma: float, group: Group | None = None) -> None:
         super().__init__()
-        self.gamma = gamma
+        self.gamma, self.group = gamma, group
         self.moments = RunningMoments()
         self.register_buffer("running", torch.zeros(num_envs))
 
@@ -66,5 +75,5 @@ class RewardNormalizer(nn.Module):
             self.running.mul_(self.gamma).add_(rewards[t])
             returns[t] = self.running
             self.running.mul_(1.0 - dones[t])
-        self.moments.update(returns.flatten())
+        self.moments.update(returns.flatten(), self.group)
         return (rewards * (self.moments.variance + 1e-8).rsqrt().float()).clamp(-10.0, 10.0)

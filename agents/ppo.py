@@ -24,8 +24,10 @@ from torch import Tensor
 from ..envs import OptionError, Simulator
 from .advantages import generalized_advantages
 from .checkpoint import environment_facts, load_agent, save_agent
+from .distributed import Group
 from .graphs import Graphed
 from .guard import check_rollout
+from .hardware import choose_precision, default_threads, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .networks import POLICIES, think
@@ -34,8 +36,8 @@ from .planes import shortcut_of
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors, collect
-from .workers import Workers, default_threads, undivided
-from .worlds import SimulatorWorld, VecEnvWorld, World, simulator_of
+from .workers import Workers, undivided
+from .worlds import SimulatorWorld, VecEnvWorld, World, games_by_name, simulator_of
 
 GAMES_A_THREAD = 64  # fewer games or samples are not worth another thread
 SAMPLES_A_THREAD = 128
@@ -57,6 +59,8 @@ class PPO(StablePPO):
             has instructions for it.
         num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
             it. Results repeat to the last bit for the same number.
+        group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
+            counts the steps of all.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
@@ -72,6 +76,7 @@ class PPO(StablePPO):
         time_limit: float | None = None,
         precision: str = "fp32",
         num_threads: int | None = None,
+        group: Group | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs.get("use_sde"):
@@ -79,10 +84,11 @@ class PPO(StablePPO):
         if num_threads is not None and num_threads < 1:
             raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
         if isinstance(env, str):
-            env = _game_or_none(env, kwargs.get("seed")) or env
+            env = games_by_name(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
         self.time_limit, self.precision = time_limit, choose_precision(precision)
         self.num_threads, self.normalize_reward = num_threads or default_threads(), normalize_reward
+        self.group = group
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
@@ -104,14 +110,18 @@ class PPO(StablePPO):
             if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
                 setattr(self.policy, name, value)
         self.reward_normalizer = (
-            RewardNormalizer(self.n_envs, self.gamma).to(self.device) if self.normalize_reward else None
+            RewardNormalizer(self.n_envs, self.gamma, self.group).to(self.device) if self.normalize_reward else None
         )
         on_cpu = self.device.type == "cpu"
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)
-        self.play_threads = _share(self.num_threads, self.n_envs // GAMES_A_THREAD) if on_cpu and self.simulator else 1
-        self.learn_threads = _share(self.num_threads, self.batch_size // SAMPLES_A_THREAD) if on_cpu else 1
+        self.play_threads = (
+            threads_worth(self.num_threads, self.n_envs // GAMES_A_THREAD) if on_cpu and self.simulator else 1
+        )
+        self.learn_threads = threads_worth(self.num_threads, self.batch_size // SAMPLES_A_THREAD) if on_cpu else 1
         self._seed_generators()
+        if self.group is not None:
+            self.group.share([*self.policy.parameters(), *self.policy.buffers()])
         self.worlds: list[World] = []
         self.memory: Tensor | None = None  # (N, S), of a recurrent policy
         self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
@@ -133,10 +143,19 @@ class PPO(StablePPO):
     def _seed_generators(self, seed: int | None = None) -> None:
         """One generator for each share of the games, and the last for the order of minibatches."""
         seed = self.seed if seed is None else seed
-        states = np.random.SeedSequence(seed).generate_state(self.play_threads + 1, np.uint64)
+        states = np.random.SeedSequence(seed, spawn_key=(self.rank,)).generate_state(self.play_threads + 1, np.uint64)
         self.generators = [torch.Generator(self.device) for _ in states]
         for generator, state in zip(self.generators, states.tolist(), strict=True):
             generator.manual_seed(state >> 1)
+
+    @property
+    def rank(self) -> int:
+        return 0 if self.group is None else self.group.rank
+
+    @property
+    def steps_at_once(self) -> int:
+        """Environment steps that the games of all processes take together."""
+        return self.n_envs * (1 if self.group is None else self.group.size)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -182,7 +201,7 @@ class PPO(StablePPO):
             self._play()
             self.simulator.check()
             going = tell_rollout(self, callback, data)
-        if not going:
+        if self._any(not going):
             return False
         check_rollout(data, before)
         self._look_back()
@@ -256,7 +275,7 @@ class PPO(StablePPO):
         self.learner.learn(self.rollout_buffer)
         self._log_update()
         if self.policy.normalizer is not None:
-            self.policy.normalizer.update(self.rollout_buffer.obs.flatten(0, 1))
+            self.policy.normalizer.update(self.rollout_buffer.obs.flatten(0, 1), self.group)
         self.boundary = None
 
     def _log_update(self) -> None:
@@ -280,13 +299,19 @@ class PPO(StablePPO):
         return self.elapsed_before + ((time.time_ns() - self.start_time) / 1e9 if self.start_time else 0.0)
 
     def _time_is_up(self) -> bool:
-        return self.time_limit is not None and self.elapsed() >= self.time_limit
+        return self.time_limit is not None and self._any(self.elapsed() >= self.time_limit)
+
+    def _any(self, flag: bool) -> bool:
+        """Whether it is true here or, in a group, anywhere."""
+        return flag if self.group is None else self.group.any(flag)
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         super()._update_current_progress_remaining(num_timesteps, total_timesteps)
         if self.time_limit is not None:
             left = max(0.0, 1.0 - self.elapsed() / self.time_limit)
             self._current_progress_remaining = min(self._current_progress_remaining, left)
+            if self.group is not None:
+                self._current_progress_remaining = self.group.first(self._current_progress_remaining)
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
 
@@ -326,33 +351,7 @@ class PPO(StablePPO):
         return load_agent(Path(path), env, device, resume)
 
 
-def choose_precision(precision: str) -> str:
-    """fp32 or bf16, as asked or as the processor likes it."""
-    if precision not in ("auto", "fp32", "bf16"):
-        raise OptionError(f"precision must be auto, fp32 or bf16, got {precision!r}")
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16") else "fp32"
-
-
-def _share(threads: int, worth: int) -> int:
-    return max(1, min(threads, worth))
-
-
 def _bounds(games: int, parts: int) -> list[tuple[int, int]]:
     """The games of each part, first to last-1."""
     edges = [games * k // parts for k in range(parts + 1)]
     return list(zip(edges[:-1], edges[1:], strict=True))
-
-
-def _game_or_none(name: str, seed: int | None) -> VecEnv | None:
-    """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id."""
-    from ..envs import UnknownGame, find_game
-    from ..envs.sb3 import LudusVecEnv
-
-    try:
-        return LudusVecEnv(find_game(name), num_envs=8, seed=seed)
-    except UnknownGame:
-        return None

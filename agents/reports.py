@@ -20,7 +20,7 @@ def tell_rollout(agent: PPO, callback: BaseCallback, data: RolloutTensors) -> bo
     ended = episode_infos(agent, data, *dones.nonzero())
     nothing: dict[str, Any] = {}
     for t in range(len(rewards)):
-        agent.num_timesteps += agent.n_envs
+        agent.num_timesteps += agent.steps_at_once
         infos = [nothing] * agent.n_envs
         for game, info in ended.get(t, ()):
             infos[game] = info
@@ -50,7 +50,7 @@ def episode_infos(
 def tell_step(agent: PPO, callback: BaseCallback, world: VecEnvWorld, data: RolloutTensors, t: int) -> bool:
     """Report a step of other libraries' environments as it happens; False if the callback says stop."""
     agent._last_obs = world.raw_obs
-    agent.num_timesteps += agent.n_envs
+    agent.num_timesteps += agent.steps_at_once
     agent._update_info_buffer(world.infos, world.dones)
     callback.update_locals(
         {

@@ -8,19 +8,12 @@ depends on settings alone, never on timing, so that results repeat to the last b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Semaphore, Thread
 from typing import Any
 
 import torch
-
-
-def default_threads() -> int:
-    """As many as PyTorch would use, which obeys OMP_NUM_THREADS, but no more than this process may have."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(torch.get_num_threads(), allowed))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 from torch import Tensor
 
-from ..envs import Simulator
+from ..envs import Simulator, UnknownGame, find_game
 from .networks import each
 
 
@@ -120,3 +120,13 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
     transposed = isinstance(env, VecTransposeImage)
     inner = env.venv if isinstance(env, VecTransposeImage) else env
     return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
+
+
+def games_by_name(name: str, seed: int | None) -> VecEnv | None:
+    """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id."""
+    from ..envs.sb3 import LudusVecEnv
+
+    try:
+        return LudusVecEnv(find_game(name), num_envs=8, seed=seed)
+    except UnknownGame:
+        return None

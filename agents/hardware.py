@@ -1,0 +1,31 @@
+"""What this machine is good for: arithmetic in half precision, and how many threads."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from ..envs import OptionError
+
+
+def choose_precision(precision: str) -> str:
+    """fp32 or bf16, as asked or as the processor likes it."""
+    if precision not in ("auto", "fp32", "bf16"):
+        raise OptionError(f"precision must be auto, fp32 or bf16, got {precision!r}")
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16") else "fp32"
+
+
+def default_threads() -> int:
+    """As many as PyTorch would use, which obeys OMP_NUM_THREADS, but no more than this process may have."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(torch.get_num_threads(), allowed))
+
+
+def threads_worth(threads: int, worth: int) -> int:
+    """As many of `threads` as the work is worth, at least one."""
+    return max(1, min(threads, worth))
