@@ -13,6 +13,7 @@ SHA-256; what no description names any more goes last. Whenever the power goes, 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -65,6 +66,7 @@ def save_agent(agent: PPO, folder: Path, keep: int = 1, resumable: bool = True) 
     for part, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()
         facts[part] = {"file": f"{part}-{digest[:16]}.safetensors", "sha256": digest}
+    facts["sha256"] = digest_of(facts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -164,7 +166,15 @@ def read_description(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has format {short(number)}, this Ludus reads {FORMAT}: {advice}")
     if facts.get("algorithm") != "ppo":
         raise CheckpointError(f"{path} is an agent of algorithm {short(repr(facts.get('algorithm')))}, not 'ppo'")
+    if digest_of(facts) != facts.get("sha256"):
+        raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
     return facts
+
+
+def digest_of(facts: Mapping[str, Any]) -> str:
+    """The SHA-256 of a description, which is part of it: of all else that it says, however it is laid out."""
+    rest = {name: value for name, value in facts.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _environment(

@@ -17,6 +17,7 @@ from ..envs import LudusError
 
 MAX_JSON = 1_000_000  # bytes; a description is a few thousand
 MAX_HEADER = 1_000_000  # bytes of a safetensors file that are not numbers
+MAX_NUMBERS = 4_000_000_000  # bytes of one
 
 
 class CheckpointError(LudusError, ValueError):
@@ -83,7 +84,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
                 raise CheckpointError(f"{path} is not an ordinary file")
             if facts.st_size > limit:
                 raise CheckpointError(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
-            return file.read(limit + 1)
+            return file.read(facts.st_size)
     except (OSError, MemoryError) as error:
         raise CheckpointError(f"{path} cannot be read: {short(getattr(error, 'strerror', None) or error)}") from error
 
@@ -121,7 +122,7 @@ def read_tensors(path: Path, digest: str, expected: Mapping[str, Tensor]) -> dic
     from safetensors.torch import load
 
     size = sum(tensor.nbytes for tensor in expected.values())
-    content = read_bytes(path, size + MAX_HEADER)
+    content = read_bytes(path, min(size + MAX_HEADER, MAX_NUMBERS))
     if hashlib.sha256(content).hexdigest() != digest:
         raise CheckpointError(f"{path} is damaged or of another agent: its SHA-256 is not the one in its description")
     try:

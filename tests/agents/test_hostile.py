@@ -1,0 +1,337 @@
+"""Files from strangers: each is refused with one line or does no harm; nothing in them is executed."""
+
+import hashlib
+import json
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import ludus
+from ludus.agents.checkpoint import CheckpointError, digest_of, load_agent
+from ludus.agents.ppo import PPO
+
+
+def catch_agent(seed=0, **options):
+    agent = PPO(
+        "mlp", ludus.make_sb3("Catch", 8, seed=seed, **options), n_steps=8, batch_size=32, seed=seed, num_threads=1
+    )
+    return agent.learn(128)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agent") / "run"
+    catch_agent().save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def numbers_of(folder, part="weights"):
+    return next(folder.glob(f"{part}-*.safetensors"))
+
+
+def change(folder, **facts):
+    """Edit the description as somebody who means harm would, digest and all; `a__b=1` is for {"a": {"b": 1}}."""
+    path = folder / "agent.json"
+    description = json.loads(path.read_text())
+    for name, value in facts.items():
+        place = description
+        *outer, last = name.split("__")
+        for key in outer:
+            place = place[key]
+        place[last] = value
+    description["sha256"] = digest_of(description)
+    path.write_text(json.dumps(description))
+
+
+def rewrite(folder, content, part="weights"):
+    """Other content in a file of numbers, with its digest made to fit."""
+    path = numbers_of(folder, part)
+    path.write_bytes(content)
+    change(folder, **{f"{part}__sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+
+
+def edit(folder, action, part="weights"):
+    """Tensors changed, with the digest made to fit."""
+    tensors = load_file(numbers_of(folder, part))
+    action(tensors)
+    save_file(tensors, folder / "new")
+    rewrite(folder, (folder / "new").read_bytes(), part)
+
+
+def truncate(folder):
+    path = numbers_of(folder)
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def flip_a_bit(folder, name="weights-*"):
+    path = next(folder.glob(name))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+class Danger:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+def zip_bomb(folder):
+    with zipfile.ZipFile(folder / "bomb", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("weights", bytes(10**8))
+    rewrite(folder, (folder / "bomb").read_bytes())
+
+
+def huge_header(folder):
+    rewrite(folder, (2**62).to_bytes(8, "little") + b"{}")
+
+
+def lying_header(folder):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}).encode()
+    rewrite(folder, len(header).to_bytes(8, "little") + header)
+
+
+def sparse_giant(folder):
+    with open(numbers_of(folder), "r+b") as file:
+        file.truncate(10**11)
+
+
+def as_link(folder, name):
+    path = next(folder.glob(name))
+    path.rename(folder.parent / "elsewhere")
+    path.symlink_to(folder.parent / "elsewhere")
+
+
+def as_pipe(folder, name):
+    path = next(folder.glob(name))
+    path.unlink()
+    os.mkfifo(path)
+
+
+def text(content):
+    return lambda folder: (folder / "agent.json").write_text(content)
+
+
+def twice(folder):
+    path = folder / "agent.json"
+    path.write_text('{"format": 2, ' + path.read_text().lstrip()[1:])
+
+
+def changed(**facts):
+    return lambda folder: change(folder, **facts)
+
+
+def network(**kwargs):
+    return changed(policy_kwargs=kwargs)
+
+
+MEGA = 10**9
+FILES = {
+    "truncated weights": (truncate, "SHA-256"),
+    "a flipped bit in the weights": (flip_a_bit, "SHA-256"),
+    "a flipped bit in the description": (lambda f: flip_a_bit(f, "agent.json"), "SHA-256|not JSON"),
+    "an edit in the description": (lambda f: (f / "agent.json").write_text(
+        (f / "agent.json").read_text().replace('"gamma": 0.99', '"gamma": 0.98')), "damaged or was edited"),
+    "NaN weights": (lambda f: edit(f, lambda t: t["value_net.weight"].fill_(float("nan"))), "not finite"),
+    "infinite weights": (lambda f: edit(f, lambda t: t["value_net.bias"].fill_(float("inf"))), "not finite"),
+    "weights of another shape": (
+        lambda f: edit(f, lambda t: t.update({"value_net.weight": torch.zeros(1, 7)})), "of another network"),
+    "weights of another type": (
+        lambda f: edit(f, lambda t: t.update({"value_net.bias": torch.zeros(1, dtype=torch.int32)})), "of another network"),
+    "weights that miss a tensor": (lambda f: edit(f, lambda t: t.pop("value_net.bias")), "of another network"),
+    "weights with a tensor more": (
+        lambda f: edit(f, lambda t: t.update(more=torch.zeros(1))), "of another network"),
+    "a pickle as description": (lambda f: (f / "agent.json").write_bytes(pickle.dumps(Danger())), "not JSON"),
+    "a pickle as weights": (lambda f: rewrite(f, pickle.dumps(Danger())), "not a safetensors file"),
+    "a torch file as weights": (lambda f: (torch.save(Danger(), f / "x"), rewrite(f, (f / "x").read_bytes())), "not a safet"),
+    "a zip bomb as weights": (zip_bomb, "not a safetensors file"),
+    "a header of 4 exabytes": (huge_header, "not a safetensors file"),
+    "a header that lies": (lying_header, "not a safetensors file"),
+    "a sparse file of 100 GB": (sparse_giant, "far too long"),
+    "empty weights": (lambda f: rewrite(f, b""), "not a safetensors file"),
+    "no weights": (lambda f: numbers_of(f).unlink(), "cannot be read"),
+    "no description": (lambda f: (f / "agent.json").unlink(), "has no agent.json"),
+    "weights that are a link": (lambda f: as_link(f, "weights-*"), "is a link"),
+    "a description that is a link": (lambda f: as_link(f, "agent.json"), "is a link"),
+    "weights that are a pipe": (lambda f: as_pipe(f, "weights-*"), "not an ordinary file"),
+    "weights that are a folder": (lambda f: (numbers_of(f).unlink(), next(iter([f / json.loads(
+        (f / "agent.json").read_text())["weights"]["file"]])).mkdir()), "cannot be read|not an ordinary file"),
+}  # fmt: skip
+DESCRIPTIONS = {
+    "a truncated description": (text('{"format": 2,'), "not JSON"),
+    "an empty description": (text(""), "not JSON"),
+    "a foreign JSON": (text("[1, 2]"), "not a JSON object"),
+    "no format": (text("{}"), "no format number"),
+    "a huge description": (text(" " * 2_000_000), "far too long"),
+    "a name twice": (twice, "a name is there twice"),
+    "deep nesting": (text("[" * 100_000 + "]" * 100_000), "not JSON"),
+    "nesting in objects": (text('{"a":' * 100_000 + "1" + "}" * 100_000), "not JSON"),
+    "a huge number": (text('{"format": ' + "9" * 100_000 + "}"), "not JSON"),
+    "a huge key": (text(json.dumps({"x" * 900_000: 1})), "no format number"),
+    "NaN": (text('{"format": NaN}'), "not JSON"),
+    "the first format": (changed(format=1), "format 1, this Ludus reads 2: train the agent again"),
+    "a future format": (changed(format=99), "update Ludus"),
+    "a format of lines": (changed(format="a\nb" * 1000), "update Ludus"),
+    "another algorithm": (changed(algorithm="dqn"), "algorithm 'dqn'"),
+    "a missing fact": (changed(settings={}), "settings lacks"),
+    "an unknown fact": (changed(settings__use_sde=True), "settings has 'use_sde'"),
+    "a path as weights": (changed(weights__file="../../secret.safetensors"), "names a weights file"),
+    "an absolute path as weights": (changed(weights__file="/etc/passwd"), "names a weights file"),
+    "training as weights": (
+        changed(weights__file="training-0123456789abcdef.safetensors"), "names a weights file"),
+    "a list as weights": (changed(weights=[1]), "names a weights file"),
+    "an unknown policy": (changed(policy="os.system"), "policy must be one of"),
+    "an import as environment": (changed(environment={"gymnasium": "os:system"}), "neither a Ludus game"),
+    "an unknown Gymnasium id": (changed(environment={"gymnasium": "Nothing-v0"}), "not registered here"),
+    "an unknown game": (changed(environment={"game": "Tetris", "version": 1}), "does not describe an agent"),
+    "a number as game": (changed(environment={"game": 7, "version": 1}), "does not describe an agent"),
+    "a list as environment": (changed(environment=[1]), "environment must be an object"),
+    "a game of another version": (changed(environment={"game": "Catch", "version": 9}), "version 9"),
+    "other actions and planes": (changed(environment={"game": "Breakout", "version": 1}), "of another network"),
+    "an unknown option": (changed(environment__options={"mode": "python"}), "unknown option 'mode'"),
+    "a window as option": (changed(environment__options={"render_mode": "human"}), "unknown option"),
+    "a negative frame_stack": (changed(environment__options={"frame_stack": -1}), "frame_stack must be"),
+    "a frame_stack of a million": (changed(environment__options={"frame_stack": 10**6}), "frame_stack must be"),
+    "huge pictures": (
+        changed(environment__options={"obs_type": "rgb", "size": 4096, "frame_stack": 64}), "more than .* bytes each"),
+    "endless levels": (changed(environment__options={"levels": {"range": [0, 2**60, 1]}}), "levels are more"),
+    "levels out of range": (changed(environment__options={"levels": [2**70]}), "levels must be"),
+    "n_steps of 1e18": (changed(settings__n_steps=10**18), "n_steps must be int from 1"),
+    "n_steps as a float": (changed(settings__n_steps=8.0), "n_steps must be int"),
+    "n_steps as a bool": (changed(settings__n_steps=True), "n_steps must be int"),
+    "no batch": (changed(settings__batch_size=0), "batch_size must be int from 1"),
+    "gamma of 2": (changed(settings__gamma=2), "gamma must be float from 0 to 1"),
+    "a negative norm": (changed(settings__max_grad_norm=-1), "max_grad_norm must be"),
+    "a rate as text": (changed(schedules__learning_rate="1e-3"), "learning_rate must be"),
+    "an infinite rate": (changed(schedules__learning_rate=1e300), "learning_rate must be"),
+    "a schedule that ends at 0": (
+        changed(schedules__learning_rate={"start": 1, "end": 0, "end_fraction": 0}), "end_fraction must be"),
+    "a schedule with code": (changed(schedules__learning_rate={"code": "print(1)"}), "learning_rate has 'code'|lacks"),
+    "a thousand million threads": (changed(settings__num_threads=MEGA), "num_threads must be"),
+    "another precision": (changed(settings__precision="fp8"), "precision must be one of"),
+    "negative steps": (changed(timesteps=-1), "timesteps must be"),
+    "a layer of a thousand million": (network(features_extractor_kwargs={"sizes": [MEGA]}), "sizes must be int from 1"),
+    "a layer of 65536 squared": (
+        network(features_extractor_kwargs={"sizes": [65_536, 65_536, 65_536]}), "of another network"),
+    "a thousand layers": (network(features_extractor_kwargs={"sizes": [1] * 1000}), "list of at most 32"),
+    "layers in layers": (network(net_arch=[[[1]]]), "net_arch must be int"),
+    "a layer of no width": (network(net_arch=[0]), "net_arch must be int from 1"),
+    "no layer": (network(features_extractor_kwargs={"sizes": []}), "does not describe an agent"),
+    "a class by its path": (network(features_extractor_class="os.system"), "policy_kwargs has"),
+    "an activation by its path": (network(activation_fn="torch.nn.ReLU"), "activation_fn must be one of"),
+    "an optimiser by its path": (network(optimizer_class="torch.optim.SGD"), "optimizer_class must be one of"),
+    "a memory of a thousand million": (network(memory="lstm", memory_size=MEGA), "memory_size must be int"),
+    "a memory of 65536": (network(memory="lstm", memory_size=65_536), "of another network"),
+    "an argument that the network does not take": (
+        network(features_extractor_kwargs={"channels": 3}), "does not describe an agent"),
+}  # fmt: skip
+TRAINING = {
+    "truncated": (lambda f: numbers_of(f, "training").write_bytes(b"short"), "too short for 8 games"),
+    "a flipped bit": (lambda f: flip_a_bit(f, "training-*"), "SHA-256"),
+    "of another agent": (lambda f: other_training(f), "of another network or game"),
+    "no file": (lambda f: numbers_of(f, "training").unlink(), "cannot be read"),
+    "a link": (lambda f: as_link(f, "training-*"), "is a link"),
+    "NaN averages": (
+        lambda f: edit(f, lambda t: t["optimizer.0.exp_avg"].fill_(float("nan")), "training"), "not finite"),
+    "a generator of zeros": (
+        lambda f: edit(f, lambda t: t["generators.0"].zero_(), "training"), "no generator's state"),
+    "fewer games": (
+        lambda f: edit(f, lambda t: t.update({"games.records": t["games.records"][:4].clone()}), "training"),
+        "of another network or game"),
+    "more episodes": (
+        lambda f: edit(f, lambda t: t.update(episodes=torch.zeros(10**6, 3, dtype=torch.float64)), "training"),
+        "far too long"),
+    "many games and a short file": (changed(num_envs=5_000_000), "too short for 5000000 games"),
+    "other threads": (changed(play_threads=2), "of another network or game"),
+    "a thousand million threads": (changed(play_threads=MEGA), "play_threads must be"),
+    "another device": (changed(device="tpu"), "device must be one of"),
+    "a missing number": (changed(progress={}), "progress lacks"),
+}  # fmt: skip
+
+
+def other_training(folder):
+    catch_agent(frame_stack=2).save(folder / "other")
+    rewrite(folder, numbers_of(folder / "other", "training").read_bytes(), "training")
+
+
+@pytest.mark.parametrize("damage", [*FILES, *DESCRIPTIONS])
+def test_a_broken_agent_is_one_clear_line(folder, damage):
+    break_it, message = {**FILES, **DESCRIPTIONS}[damage]
+    break_it(folder)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_agent(folder, device="cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("damage", TRAINING)
+def test_a_broken_training_is_one_clear_line_and_does_not_hinder_playing(folder, damage):
+    break_it, message = TRAINING[damage]
+    break_it(folder)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_agent(folder, device="cpu", resume=True)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+    if "must be" not in message and "lacks" not in message:
+        assert load_agent(folder, device="cpu").num_timesteps == 128
+
+
+def test_a_name_of_many_lines_is_one_line(folder):
+    change(folder, environment={"gymnasium": "a\n" * 1000})
+    with pytest.raises(CheckpointError) as caught:
+        load_agent(folder)
+    assert "\n" not in str(caught.value)
+
+
+AUDIT = """
+import sys
+from ludus.agents.checkpoint import CheckpointError, load_agent
+good, *strange = sys.argv[1:]
+for resume in (False, True):
+    load_agent(good, device="cpu", resume=resume)
+watched = ("import", "exec", "compile", "os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess", "socket",
+           "pickle", "marshal", "ctypes.dlopen", "os.remove", "os.rename", "os.mkdir", "shutil")
+seen = []
+
+def hook(event, arguments):
+    if event == "open" and (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")):
+        seen.append((event, arguments[:2]))
+    if event.startswith(watched) and listening:
+        seen.append((event, arguments[:1]))
+
+listening = True
+sys.addaudithook(hook)
+for folder in strange:
+    for resume in (False, True):
+        try:
+            load_agent(folder, device="cpu", resume=resume)
+            print("loaded", end=" ")
+        except CheckpointError:
+            print("refused", end=" ")
+listening = False
+print(seen)
+"""
+
+
+def test_loading_executes_nothing(saved, tmp_path):
+    """Python's audit hooks hear of no import, no code, no process, no socket, and no file opened to be written."""
+    damages = ["a pickle as weights", "a torch file as weights", "a class by its path", "an import as environment"]
+    folders = [tmp_path / str(k) for k in range(1 + len(damages))]
+    for folder, damage in zip(folders, ["none", *damages], strict=True):
+        shutil.copytree(saved, folder)
+        {**FILES, **DESCRIPTIONS, "none": (lambda f: None, "")}[damage][0](folder)
+    result = subprocess.run([sys.executable, "-c", AUDIT, saved, *folders], capture_output=True, text=True)
+    assert result.stdout.strip() == "loaded " * 2 + "refused " * 2 * len(damages) + "[]", result.stderr
