@@ -1,0 +1,181 @@
+"""What `training.py` found, as tables and as its section of RESULTS.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from report import ABSENT, Table, amount, describe, times
+from training_peers import SIDES
+
+Found = dict[str, Any]
+NETWORKS = {
+    "cnn": "A 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic",
+    "towers": "An MLP of 128 and 128 for the actor and one for the critic",
+}
+HEADINGS = {
+    "speed": "Steps per second of learning",
+    "breakdown": "Where the time goes",
+    "score": "Time to score",
+    "gpu-speed": "On a GPU: steps per second of learning",
+    "gpu-games": "On a GPU: the games alone",
+    "gpu-score": "On a GPU: time to score",
+}
+NO_GPU = (
+    "No GPU was there. `python benchmarks/training.py --parts gpu --write` on a machine with one fills "
+    "this section and leaves the others as they are."
+)
+PROTOCOL = (
+    "Breakout under MinAtar's own protocol: sticky actions 0.1, all six actions, no limit of steps. Every measurement is a "
+    "process of its own; rates are medians over interleaved rounds, by the clock, without compiling and the first iterations."
+)
+
+
+def account(found: Found) -> str:
+    """The section of RESULTS.md."""
+    sections = ["## Training", PROTOCOL]
+    for part, heading in HEADINGS.items():
+        if part in found:
+            sections += [table.markdown() for table in TABLES[part](found[part])]
+        elif part == "gpu-speed" and not any(name.startswith("gpu") for name in found):
+            sections.append(f"### On a GPU\n\n{NO_GPU}")
+        elif not part.startswith("gpu"):
+            sections.append(
+                f"### {heading}\n\nNot measured yet: `python benchmarks/training.py --parts {part} --write`."
+            )
+    return "\n\n".join(sections)
+
+
+def speed_tables(found: Found, heading: str = HEADINGS["speed"]) -> list[Table]:
+    """One table a network: a row for settings and threads, a column a side."""
+    networks = [network for network in NETWORKS if any(row["network"] == network for row in found["rows"])]
+    return [speed_table(found, network, heading) for network in networks]
+
+
+def speed_table(found: Found, network: str, heading: str) -> Table:
+    rows = [row for row in found["rows"] if row["network"] == network]
+    measured = {row["side"] for row in found["rows"]}
+    sides = [
+        side for side, facts in SIDES.items() if network in facts.networks and (facts.packages or side in measured)
+    ]
+    lines = []
+    for case in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
+        rates = {row["side"]: row["steps per second"] for row in rows if (row["settings"], row["threads"]) == case}
+        ratios = [times(ratio(rates, "Ludus", peer)) for peer in sides if not peer.startswith("Ludus")]
+        lines.append([f"{case[0]}; {cores(case[1])}", *(rate_cell(rates, side, rows) for side in sides), *ratios])
+    note = (
+        f"{intro(found)} {NETWORKS[network]}: {rows[0]['parameters']:,} parameters on every side. "
+        f"Median of {found['effort']['rounds']} rounds of {found['effort']['seconds']:g} s. Ratios are of `Ludus`, which "
+        "computes in single precision like its peers, to each of them."
+    )
+    peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
+    title = f"{heading}, {'CNN' if network == 'cnn' else 'MLP'}"
+    return Table(title, note, ["settings", *sides, *peers], lines)
+
+
+def rate_cell(rates: dict[str, float], side: str, rows: list[Found]) -> str:
+    """A rate; where there is none, whether the side is missing or was only measured elsewhere."""
+    if side in rates:
+        return amount(rates[side])
+    return "-" if any(row["side"] == side for row in rows) else ABSENT
+
+
+def ratio(rates: dict[str, float], one: str, other: str) -> float | None:
+    return rates[one] / rates[other] if one in rates and other in rates else None
+
+
+def breakdown_tables(found: Found) -> list[Table]:
+    """Parts in per cent of an iteration."""
+    parts = list(found["rows"][0]["parts"])
+    lines = []
+    for row in found["rows"]:
+        shares = [f"{100 * row['parts'][part] / row['seconds']:.0f} %" for part in parts]
+        case = f"{row['network']}, {row['settings']}; {cores(row['threads'])}, {row['precision']}"
+        lines.append(
+            [
+                case,
+                milliseconds(row["seconds"]),
+                *shares,
+                milliseconds(row["bare"]),
+                times(row["seconds"] / row["bare"]),
+            ]
+        )
+    note = (
+        f"{intro(found)} An iteration of `ludus.PPO` by timers around its functions; what threads do at once counts by the "
+        "clock. `mlp` is what the recipe trains. Bare torch does the same arithmetic without games or RL: as many forward "
+        "passes, rows gathered for as many minibatches, gradients of a squared error and Adam, in the same precision."
+    )
+    columns = ["settings", "iteration", *parts, "bare torch", "ratio"]
+    return [Table(HEADINGS["breakdown"], note, columns, lines)]
+
+
+def cores(threads: int) -> str:
+    return "1 core" if threads == 1 else f"{threads} threads"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms"
+
+
+def score_tables(found: Found, heading: str = HEADINGS["score"]) -> list[Table]:
+    """A row for each training."""
+    lines = []
+    for row in found["rows"]:
+        passed = [reached(row, f"{target:g}") for target in found["targets"]]
+        rate = amount(row["steps"] / row["seconds"]) if row["seconds"] else "-"
+        lines.append([row["candidate"], str(row["seed"]), *passed, rate, f"{row['mean']:.1f}"])
+    note = (
+        f"{intro(found)} Seconds of training, and steps, until the mean return of the last hundred training episodes passes "
+        f"a target. A training ends when all are passed, when its steps are used up, or after {found['limit']:g} s; the last "
+        "column is the mean then. The settings are in `training_peers.py`."
+    )
+    targets = [f"passes {target:g}" for target in found["targets"]]
+    return [Table(heading, note, ["who", "seed", *targets, "steps/s", "at the end"], lines)]
+
+
+def reached(row: Found, target: str) -> str:
+    """When a target was passed."""
+    if target not in row["passed"]:
+        return f"not within {row['seconds']:.0f} s ({amount(row['steps'])})"
+    when = row["passed"][target]
+    return f"{when['seconds']:.1f} s ({amount(when['steps'])})"
+
+
+def gpu_games_tables(found: Found) -> list[Table]:
+    """Rates of the games, and what waits for the device."""
+    rates = [
+        [
+            f"{row['num_envs']:.0f}", amount(row["launched"]), amount(row["graph"]), f"{row['bytes']:.0f}",
+            f"{row['bandwidth'] / 1e12:.2f} TB/s", f"{100 * row['share']:.1f} %",
+        ]
+        for row in found["games"]
+    ]  # fmt: skip
+    note = (
+        f"{intro(found)} Random actions that are there already; launched from Python step by step, and as a CUDA graph of 64 "
+        "steps. Bytes are what a step must read and write at the least; the share is of the bandwidth that a large copy "
+        "within the GPU's memory had in the same process."
+    )
+    columns = ["games", "launched", "CUDA graph", "bytes a step", "a copy's bandwidth", "share"]
+    waits = found["waits"]
+    lines = [[name, str(count)] for name, count in waits["waits"].items()] or [["none", "0"]]
+    about = f"Calls that wait for the device in one rollout of {waits['steps']} steps of training, by `torch.profiler`."
+    return [
+        Table(HEADINGS["gpu-games"], note, columns, rates),
+        Table("On a GPU: what a rollout waits for", about, ["call", "times"], lines),
+    ]
+
+
+def intro(found: Found) -> str:
+    """The machine on which a part was measured."""
+    facts = found["machine"]
+    return describe(facts) + (f" On {facts['gpu']}." if "gpu" in facts else "")
+
+
+TABLES: dict[str, Callable[[Found], list[Table]]] = {
+    "speed": speed_tables,
+    "breakdown": breakdown_tables,
+    "score": score_tables,
+    "gpu-speed": lambda found: speed_tables(found, HEADINGS["gpu-speed"]),
+    "gpu-games": gpu_games_tables,
+    "gpu-score": lambda found: score_tables(found, HEADINGS["gpu-score"]),
+}
