@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax  # pyright: ignore[reportMissingImports]
-import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
-import optax  # pyright: ignore[reportMissingImports]
-from flax import linen as nn  # pyright: ignore[reportMissingImports]
-from gymnax.environments.minatar.breakout import MinBreakout  # pyright: ignore[reportMissingImports]
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from gymnax.environments.minatar.breakout import MinBreakout
 from training_peers import LEARNING, PROTOCOL, Settings
 
 NUM_ACTIONS = 6
