@@ -86,7 +86,7 @@ def save_agent(agent: PPO, folder: Path, keep: int = 1, resumable: bool = True) 
 
 def keep_older(folder: Path, timesteps: int) -> None:
     """Give the newest description, if it is of fewer timesteps, a second name."""
-    with suppress(CheckpointError):
+    with suppress(CheckpointError, RecursionError):
         facts = read_description(folder / NEWEST)
         if isinstance(facts.get("timesteps"), int) and 0 <= facts["timesteps"] < timesteps:
             write_whole(folder / f"agent-{facts['timesteps']}.json", to_json(facts))
@@ -132,8 +132,8 @@ def load_agent(path: Path | str, env: Any = None, device: Any = "auto", resume: 
     source = Path(path)
     if source.is_dir() or source.suffix != ".json":
         source = source / NEWEST
-    facts = read_description(source)
     try:
+        facts = read_description(source)
         about = description.read(facts)
         env = _environment(about, facts, source, env, str(device), resume)
         weights = _read_numbers(facts, "weights", source, _shapes(about, env))

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from ludus.__main__ import VERBS, main
 from ludus.agents.checkpoint import load_agent
@@ -90,6 +93,173 @@ def test_a_signal_saves_and_stops(tmp_path, number):
     assert process.returncode == 0, errors
     assert "interrupted" in output
     assert load_agent(out).num_timesteps > 0
+
+
+# -- going on ----------------------------------------------------------------------------------------------------------
+
+
+def here(*arguments):
+    """Run the command in this process; returns its status."""
+    return main(list(arguments))
+
+
+def numbers(folder):
+    """All tensors of the newest checkpoint, but for the times that episodes ended at."""
+    facts = json.loads((folder / "agent.json").read_text())
+    tensors = {**load_file(folder / facts["weights"]["file"]), **load_file(folder / facts["training"]["file"])}
+    return {**tensors, "episodes": tensors["episodes"][:, :2]}
+
+
+def assert_same(one, other):
+    tensors = numbers(other)
+    assert set(numbers(one)) == set(tensors)
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in numbers(one).items())
+
+
+def kill_when_saved(*command, out):
+    """Run the command in a process of its own and kill it some time after its first checkpoint."""
+    process = subprocess.Popen([sys.executable, "-m", "ludus", *command], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("agent-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_the_same_command_again_goes_on_after_a_crash(tmp_path):
+    """Annealed, sticky, with frames stacked: the same agent to the last bit as without the crash."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    command = ["train", "Breakout", "--recipe", "--frame-stack", "2", "--total-timesteps", "40000", "--device", "cpu"]
+    command += [*QUICK, "--resume", "--precision", "fp32"]
+    kill_when_saved(*command, "--out", str(broken), "--save-interval", "0", out=broken)
+    done = load_agent(broken).num_timesteps
+    assert 0 < done < 40000
+    result = ludus(*command, "--out", str(broken), "--save-interval", "0")
+    assert f"from step {done};" in " ".join(result.stdout.split()), result.stderr
+    assert ludus(*command, "--out", str(whole)).returncode == 0
+    assert_same(whole, broken)
+    logs = list(broken.glob("tensorboard*"))
+    assert [path.name for path in logs] == ["tensorboard_1"] and len(list(logs[0].iterdir())) == 2
+    assert len(list(broken.glob("agent*.json"))) == 3
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("short") / "run"
+    command = [
+        "train",
+        "Catch",
+        "--out",
+        str(folder),
+        "--total-timesteps",
+        "1024",
+        "--frame-stack",
+        "2",
+        "--gamma",
+        "0.9",
+    ]
+    assert here(*command, "--levels", "3", "5", "--no-tensorboard", "--device", "cpu", *QUICK) == 0
+    return folder
+
+
+@pytest.fixture
+def again(short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_settings_are_kept_and_some_may_change(again, capsys):
+    steps = ["--total-timesteps", "2048"]
+    assert here("train", "Catch", "--out", str(again), "--resume", *steps, "--keep", "2", "--time-limit", "60") == 0
+    assert "from step 1024" in capsys.readouterr().out
+    agent = load_agent(again, resume=True)
+    assert agent.num_timesteps == 2048 and agent.gamma == 0.9 and agent.n_envs == 16 and agent.time_limit == 60
+    assert agent.simulator.options.frame_stack == 2 and tuple(agent.simulator.options.levels) == (3, 5)
+    assert (again / "agent-1024.json").exists()
+    assert here("evaluate", str(again / "agent-1024.json"), "--episodes", "2") == 0
+    settings = json.loads((again / "train.json").read_text())
+    assert settings["total_timesteps"] == 2048 and settings["ppo"]["gamma"] == 0.9
+
+
+def test_a_finished_run_is_left_as_it_is(again, capsys):
+    before = {path: path.read_bytes() for path in again.iterdir()}
+    assert here("train", "--out", str(again), "--resume") == 0
+    assert "done already: 1.02 k steps" in capsys.readouterr().out
+    after = {path: path.read_bytes() for path in again.iterdir() if path.name != "train.json"}
+    assert after == {path: content for path, content in before.items() if path.name != "train.json"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["Breakout"], "the game was Catch and cannot become Breakout"),
+        (["ludus/Catch-v1", "--policy", "cnn"], "--policy was mlp and cannot become cnn"),
+        (["Catch", "--num-envs", "32"], "--num-envs was 16 and cannot become 32"),
+        (["Catch", "--frame-stack", "4"], "--frame-stack was 2 and cannot become 4"),
+        (["Catch", "--levels", "3"], "--levels was [3, 5] and cannot become [3]"),
+        (["Catch", "--seed", "1"], "--seed was 0 and cannot become 1"),
+        (["Catch", "--learning-rate", "1e-4"], "--learning-rate was 0.0025 and cannot become 0.0001"),
+        (["Catch", "--keep", "0"], "keep must be 1 or more"),
+        (["Catch", "--overwrite"], "--resume or --overwrite, not both"),
+    ],
+)
+def test_a_flag_that_cannot_change_is_one_line(again, capsys, flags, message):
+    before = {path: path.read_bytes() for path in again.iterdir()}
+    assert here("train", *flags, "--out", str(again), "--resume") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert {path: path.read_bytes() for path in again.iterdir()} == before
+
+
+def test_resume_needs_a_folder_of_its_own(tmp_path, capsys):
+    assert here("train", "Catch", "--resume") == 2
+    assert "--resume needs --out" in capsys.readouterr().err
+    (tmp_path / "thesis.txt").write_text("precious")
+    assert here("train", "Catch", "--resume", "--out", str(tmp_path)) == 2
+    assert "exists and is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"game": 7}', "game is 7, which it cannot be"),
+        ('{"gaem": "Catch"}', "there is no setting 'gaem'"),
+        ('{"ppo": {"n_steps": "many"}}', "n_steps is 'many', which it cannot be"),
+        ('{"total_timesteps": true}', "total_timesteps is True, which it cannot be"),
+    ],
+)
+def test_damaged_settings_are_one_line(again, capsys, content, message):
+    (again / "train.json").write_text(content)
+    assert here("train", "Catch", "--out", str(again), "--resume") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_a_damaged_checkpoint_is_one_line(again, capsys):
+    next(again.glob("training-*")).write_bytes(b"")
+    assert here("train", "Catch", "--out", str(again), "--resume", "--total-timesteps", "4096") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_without_a_checkpoint_starts_again(tmp_path, capsys):
+    """It was stopped before its first one."""
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "train.json").write_text("half")
+    command = ["train", "Catch", "--out", str(out), "--resume", "--total-timesteps", "256", *QUICK, "--no-tensorboard"]
+    assert here(*command) == 0
+    assert load_agent(out).num_timesteps == 256
+
+
+def test_gymnasium_runs_go_on_with_new_episodes(tmp_path, capsys):
+    out = tmp_path / "run"
+    command = ["train", "CartPole-v1", "--out", str(out), "--resume", "--no-tensorboard", "--total-timesteps"]
+    assert here(*command, "512") == 0
+    assert here(*command, "1024") == 0
+    assert "from step 512" in capsys.readouterr().out
+    assert load_agent(out).num_timesteps == 1024
 
 
 def test_help_explains_every_setting():

@@ -230,6 +230,8 @@ def choose_folder(config: Config) -> Path:
     """The run's folder, made; raises OptionError if it is taken or cannot be written."""
     if config.resume and config.out is None:
         raise OptionError("--resume needs --out, the folder of the run to go on with")
+    if config.resume and config.overwrite:
+        raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = config.game.replace("/", "-")
     folder = config.out or Path("runs") / f"{name}-ppo-{stamp}"
