@@ -47,16 +47,20 @@ class ConvEncoder(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Box, convolution: nn.Sequential, width: int) -> None:
         super().__init__(observation_space, features_dim=width)
         self.channels_last = not is_image_space(observation_space)
-        self.convolution = convolution.append(nn.Flatten())
+        self.convolution = convolution
         with torch.no_grad():
-            flat = self.convolution(self._channels_first(torch.zeros(1, *observation_space.shape))).shape[1]
+            flat = self._flat(torch.zeros(1, *observation_space.shape)).shape[1]
         self.layer = nn.Sequential(nn.Linear(flat, width), nn.ReLU(inplace=True))
 
     def _channels_first(self, obs: Tensor) -> Tensor:
         return obs.permute(0, 3, 1, 2) if self.channels_last else obs  # (B, H, W, C) -> (B, C, H, W), without a copy
 
+    def _flat(self, obs: Tensor) -> Tensor:
+        """(B, C', H', W') after the convolutions -> (B, H' W' C'): in memory they lie like that, so nothing is copied."""
+        return self.convolution(self._channels_first(obs)).permute(0, 2, 3, 1).flatten(1)
+
     def forward(self, obs: Tensor) -> Tensor:
-        return self.layer(self.convolution(self._channels_first(obs)))  # (B, H, W, C) -> (B, width)
+        return self.layer(self._flat(obs))  # (B, H, W, C) -> (B, width)
 
 
 class MinAtarCnn(ConvEncoder):

@@ -32,6 +32,8 @@ class Learner:
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), 0
         self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        self.named = [(name, weight) for name, weight in agent.policy.named_parameters() if weight.requires_grad]
+        self.weights = [weight for _, weight in self.named]
         self._pass: Any = self._one_pass
         if self.on_gpu:
             for group in agent.policy.optimizer.param_groups:  # a graph reads the learning rate from memory
@@ -90,7 +92,7 @@ class Learner:
         agent = self.agent
         size = agent.batch_size if agent.policy.core is None else max(1, agent.batch_size // agent.n_steps)
         workers = agent.workers or Workers(1)
-        epoch(agent.policy, self._data, self.order, size, self._settings, workers, self._apply)
+        epoch(agent.policy, self.weights, self._data, self.order, size, self._settings, workers, self._apply)
 
     def _apply(self, gradients: Any, parts: Tensor) -> None:
         """One step of the optimiser."""
@@ -101,12 +103,11 @@ class Learner:
         self.batches += 1
         if agent.target_kl is not None and float(parts[KL]) > 1.5 * agent.target_kl:
             raise _Moved
-        named = [(name, weight) for name, weight in agent.policy.named_parameters() if weight.requires_grad]
-        for (_, weight), gradient in zip(named, gradients, strict=True):
+        for weight, gradient in zip(self.weights, gradients, strict=True):
             weight.grad = gradient
-        norm = torch.nn.utils.clip_grad_norm_([weight for _, weight in named], agent.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, agent.max_grad_norm)
         if not self.on_gpu:
-            check_gradients(named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
+            check_gradients(self.named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
         agent.policy.optimizer.step()
 
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
 from torch import Tensor
@@ -20,6 +22,8 @@ from .encoders import ENCODERS
 from .heads import head_of, masked
 from .normalize import ObservationNormalizer
 from .recurrent import CORES
+
+SHORTCUT_FROM = 64  # observations; for fewer, preparing it takes longer
 
 
 class ActorCritic(ActorCriticPolicy):
@@ -48,11 +52,18 @@ class ActorCritic(ActorCriticPolicy):
         self.core = self.normalizer = self.shortcut = None
         super().__init__(*args, **kwargs)
         self.head = head_of(self.action_space)
+        self.divisor = self._divisor()
         if normalize_obs:
             space = self.observation_space
             if not isinstance(space, spaces.Box) or space.dtype.kind != "f":
                 raise OptionError(f"normalize_obs needs observations of floats in a Box, here they are {space}")
             self.normalizer = ObservationNormalizer(space.shape)
+
+    def _divisor(self) -> float | None:
+        """What Stable-Baselines3 divides observations by, found out once; None where it does something else."""
+        if not isinstance(self.observation_space, spaces.Box) or not self.share_features_extractor:
+            return None
+        return 255.0 if self.normalize_images and is_image_space(self.observation_space) else 1.0
 
     def _build_mlp_extractor(self) -> None:
         if self.memory is not None:
@@ -65,8 +76,11 @@ class ActorCritic(ActorCriticPolicy):
         return {**super()._get_constructor_parameters(), **own}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
-        if self.shortcut is not None:
+        if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:
             return self.shortcut(obs)
+        if self.divisor is not None and features_extractor is None:
+            x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
+            return self.features_extractor(x if self.normalizer is None else self.normalizer(x))
         return super().extract_features(obs if self.normalizer is None else self.normalizer(obs), features_extractor)
 
     # -- what others call ----------------------------------------------------------------------------------------------
@@ -220,12 +234,17 @@ def decide(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
     else:
         actor = policy.mlp_extractor.forward_actor(features[0])
         critic = policy.mlp_extractor.forward_critic(features[1])
-    with torch.autocast(actor.device.type, enabled=False):  # the last layers stay in full precision
+    with full_precision(actor.device.type):  # in the last layers, small differences matter
         params, values = policy.action_net(actor.float()), policy.value_net(critic.float()).squeeze(-1)
     log_std = getattr(policy, "log_std", None)
     if log_std is not None:  # (B, n) -> (B, 2 n)
         params = torch.cat([params, log_std.expand_as(params)], -1)
     return params, values
+
+
+def full_precision(device: str) -> AbstractContextManager[Any]:
+    """No half precision from here on; costs nothing where there is none."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def each(function: Any, obs: Any) -> Any:

@@ -26,8 +26,8 @@ class RolloutTensors(BaseBuffer):
         rewards, values, log_probs, advantages: (T, N) float32.
         columns: (T, N, 4), log-probability, advantage, return (what the critic learns) and value, side by side.
         bootstrap: (T, N), V(final observation) where an episode was truncated, else 0.
-        dones: (T, N) float32, 1 where an episode ended with the step. terminated, truncated: bool, how it did.
-        episode_return, episode_length: of the episode that ended with the step.
+        dones: (T, N) float32, 1 where an episode ended with the step. There, truncated (bool) says whether it was cut off,
+            episode_return and episode_length what it came to; elsewhere they say nothing.
         last_values: (N,), V of the observation after the last step.
         memory: (N, S), a recurrent policy's memory before the first step.
     """
@@ -59,9 +59,7 @@ class RolloutTensors(BaseBuffer):
             torch.zeros((steps, games), device=device) for _ in range(4)
         )
         self.bootstrap, self.dones, self.episode_return = (torch.zeros((steps, games), device=device) for _ in range(3))
-        self.terminated, self.truncated = (
-            torch.zeros((steps, games), dtype=torch.bool, device=device) for _ in range(2)
-        )
+        self.truncated = torch.zeros((steps, games), dtype=torch.bool, device=device)
         self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
         self.columns = torch.zeros((steps, games, 4), device=device)
         self.last_values = torch.zeros(games, device=device)
@@ -151,11 +149,12 @@ def _step(
         data.masks[t] = world.mask
     data.params[t], data.values[t], after = think(policy, obs, memory, world.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
-    world.step(data.actions[t])
+    ended = world.step(data.actions[t])
     data.rewards[t] = world.reward
-    data.terminated[t], data.truncated[t] = world.terminated, world.truncated
     torch.logical_or(world.terminated, world.truncated, out=data.dones[t])
-    data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
+    if ended:  # the following is read only where an episode ended
+        data.truncated[t] = world.truncated
+        data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
     if world.can_truncate:
         _bootstrap(data, t, world, policy, after)
     if memory is not None:  # games that begin anew remember nothing

@@ -97,6 +97,7 @@ def normalized(columns: Tensor) -> Tensor:
 
 def epoch(
     policy: ActorCritic,
+    weights: Sequence[Tensor],
     data: dict[str, Any],
     order: Tensor,
     rows_per_batch: int,
@@ -105,7 +106,6 @@ def epoch(
     apply: Callable[[Sequence[Tensor], Tensor], None],
 ) -> None:
     """One pass over the data, in minibatches of `order`; `apply(gradients, parts)` is called for each."""
-    weights = [weight for weight in policy.parameters() if weight.requires_grad]
     rest = {name: value for name, value in data.items() if name != "columns"}
     for rows in order.split(rows_per_batch):
         columns = data["columns"].index_select(0, rows)

@@ -40,8 +40,8 @@ class World:
     mask: Tensor | None = None
     can_truncate = True
 
-    def step(self, actions: Tensor) -> None:
-        """Take one step in every game with actions (N, ...)."""
+    def step(self, actions: Tensor) -> int:
+        """Take one step in every game with actions (N, ...); returns 0 if no episode ended, another number if some may."""
         raise NotImplementedError
 
 
@@ -57,8 +57,8 @@ class SimulatorWorld(World):
         self.can_truncate = sim.options.max_episode_steps is not None
         self._numpy = isinstance(sim.obs, np.ndarray)
 
-    def step(self, actions: Tensor) -> None:
-        self.sim.step(actions.numpy() if self._numpy else actions)
+    def step(self, actions: Tensor) -> int:
+        return self.sim.step(actions.numpy() if self._numpy else actions)
 
 
 class VecEnvWorld(World):
@@ -86,7 +86,7 @@ class VecEnvWorld(World):
             rows = np.stack([np.ravel(row) for row in self.env.env_method("action_masks")])
             self.mask = torch.as_tensor(rows, device=self.device).bool()
 
-    def step(self, actions: Tensor) -> None:
+    def step(self, actions: Tensor) -> int:
         chosen = actions.cpu().numpy()
         if isinstance(self.env.action_space, spaces.Box):
             chosen = np.clip(chosen, self.env.action_space.low, self.env.action_space.high)
@@ -98,6 +98,7 @@ class VecEnvWorld(World):
         self.terminated.copy_(torch.from_numpy(self.dones & ~cut))
         for k in np.flatnonzero(self.dones):
             self._end(int(k), self.infos[k])
+        return int(self.dones.sum())
 
     def _end(self, k: int, info: dict[str, Any]) -> None:
         """Keep what the information of an episode's last step tells."""
