@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 SHARED = ("settings", "levels")  # buffers that are not one row a game
-WORTH_A_THREAD = 4_000_000  # bytes of records and observations that make handing work to a thread pay
+WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
 
 def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
@@ -156,7 +156,7 @@ class CompiledBackend(CpuBackend):
         self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED
         self._actions_at = 2 * list(self.arrays).index("actions")
-        threads = num_threads or min(os.cpu_count() or 1, sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
+        threads = num_threads or min(_num_cores(), sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
         self._team: Team | None = None
         if threads > 1 and sim.num_envs > 1:
             self._team = Team(self._function, self._address, sim.num_envs, min(threads, sim.num_envs))
@@ -194,6 +194,11 @@ def _address_of(array: np.ndarray) -> int:
     if array.flags.writeable:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     return array.ctypes.data
+
+
+def _num_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _work(sim: Simulator) -> int:

@@ -1,9 +1,9 @@
 """A team of threads that share the games of one step.
 
 A step of a thousand games takes 40 microseconds, so handing half of it to another thread must cost about one. Helpers
-therefore stay in compiled code, where they need no interpreter lock: they spin for a moment until the next step begins,
-then sleep until the caller wakes them. The caller plays too, and waits only for games that somebody is playing: a helper
-that the operating system keeps from running, or that a fork has left behind, costs nothing.
+therefore stay in compiled code, where they need no interpreter lock: while one step follows another they spin until the
+next begins, else they sleep until the caller wakes them. The caller plays too, and waits only for games that somebody is
+playing: a helper that the operating system keeps from running, or that a fork has left behind, costs nothing.
 
 Each member of the team owns a range of games, so that they stay in the cache of its core. It claims them chunk by chunk,
 and when its own are gone, those of the others. What members do is written down in `teamwork`.
@@ -12,13 +12,20 @@ and when its own are gone, those of the others. What members do is written down 
 from __future__ import annotations
 
 import ctypes
+import platform
+import re
 import weakref
 from collections.abc import Callable
+from ctypes import c_int64, c_void_p
+from functools import cache
 from threading import Thread
+from time import perf_counter
+from typing import Any, NamedTuple
 
-from .teamwork import Member, Plan, teamwork
+from .teamwork import CODE
 
-SPINS = 2000  # about 50 microseconds
+SPINS = 4000  # pauses of a processor, in all about as long as:
+SHORT_PAUSE, LONG_STEP = 100e-6, 200e-6  # seconds; see Team.play
 CHUNKS, LARGEST_CHUNK = 16, 64  # a range is cut in about that many chunks, of at most so many games
 
 _python = ctypes.pythonapi
@@ -35,7 +42,8 @@ class Team:
     """
 
     def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, num_members: int) -> None:
-        self._plan = _SharedPlan(kernel, table, num_games, num_members)
+        self._plan = Plan(kernel, table, num_games, num_members)
+        self._stopped = self._took = 0.0  # when the last step ended, and how long it took
         self._address, self._play = ctypes.addressof(self._plan), teamwork().play
         helpers = [
             Thread(target=_help, args=(self._plan, k), name=f"ludus-{k}", daemon=True) for k in range(1, num_members)
@@ -45,21 +53,88 @@ class Team:
         self._end = weakref.finalize(self, _dismiss, self._plan, helpers)
 
     def play(self) -> int:
-        """One step of all games; returns what the kernel would, or the lowest of its answers if one is negative."""
-        return self._play(self._address)
+        """One step of all games; returns what the kernel would, or the lowest of its answers if one is negative.
+
+        To wake a helper takes 20 microseconds of the caller's time and as many again until it plays. That pays in a
+        long step, and at the start of a series of steps with short pauses, for which helpers stay awake. After a long
+        pause they sleep at once, so as not to be in the way of what else the caller does between steps.
+        """
+        pause = perf_counter() - self._stopped
+        started = self._stopped + pause
+        quick = pause < SHORT_PAUSE
+        code = self._play(self._address, quick or self._took > LONG_STEP, SPINS if quick else 0)
+        self._stopped = perf_counter()
+        self._took = self._stopped - started
+        return code
 
     def close(self) -> None:
         """Send the helpers home; the caller can still play alone."""
         self._end()
 
 
-class _SharedPlan(Plan):
-    """A plan that owns its members; it lives as long as any thread may look at it."""
+def _help(plan: Plan, number: int) -> None:
+    """A helper's life."""
+    teamwork().help(ctypes.addressof(plan), number)
+
+
+def _dismiss(plan: Plan, helpers: list[Thread]) -> None:
+    """Let the helpers end, and wait for it."""
+    plan.quit = 1
+    teamwork().begin(ctypes.addressof(plan))
+    for helper in helpers:
+        helper.join()
+
+
+GAP = c_int64 * 15  # keeps what different threads write in different cache lines, and out of each other's prefetch
+
+
+class Member(ctypes.Structure):
+    """One thread's range of games, and its bed."""
+
+    _fields_ = (
+        ("first", c_int64),
+        ("end", c_int64),
+        ("gap0", GAP),
+        ("next", c_int64),  # games from here on are not claimed yet
+        ("gap1", GAP),
+        ("parked", c_int64),  # 1: sleeps, or is about to; whoever sets it to 0 releases the lock
+        ("lock", c_void_p),
+        ("gap2", GAP),
+    )
+
+
+class Plan(ctypes.Structure):
+    """What the members share; it lives as long as any thread may look at it."""
+
+    _fields_ = (
+        ("kernel", c_void_p),
+        ("table", c_void_p),
+        ("num_games", c_int64),
+        ("chunk", c_int64),  # games that are claimed at once
+        ("num_members", c_int64),
+        ("members", c_void_p),
+        ("spins", c_int64),  # pauses before the caller, waiting for the last games, goes to sleep
+        ("acquire", c_void_p),  # PyThread_acquire_lock
+        ("release", c_void_p),  # PyThread_release_lock
+        ("rousing", c_int64),  # 0: whoever sleeps may sleep on
+        ("patience", c_int64),  # pauses before a helper, waiting for the next step, goes to sleep
+        ("quit", c_int64),  # 1: helpers go home
+        ("gap0", GAP),
+        ("begun", c_int64),  # steps
+        ("gap1", GAP),
+        ("finished", c_int64),  # steps
+        ("gap2", GAP),
+        ("left", c_int64),  # games of this step that nobody has reported as played
+        ("ended", c_int64),  # episodes in this step
+        ("worst", c_int64),  # the lowest answer of the kernel, or 0
+        ("busy", c_int64),  # 1: a step is under way
+        ("gap3", GAP),
+    )
 
     def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, num_members: int) -> None:
         bounds = [num_games * k // num_members for k in range(num_members + 1)]
-        self.owned = (Member * num_members)()
-        for member, first, end in zip(self.owned, bounds[:-1], bounds[1:], strict=True):
+        self._owned = (Member * num_members)()
+        for member, first, end in zip(self._owned, bounds[:-1], bounds[1:], strict=True):
             member.first, member.next, member.end = first, end, end
             member.lock = _taken_lock(self)
         super().__init__(
@@ -68,7 +143,7 @@ class _SharedPlan(Plan):
             num_games=num_games,
             chunk=min(max(num_games // (num_members * CHUNKS), 1), LARGEST_CHUNK),
             num_members=num_members,
-            members=ctypes.addressof(self.owned),
+            members=ctypes.addressof(self._owned),
             spins=SPINS,
             acquire=ctypes.cast(_python.PyThread_acquire_lock, ctypes.c_void_p).value,
             release=ctypes.cast(_python.PyThread_release_lock, ctypes.c_void_p).value,
@@ -83,14 +158,55 @@ def _taken_lock(owner: object) -> int:
     return lock
 
 
-def _help(plan: Plan, number: int) -> None:
-    """A helper's life."""
-    teamwork().help(ctypes.addressof(plan), number)
+class Teamwork(NamedTuple):
+    """The compiled functions; calling one frees the interpreter lock."""
+
+    play: Callable[[Any, bool, int], int]
+    help: Callable[[Any, int], None]
+    begin: Callable[[Any], None]
+    code: Any  # what holds them in memory
 
 
-def _dismiss(plan: Plan, helpers: list[Thread]) -> None:
-    """Let the helpers end, and wait for it."""
-    plan.quit = 1
-    teamwork().begin(ctypes.addressof(plan))
-    for helper in helpers:
-        helper.join()
+@cache
+def teamwork() -> Teamwork:
+    """Compile `teamwork.CODE`, which takes a few milliseconds."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple().create_target_machine(opt=0, jit=True, codemodel="jitdefault")
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(_code()), target)
+    engine.finalize_object()
+
+    def function(name: str, *kinds: Any) -> Any:
+        return ctypes.CFUNCTYPE(*kinds)(engine.get_function_address(name))
+
+    return Teamwork(
+        play=function("play", c_int64, c_void_p, c_int64, c_int64),
+        help=function("help", None, c_void_p, c_int64),
+        begin=function("begin", None, c_void_p),
+        code=engine,
+    )
+
+
+PAUSES = {  # by processor: tells it that a loop only waits
+    "x86_64": "llvm.x86.sse2.pause()",
+    "amd64": "llvm.x86.sse2.pause()",
+    "aarch64": "llvm.aarch64.isb(i32 15)",
+    "arm64": "llvm.aarch64.isb(i32 15)",
+}
+
+
+def _code() -> str:
+    """`teamwork.CODE` as LLVM reads it: its two shorthands written out, with the structures' offsets."""
+    pause = PAUSES.get(platform.machine().lower(), "llvm.donothing()")
+    code = CODE.replace("PAUSE()", f"call void @{pause}").replace("sizeof(Member)", str(ctypes.sizeof(Member)))
+    code = re.sub(r"(%\w+) = read (\w+) (.*)", r"\1_at = at \3\n  \1 = load \2, ptr \1_at", code)
+    code = re.sub(r"at (\w+)\.(\w+) of (%\w+)", _address, code)
+    return f"{code}\ndeclare void @{pause.replace('15', '')}\n"
+
+
+def _address(match: re.Match[str]) -> str:
+    """Instead of `at Plan.left of %plan`."""
+    structure = {"Plan": Plan, "Member": Member}[match[1]]
+    return f"getelementptr i8, ptr {match[3]}, i64 {getattr(structure, match[2]).offset}"

@@ -13,118 +13,9 @@ afterwards. In the one order of sequentially consistent operations, at least one
 hands by an exchange, so that each release of a lock meets one acquire. The locks are Python's own, which are everywhere.
 """
 
-from __future__ import annotations
-
-import ctypes
-import platform
-import re
-from collections.abc import Callable
-from ctypes import c_int64, c_void_p
-from functools import cache
-from typing import Any, NamedTuple
-
-GAP = c_int64 * 15  # keeps what different threads write in different cache lines, and out of each other's prefetch
-
-
-class Member(ctypes.Structure):
-    """One thread's range of games, and its bed."""
-
-    _fields_ = (
-        ("first", c_int64),
-        ("end", c_int64),
-        ("gap0", GAP),
-        ("next", c_int64),  # games from here on are not claimed yet
-        ("gap1", GAP),
-        ("parked", c_int64),  # 1: sleeps, or is about to; whoever sets it to 0 releases the lock
-        ("lock", c_void_p),
-        ("gap2", GAP),
-    )
-
-
-class Plan(ctypes.Structure):
-    """What the members share."""
-
-    _fields_ = (
-        ("kernel", c_void_p),
-        ("table", c_void_p),
-        ("num_games", c_int64),
-        ("chunk", c_int64),  # games that are claimed at once
-        ("num_members", c_int64),
-        ("members", c_void_p),
-        ("spins", c_int64),  # pauses before a thread that waits goes to sleep
-        ("acquire", c_void_p),  # PyThread_acquire_lock
-        ("release", c_void_p),  # PyThread_release_lock
-        ("quit", c_int64),  # 1: helpers go home
-        ("gap0", GAP),
-        ("begun", c_int64),  # steps
-        ("gap1", GAP),
-        ("finished", c_int64),  # steps
-        ("gap2", GAP),
-        ("left", c_int64),  # games of this step that nobody has reported as played
-        ("ended", c_int64),  # episodes in this step
-        ("worst", c_int64),  # the lowest answer of the kernel, or 0
-        ("busy", c_int64),  # 1: a step is under way
-        ("gap3", GAP),
-    )
-
-
-class Teamwork(NamedTuple):
-    """The compiled functions; calling one frees the interpreter lock."""
-
-    play: Callable[[Any], int]
-    help: Callable[[Any, int], None]
-    begin: Callable[[Any], None]
-    code: Any  # what holds them in memory
-
-
-@cache
-def teamwork() -> Teamwork:
-    """Compile what is below, which takes a few milliseconds."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple().create_target_machine(opt=0, jit=True, codemodel="jitdefault")
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(_code()), target)
-    engine.finalize_object()
-
-    def function(name: str, *kinds: Any) -> Any:
-        return ctypes.CFUNCTYPE(*kinds)(engine.get_function_address(name))
-
-    return Teamwork(
-        play=function("play", c_int64, c_void_p),
-        help=function("help", None, c_void_p, c_int64),
-        begin=function("begin", None, c_void_p),
-        code=engine,
-    )
-
-
-PAUSES = {  # by processor: tells it that a loop only waits
-    "x86_64": "llvm.x86.sse2.pause()",
-    "amd64": "llvm.x86.sse2.pause()",
-    "aarch64": "llvm.aarch64.isb(i32 15)",
-    "arm64": "llvm.aarch64.isb(i32 15)",
-}
-
-
-def _code() -> str:
-    """The text below as LLVM reads it: its two shorthands written out, with the structures' offsets."""
-    pause = PAUSES.get(platform.machine().lower(), "llvm.donothing()")
-    code = CODE.replace("PAUSE()", f"call void @{pause}").replace("sizeof(Member)", str(ctypes.sizeof(Member)))
-    code = re.sub(r"(%\w+) = read (\w+) (.*)", r"\1_at = at \3\n  \1 = load \2, ptr \1_at", code)
-    code = re.sub(r"at (\w+)\.(\w+) of (%\w+)", _address, code)
-    return f"{code}\ndeclare void @{pause.replace('15', '')}\n"
-
-
-def _address(match: re.Match[str]) -> str:
-    """Instead of `at Plan.left of %plan`."""
-    structure = {"Plan": Plan, "Member": Member}[match[1]]
-    return f"getelementptr i8, ptr {match[3]}, i64 {getattr(structure, match[2]).offset}"
-
-
 # `at STRUCTURE.FIELD of POINTER` is the field's address, `read TYPE STRUCTURE.FIELD of POINTER` what it holds.
 CODE = """
-define i64 @play(ptr %plan) {              ; one step of all games: what the kernel would answer for them
+define i64 @play(ptr %plan, i64 %rousing, i64 %patience) { ; one step: what the kernel would answer for all games
   %kernel = read ptr Plan.kernel of %plan
   %table = read ptr Plan.table of %plan
   %games = read i64 Plan.num_games of %plan
@@ -133,6 +24,8 @@ define i64 @play(ptr %plan) {              ; one step of all games: what the ker
   %ended = at Plan.ended of %plan
   %worst = at Plan.worst of %plan
   %busy = at Plan.busy of %plan
+  %rousing_at = at Plan.rousing of %plan
+  %patience_at = at Plan.patience of %plan
   %was_busy = atomicrmw xchg ptr %busy, i64 1 seq_cst
   %taken = icmp ne i64 %was_busy, 0
   br i1 %taken, label %alone, label %look
@@ -148,11 +41,14 @@ share:
   store atomic i64 0, ptr %ended seq_cst, align 8
   store atomic i64 0, ptr %worst seq_cst, align 8
   store atomic i64 %games, ptr %left seq_cst, align 8
+  store atomic i64 %rousing, ptr %rousing_at seq_cst, align 8
+  store atomic i64 %patience, ptr %patience_at seq_cst, align 8
   call void @offer(ptr %plan)
   call void @begin(ptr %plan)
   call void @work(ptr %plan, i64 0)
   %me = call ptr @member(ptr %plan, i64 0)
-  call void @wait(ptr %plan, ptr %finished, i64 %before, ptr %me)
+  %spins = read i64 Plan.spins of %plan
+  call void @wait(ptr %plan, ptr %finished, i64 %before, ptr %me, i64 %spins)
   %bad = load atomic i64, ptr %worst seq_cst, align 8
   %sum = load atomic i64, ptr %ended seq_cst, align 8
   %failed = icmp slt i64 %bad, 0
@@ -168,14 +64,17 @@ define void @help(ptr %plan, i64 %number) { ; a helper's life
 start:
   %begun = at Plan.begun of %plan
   %quit = at Plan.quit of %plan
+  %patience_at = at Plan.patience of %plan
   %me = call ptr @member(ptr %plan, i64 %number)
   br label %rest
 rest:
   %seen = phi i64 [ 0, %start ], [ %now, %step ]
-  call void @wait(ptr %plan, ptr %begun, i64 %seen, ptr %me)
+  %patience = load atomic i64, ptr %patience_at seq_cst, align 8
+  call void @wait(ptr %plan, ptr %begun, i64 %seen, ptr %me, i64 %patience)
   %now = load atomic i64, ptr %begun seq_cst, align 8
   %quits = load atomic i64, ptr %quit seq_cst, align 8
   %stay = icmp eq i64 %quits, 0
+  call void @rouse(ptr %plan, i64 %number)
   br i1 %stay, label %step, label %leave
 step:
   call void @work(ptr %plan, i64 %number)
@@ -202,18 +101,27 @@ done:
 }
 
 define void @begin(ptr %plan) {            ; let the helpers look up
-start:
-  %count = read i64 Plan.num_members of %plan
   %begun = at Plan.begun of %plan
   %old = atomicrmw add ptr %begun, i64 1 seq_cst
-  br label %each
-each:
-  %k = phi i64 [ 1, %start ], [ %k1, %each ]
-  %member = call ptr @member(ptr %plan, i64 %k)
-  call void @wake(ptr %plan, ptr %member)
-  %k1 = add i64 %k, 1
-  %more = icmp slt i64 %k1, %count
-  br i1 %more, label %each, label %done
+  call void @rouse(ptr %plan, i64 0)
+  ret void
+}
+
+define void @rouse(ptr %plan, i64 %number) { ; a member wakes two others, who do the same
+  %rousing_at = at Plan.rousing of %plan
+  %quit_at = at Plan.quit of %plan
+  %rousing = load atomic i64, ptr %rousing_at seq_cst, align 8
+  %quit = load atomic i64, ptr %quit_at seq_cst, align 8
+  %why = or i64 %rousing, %quit
+  %quiet = icmp eq i64 %why, 0
+  br i1 %quiet, label %done, label %both
+both:
+  %double = shl i64 %number, 1
+  %left = add i64 %double, 1
+  %right = add i64 %double, 2
+  call void @wake(ptr %plan, i64 %left)
+  call void @wake(ptr %plan, i64 %right)
+  br label %done
 done:
   ret void
 }
@@ -276,15 +184,13 @@ add:
 finish:
   %finished = at Plan.finished of %plan
   %old_finished = atomicrmw add ptr %finished, i64 1 seq_cst
-  %caller = call ptr @member(ptr %plan, i64 0)
-  call void @wake(ptr %plan, ptr %caller)
+  call void @wake(ptr %plan, i64 0)
   br label %done
 done:
   ret void
 }
 
-define void @wait(ptr %plan, ptr %word, i64 %old, ptr %me) { ; until the word is another one
-  %spins = read i64 Plan.spins of %plan
+define void @wait(ptr %plan, ptr %word, i64 %old, ptr %me, i64 %spins) { ; until the word is another one
   %acquire = read ptr Plan.acquire of %plan
   %parked = at Member.parked of %me
   %lock = read ptr Member.lock of %me
@@ -317,7 +223,12 @@ done:
   ret void
 }
 
-define void @wake(ptr %plan, ptr %member) {
+define void @wake(ptr %plan, i64 %number) { ; if there is such a member and it sleeps
+  %count = read i64 Plan.num_members of %plan
+  %exists = icmp slt i64 %number, %count
+  br i1 %exists, label %look, label %done
+look:
+  %member = call ptr @member(ptr %plan, i64 %number)
   %parked = at Member.parked of %member
   %maybe = load atomic i64, ptr %parked seq_cst, align 8
   %sleeps = icmp eq i64 %maybe, 1
