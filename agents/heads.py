@@ -178,7 +178,7 @@ def head_of(space: spaces.Space) -> Head:
     if isinstance(space, spaces.MultiDiscrete):
         return MultiCategoricalHead(space.nvec.ravel().tolist())
     if isinstance(space, spaces.MultiBinary):
-        return BernoulliHead(int(space.n))
+        return BernoulliHead(math.prod(space.shape))
     if isinstance(space, spaces.Box):
         return GaussianHead(space.shape)
     raise OptionError(f"PPO acts in Discrete, MultiDiscrete, MultiBinary and Box spaces, not in {space}")

@@ -109,31 +109,30 @@ class ActorCritic(ActorCriticPolicy):
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         n = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
-        memory = None
-        if self.core is not None:
-            memory = (
-                self.core.initial_state(n, self.device)
-                if state is None
-                else torch.as_tensor(state[0], device=self.device)
-            )
-            if episode_start is not None:
-                memory = memory * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
+        memory = None if self.core is None else self._memory_of(state, episode_start, n)
         mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device).reshape(n, -1).bool()
         with torch.no_grad():
             params, _, memory = think(self, obs, memory, mask)
-            if deterministic:
-                chosen = self.head.mode(params)
-            else:  # from the global generator, as Stable-Baselines3 does
-                noise = (
-                    self.head.noise((n,), torch.default_generator)
-                    if self.device.type == "cpu"
-                    else self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
-                )
-                chosen = self.head.sample(params, noise)
-        actions = chosen.cpu().numpy().reshape((-1, *self.action_space.shape))
+            chosen = self.head.mode(params) if deterministic else self.head.sample(params, self._global_noise(n))
+        actions = chosen.cpu().numpy()
         if isinstance(self.action_space, spaces.Box):
             actions = np.clip(actions, self.action_space.low, self.action_space.high)
         return (actions if vectorized else actions.squeeze(0)), (None if memory is None else (memory.cpu().numpy(),))
+
+    def _memory_of(self, state: Any, episode_start: Any, n: int) -> Tensor:
+        """Memory (n, S) from what `predict` is given."""
+        if state is None:
+            return self.core.initial_state(n, self.device)
+        memory = torch.as_tensor(state[0], device=self.device)
+        if episode_start is None:
+            return memory
+        return memory * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
+
+    def _global_noise(self, n: int) -> Tensor:
+        """Noise for n actions from PyTorch's own generator, which Stable-Baselines3's `predict` draws from."""
+        if self.device.type == "cpu":
+            return self.head.noise((n,), torch.default_generator)
+        return self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
 
 
 class CnnPolicy(ActorCritic):

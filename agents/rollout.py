@@ -145,7 +145,7 @@ def _step(
 ) -> None:
     """Decide and play step t in every game."""
     obs = _keep(data.obs, t, world.obs)
-    if data.masks is not None:
+    if data.masks is not None and world.mask is not None:
         data.masks[t] = world.mask
     data.params[t], data.values[t], after = think(policy, obs, memory, world.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
