@@ -118,7 +118,7 @@ def kill(folder: Path, chance: random.Random) -> dict[str, Any]:
     killed = time.monotonic()
     os.waitpid(process, 0)
     found: dict[str, Any] = {"saving": board["saving"] > 0, "trained": board["began"] > 0}
-    found["half_written"] = len(list(folder.glob(".*.tmp"))) > 0
+    found["half_written"] = len(list(folder.glob(f".*.{process}.tmp"))) > 0
     if had or (folder / "agent.json").exists():
         found["steps"] = load_agent(folder, resume=True, device="cpu").num_timesteps
         since = {board["steps"]: board["saved"], board["steps_before"]: board["saved_before"]}
@@ -290,7 +290,8 @@ def account(found: dict[str, Any]) -> list[str]:
     kills = Table(
         "Killed and continued",
         "Loadable: of the kills after which there had been a first checkpoint. Lost is the time trained since the moment "
-        "found in the folder: an interval, the save before it, and the rollout, update or save under way.",
+        "found in the folder: an interval, the save before it, and the rollout, update or save under way, which take "
+        "longer on a busy machine.",
         ["kills", "in a save", "a file half written", "loadable", "median lost", "most lost", "steps", "equal"],
         [
             [
@@ -304,8 +305,8 @@ def account(found: dict[str, Any]) -> list[str]:
     )  # fmt: skip
     damage = Table(
         "Damaged files",
-        f"{mutated['mutations']} checkpoints with a random change in one file; in half of them, the digests were made to fit "
-        "again. No other exception came, nor a message of two lines.",
+        f"{mutated['mutations']} checkpoints with a random change in one file; for half of them, the digests were made to "
+        "fit again, where the description still was JSON. No other exception came, nor a message of two lines.",
         ["what came of it", "times"],
         [[what, str(count)] for what, count in mutated["results"].items()],
     )
