@@ -23,13 +23,14 @@ class SaveCallback(BaseCallback):
         interval: seconds from one checkpoint to the next.
         keep: how many checkpoints to keep.
         resumed: whether the checkpoints in the folder are this training's own; others go with the first save.
+        alone: whether no other process learns along; where some do, all stop when a rollout is over.
     """
 
-    def __init__(self, folder: Path, interval: float, keep: int = 1, resumed: bool = False) -> None:
+    def __init__(self, folder: Path, interval: float, keep: int = 1, resumed: bool = False, alone: bool = True) -> None:
         super().__init__()
         self.folder, self.interval, self.keep = folder, interval, keep
         self.stopped = self.breakable = False
-        self.own = resumed
+        self.own, self.alone = resumed, alone
         self.last = time.monotonic()
 
     def stop(self) -> None:
@@ -39,7 +40,7 @@ class SaveCallback(BaseCallback):
         since training goes on from where it began. An update is finished first.
         """
         self.stopped = True
-        if self.breakable:
+        if self.breakable and self.alone:
             self.breakable = False
             raise Stopped
 
@@ -50,14 +51,14 @@ class SaveCallback(BaseCallback):
         self.last, self.own = time.monotonic(), True
 
     def _on_rollout_start(self) -> None:
-        if self.stopped:
+        if self.stopped and self.alone:
             raise Stopped
         if time.monotonic() - self.last > self.interval:
             self.save()
 
     def _on_step(self) -> bool:
         self.breakable = getattr(self.model, "boundary", None) is not None
-        return not (self.stopped and self.breakable)
+        return not (self.stopped and (self.breakable or not self.alone))
 
     def _on_rollout_end(self) -> None:
         self.breakable = False

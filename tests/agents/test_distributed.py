@@ -79,3 +79,17 @@ def test_what_they_tell_each_other(told):
     for one in told:
         for mine, truth in zip(one["moments"], one["truth"], strict=True):
             assert mine == pytest.approx(truth)
+
+
+def test_torchrun_trains_one_agent(tmp_path):
+    out = tmp_path / "run"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port()),
+        "-m", "ludus", "train", "Catch", "--num-envs", "32", "--batch-size", "256", "--total-timesteps", "4000",
+        "--device", "cpu", "--out", str(out),
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert result.returncode == 0, result.stderr
+    assert "64 games at once" in result.stdout and result.stdout.count("done:") == 1
+    assert json.loads((out / "agent.json").read_text())["progress"]["timesteps"] == 4096
+    assert len(list(out.glob("weights-*"))) == 1

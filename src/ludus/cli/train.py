@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
+from ..envs import OptionError, Options, find_game
+from .making import choose_device, is_game, make_agent, make_env
 from .settings_file import SETTINGS, read_settings, write_settings
 
 Flat = tyro.conf.OmitArgPrefixes
@@ -41,6 +42,8 @@ class PPOSettings:
     """Bias against variance of the advantages, 0 to 1 (GAE)."""
     clip_range: float = 0.2
     """How far an update may move an action's probability, as a ratio."""
+    clip_range_vf: float | None = None
+    """How far an update may move a value, in units of reward; None: any distance."""
     ent_coef: float = 0.01
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
@@ -54,7 +57,17 @@ class PPOSettings:
     precision: str = "auto"
     """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 where the processor has it)."""
     policy: str = "mlp"
-    """Network: mlp (128, 128), cnn (MinAtar's), or Stable-Baselines3's MlpPolicy, CnnPolicy."""
+    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy."""
+    memory: str | None = None
+    """Recurrent core between encoder and actor: lstm or mingru; None: no memory."""
+    optimizer: str = "adam"
+    """adam, or muon for the hidden matrices."""
+    normalize_obs: bool = False
+    """Bring observations of numbers to mean 0 and variance 1 by running statistics."""
+    normalize_reward: bool = False
+    """Divide rewards by the running standard deviation of returns."""
+    num_threads: int | None = None
+    """CPU threads, each with games and a part of a minibatch of its own; None: one a core."""
 
 
 GYMNASIUM_DEFAULTS = PPOSettings(
@@ -111,10 +124,10 @@ def defaults(argv: list[str]) -> Config:
     if "--resume" in argv and (folder := out_of(argv)) and (folder / "agent.json").exists():
         return read_settings(folder, Config)
     words = [a for a in argv if not a.startswith("-")]
-    named = next((word for word in words if _is_game(word)), words[0] if words else "")
+    named = next((word for word in words if is_game(word)), words[0] if words else "")
     if not named:
         return Config(game=tyro.MISSING)
-    if not _is_game(named):
+    if not is_game(named):
         return Config(game=named, ppo=GYMNASIUM_DEFAULTS)
     return from_recipe(named) if "--recipe" in argv else Config(game=named)
 
@@ -140,20 +153,26 @@ def train(config: Config) -> int:
     """Train, save and say what comes next."""
     from rich.console import Console
 
+    from ..agents.distributed import join_group
     from ..agents.progress import clock, quantity
 
     if config.keep < 1:
         raise OptionError(f"keep must be 1 or more, got {config.keep}")
+    group = join_group(choose_device(config.device))
+    if group is not None and group.rank > 0:
+        return follow(config, group)
+    if group is not None and config.resume:
+        raise OptionError("--resume is for one process: the games of the others are not kept")
     console = Console()
     folder = choose_folder(config)
     resumed = config.resume and (folder / "agent.json").exists()
-    agent = go_on(config, folder) if resumed else begin(config, folder)
+    agent = go_on(config, folder) if resumed else begin(config, folder, group)
     if resumed and agent.num_timesteps >= config.total_timesteps:
         console.print(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0
     how = f", from step {agent.num_timesteps}" if resumed else ""
     console.print(
-        f"training [bold]PPO[/] on [bold]{config.game}[/], {agent.n_envs} games at once{how}; Ctrl-C saves and stops"
+        f"training [bold]PPO[/] on [bold]{config.game}[/], {agent.steps_at_once} games at once{how}; Ctrl-C saves and stops"
     )
     started = time.monotonic()
     interrupted = learn(agent, config, folder, console, resumed)
@@ -167,11 +186,27 @@ def train(config: Config) -> int:
     return 0
 
 
-def begin(config: Config, folder: Path) -> Any:
+def begin(config: Config, folder: Path, group: Any) -> Any:
     """A new agent, and a note of its settings in the folder."""
-    agent = make_agent(config, make_env(config), folder)
+    agent = make_agent(config, make_env(config), folder, group)
     write_settings(folder, config)
     return agent
+
+
+def follow(config: Config, group: Any) -> int:
+    """Learn along as one of several processes: with games of its own, and without a word or a file. The first decides
+    when to stop."""
+    import signal
+
+    from ..agents.distributed import leave_group
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    seed = None if config.seed is None else config.seed + group.rank * config.ppo.num_envs
+    agent = make_agent(config, make_env(dataclasses.replace(config, seed=seed)), None, group)
+    agent.learn(config.total_timesteps)
+    leave_group()
+    return 0
 
 
 def go_on(config: Config, folder: Path) -> Any:
@@ -188,7 +223,7 @@ def go_on(config: Config, folder: Path) -> Any:
 def check_unchanged(before: Config, now: Config) -> None:
     """Raise OptionError for a setting that a training cannot change on its way."""
     then, here = flat(before), flat(now)
-    if _is_game(before.game) and _is_game(now.game):
+    if is_game(before.game) and is_game(now.game):
         then["game"], here["game"] = (find_game(config.game).name for config in (before, now))
     for name in set(here) - MAY_CHANGE:
         if here[name] != then[name]:
@@ -207,10 +242,11 @@ def flat(config: Config) -> dict[str, Any]:
 
 def learn(agent: Any, config: Config, folder: Path, console: Any, resumed: bool) -> bool:
     """Run the training loop and save; a signal ends it early. Returns whether one came."""
+    from ..agents.distributed import leave_group
     from ..agents.progress import ProgressCallback
     from ..agents.saving import SaveCallback, Stopped, stopped_by_signals
 
-    saver = SaveCallback(folder, config.save_interval, config.keep, resumed)
+    saver = SaveCallback(folder, config.save_interval, config.keep, resumed, alone=agent.group is None)
     progress = ProgressCallback(console)
     with stopped_by_signals(saver):
         try:
@@ -223,6 +259,7 @@ def learn(agent: Any, config: Config, folder: Path, console: Any, resumed: bool)
         finally:
             progress.close()
         saver.save()
+    leave_group()
     return saver.stopped
 
 
@@ -249,74 +286,3 @@ def choose_folder(config: Config) -> Path:
     except OSError as error:
         raise OptionError(f"--out {folder} cannot be written: {error.strerror}") from error
     return folder
-
-
-def make_env(config: Config) -> Any:
-    """The games, as an SB3 `VecEnv`."""
-    settings = config.ppo
-    if settings.num_envs < 1:
-        raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
-    device = choose_device(config.device)
-    if _is_game(config.game):
-        from ..envs.sb3 import LudusVecEnv
-
-        options = {f.name: getattr(config.options, f.name) for f in dataclasses.fields(Options)}
-        return LudusVecEnv(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
-    return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
-
-
-def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options) -> Any:
-    import gymnasium
-    from stable_baselines3.common.env_util import make_vec_env
-
-    given = {f.name for f in dataclasses.fields(Options) if getattr(options, f.name) != getattr(Options(), f.name)}
-    if given:
-        raise OptionError(f"{', '.join(sorted(given))} is for games of Ludus; {name} is a Gymnasium environment")
-    try:
-        gymnasium.spec(name)
-    except (gymnasium.error.Error, ImportError) as error:
-        try:
-            find_game(name)
-        except UnknownGame as unknown:
-            raise UnknownGame(f"{unknown}; it is no Gymnasium id either ({' '.join(str(error).split())})") from error
-    return make_vec_env(name, n_envs=num_envs, seed=seed)
-
-
-def choose_device(device: str) -> str:
-    """cpu or cuda, as asked and as there is."""
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
-    return device
-
-
-def make_agent(config: Config, env: Any, folder: Path) -> Any:
-    from stable_baselines3.common.utils import LinearSchedule
-
-    from ..agents.ppo import PPO
-
-    settings = dataclasses.asdict(config.ppo)
-    settings.pop("num_envs")
-    rate = settings.pop("learning_rate")
-    settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
-    if settings["policy"] not in PPO.policy_aliases:
-        raise OptionError(f"unknown policy {settings['policy']!r}: choose from {', '.join(PPO.policy_aliases)}")
-    logs = str(folder) if config.tensorboard else None
-    try:
-        return PPO(
-            settings.pop("policy"), env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
-            tensorboard_log=logs, **settings,
-        )  # fmt: skip
-    except (AssertionError, ValueError) as error:
-        raise LudusError(f"these settings do not make an agent: {error}") from error
-
-
-def _is_game(name: str) -> bool:
-    try:
-        find_game(name)
-    except UnknownGame:
-        return False
-    return True

@@ -1,0 +1,99 @@
+"""What `ludus train` makes of its settings: environments and an agent."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
+
+if TYPE_CHECKING:
+    from .train import Config
+
+
+def make_env(config: Config) -> Any:
+    """The games, as an SB3 `VecEnv`."""
+    settings = config.ppo
+    if settings.num_envs < 1:
+        raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
+    device = choose_device(config.device)
+    if is_game(config.game):
+        from ..envs.sb3 import LudusVecEnv
+
+        options = {f.name: getattr(config.options, f.name) for f in dataclasses.fields(Options)}
+        return LudusVecEnv(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
+    return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
+
+
+def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options) -> Any:
+    import gymnasium
+    from stable_baselines3.common.env_util import make_vec_env
+
+    given = {f.name for f in dataclasses.fields(Options) if getattr(options, f.name) != getattr(Options(), f.name)}
+    if given:
+        raise OptionError(f"{', '.join(sorted(given))} is for games of Ludus; {name} is a Gymnasium environment")
+    try:
+        gymnasium.spec(name)
+    except (gymnasium.error.Error, ImportError) as error:
+        try:
+            find_game(name)
+        except UnknownGame as unknown:
+            raise UnknownGame(f"{unknown}; it is no Gymnasium id either ({' '.join(str(error).split())})") from error
+    return make_vec_env(name, n_envs=num_envs, seed=seed)
+
+
+def choose_device(device: str) -> str:
+    """cpu or cuda, as asked and as there is."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
+    if device == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes, each with a GPU
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return device
+
+
+def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
+    from stable_baselines3.common.utils import LinearSchedule
+
+    from ..agents.ppo import PPO
+
+    settings = dataclasses.asdict(config.ppo)
+    settings.pop("num_envs")
+    rate = settings.pop("learning_rate")
+    settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
+    policy = settings.pop("policy")
+    if policy not in PPO.policy_aliases:
+        raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(PPO.policy_aliases)}")
+    logs = str(folder) if config.tensorboard and folder is not None else None
+    try:
+        return PPO(
+            policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
+            tensorboard_log=logs, policy_kwargs=policy_arguments(settings), group=group, **settings,
+        )  # fmt: skip
+    except (AssertionError, ValueError) as error:
+        raise LudusError(f"these settings do not make an agent: {error}") from error
+
+
+def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the settings what the policy is told."""
+    from ..agents.muon import Muon
+
+    arguments = {name: settings.pop(name) for name in ("memory", "normalize_obs")}
+    optimizer = settings.pop("optimizer")
+    if optimizer not in ("adam", "muon"):
+        raise OptionError(f"optimizer must be adam or muon, got {optimizer!r}")
+    arguments = {name: value for name, value in arguments.items() if value}
+    return {**arguments, "optimizer_class": Muon} if optimizer == "muon" else arguments
+
+
+def is_game(name: str) -> bool:
+    try:
+        find_game(name)
+    except UnknownGame:
+        return False
+    return True
