@@ -91,5 +91,5 @@ def test_torchrun_trains_one_agent(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr
     assert "64 games at once" in result.stdout and result.stdout.count("done:") == 1
-    assert json.loads((out / "agent.json").read_text())["progress"]["timesteps"] == 4096
+    assert json.loads((out / "agent.json").read_text())["timesteps"] == 4096
     assert len(list(out.glob("weights-*"))) == 1
