@@ -8,9 +8,7 @@ Python, compiled like a game's rules, and read the same weights as PyTorch's own
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,8 @@ import torch
 from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
-from ..envs.compile_cpu import Buffer, compile_cpu
 from .encoders import MlpEncoder
+from .loops import run
 
 # The loops, over samples first .. last-1; cells (N, K) int32 and counts (N,) int32 say which bytes are not zero.
 
@@ -57,22 +55,6 @@ def linear_backward(planes, cells, counts, slope, change, first, last):
             for j in range(slope.shape[1]):
                 change[k, j] += value * slope[i, j]
     return 0
-
-
-NUMPY_TYPES = {torch.uint8: np.dtype("u1"), torch.int32: np.dtype("i4"), torch.float32: np.dtype("f4")}
-
-
-def run(loop: Callable[..., int], *tensors: Tensor) -> None:
-    """Run a loop over all samples of contiguous CPU tensors, the first axis of the first of which counts them."""
-    kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
-    words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
-    table = (ctypes.c_int64 * len(words))(*words)
-    _compiled(loop, kinds)(ctypes.addressof(table), 0, len(tensors[0]))
-
-
-@cache
-def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> Callable[[int, int, int], int]:
-    return compile_cpu("planes", loop, {}, [Buffer(NUMPY_TYPES[dtype], shape) for dtype, shape in kinds])
 
 
 def cells_of(planes: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .heads import CategoricalHead
 from .networks import ActorCritic, each, reconsider
 from .rollout import Autocast
+from .slopes import slopes_of
 from .workers import Workers
 
 PARTS = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
@@ -73,6 +75,11 @@ def gradients_of(
     """
     batch = take(data, rows, columns)
     with settings.autocast():
+        if isinstance(policy.head, CategoricalHead) and columns.device.type == "cpu":
+            params, values = reconsider(policy, batch)
+            numbers = batch["columns"].reshape(-1, 4)
+            *slopes, parts = slopes_of(params, values, batch["actions"].flatten(), numbers, settings, share)
+            return torch.autograd.grad([params, values], weights, slopes, materialize_grads=True), parts
         loss, parts = loss_of(policy, batch, settings)
     return torch.autograd.grad(share * loss, weights, materialize_grads=True), share * parts
 
