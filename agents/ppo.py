@@ -39,8 +39,8 @@ from .rollout import RolloutTensors, collect
 from .workers import Workers, undivided
 from .worlds import SimulatorWorld, VecEnvWorld, World, games_by_name, simulator_of
 
-GAMES_A_THREAD = 64  # fewer games or samples are not worth another thread
-SAMPLES_A_THREAD = 128
+# Fewer are not worth another thread: it must be woken, and Python runs in one thread at a time.
+GAMES_A_THREAD, SAMPLES_A_THREAD = 512, 1024
 
 
 class PPO(StablePPO):

@@ -165,10 +165,10 @@ def test_results_do_not_depend_on_how_threads_are_scheduled():
     """The same number of threads gives the same weights, whoever comes first."""
 
     def weights():
-        env = ludus.make_sb3("Catch", 128, seed=0)
-        agent = PPO("mlp", env, **{**QUICK, "n_steps": 16, "batch_size": 512, "num_threads": 2})
+        env = ludus.make_sb3("Catch", 1024, seed=0)
+        agent = PPO("mlp", env, **{**QUICK, "n_steps": 8, "batch_size": 2048, "num_threads": 2})
         assert agent.play_threads == agent.learn_threads == 2
-        agent.learn(8000)
+        agent.learn(30_000)
         return torch.cat([p.flatten() for p in agent.policy.parameters()])
 
     assert torch.equal(weights(), weights())
