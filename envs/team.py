@@ -116,6 +116,7 @@ class Plan(ctypes.Structure):
         ("spins", c_int64),  # pauses before the caller, waiting for the last games, goes to sleep
         ("acquire", c_void_p),  # PyThread_acquire_lock
         ("release", c_void_p),  # PyThread_release_lock
+        ("sched_yield", c_void_p),  # the C library's
         ("rousing", c_int64),  # 0: whoever sleeps may sleep on
         ("patience", c_int64),  # pauses before a helper, waiting for the next step, goes to sleep
         ("quit", c_int64),  # 1: helpers go home
@@ -147,6 +148,7 @@ class Plan(ctypes.Structure):
             spins=SPINS,
             acquire=ctypes.cast(_python.PyThread_acquire_lock, ctypes.c_void_p).value,
             release=ctypes.cast(_python.PyThread_release_lock, ctypes.c_void_p).value,
+            sched_yield=ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value,
         )
 
 

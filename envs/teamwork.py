@@ -11,6 +11,8 @@ which step it takes it for: a claim is good if `next` was below `end`, which can
 Sleep: a thread says that it is parked, then looks once more at what it waits for; who changes that looks at `parked`
 afterwards. In the one order of sequentially consistent operations, at least one of them sees the other. `parked` changes
 hands by an exchange, so that each release of a lock meets one acquire. The locks are Python's own, which are everywhere.
+
+Who spins offers its core to others every microsecond or two: on a busy machine, a thread that is waited for may be there.
 """
 
 # `at STRUCTURE.FIELD of POINTER` is the field's address, `read TYPE STRUCTURE.FIELD of POINTER` what it holds.
@@ -192,13 +194,14 @@ done:
 
 define void @wait(ptr %plan, ptr %word, i64 %old, ptr %me, i64 %spins) { ; until the word is another one
   %acquire = read ptr Plan.acquire of %plan
+  %yield = read ptr Plan.sched_yield of %plan
   %parked = at Member.parked of %me
   %lock = read ptr Member.lock of %me
   br label %watch
 watch:
   br label %spin
 spin:
-  %k = phi i64 [ 0, %watch ], [ %k1, %pause ]
+  %k = phi i64 [ 0, %watch ], [ %k1, %on ], [ %k1, %cede ]
   %value = load atomic i64, ptr %word seq_cst, align 8
   %same = icmp eq i64 %value, %old
   br i1 %same, label %pause, label %done
@@ -206,7 +209,14 @@ pause:
   PAUSE()
   %k1 = add i64 %k, 1
   %more = icmp slt i64 %k1, %spins
-  br i1 %more, label %spin, label %park
+  br i1 %more, label %on, label %park
+on:
+  %part = and i64 %k1, 63
+  %often = icmp ne i64 %part, 0
+  br i1 %often, label %spin, label %cede
+cede:                                       ; the core to whoever else could run on it
+  %ceded = call i32 %yield()
+  br label %spin
 park:
   store atomic i64 1, ptr %parked seq_cst, align 8
   %value_now = load atomic i64, ptr %word seq_cst, align 8
