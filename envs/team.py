@@ -5,8 +5,9 @@ therefore stay in compiled code, where they need no interpreter lock: while one 
 next begins, else they sleep until the caller wakes them. The caller plays too, and waits only for games that somebody is
 playing: a helper that the operating system keeps from running, or that a fork has left behind, costs nothing.
 
-Each member of the team owns a range of games, so that they stay in the cache of its core. It claims them chunk by chunk,
-and when its own are gone, those of the others. What members do is written down in `teamwork`.
+Each member of the team owns a range of games, so that they stay in the cache of its core. It claims them in chunks, large
+ones first, and when its own are gone, those of the others: cores need not be equally fast. What members do is written
+down in `teamwork`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .teamwork import CODE
 
 SPINS = 4000  # pauses of a processor, in all about as long as:
 SHORT_PAUSE, LONG_STEP = 100e-6, 200e-6  # seconds; see Team.play
-CHUNKS, LARGEST_CHUNK = 16, 64  # a range is cut in about that many chunks, of at most so many games
+PARTS, CHUNK = 16, 32  # nobody claims less than that part of a range, or so many games if that is less
 
 _python = ctypes.pythonapi
 _python.PyThread_allocate_lock.restype = ctypes.c_void_p
@@ -110,7 +111,7 @@ class Plan(ctypes.Structure):
         ("kernel", c_void_p),
         ("table", c_void_p),
         ("num_games", c_int64),
-        ("chunk", c_int64),  # games that are claimed at once
+        ("chunk", c_int64),  # games that are claimed at least
         ("num_members", c_int64),
         ("members", c_void_p),
         ("spins", c_int64),  # pauses before the caller, waiting for the last games, goes to sleep
@@ -142,7 +143,7 @@ class Plan(ctypes.Structure):
             kernel=ctypes.cast(kernel, ctypes.c_void_p).value,  # type: ignore[arg-type]
             table=table,
             num_games=num_games,
-            chunk=min(max(num_games // (num_members * CHUNKS), 1), LARGEST_CHUNK),
+            chunk=min(max(num_games // (num_members * PARTS), 1), CHUNK),
             num_members=num_members,
             members=ctypes.addressof(self._owned),
             spins=SPINS,
