@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.timeout(900)  # processes that wait for each other are slow on a busy machine
+
 SCRIPT = """
 import json, sys
 import torch
@@ -56,7 +58,7 @@ def told(tmp_path_factory):
         )
         for rank in range(2)
     ]  # fmt: skip
-    outputs = [process.communicate(timeout=200) for process in processes]
+    outputs = [process.communicate(timeout=600) for process in processes]
     for process, (_, errors) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, errors
     return [json.loads(out) for out, _ in outputs]
@@ -88,7 +90,7 @@ def test_torchrun_trains_one_agent(tmp_path):
         "-m", "ludus", "train", "Catch", "--num-envs", "32", "--batch-size", "256", "--total-timesteps", "4000",
         "--device", "cpu", "--out", str(out),
     ]  # fmt: skip
-    result = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     assert "64 games at once" in result.stdout and result.stdout.count("done:") == 1
     assert json.loads((out / "agent.json").read_text())["timesteps"] == 4096

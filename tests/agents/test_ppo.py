@@ -58,7 +58,7 @@ def test_loss_equals_stable_baselines3(clip_range_vf):
 def test_learns_catch_in_seconds(policy):
     agent = catch_agent(policy=policy)
     before = evaluate(agent, 200).mean
-    agent.learn(50_000)
+    agent.learn(100_000)
     assert before < 0 < 0.9 < evaluate(agent, 200).mean
 
 

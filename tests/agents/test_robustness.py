@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "robustness.py"
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forks and kills")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1300),
+    pytest.mark.skipif(sys.platform != "linux", reason="forks and kills"),
+]
 
 
 @pytest.fixture(scope="module")
 def robustness():
     """A short run of the benchmark: twenty kills and five hundred mutations."""
     command = [sys.executable, str(SCRIPT), "--kills", "20", "--mutations", "500", "--seed", "1"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
