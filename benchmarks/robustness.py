@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
-from torch import equal
+from torch import equal, set_num_threads
 
 from ludus.__main__ import main as ludus
 from ludus.agents.checkpoint import CheckpointError, digest_of, load_agent
@@ -84,6 +84,9 @@ def watch(board: Board) -> None:
         board["saving"] = 0.0
 
     SaveCallback._on_rollout_start, SaveCallback.save = noted_begin, noted_save
+
+
+set_num_threads(1)  # forked processes must not wait for threads of PyTorch's that only their parent has
 
 
 def start(folder: Path, steps: int, interval: float, board: Board | None = None) -> int:

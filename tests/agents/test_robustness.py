@@ -1,6 +1,7 @@
 """Checkpoints withstand kills at any moment and damage of any kind; `benchmarks/robustness.py` does more of the same."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "robustness.py"
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # the script forks
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1300),
@@ -19,7 +21,7 @@ pytestmark = [
 def robustness():
     """A short run of the benchmark: twenty kills and five hundred mutations."""
     command = [sys.executable, str(SCRIPT), "--kills", "20", "--mutations", "500", "--seed", "1"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=1200)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=280, env=ONE_THREAD)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
