@@ -85,7 +85,8 @@ class _Helper:
         self._go, self._done = Semaphore(0), Semaphore(0)
         self._jobs: Sequence[Callable[[], Any]] | None = None
         self._results: list[Any] = []
-        Thread(target=self._work, name="ludus-worker", daemon=True).start()
+        self.thread = Thread(target=self._work, name="ludus-worker", daemon=True)
+        self.thread.start()
 
     def start(self, jobs: Sequence[Callable[[], Any]]) -> None:
         self._jobs = jobs

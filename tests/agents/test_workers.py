@@ -39,11 +39,11 @@ def test_operations_are_undivided(workers):
 
 
 def test_closing_ends_the_threads():
-    before = threading.active_count()
     team = Workers(4)
-    assert threading.active_count() == before + 3
+    threads = [helper.thread for helper in team._helpers]
+    assert len(threads) == 3 and all(thread.is_alive() for thread in threads)
     team.close()
-    for thread in threading.enumerate():
-        if thread.name == "ludus-worker":
-            thread.join(10)
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
     assert team.run([lambda: 5]) == [5]
