@@ -66,7 +66,13 @@ class _Linker:
         return self.done[function]
 
     def value(self, value: Any) -> Any:
+        value = undecorated(value)
         return self.copy(value) if isinstance(value, FunctionType) else value
+
+
+def undecorated(value: Any) -> Any:
+    """A function that was given to Numba already, as it was written: it is compiled anew, with those that call it."""
+    return getattr(value, "py_func", value)
 
 
 def global_values(function: Function, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -90,6 +96,7 @@ def fingerprint(function: Function, names: Mapping[str, Any], *extra: Any) -> st
     seen: set[Function] = set()
 
     def add(value: Any) -> None:
+        value = undecorated(value)
         if isinstance(value, FunctionType):
             if value not in seen:
                 seen.add(value)

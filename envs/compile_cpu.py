@@ -12,8 +12,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -117,40 +116,41 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
 
     arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
     signature = numba.types.int64(*arrays, numba.types.int64, numba.types.int64)
-    # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
-    jit: Any = numba.njit(  # type: ignore[call-overload]
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
-    )
     try:
-        dispatcher = link(function, names, jit)
-        with _optimised_once():
-            dispatcher.compile(signature)
+        code, callee = _translate(function, names, signature)
     except KeyError as error:
         raise GameError(f"{name}: its rules use {error}, which the record does not have") from error
     except (NumbaError, UnsupportedBytecodeError) as error:
         raise GameError(f"{name}: its rules do not compile. Numba says: {_one_line(error)}") from error
-    result = dispatcher.overloads[tuple(signature.args)]
-    return result.library.get_llvm_str() + _entry(result.fndesc.llvm_func_name, buffers)
+    return code + _entry(callee, buffers)
 
 
-@contextmanager
-def _optimised_once() -> Iterator[None]:
-    """Let Numba skip what it does to every function with all that it calls, since the whole is optimised at the end.
+def _translate(function: Callable[..., int], names: Mapping[str, Any], signature: Any) -> tuple[str, str]:
+    """LLVM code of the linked function, and its name there."""
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
-    Games of many helpers compile a fifth sooner. It reaches into Numba, and does nothing if that has changed.
-    """
-    from numba.core.codegen import CPUCodeLibrary
-
-    name = "_optimize_final_module"
-    original = getattr(CPUCodeLibrary, name, None)
-    if original is None:
-        yield
-        return
-    setattr(CPUCodeLibrary, name, lambda library: None)
     try:
-        yield
-    finally:
-        setattr(CPUCodeLibrary, name, original)
+        from .numba_pipeline import translate
+
+        return translate(function, names, signature)
+    except (GameError, KeyError, NumbaError, UnsupportedBytecodeError):
+        raise  # the rules are wrong
+    except Exception:  # another version of Numba, different inside
+        return _translate_slowly(function, names, signature)
+
+
+def _translate_slowly(function: Callable[..., int], names: Mapping[str, Any], signature: Any) -> tuple[str, str]:
+    """The same by Numba's public ways, which take twice as long."""
+    import numba
+
+    # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
+    jit: Any = numba.njit(  # type: ignore[call-overload]
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
+    )
+    dispatcher = link(function, names, jit)
+    dispatcher.compile(signature)
+    result = dispatcher.overloads[tuple(signature.args)]
+    return result.library.get_llvm_str(), result.fndesc.llvm_func_name
 
 
 def _one_line(error: Exception) -> str:
@@ -226,6 +226,7 @@ class _Machine:
         parts = (
             key,
             Path(__file__).read_bytes(),  # how tables are laid out and code is made
+            Path(__file__).with_name("numba_pipeline.py").read_bytes(),
             self.name,
             self.features,
             self.version,
@@ -243,12 +244,12 @@ class _Machine:
 
     def compile(self, name: str, ir: str) -> bytes:
         """Optimise the whole module, now that the sizes are known, and return an object file."""
-        module = self.llvm.parse_assembly(ir)
+        module, target = self.llvm.parse_assembly(ir), self._target()
+        module.verify()
+        self._simplify(module, target)
         for function in module.functions:
             if not function.is_declaration and function.name != "entry":
                 function.linkage = "internal"  # free to be inlined and dropped
-        module.verify()
-        target = self._target()
         passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
         passes.getModulePassManager().run(module, passes)
         c_library = ctypes.CDLL(None)
@@ -262,6 +263,18 @@ class _Machine:
                     f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices"
                 )
         return target.emit_object(module)
+
+    def _simplify(self, module: Any, target: Any) -> None:
+        """Tidy each function up by itself, while it still has to serve callers outside.
+
+        Else the sizes of buffers do not get through to those that are not inlined, and pixels are drawn up to eight times
+        slower.
+        """
+        builder = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
+        passes = builder.getFunctionPassManager()
+        for function in module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
 
     def load(self, code: bytes) -> tuple[Any, Callable[..., int]]:
         """Put an object file into memory; returns its keeper and the function."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 
-from ludus.envs import Game, GameError, Simulator, kernel, state
+from ludus.envs import Game, GameError, Simulator, compile_cpu, kernel, numba_pipeline, state
 from ludus.envs.compile import fingerprint, link, replacements
 from ludus.envs.rng import below
 
@@ -88,6 +89,12 @@ def test_fingerprint_notices_a_closure():
     assert key(with_limit(3)) != key(with_limit(4))
 
 
+def test_fingerprint_looks_into_a_compiled_helper(monkeypatch):
+    before = key()
+    monkeypatch.setitem(globals(), "advance", njit(advance))
+    assert key() == before
+
+
 def run(code: str, cache: Path) -> str:
     environment = {**os.environ, "LUDUS_CACHE_DIR": str(cache)}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
@@ -128,6 +135,32 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path):
     assert run(PLAY, blocked).split()[1] == "True"
 
 
+def play_catch(**options) -> bytes:
+    sim = Simulator("Catch", 4, seed=0, **options)
+    sim.reset()
+    for _ in range(30):
+        sim.step(np.ones(4, np.int64))
+    return sim.records.tobytes()
+
+
+def test_another_numba_only_costs_time(monkeypatch, tmp_path):
+    def translate(*arguments):
+        raise AttributeError("no such thing in this Numba")
+
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compile_cpu, "_engines", {})
+    monkeypatch.setattr(numba_pipeline, "translate", translate)
+    assert play_catch() == play_catch(mode="python")
+
+
+def test_this_numba_takes_the_short_way(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compile_cpu, "_engines", {})
+    monkeypatch.setattr(compile_cpu, "_translate_slowly", None)
+    monkeypatch.setattr(numba_pipeline.RuleContext, "know_all", None)
+    play_catch()
+
+
 def test_recursion_is_refused():
     def step(s, action, random):
         return again(s, action, random)
@@ -137,6 +170,30 @@ def test_recursion_is_refused():
 
     with pytest.raises(GameError, match="calls itself"):
         link(step, {})
+
+
+def test_rules_may_need_more_of_numba(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+
+    def second(values, place):
+        return values[place]
+
+    @njit
+    def double(x):
+        return 2 * x
+
+    def step(s, action, random):
+        def inner(x):
+            return x + 1
+
+        return second((1, 2.5), 1) + double(inner(action)) + np.sum(SPRITE), False
+
+    for mode in ("compiled", "python"):
+        sim = Simulator(make(step=step), 1, mode=mode)
+        sim.reset()
+        sim.step(np.zeros(1, np.int64))
+        assert sim.reward[0] == 10.5
+    assert njit(lambda values: np.sort(values).sum())(np.arange(4)) == 6, "Numba itself works as before"
 
 
 def test_rules_that_do_not_compile_say_so(monkeypatch, tmp_path):
