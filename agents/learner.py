@@ -10,7 +10,7 @@ from torch import Tensor
 from .graphs import Graphed
 from .guard import check_gradients, check_update
 from .rollout import RolloutTensors
-from .update import PARTS, Settings, epoch
+from .update import PARTS, Autograd, Settings, epoch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -91,8 +91,14 @@ class Learner:
         """Over all of the data, in the order drawn."""
         agent = self.agent
         size = agent.batch_size if agent.policy.core is None else max(1, agent.batch_size // agent.n_steps)
-        workers = agent.workers or Workers(1)
-        epoch(agent.policy, self.weights, self._data, self.order, size, self._settings, workers, self._apply)
+        epoch(self._data, self.order, size, self._settings, self._gradients_of(), self._apply)
+
+    def _gradients_of(self) -> Any:
+        """What computes gradients: loops where they can, else PyTorch."""
+        agent = self.agent
+        if agent.backprop is not None and "masks" not in self._data:
+            return agent.backprop
+        return Autograd(agent.policy, self.weights, agent.workers or Workers(1))
 
     def _apply(self, gradients: Any, parts: Tensor) -> None:
         """One step of the optimiser."""

@@ -12,21 +12,66 @@ import torch
 from torch import Tensor
 
 from ..envs.compile_cpu import Buffer, compile_cpu
+from ..envs.team import Team
 
 NUMPY_TYPES = {torch.uint8: "u1", torch.int32: "i4", torch.int64: "i8", torch.float32: "f4", torch.float64: "f8"}
 
 
-def run(loop: Callable[..., int], *tensors: Tensor) -> None:
-    """Run `loop(*arrays, first, last)` over contiguous CPU tensors, for all rows of the first of them.
+class Loop:
+    """`function(*arrays, first, last)`, which returns 0, bound to contiguous CPU tensors that share no memory.
 
-    Sizes but for the first axes are compiled in. The interpreter lock is free meanwhile.
+    Sizes but for the first axes are compiled in. The interpreter lock is free while it runs.
+
+    Args:
+        units: how many steps the whole loop has, which a crew may share in any order.
     """
-    kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
-    words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
-    table = (ctypes.c_int64 * len(words))(*words)
-    _compiled(loop, kinds)(ctypes.addressof(table), 0, len(tensors[0]))
+
+    def __init__(self, function: Callable[..., int], *tensors: Tensor, units: int) -> None:
+        self.units, self._tensors = units, tensors  # which live as long as this
+        kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
+        self.kernel, self.address = _compiled(function, kinds)
+        words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
+        self._table = (ctypes.c_int64 * len(words))(*words)
+        self.table = ctypes.addressof(self._table)
+
+    def __call__(self) -> None:
+        self.kernel(self.table, 0, self.units)
+
+
+def run(function: Callable[..., int], *tensors: Tensor) -> None:
+    """Run a loop once, over all rows of the first tensor."""
+    Loop(function, *tensors, units=len(tensors[0]))()
+
+
+class Crew:
+    """Threads that share loops; what they compute does not depend on how many they are."""
+
+    def __init__(self, num_threads: int) -> None:
+        self._num_threads, self._team = num_threads, None
+
+    def run(self, *loops: Loop) -> None:
+        """One loop after the other."""
+        if self._num_threads == 1:
+            for loop in loops:
+                loop()
+            return
+        for loop in loops:
+            if self._team is None:
+                self._team = Team(loop.kernel, loop.table, loop.units, self._num_threads)
+            else:
+                self._team.assign(loop.address, loop.table, loop.units)
+            self._team.play()
+
+    def close(self) -> None:
+        """Send the threads home, until the next run."""
+        if self._team is not None:
+            self._team.close()
+            self._team = None
 
 
 @cache
-def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> Callable[[int, int, int], int]:
-    return compile_cpu("loop", loop, {}, [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape) for dtype, shape in kinds])
+def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> tuple[Callable[[int, int, int], int], int]:
+    """The loop as a function, and its address."""
+    buffers = [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape) for dtype, shape in kinds]
+    kernel = compile_cpu("loop", loop, {}, buffers)
+    return kernel, ctypes.cast(kernel, ctypes.c_void_p).value  # type: ignore[arg-type,return-value]

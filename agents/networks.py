@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -22,6 +23,9 @@ from .encoders import ENCODERS
 from .heads import head_of, masked
 from .normalize import ObservationNormalizer
 from .recurrent import CORES
+
+# From observations, memory and mask to params, values and memory, as `think` without its policy.
+Thinker = Callable[..., tuple[Tensor, Tensor, Tensor | None]]
 
 SHORTCUT_FROM = 64  # observations; for fewer, preparing it takes longer
 

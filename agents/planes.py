@@ -17,51 +17,94 @@ from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from .encoders import MlpEncoder
-from .loops import run
+from .loops import Loop, run
 
-# The loops, over samples first .. last-1; cells (N, K) int32 and counts (N,) int32 say which bytes are not zero.
+STRIP = 32  # columns at most: what one thread takes of a weight matrix in `linear_backward`
+
+# In the loops, planes are (M, K) uint8, and sample i is row rows[i] of them; cells (N, K) int32 and counts (N,) int32 say
+# which of its bytes are not zero.
 
 
-def find_cells(planes, cells, counts, first, last):
-    """Note the places of the bytes that are not zero; planes (N, K) uint8."""
+def find_cells(rows, planes, cells, counts, first, last):
+    """Note the places of the bytes that are not zero, in samples first .. last-1."""
     for i in range(first, last):
-        n = 0
+        row, n = rows[i], 0
         for k in range(planes.shape[1]):
             cells[i, n] = k  # written over by the next, unless this one counts: no branch to mispredict
-            n += planes[i, k] != 0
+            n += planes[row, k] != 0
         counts[i] = n
     return 0
 
 
-def linear_forward(planes, cells, counts, weights, bias, out, first, last):
-    """out (N, H) = planes (N, K) @ weights (K, H) + bias (H,)."""
+def linear_forward(rows, planes, cells, counts, weights, bias, out, first, last):
+    """out (N, H) = planes[rows] (N, K) @ weights (K, H) + bias (H,), for samples first .. last-1."""
     for i in range(first, last):
+        _add_cells(rows, planes, cells, counts, weights, bias, out, i)
+    return 0
+
+
+def linear_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
+    """The same, and what is below zero becomes zero."""
+    zero = np.float32(0)
+    for i in range(first, last):
+        _add_cells(rows, planes, cells, counts, weights, bias, out, i)
         for j in range(out.shape[1]):
-            out[i, j] = bias[j]
-        for m in range(counts[i]):
-            k = cells[i, m]
-            value = np.float32(planes[i, k])
-            for j in range(out.shape[1]):
-                out[i, j] += value * weights[k, j]
+            out[i, j] = zero if out[i, j] < zero else out[i, j]  # what is not a number stays so
     return 0
 
 
-def linear_backward(planes, cells, counts, slope, change, first, last):
-    """change (K, H) += planes (N, K)^T @ slope (N, H)."""
-    for i in range(first, last):
-        for m in range(counts[i]):
-            k = cells[i, m]
-            value = np.float32(planes[i, k])
-            for j in range(slope.shape[1]):
-                change[k, j] += value * slope[i, j]
+def _add_cells(rows, planes, cells, counts, weights, bias, out, i):
+    """For sample i."""
+    row = rows[i]
+    for j in range(out.shape[1]):
+        out[i, j] = bias[j]
+    for m in range(counts[i]):
+        k = cells[i, m]
+        value = np.float32(planes[row, k])
+        for j in range(out.shape[1]):
+            out[i, j] += value * weights[k, j]
+
+
+def linear_backward(rows, planes, cells, counts, slope, strips, change, bias_change, first, last):
+    """change (H, K) = slope (N, H)^T @ planes[rows] (N, K) and bias_change (H,) = the sum of slope's rows.
+
+    The sums are taken in strips (S, K, H / S), where they lie as they are needed; for strips first .. last-1.
+    """
+    width = strips.shape[2]
+    for s in range(first, last):
+        left = s * width
+        for j in range(width):
+            bias_change[left + j] = 0
+        for k in range(strips.shape[1]):
+            for j in range(width):
+                strips[s, k, j] = 0
+        for i in range(slope.shape[0]):
+            row = rows[i]
+            for j in range(width):
+                bias_change[left + j] += slope[i, left + j]
+            for m in range(counts[i]):
+                k = cells[i, m]
+                value = np.float32(planes[row, k])
+                for j in range(width):
+                    strips[s, k, j] += value * slope[i, left + j]
+        for k in range(strips.shape[1]):
+            for j in range(width):
+                change[left + j, k] = strips[s, k, j]
     return 0
 
 
-def cells_of(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Places (N, K) int32 and numbers (N,) int32 of the bytes of planes (N, K) that are not zero."""
+def strips_for(inputs: int, outputs: int) -> Tensor:
+    """Scratch (S, K, H / S) for `linear_backward`."""
+    width = max(size for size in range(1, STRIP + 1) if outputs % size == 0)
+    return torch.zeros(outputs // width, inputs, width)
+
+
+def cells_of(planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (N,) int64, places (N, K) int32 and numbers (N,) int32 of the bytes of planes (N, K) that are not zero."""
+    rows = torch.arange(len(planes))
     cells, counts = torch.empty(planes.shape, dtype=torch.int32), torch.empty(len(planes), dtype=torch.int32)
-    run(find_cells, planes, cells, counts)
-    return cells, counts
+    run(find_cells, rows, planes, cells, counts)
+    return rows, cells, counts
 
 
 class PlanesLinear(torch.autograd.Function):
@@ -69,19 +112,20 @@ class PlanesLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        cells, counts = cells_of(planes)
+        rows, cells, counts = cells_of(planes)
         out = torch.empty(len(planes), len(bias))
-        run(linear_forward, planes, cells, counts, weight.T.contiguous(), bias, out)
-        ctx.save_for_backward(planes, cells, counts)
+        run(linear_forward, rows, planes, cells, counts, weight.T.contiguous(), bias, out)
+        ctx.save_for_backward(rows, planes, cells, counts)
         return out
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Any:  # type: ignore[override]
-        planes, cells, counts = ctx.saved_tensors
-        slope = slope.contiguous()
-        change = torch.zeros(planes.shape[1], slope.shape[1])
-        run(linear_backward, planes, cells, counts, slope, change)
-        return None, change.T.contiguous(), slope.sum(0)
+        rows, planes, cells, counts = ctx.saved_tensors
+        outputs, inputs = slope.shape[1], planes.shape[1]
+        change, bias_change, strips = torch.empty(outputs, inputs), torch.empty(outputs), strips_for(inputs, outputs)
+        work = (rows, planes, cells, counts, slope.contiguous(), strips, change, bias_change)
+        Loop(linear_backward, *work, units=len(strips))()
+        return None, change, bias_change
 
 
 def shortcut_of(policy: Any) -> Callable[[Tensor], Tensor] | None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..envs import OptionError, Simulator
 from .advantages import generalized_advantages
+from .backprop import backprop_of
 from .checkpoint import environment_facts, load_agent, save_agent
 from .distributed import Group
 from .graphs import Graphed
@@ -30,6 +31,7 @@ from .guard import check_rollout
 from .hardware import choose_precision, default_threads, threads_worth
 from .heads import head_of
 from .learner import Learner
+from .loops import Crew
 from .networks import POLICIES, think
 from .normalize import RewardNormalizer
 from .planes import shortcut_of
@@ -39,8 +41,9 @@ from .rollout import RolloutTensors, collect
 from .workers import Workers, undivided
 from .worlds import SimulatorWorld, VecEnvWorld, World, games_by_name, simulator_of
 
-# Fewer are not worth another thread: it must be woken, and Python runs in one thread at a time.
+# Fewer are not worth another thread. Where threads run Python, it must be woken, and one runs at a time.
 GAMES_A_THREAD, SAMPLES_A_THREAD = 512, 1024
+ROWS_A_THREAD = 64  # of a loop in `backprop`
 
 
 class PPO(StablePPO):
@@ -58,7 +61,7 @@ class PPO(StablePPO):
         precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 where the processor
             has instructions for it.
         num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
-            it. Results repeat to the last bit for the same number.
+            it. Results repeat to the last bit for the same number and, where `backprop` computes, for any.
         group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
             counts the steps of all.
     """
@@ -115,10 +118,11 @@ class PPO(StablePPO):
         on_cpu = self.device.type == "cpu"
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)
-        self.play_threads = (
-            threads_worth(self.num_threads, self.n_envs // GAMES_A_THREAD) if on_cpu and self.simulator else 1
-        )
-        self.learn_threads = threads_worth(self.num_threads, self.batch_size // SAMPLES_A_THREAD) if on_cpu else 1
+        self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
+        self.backprop = backprop_of(self.policy, self.crew) if on_cpu and self.precision == "fp32" else None
+        shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
+        self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
+        self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
         self._seed_generators()
         if self.group is not None:
             self.group.share([*self.policy.parameters(), *self.policy.buffers()])
@@ -168,6 +172,7 @@ class PPO(StablePPO):
         finally:
             self.workers.close()
             self.workers = None
+            self.crew.close()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def _setup_learn(
@@ -245,7 +250,8 @@ class PPO(StablePPO):
     def _play_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
         first, last = _bounds(self.n_envs, len(self.worlds))[k]
         memory = None if self.memory is None else self.memory[first:last]
-        return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step)
+        thinker = None if self.backprop is None else self.backprop.thinker()
+        return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step, thinker)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import torch
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-from .networks import ActorCritic, each, think
+from .networks import ActorCritic, Thinker, each, think
 from .worlds import World
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -120,34 +121,42 @@ def collect(
     memory: Tensor | None,
     autocast: Autocast,
     on_step: Callable[[int], bool] | None = None,
+    thinker: Thinker | None = None,
 ) -> bool:
     """Play T steps in every game of `world` into `data`; returns False if `on_step(t)` asked to stop.
 
     `memory` (N, S) is the recurrent policy's, and moves on in place. No Python runs for a single game, and nothing waits
-    for the device.
+    for the device. `thinker` is used for whole steps, if there is one that is faster than `think`.
     """
+    decide = thinker or partial(think, policy)
     head, steps = policy.head, data.buffer_size
     noise = head.noise((steps, world.num_envs), generator)
     if memory is not None:
         data.memory.copy_(memory)  # type: ignore[union-attr]
     with autocast():
         for t in range(steps):
-            _step(world, policy, data, t, noise[t], memory)
+            _step(world, policy, decide, data, t, noise[t], memory)
             if on_step is not None and not on_step(t):
                 return False
-        data.last_values.copy_(think(policy, world.obs, memory)[1])
+        data.last_values.copy_(decide(world.obs, memory)[1])
     data.log_probs.copy_(head.log_prob(data.params, data.actions))
     return True
 
 
 def _step(
-    world: World, policy: ActorCritic, data: RolloutTensors, t: int, noise: Tensor, memory: Tensor | None
+    world: World,
+    policy: ActorCritic,
+    decide: Thinker,
+    data: RolloutTensors,
+    t: int,
+    noise: Tensor,
+    memory: Tensor | None,
 ) -> None:
     """Decide and play step t in every game."""
     obs = _keep(data.obs, t, world.obs)
     if data.masks is not None and world.mask is not None:
         data.masks[t] = world.mask
-    data.params[t], data.values[t], after = think(policy, obs, memory, world.mask)
+    data.params[t], data.values[t], after = decide(obs, memory, world.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
     ended = world.step(data.actions[t])
     data.rewards[t] = world.reward

@@ -17,6 +17,9 @@ from .rollout import Autocast
 from .slopes import slopes_of
 from .workers import Workers
 
+Data = dict[str, Any]  # of a rollout, as `RolloutTensors.samples` or `sequences` gives it
+Gradients = tuple[Sequence[Tensor], Tensor]  # one for each weight, and the parts of the loss
+
 PARTS = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
 
 
@@ -60,28 +63,32 @@ def loss_of(policy: ActorCritic, batch: dict[str, Any], settings: Settings) -> t
     return loss, parts
 
 
-def gradients_of(
-    policy: ActorCritic,
-    weights: Sequence[Tensor],
-    data: dict[str, Any],
-    rows: Tensor,
-    columns: Tensor,
-    share: float,
-    settings: Settings,
-) -> tuple[Sequence[Tensor], Tensor]:
-    """Gradients of the loss over `rows` of the data, and the loss's parts, as `share` of their minibatch.
+class Autograd:
+    """Gradients of the loss by PyTorch's means, for any policy; its threads share the rows."""
 
-    Threads may do this at once with the same policy: nothing is accumulated in it.
-    """
-    batch = take(data, rows, columns)
-    with settings.autocast():
-        if isinstance(policy.head, CategoricalHead) and columns.device.type == "cpu":
-            params, values = reconsider(policy, batch)
-            numbers = batch["columns"].reshape(-1, 4)
-            *slopes, parts = slopes_of(params, values, batch["actions"].flatten(), numbers, settings, share)
-            return torch.autograd.grad([params, values], weights, slopes, materialize_grads=True), parts
-        loss, parts = loss_of(policy, batch, settings)
-    return torch.autograd.grad(share * loss, weights, materialize_grads=True), share * parts
+    def __init__(self, policy: ActorCritic, weights: Sequence[Tensor], workers: Workers) -> None:
+        self.policy, self.weights, self.workers = policy, weights, workers
+
+    def __call__(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
+        """Gradients of the loss over `rows` of the data, and the loss's parts (6,)."""
+        lots = min(self.workers.count, len(rows))
+        jobs = [
+            partial(self.part, data, part, numbers, settings, len(part) / len(rows))
+            for part, numbers in zip(rows.chunk(lots), columns.chunk(lots), strict=True)
+        ]
+        return added(self.workers.run(jobs) if lots > 1 else [jobs[0]()])
+
+    def part(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings, share: float) -> Gradients:
+        """The same as `share` of a minibatch. Threads may do this at once: nothing is accumulated in the policy."""
+        policy, batch = self.policy, take(data, rows, columns)
+        with settings.autocast():
+            if isinstance(policy.head, CategoricalHead) and columns.device.type == "cpu":
+                params, values = reconsider(policy, batch)
+                numbers = batch["columns"].reshape(-1, 4)
+                *slopes, parts = slopes_of(params, values, batch["actions"].flatten(), numbers, settings, share)
+                return torch.autograd.grad([params, values], self.weights, slopes, materialize_grads=True), parts
+            loss, parts = loss_of(policy, batch, settings)
+        return torch.autograd.grad(share * loss, self.weights, materialize_grads=True), share * parts
 
 
 def take(data: dict[str, Any], rows: Tensor, columns: Tensor) -> dict[str, Any]:
@@ -103,13 +110,11 @@ def normalized(columns: Tensor) -> Tensor:
 
 
 def epoch(
-    policy: ActorCritic,
-    weights: Sequence[Tensor],
-    data: dict[str, Any],
+    data: Data,
     order: Tensor,
     rows_per_batch: int,
     settings: Settings,
-    workers: Workers,
+    gradients_of: Callable[[Data, Tensor, Tensor, Settings], Gradients],
     apply: Callable[[Sequence[Tensor], Tensor], None],
 ) -> None:
     """One pass over the data, in minibatches of `order`; `apply(gradients, parts)` is called for each."""
@@ -118,15 +123,10 @@ def epoch(
         columns = data["columns"].index_select(0, rows)
         if settings.normalize_advantage:
             columns = normalized(columns)
-        lots = min(workers.count, len(rows))
-        jobs = [
-            partial(gradients_of, policy, weights, rest, part, numbers, len(part) / len(rows), settings)
-            for part, numbers in zip(rows.chunk(lots), columns.chunk(lots), strict=True)
-        ]
-        apply(*added(workers.run(jobs) if lots > 1 else [jobs[0]()]))
+        apply(*gradients_of(rest, rows, columns, settings))
 
 
-def added(answers: Sequence[tuple[Sequence[Tensor], Tensor]]) -> tuple[list[Tensor], Tensor]:
+def added(answers: Sequence[Gradients]) -> Gradients:
     """The sum of gradients and of parts, in the order of the lots."""
     total, parts = list(answers[0][0]), answers[0][1]
     for gradients, more in answers[1:]:

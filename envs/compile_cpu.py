@@ -189,7 +189,7 @@ def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
         for size in reversed(shape[1:]):
             strides.insert(0, emit(f"mul i64 {strides[0]}, {size}"))
         count = emit(f"udiv i64 {emit(f'mul i64 {strides[0]}, {length}')}, {buffer.dtype.itemsize}")  # items in all
-        arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {data}"]
+        arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr noalias {data}"]
         arguments += [f"i64 {number}" for number in (*shape, *strides)]
     body = "\n  ".join(lines)
     return f"""

@@ -68,6 +68,10 @@ class Team:
         self._took = self._stopped - started
         return code
 
+    def assign(self, kernel: int, table: int, num_games: int) -> None:
+        """Other work from the next step on: a kernel's address, its table's, and how many games that has."""
+        self._plan.assign(kernel, table, num_games)
+
     def close(self) -> None:
         """Send the helpers home; the caller can still play alone."""
         self._end()
@@ -93,7 +97,7 @@ class Member(ctypes.Structure):
     """One thread's range of games, and its bed."""
 
     _fields_ = (
-        ("first", c_int64),
+        ("first", c_int64),  # in the upper half, the number of the work
         ("end", c_int64),
         ("gap0", GAP),
         ("next", c_int64),  # games from here on are not claimed yet
@@ -134,16 +138,10 @@ class Plan(ctypes.Structure):
     )
 
     def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, num_members: int) -> None:
-        bounds = [num_games * k // num_members for k in range(num_members + 1)]
         self._owned = (Member * num_members)()
-        for member, first, end in zip(self._owned, bounds[:-1], bounds[1:], strict=True):
-            member.first, member.next, member.end = first, end, end
+        for member in self._owned:
             member.lock = _taken_lock(self)
         super().__init__(
-            kernel=ctypes.cast(kernel, ctypes.c_void_p).value,  # type: ignore[arg-type]
-            table=table,
-            num_games=num_games,
-            chunk=min(max(num_games // (num_members * PARTS), 1), CHUNK),
             num_members=num_members,
             members=ctypes.addressof(self._owned),
             spins=SPINS,
@@ -151,6 +149,19 @@ class Plan(ctypes.Structure):
             release=ctypes.cast(_python.PyThread_release_lock, ctypes.c_void_p).value,
             sched_yield=ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value,
         )
+        self._works = 0
+        self.assign(ctypes.cast(kernel, ctypes.c_void_p).value, table, num_games)  # type: ignore[arg-type]
+
+    def assign(self, kernel: int, table: int, num_games: int) -> None:
+        """What to play from the next step on; a helper that is still looking for games of the last takes no harm."""
+        self.kernel, self.table, self.num_games = kernel, table, num_games
+        self.chunk = min(max(num_games // (self.num_members * PARTS), 1), CHUNK)
+        self._works = (self._works + 1) % (1 << 31)
+        base, first = self._works << 32, 0
+        for k, member in enumerate(self._owned, 1):
+            last = num_games * k // self.num_members
+            member.first, member.end = base + first, base + last
+            first = last
 
 
 def _taken_lock(owner: object) -> int:

@@ -6,7 +6,9 @@ games, play them, and report once they find no more: first their `ended` and `wo
 
 A helper may still be looking for games of the last step when the next begins. That does no harm, since nothing depends on
 which step it takes it for: a claim is good if `next` was below `end`, which can only be so after the caller has set
-`next`, hence after all that a claim needs; and until the games claimed are reported, no step can finish or begin.
+`next`, hence after all that a claim needs; and until the games claimed are reported, no step can finish or begin. So that
+a place in the games of one step cannot pass for one in a later step with other work, the upper halves of `next` and `end`
+count the works.
 
 Sleep: a thread says that it is parked, then looks once more at what it waits for; who changes that looks at `parked`
 afterwards. In the one order of sequentially consistent operations, at least one of them sees the other. `parked` changes
@@ -130,9 +132,7 @@ done:
 
 define void @work(ptr %plan, i64 %number) { ; claim games and play them until none is left, and report
 start:
-  %kernel = read ptr Plan.kernel of %plan
-  %table = read ptr Plan.table of %plan
-  %chunk = read i64 Plan.chunk of %plan
+  %chunk_at = at Plan.chunk of %plan
   %count = read i64 Plan.num_members of %plan
   br label %range
 range:                                      ; one's own, then the next member's, and so on
@@ -143,27 +143,34 @@ range:                                      ; one's own, then the next member's,
   %turn = add i64 %number, %k
   %whose = urem i64 %turn, %count
   %member = call ptr @member(ptr %plan, i64 %whose)
-  %end = read i64 Member.end of %member
+  %end_at = at Member.end of %member
   %next = at Member.next of %member
   br label %peek
 peek:
   %played = phi i64 [ %played0, %range ], [ %played1, %game ]
   %ended = phi i64 [ %ended0, %range ], [ %ended1, %game ]
   %worst = phi i64 [ %worst0, %range ], [ %worst1, %game ]
+  %end_now = load atomic i64, ptr %end_at seq_cst, align 8
   %next_now = load atomic i64, ptr %next seq_cst, align 8
-  %some = icmp slt i64 %next_now, %end
+  %some = call i1 @before(i64 %next_now, i64 %end_now)
   br i1 %some, label %claim, label %next_range
 claim:                                      ; much at first, since a call costs as much as ten games; little in the end
-  %remaining = sub i64 %end, %next_now
+  %chunk = load atomic i64, ptr %chunk_at seq_cst, align 8
+  %remaining = sub i64 %end_now, %next_now
   %share = sdiv i64 %remaining, %count
   %size = call i64 @llvm.smax.i64(i64 %share, i64 %chunk)
   %first = atomicrmw add ptr %next, i64 %size seq_cst
-  %mine = icmp slt i64 %first, %end
+  %end = load atomic i64, ptr %end_at seq_cst, align 8
+  %mine = call i1 @before(i64 %first, i64 %end)
   br i1 %mine, label %game, label %next_range
-game:
+game:                                       ; what to play is read after the claim, which keeps it from changing
+  %kernel = read ptr Plan.kernel of %plan
+  %table = read ptr Plan.table of %plan
   %full = add i64 %first, %size
   %last = call i64 @llvm.smin.i64(i64 %full, i64 %end)
-  %code = call i64 %kernel(ptr %table, i64 %first, i64 %last)
+  %first_game = and i64 %first, 4294967295
+  %last_game = and i64 %last, 4294967295
+  %code = call i64 %kernel(ptr %table, i64 %first_game, i64 %last_game)
   %gain = call i64 @llvm.smax.i64(i64 %code, i64 0)
   %ended1 = add i64 %ended, %gain
   %worst1 = call i64 @llvm.smin.i64(i64 %worst, i64 %code)
@@ -257,6 +264,14 @@ free:
   br label %done
 done:
   ret void
+}
+
+define internal i1 @before(i64 %place, i64 %end) { ; whether it is a place of that range, and of that work
+  %less = icmp slt i64 %place, %end
+  %other = xor i64 %place, %end
+  %same = icmp ult i64 %other, 4294967296
+  %both = and i1 %less, %same
+  ret i1 %both
 }
 
 define internal ptr @member(ptr %plan, i64 %number) {

@@ -161,14 +161,21 @@ def test_bad_settings(change, message):
         PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), **{**QUICK, **change})
 
 
+def weights_after(steps, policy, threads):
+    env = ludus.make_sb3("Catch", 1024, seed=0)
+    agent = PPO(policy, env, **{**QUICK, "n_steps": 8, "batch_size": 2048, "num_threads": threads})
+    agent.learn(steps)
+    return agent, torch.cat([p.flatten() for p in agent.policy.parameters()])
+
+
 def test_results_do_not_depend_on_how_threads_are_scheduled():
     """The same number of threads gives the same weights, whoever comes first."""
+    (agent, first), (_, second) = (weights_after(16_000, "cnn", 2) for _ in range(2))
+    assert agent.play_threads == agent.learn_threads == 2
+    assert torch.equal(first, second)
 
-    def weights():
-        env = ludus.make_sb3("Catch", 1024, seed=0)
-        agent = PPO("mlp", env, **{**QUICK, "n_steps": 8, "batch_size": 2048, "num_threads": 2})
-        assert agent.play_threads == agent.learn_threads == 2
-        agent.learn(30_000)
-        return torch.cat([p.flatten() for p in agent.policy.parameters()])
 
-    assert torch.equal(weights(), weights())
+def test_loops_give_the_same_weights_on_any_number_of_threads():
+    (agent, first), *rest = (weights_after(30_000, "mlp", threads) for threads in (1, 2, 3))
+    assert agent.backprop is not None and agent.play_threads == agent.learn_threads == 1
+    assert all(torch.equal(first, other) for _, other in rest)

@@ -75,6 +75,13 @@ CASES = {
     "plain": {},
     "constant rate": {"learning_rate": 1e-3},
     "threads": {"num_envs": 128, "n_steps": 1, "num_threads": 2, "batch_size": 128},
+    "loops": {
+        "num_envs": 128,
+        "n_steps": 1,
+        "num_threads": 2,
+        "batch_size": 128,
+        "kwargs": {"features_extractor_kwargs": {"sizes": [20, 12]}, "net_arch": []},
+    },
     "reward normalisation": {"normalize_reward": True, "gamma": 0.9},
     "lstm": {"kwargs": {"memory": "lstm", "memory_size": 8}},
     "mingru and reward normalisation": {"kwargs": {"memory": "mingru", "memory_size": 8}, "normalize_reward": True},
