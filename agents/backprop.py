@@ -45,6 +45,11 @@ class Backprop:
         self.biases = [torch.zeros(o) for _, o in pairs]
         self.changes = [(torch.zeros(o, i), torch.zeros(o)) for i, o in pairs]
         self.strips = strips_for(*pairs[0])
+        parts = [part for k, layer, place in self._places() for part in self._changed(k, layer, place)]
+        self.gradients = [part.contiguous() for part in parts]  # the same memory, where a layer needs no filling up
+        self.copied = [
+            pair for pair in zip(self.gradients, parts, strict=True) if pair[0].data_ptr() != pair[1].data_ptr()
+        ]
         self._forwards: dict[int, _Forward] = {}
         self._backwards: dict[tuple[int, int], _Backward] = {}
 
@@ -70,13 +75,21 @@ class Backprop:
         parts = backward.run(data["actions"], rows, columns, settings)
         return self._gradients(), parts
 
+    def _places(self) -> list[tuple[int, nn.Linear, int]]:
+        """Each layer with the number of its matrix, and its first output's place there: actor and critic share one."""
+        last = len(self.hidden)
+        heads = [(last, self.actor, 0), (last, self.critic, self.choices)]
+        return [*((k, layer, 0) for k, layer in enumerate(self.hidden)), *heads]
+
+    def _changed(self, k: int, layer: nn.Linear, place: int) -> tuple[Tensor, Tensor]:
+        """Where the changes of a layer's weight and bias are found."""
+        (change, bias_change), end = self.changes[k], place + layer.out_features
+        return change[place:end, : layer.in_features], bias_change[place:end]
+
     def _read_weights(self) -> None:
         """Nothing is kept from the last time, since whoever owns the policy may have changed them."""
-        last = len(self.widths) - 1
-        for k, layer in enumerate(self.hidden):
-            self._read(k, layer, 0)
-        self._read(last, self.actor, 0)
-        self._read(last, self.critic, self.choices)
+        for k, layer, place in self._places():
+            self._read(k, layer, place)
 
     def _read(self, k: int, layer: nn.Linear, place: int) -> None:
         """Layer k, or as much of it as lies from output `place` on."""
@@ -89,14 +102,9 @@ class Backprop:
 
     def _gradients(self) -> list[Tensor]:
         """Of each layer's weight and bias."""
-        places = [(k, layer, 0) for k, layer in enumerate(self.hidden)]
-        last = len(self.hidden)
-        found = []
-        for k, layer, place in (*places, (last, self.actor, 0), (last, self.critic, self.choices)):
-            change, bias_change = self.changes[k]
-            end = place + layer.out_features
-            found += [change[place:end, : layer.in_features].contiguous(), bias_change[place:end]]
-        return found
+        for gradient, change in self.copied:
+            gradient.copy_(change)
+        return self.gradients
 
 
 class _Forward:
@@ -174,6 +182,7 @@ def backprop_of(policy: Any, crew: Crew) -> Backprop | None:
     hidden = [layer for layer in policy.features_extractor.layers if isinstance(layer, nn.Linear)]
     layers = [*hidden, policy.action_net, policy.value_net]
     own = [weight for layer in layers for weight in (layer.weight, layer.bias)]
-    if [id(weight) for weight in own] != [id(weight) for weight in policy.parameters()] or not all(weight.requires_grad for weight in own):
+    whole = [id(weight) for weight in own] == [id(weight) for weight in policy.parameters()]
+    if not whole or not all(weight.requires_grad for weight in own):
         return None
     return Backprop(layers, crew)

@@ -35,10 +35,10 @@ def check_rollout(data: Any, timesteps: int) -> None:
 
 
 def check_gradients(
-    named: Sequence[tuple[str, Tensor]], loss: Tensor, norm: Tensor, timesteps: int, update: int
+    named: Sequence[tuple[str, Tensor]], loss: Tensor, norm: float, timesteps: int, update: int
 ) -> None:
     """Raise, naming the loss or the first weight whose gradient is not finite, if the gradients' norm is not."""
-    if norm.isfinite():
+    if math.isfinite(norm):
         return
     where = f"in update {update} after step {timesteps}: training stopped, the last checkpoint is as it was"
     if not loss.isfinite():
@@ -46,7 +46,7 @@ def check_gradients(
     for name, weight in named:
         if weight.grad is not None and not weight.grad.isfinite().all():
             raise NotFinite(f"the gradient of {name} is not finite {where}")
-    raise NotFinite(f"the norm of the gradient is {float(norm)} {where}")
+    raise NotFinite(f"the norm of the gradient is {norm} {where}")
 
 
 def check_update(loss: float, policy: torch.nn.Module, timesteps: int, update: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .adam import adam_loops_of
 from .graphs import Graphed
 from .guard import check_gradients, check_update
 from .rollout import RolloutTensors
@@ -34,6 +35,7 @@ class Learner:
         self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         self.named = [(name, weight) for name, weight in agent.policy.named_parameters() if weight.requires_grad]
         self.weights = [weight for _, weight in self.named]
+        self.adam = adam_loops_of(agent.policy.optimizer, self.weights) if agent.backprop is not None else None
         self._pass: Any = self._one_pass
         if self.on_gpu:
             for group in agent.policy.optimizer.param_groups:  # a graph reads the learning rate from memory
@@ -111,9 +113,14 @@ class Learner:
             raise _Moved
         for weight, gradient in zip(self.weights, gradients, strict=True):
             weight.grad = gradient
+        if self.adam is not None:
+            norm = self.adam.norm(gradients)
+            check_gradients(self.named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
+            self.adam.step(min(1.0, agent.max_grad_norm / (norm + 1e-6)))
+            return
         norm = torch.nn.utils.clip_grad_norm_(self.weights, agent.max_grad_norm)
         if not self.on_gpu:
-            check_gradients(self.named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
+            check_gradients(self.named, parts[LOSS], float(norm), agent.num_timesteps, agent._n_updates)
         agent.policy.optimizer.step()
 
 

@@ -1,0 +1,126 @@
+"""The default policy as loops, against PyTorch's operations."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ludus.agents.backprop import backprop_of
+from ludus.agents.loops import Crew, Loop
+from ludus.agents.networks import MlpEncoderPolicy, think
+from ludus.agents.planes import shortcut_of
+from ludus.agents.update import Autograd, Settings
+from ludus.agents.workers import Workers
+
+SHAPE = (3, 4, 2)
+
+
+def policy_of(sizes, choices=3, **kwargs):
+    kwargs = {"features_extractor_kwargs": {"sizes": sizes}, **kwargs}
+    policy = MlpEncoderPolicy(spaces.Box(0, 2, SHAPE, np.uint8), spaces.Discrete(choices), lambda _: 1e-3, **kwargs)
+    policy.shortcut = shortcut_of(policy)
+    return policy
+
+
+def samples_of(count, choices, generator):
+    """A rollout of `count` steps; most bytes are 0, as in games."""
+    obs = torch.randint(0, 3, (count, *SHAPE), generator=generator)
+    obs[torch.rand(obs.shape, generator=generator) > 0.3] = 0
+    columns = torch.randn(count, 4, generator=generator)
+    columns[:, 0] = -1.0 + 0.3 * columns[:, 0]  # log-probabilities
+    return {
+        "obs": obs.to(torch.uint8),
+        "actions": torch.randint(0, choices, (count,), generator=generator),
+        "columns": columns,
+    }
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from([(8,), (16, 16), (5, 7), (33, 8, 12)]), st.integers(1, 9), st.integers(1, 70),
+    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),
+)  # fmt: skip
+def test_gradients_as_pytorch_finds_them(sizes, choices, samples, clip_vf, threads, seed):
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    policy, crew = policy_of(sizes, choices), Crew(threads)
+    data = samples_of(100, choices, generator)
+    rows = torch.randperm(100, generator=generator)[:samples]
+    options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
+    arguments = (data, rows, data["columns"][rows], options)
+    loops = backprop_of(policy, crew)
+    assert loops is not None
+    ours, parts = loops(*arguments)
+    theirs, other_parts = Autograd(policy, list(policy.parameters()), Workers(1))(*arguments)
+    for (name, weight), mine, other in zip(policy.named_parameters(), ours, theirs, strict=True):
+        assert mine.shape == weight.shape
+        assert torch.allclose(mine, other, atol=2e-5, rtol=1e-4), name
+    assert torch.allclose(parts, other_parts, atol=1e-5, rtol=1e-4)
+    crew.close()
+
+
+@pytest.mark.parametrize("games", [1, 16, 21])
+def test_decisions_as_pytorch_makes_them(games):
+    policy = policy_of((20, 12))
+    obs = samples_of(games, 3, torch.Generator().manual_seed(games))["obs"]
+    loops = backprop_of(policy, Crew(2))
+    mask = torch.ones(games, 3, dtype=torch.bool)
+    mask[:, 1] = False
+    with torch.no_grad():
+        for mask_or_not in (None, mask):
+            ours, theirs = loops.thinker()(obs, None, mask_or_not), think(policy, obs, None, mask_or_not)
+            assert ours[2] is theirs[2] is None
+            assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in (0, 1))
+        policy.action_net.bias += 1.0  # new weights are noticed
+        assert torch.allclose(loops.thinker()(obs)[0], think(policy, obs)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"net_arch": [16]}, {"memory": "lstm"}, {"share_features_extractor": False}, {"features_dim": None}]
+)
+def test_other_policies_are_for_pytorch(kwargs):
+    frozen = kwargs.pop("features_dim", 0) is None
+    policy = policy_of((8, 8), **kwargs)
+    if frozen:
+        policy.action_net.bias.requires_grad_(False)
+    assert backprop_of(policy, Crew(1)) is None
+
+
+def test_what_is_not_a_number_comes_through():
+    """So that the gradient's norm tells, and training stops."""
+    policy = policy_of((8, 8))
+    with torch.no_grad():
+        policy.features_extractor.layers[1].weight[0, 0] = float("nan")
+    data = samples_of(16, 3, torch.Generator().manual_seed(0))
+    data["obs"][:] = 1
+    options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.0, vf_coef=0.5)
+    gradients, parts = backprop_of(policy, Crew(1))(data, torch.arange(16), data["columns"], options)
+    assert not all(gradient.isfinite().all() for gradient in gradients) and not parts.isfinite().all()
+
+
+def fill(out, first, last):
+    for i in range(first, last):
+        out[i] += i
+    return 0
+
+
+def double(out, first, last):
+    for i in range(first, last):
+        out[2 * i] *= 2.0
+        out[2 * i + 1] *= 2.0
+    return 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_crew_does_every_unit_of_each_loop_once(threads):
+    out, more, crew = torch.zeros(1000), torch.zeros(10), Crew(threads)
+    for _ in range(50):  # loops of different lengths by turns
+        out.zero_()
+        more.zero_()
+        crew.run(Loop(fill, out, units=1000), Loop(fill, more, units=10), Loop(double, out, units=500))
+        assert torch.equal(out, 2.0 * torch.arange(1000.0)) and torch.equal(more, torch.arange(10.0))
+    crew.close()
+    crew.run(Loop(double, more, units=5))
+    assert torch.equal(more, 2.0 * torch.arange(10.0))
