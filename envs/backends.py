@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 SHARED = ("settings", "levels")  # buffers that are not one row a game
+TWINS = ("records", "raw")  # buffers in the same memory
 WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
 
@@ -151,7 +152,7 @@ class CompiledBackend(CpuBackend):
 
         super().__init__(sim)
         arrays = list(self.arrays.values())
-        buffers = [Buffer.of(array) for array in arrays]
+        buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
         self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers)
         self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED

@@ -32,15 +32,17 @@ _lock = Lock()
 class Buffer:
     """What a kernel must know of one array argument: its items, and its shape after the first axis.
 
-    Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table.
+    Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table. The optimiser
+    takes it that no other argument shares an array's memory, which lets it keep numbers in registers, unless it is `shared`.
     """
 
     dtype: np.dtype
     inner_shape: tuple[int | None, ...] = ()
+    shared: bool = False
 
     @staticmethod
-    def of(array: np.ndarray) -> Buffer:
-        return Buffer(array.dtype, array.shape[1:])
+    def of(array: np.ndarray, shared: bool = False) -> Buffer:
+        return Buffer(array.dtype, array.shape[1:], shared)
 
 
 def compile_cpu(
@@ -53,7 +55,7 @@ def compile_cpu(
     key = fingerprint(
         function,
         names,
-        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape) for b in buffers],
+        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers],
     )
     with _lock:
         if key not in _engines:
@@ -189,7 +191,8 @@ def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
         for size in reversed(shape[1:]):
             strides.insert(0, emit(f"mul i64 {strides[0]}, {size}"))
         count = emit(f"udiv i64 {emit(f'mul i64 {strides[0]}, {length}')}, {buffer.dtype.itemsize}")  # items in all
-        arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr noalias {data}"]
+        alone = "" if buffer.shared else "noalias "
+        arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {alone}{data}"]
         arguments += [f"i64 {number}" for number in (*shape, *strides)]
     body = "\n  ".join(lines)
     return f"""
