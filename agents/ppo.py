@@ -59,7 +59,7 @@ class PPO(StablePPO):
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
         precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 where the processor
-            has instructions for it.
+            has instructions for it and PyTorch computes.
         num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
             it. Results repeat to the last bit for the same number and, where `backprop` computes, for any.
         group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
@@ -90,6 +90,7 @@ class PPO(StablePPO):
             env = games_by_name(env, kwargs.get("seed")) or env
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
         self.time_limit, self.precision = time_limit, choose_precision(precision)
+        self._any_precision = precision == "auto"
         self.num_threads, self.normalize_reward = num_threads or default_threads(), normalize_reward
         self.group = group
         self.simulator: Simulator | None = None
@@ -119,7 +120,10 @@ class PPO(StablePPO):
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
-        self.backprop = backprop_of(self.policy, self.crew) if on_cpu and self.precision == "fp32" else None
+        fits = on_cpu and (self._any_precision or self.precision == "fp32")
+        self.backprop = backprop_of(self.policy, self.crew) if fits else None
+        if self.backprop is not None:
+            self.precision = "fp32"
         shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)

@@ -7,10 +7,12 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ludus
 from ludus.agents.backprop import backprop_of
 from ludus.agents.loops import Crew, Loop
 from ludus.agents.networks import MlpEncoderPolicy, think
 from ludus.agents.planes import shortcut_of
+from ludus.agents.ppo import PPO
 from ludus.agents.update import Autograd, Settings
 from ludus.agents.workers import Workers
 
@@ -86,6 +88,14 @@ def test_other_policies_are_for_pytorch(kwargs):
     if frozen:
         policy.action_net.bias.requires_grad_(False)
     assert backprop_of(policy, Crew(1)) is None
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("auto", "fp32"), ("fp32", "fp32"), ("bf16", None)])
+def test_loops_compute_in_single_precision(precision, expected, monkeypatch):
+    """Also on processors for which "auto" would be bf16."""
+    monkeypatch.setattr("ludus.agents.ppo.choose_precision", lambda wanted: "bf16" if wanted == "auto" else wanted)
+    agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision)
+    assert agent.precision == (expected or "bf16") and (agent.backprop is not None) == (expected is not None)
 
 
 def test_what_is_not_a_number_comes_through():
