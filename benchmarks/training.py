@@ -30,7 +30,7 @@ from environments import one_core
 from report import FOLDER, machine, write_results
 from rich.console import Console
 from training_peers import CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
-from training_tables import TABLES, account
+from training_tables import NETWORKS, TABLES, account
 
 PACKAGES = ("ludus", "torch", "numpy", "stable-baselines3", "minatar", "sbx-rl", "jax", "gymnax")
 SHAPES = (Settings(8, 128, 4, 256), Settings(64, 128, 2, 2048))
@@ -86,7 +86,7 @@ def thread_counts() -> list[int]:
 
 def measure_speed(effort: Effort) -> dict[str, Any]:
     """Steps per second of learning, on the CPU."""
-    shapes = [shape._replace(network=network) for network in ("cnn", "towers") for shape in SHAPES]
+    shapes = [shape._replace(network=network) for network in NETWORKS for shape in SHAPES]
     cases = [case for case in product(shapes, thread_counts(), SIDES) if case[0].network in SIDES[case[2]].networks]
     return {"rows": speeds(cases, "cpu", effort)}
 

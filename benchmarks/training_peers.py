@@ -9,7 +9,8 @@ The protocol is MinAtar's own: sticky actions 0.1, all six actions, episodes wit
     Ludus             `ludus.PPO` in single precision; "Ludus, auto" in the precision that it chooses by itself
 
 Networks: "cnn" is one 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic; "towers" is an MLP of
-128 and 128 for each of the two, since SBX shares nothing; "mlp", one of 128 and 128 for both, is what our recipe has.
+128 and 128 for each of the two, since SBX shares nothing; "mlp", one of 128 and 128 for both, is what our recipe has, and
+Stable-Baselines3 takes it as a features extractor.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import Tensor, nn
 
+from ludus.agents.encoders import MlpEncoder
 from ludus.agents.ppo import choose_precision
 
 GAME = "Breakout"
@@ -126,7 +128,11 @@ def sb3_agent(settings: Settings, games: Any, device: str, threads: int) -> Any:
     """Stable-Baselines3's PPO."""
     from stable_baselines3 import PPO
 
-    networks = {"cnn": {"features_extractor_class": SharedCnn, "net_arch": []}, "towers": TOWERS}
+    networks = {
+        "cnn": {"features_extractor_class": SharedCnn, "net_arch": []},
+        "towers": TOWERS,
+        "mlp": {"features_extractor_class": MlpEncoder, "net_arch": []},
+    }
     return PPO(
         "MlpPolicy", games, policy_kwargs=networks[settings.network], seed=0, device=device, **settings.of_sb3()
     )  # fmt: skip
@@ -172,15 +178,15 @@ class Side(NamedTuple):
         return all(find_spec(package) for package in self.packages)
 
 
-BOTH = ("cnn", "towers")
+ALL = ("mlp", "cnn", "towers")
 SIDES = {
-    "SB3 on minatar": Side(sb3_agent, minatar_games, BOTH, ("minatar",)),
-    "SB3 on Ludus": Side(sb3_agent, ludus_games, BOTH),
+    "SB3 on minatar": Side(sb3_agent, minatar_games, ALL, ("minatar",)),
+    "SB3 on Ludus": Side(sb3_agent, ludus_games, ALL),
     "SBX on minatar": Side(sbx_agent, minatar_games, ("towers",), ("sbx", "minatar")),
     "SBX on Ludus": Side(sbx_agent, ludus_games, ("towers",), ("sbx",)),
-    "PureJaxRL-style": Side(None, None, BOTH, ("jax", "flax", "optax", "gymnax")),
-    "Ludus": Side(ludus_agent, ludus_games, BOTH),
-    "Ludus, auto": Side(automatic_ludus_agent, ludus_games, BOTH),
+    "PureJaxRL-style": Side(None, None, ("cnn", "towers"), ("jax", "flax", "optax", "gymnax")),
+    "Ludus": Side(ludus_agent, ludus_games, ALL),
+    "Ludus, auto": Side(automatic_ludus_agent, ludus_games, ALL),
 }
 
 

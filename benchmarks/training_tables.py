@@ -10,9 +10,11 @@ from training_peers import SIDES
 
 Found = dict[str, Any]
 NETWORKS = {
+    "mlp": "An MLP of 128 and 128, shared by actor and critic",
     "cnn": "A 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic",
     "towers": "An MLP of 128 and 128 for the actor and one for the critic",
 }
+TITLES = {"mlp": "shared MLP", "cnn": "CNN", "towers": "two MLPs"}
 HEADINGS = {
     "speed": "Steps per second of learning",
     "breakdown": "Where the time goes",
@@ -69,7 +71,7 @@ def speed_table(found: Found, network: str, heading: str) -> Table:
         "computes in single precision like its peers, to each of them."
     )
     peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
-    title = f"{heading}, {'CNN' if network == 'cnn' else 'MLP'}"
+    title = f"{heading}, {TITLES[network]}"
     return Table(title, note, ["settings", *sides, *peers], lines)
 
 

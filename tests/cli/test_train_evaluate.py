@@ -287,9 +287,11 @@ def test_every_verb_has_help(verb, capsys):
     assert verb in capsys.readouterr().out
 
 
-def test_unknown_names_get_the_nearest():
+def test_unknown_names_get_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert "did you mean 'train'" in refused("trian", "Catch")
     assert "did you mean Breakout" in refused("train", "Breakuot")
+    assert not list(tmp_path.glob("runs/*"))  # no folder of a run that never was
 
 
 @pytest.mark.parametrize(

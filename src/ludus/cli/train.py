@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -166,7 +167,12 @@ def train(config: Config) -> int:
     console = Console()
     folder = choose_folder(config)
     resumed = config.resume and (folder / "agent.json").exists()
-    agent = go_on(config, folder) if resumed else begin(config, folder, group)
+    try:
+        agent = go_on(config, folder) if resumed else begin(config, folder, group)
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty: nothing was lost, nothing is left behind
+        raise
     if resumed and agent.num_timesteps >= config.total_timesteps:
         console.print(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0
