@@ -97,6 +97,6 @@ def _tell_gymnasium(game: Game) -> None:
 
 
 def register_own_games() -> None:
-    """Tell Gymnasium of Ludus's own games; `import ludus` does this."""
+    """Tell Gymnasium of Ludus's own games; see `ludus.registration`."""
     for game in _own_games().values():
         _tell_gymnasium(game)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .envs.game import Game
-from .envs.registry import register, register_own_games
+from .registration import register_with_gymnasium
 
 if TYPE_CHECKING:
     from .agents.ppo import PPO
+    from .envs.game import Game
     from .envs.gym import GameEnv, GameVectorEnv
+    from .envs.registry import register
     from .envs.sb3 import LudusVecEnv
 
 __version__ = "0.1.0"
 __all__ = ["PPO", "Game", "make", "make_sb3", "make_vec", "register"]
 
-_LAZY = {"PPO": ".agents.ppo"}  # imported when asked for, since torch takes seconds
+# Imported when asked for: torch takes seconds, Gymnasium a quarter of one.
+_LAZY = {"PPO": ".agents.ppo", "Game": ".envs.game", "register": ".envs.registry"}
 
-register_own_games()
+register_with_gymnasium()
 
 
 def make(game: str | Game, **options: Any) -> GameEnv:
@@ -48,6 +50,8 @@ def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **opt
 
 
 def __getattr__(name: str) -> Any:
+    if name == "envs":
+        return import_module(".envs", __name__)
     if name not in _LAZY:
         raise AttributeError(f"module 'ludus' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name], __name__), name)
