@@ -100,7 +100,7 @@ def table_of(runs: list[dict[str, Any]]) -> Table:
         rows.append(
             [
                 game, *(f"{np.mean(values):.1f} ({', '.join(f'{value:.1f}' for value in values)})" for values in cells),
-                amount(np.mean([run["steps"] / run["seconds"] for run in mine])), *(row[game] for row in PUBLISHED.values()),
+                amount(fmean(run["steps"] / run["seconds"] for run in mine)), *(row[game] for row in PUBLISHED.values()),
             ]
         )  # fmt: skip
     unfinished = sum(run["unfinished"] for run in runs)
