@@ -82,12 +82,7 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
                 bias_change[o + 1] += b0 + b1
                 bias_change[o + 2] += c0 + c1
                 bias_change[o + 3] += d0 + d1
-                for j in range(change.shape[1]):
-                    x0, x1 = x[i, j], x[i + 1, j]
-                    change[o, j] += a0 * x0 + a1 * x1
-                    change[o + 1, j] += b0 * x0 + b1 * x1
-                    change[o + 2, j] += c0 * x0 + c1 * x1
-                    change[o + 3, j] += d0 * x0 + d1 * x1
+                _add_two_rows(x, i, change, o, a0, a1, b0, b1, c0, c1, d0, d1)
     return 0
 
 
@@ -105,9 +100,14 @@ def _add_product(x, weights, out, i):
         b0, b1 = x[i + 1, k], x[i + 1, k + 1]
         c0, c1 = x[i + 2, k], x[i + 2, k + 1]
         d0, d1 = x[i + 3, k], x[i + 3, k + 1]
-        for j in range(out.shape[1]):
-            w0, w1 = weights[k, j], weights[k + 1, j]
-            out[i, j] += a0 * w0 + a1 * w1
-            out[i + 1, j] += b0 * w0 + b1 * w1
-            out[i + 2, j] += c0 * w0 + c1 * w1
-            out[i + 3, j] += d0 * w0 + d1 * w1
+        _add_two_rows(weights, k, out, i, a0, a1, b0, b1, c0, c1, d0, d1)
+
+
+def _add_two_rows(x, k, out, i, a0, a1, b0, b1, c0, c1, d0, d1):
+    """Rows i .. i+3 of out each += rows k and k+1 of x, times two numbers."""
+    for j in range(out.shape[1]):
+        x0, x1 = x[k, j], x[k + 1, j]
+        out[i, j] += a0 * x0 + a1 * x1
+        out[i + 1, j] += b0 * x0 + b1 * x1
+        out[i + 2, j] += c0 * x0 + c1 * x1
+        out[i + 3, j] += d0 * x0 + d1 * x1

@@ -68,7 +68,7 @@ class PPOSettings:
     normalize_reward: bool = False
     """Divide rewards by the running standard deviation of returns."""
     num_threads: int | None = None
-    """CPU threads, each with games and a part of a minibatch of its own; None: one a core."""
+    """CPU threads that share the games and each minibatch; None: one a core."""
 
 
 GYMNASIUM_DEFAULTS = PPOSettings(
