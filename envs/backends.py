@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .compile_cpu import Buffer
     from .simulator import Simulator
 
-SHARED = ("settings", "levels")  # buffers that are not one row a game
+SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
 TWINS = ("records", "raw")  # buffers in the same memory
 WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
@@ -58,6 +58,7 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "streams": np.zeros((n, 2), np.uint64),
         "settings": options.settings(game, sim.autoreset_code),
         "levels": np.array(options.levels if options.levels is not None else [0], np.int64),
+        "backdrop": np.zeros(_backdrop_shape(sim), np.uint8),
         "mask": np.zeros(n, np.bool_),
         "actions": np.zeros(n, np.int64),
         "obs": np.zeros((n, *frame), sim.obs_dtype),
@@ -76,6 +77,14 @@ def _frame_shape(sim: Simulator) -> tuple[int, int, int]:
         return (1, 1, sim.obs_shape[0])
     rows, columns, channels = sim.obs_shape
     return (rows, columns, channels) if sim.options.obs_type == "planes" else (1, rows, columns * channels)
+
+
+def _backdrop_shape(sim: Simulator) -> tuple[int, int, int]:
+    """One picture of those that are stacked, as the engine's loop sees it; next to nothing where none is needed."""
+    if sim.game.backdrop is None or sim.options.obs_type not in ("rgb", "grayscale"):
+        return (1, 1, 1)
+    rows, columns, channels = sim.obs_shape
+    return (1, rows, columns * channels // sim.options.frame_stack)
 
 
 class CpuBackend:
@@ -152,6 +161,7 @@ class CompiledBackend(CpuBackend):
 
         super().__init__(sim)
         arrays = list(self.arrays.values())
+        paint_backdrop(sim, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
         self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers)
         self._table = table_of(arrays, buffers)
@@ -214,7 +224,10 @@ class PythonBackend(CpuBackend):
         from .plain import PlainRecords, watched
 
         super().__init__(sim)
-        self._function = link(kernel.play_games, watched(sim.game, sim._names) if debug else sim._names)
+        names = watched(sim.game, sim._names) if debug else sim._names
+        if self.arrays["backdrop"].size > 1:
+            link(kernel.draw_backdrops, names)(self.arrays["backdrop"], 0, 1)
+        self._function = link(kernel.play_games, names)
         plain = ("records", "clocks", "settings")
         self._arguments = [PlainRecords(array) if name in plain else array for name, array in self.arrays.items()]
 
@@ -225,6 +238,19 @@ class PythonBackend(CpuBackend):
     def play(self) -> int:
         with np.errstate(over="ignore"):  # random numbers wrap around
             return int(self._function(*self._arguments, 0, self.sim.num_envs))
+
+
+def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
+    """Draw what the pixels of this simulator begin with, if it has any and they begin with something."""
+    from .compile_cpu import Buffer, compile_cpu, table_of
+
+    if backdrop.size > 1:
+        buffers = (Buffer(backdrop.dtype, (None, None)),)
+        function, table = (
+            compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers),
+            table_of((backdrop,), buffers),
+        )
+        function(table.ctypes.data, 0, 1)
 
 
 def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray) -> None:

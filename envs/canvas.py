@@ -14,6 +14,8 @@ import math
 
 import numpy as np
 
+WIDE = 16  # pixels from which rows of a rectangle are copied
+
 
 def luma(color):
     """The grey of a colour (ITU-R BT.601 weights, in 256ths), 0 to 255."""
@@ -35,16 +37,17 @@ def pixel_at(position, scale, limit):
 def paint(canvas, row, column, color):
     """Set one pixel."""
     lines, _, _, channels, step = canvas
+    k = max(column * step, 0)  # which tells the compiler that no index counts from the end
     if channels == 1:
-        lines[row, column * step] = luma(color)
+        lines[row, k] = luma(color)
     else:
-        lines[row, column * step] = color[0]
-        lines[row, column * step + 1] = color[1]
-        lines[row, column * step + 2] = color[2]
+        lines[row, k] = color[0]
+        lines[row, k + 1] = color[1]
+        lines[row, k + 2] = color[2]
 
 
 def copy_pixels(canvas, source, target, left, right):
-    """Copy a stretch of one row to another; several times faster than painting it."""
+    """Copy a stretch of one row to another; for a wide one, several times faster than painting it."""
     lines, _, _, channels, step = canvas
     if step == channels:
         for k in range(left * step, right * step):
@@ -67,9 +70,11 @@ def fill_rect(canvas, x, y, width, height, color):
     top, bottom = pixel_at(y, down, rows), pixel_at(y + height, down, rows)
     if top >= bottom:
         return
-    for column in range(left, right):
-        paint(canvas, top, column, color)
-    for row in range(top + 1, bottom):
+    painted = bottom if right - left < WIDE else top + 1
+    for row in range(top, painted):
+        for column in range(left, right):
+            paint(canvas, row, column, color)
+    for row in range(painted, bottom):
         copy_pixels(canvas, top, row, left, right)
 
 
@@ -130,25 +135,19 @@ def stretch(canvas, image, x, y, width, height, flip):
     right = int(math.floor((x + width) * across + 0.5))
     top = int(math.floor(y * down + 0.5))
     bottom = int(math.floor((y + height) * down + 0.5))
-    if right <= left:
+    if right <= left or bottom <= top:
         return
+    image_down, image_across = image_rows / (bottom - top), image_columns / (right - left)
     for row in range(max(top, 0), min(bottom, rows)):
-        image_row = (2 * (row - top) + 1) * image_rows // (2 * (bottom - top))
-        image_column, rest = (
-            0,
-            image_columns,
-        )  # rest / (2 * width) is how far the pixel's middle lies inside image_column
-        for column in range(left, min(right, columns)):
-            while rest >= 2 * (right - left):
-                image_column += 1
-                rest -= 2 * (right - left)
-            rest += 2 * image_columns
+        image_row = int((row - top + 0.5) * image_down)
+        for column in range(max(left, 0), min(right, columns)):
+            image_column = max(int((column - left + 0.5) * image_across), 0)
             seen = image_columns - 1 - image_column if flip else image_column
-            if column >= 0 and image[image_row, seen, 3] > 0:
+            if image[image_row, seen, 3] > 0:
                 red, green, blue = (
-                    np.int64(image[image_row, seen, 0]),
-                    np.int64(image[image_row, seen, 1]),
-                    np.int64(image[image_row, seen, 2]),
+                    int(image[image_row, seen, 0]),
+                    int(image[image_row, seen, 1]),
+                    int(image[image_row, seen, 2]),
                 )
                 paint(canvas, row, column, (red, green, blue))
 

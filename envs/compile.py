@@ -32,6 +32,8 @@ def replacements(game: Game, obs_type: str = "planes", frame_stack: int = 1) -> 
         "step": game.step,
         "observe": game.observe,
         "draw": game.draw,
+        "draw_backdrop": game.backdrop or kernel.draw_backdrop,
+        "HAS_BACKDROP": game.backdrop is not None,
         "see": views.get(obs_type, kernel.see_pixels),
         "FRAME_STACK": frame_stack,
         "CHANNELS": channels.get(obs_type, 3),

@@ -30,8 +30,8 @@ SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA sim
 
 
 def play_thread(
-    records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
-    episode_return, episode_length, faults,
+    records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
+    truncated, episode_return, episode_length, faults,
 ):  # fmt: skip
     """One game's part of a step or reset; after a bad action it stands still and leaves its number + 1 in `faults`."""
     i: Any = cuda.grid(1)  # type: ignore[call-arg]
@@ -43,8 +43,8 @@ def play_thread(
         faults[0] = i + 1
         return
     play_game(
-        i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
-        episode_return, episode_length,
+        i, records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
+        truncated, episode_return, episode_length,
     )  # fmt: skip
 
 
@@ -106,13 +106,14 @@ class CudaBackend:
     def __init__(self, sim: Simulator, device: str) -> None:
         import torch
 
-        from .backends import allocate
+        from .backends import allocate, paint_backdrop
 
         if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.sim, self.torch = sim, torch
         self.device = "cpu" if SIMULATED else device
         host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
+        paint_backdrop(sim, host["backdrop"])
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
         self.arrays["records"] = self.arrays["raw"]

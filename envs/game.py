@@ -1,9 +1,10 @@
-"""The contract of a game: a record that is the whole state, and four plain functions over it.
+"""The contract of a game: a record that is the whole state, and a few plain functions over it.
 
     reset(s, random)            fill the record (it arrives zeroed) with the start of an episode
     step(s, action, random)     advance one step -> (reward, terminated)
     observe(s, planes)          write the observation (it arrives zeroed)
     draw(s, canvas)             paint the state, at any resolution
+    backdrop(canvas)            if there is one: paint what is the same in every picture, before draw
 
 Rules are ordinary Python: `if`, `for`, helpers in the same file, and the toolboxes `ludus.envs.rng` and
 `ludus.envs.canvas`. They touch nothing but their arguments and module constants. The engine runs the same functions as
@@ -68,6 +69,7 @@ class Game:
     features: tuple[str, ...] = ()
     minimal_actions: tuple[str, ...] = ()  # actions that do something in this game; empty: all of them
     keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action
+    backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
     fps: int = 10  # steps per second at a person's pace
 
@@ -107,6 +109,7 @@ def _check_declaration(game: Game) -> None:
     must(isinstance(game.State, np.dtype) and game.State.names is not None, "State must come from state(...)")
     for rule in ("reset", "step", "observe", "draw"):
         must(callable(getattr(game, rule)), f"{rule} must be a function")
+    must(game.backdrop is None or callable(game.backdrop), "backdrop must be a function")
     must(1 <= len(game.actions) <= 32, "actions must name 1 to 32 actions")
     must(len(set(game.actions)) == len(game.actions), "actions must differ from each other")
     must(bool(game.planes) != bool(game.features), "give either planes (with shape) or features")

@@ -8,6 +8,7 @@ All buffers are arrays over games; `i` is a game's index:
     records (N,)         the game's record               raw (N, itemsize)   the same memory as bytes
     clocks (N,)          the engine's record, `CLOCK`    streams (N, 2)      random counters, uint64
     settings (1,)        `SETTINGS`                      levels (L,)         seeds of levels, int64
+    backdrop (1, ...)    uint8, one picture: what pixels begin with
     mask (N,)            bool: which games to reset      actions (N,)        int64
     obs, final_obs (N, ...) frames of three axes, see below
     reward (N,)          float32                         terminated, truncated (N,) bool
@@ -34,7 +35,8 @@ SETTINGS = np.dtype(
 STEP, RESET = 0, 1
 DISABLED, SAME_STEP, NEXT_STEP = 0, 1, 2  # autoreset, in Gymnasium's terms
 OVER = -(1 << 40)  # see find_fault
-FRAME_STACK, CHANNELS = 1, 1  # replaced when linked, as are the canvas's size and the functions below
+FRAME_STACK, CHANNELS = 1, 1  # replaced when linked, as are the next two and the functions below
+HAS_BACKDROP = False
 CANVAS = (1.0, 1.0)
 
 
@@ -55,38 +57,52 @@ def draw(s, canvas):
     """Replaced by the game's rule."""
 
 
-def see(s, frame):
+def draw_backdrop(canvas):
+    """Replaced by the game's rule, if it has one."""
+
+
+def see(s, frame, backdrop):
     """Replaced by one of the three below."""
 
 
-def see_planes(s, frame):
+def see_planes(s, frame, backdrop):
     """The game's grids; `frame` is (rows, columns, planes)."""
     frame[:] = 0
     observe(s, frame)
 
 
-def see_features(s, frame):
+def see_features(s, frame, backdrop):
     """The game's numbers; `frame` is (1, 1, features)."""
     frame[:] = 0
     observe(s, frame[0, 0])
 
 
-def see_pixels(s, frame):
+def see_pixels(s, frame, backdrop):
     """RGB or grayscale; `frame` is (1, rows, columns * channels), the pixels' channels side by side."""
+    if HAS_BACKDROP:
+        copy_backdrop(backdrop[0], frame[0])
     draw(s, (frame[0], CANVAS[0], CANVAS[1], CHANNELS, CHANNELS * FRAME_STACK))
 
 
-def look(s, frame, first_of_episode):
+def copy_backdrop(backdrop, lines):
+    """To the newest frame of a stack, which `lines` begins with."""
+    for row in range(backdrop.shape[0]):
+        for column in range(backdrop.shape[1] // CHANNELS):
+            for k in range(CHANNELS):
+                lines[row, column * CHANNELS * FRAME_STACK + k] = backdrop[row, column * CHANNELS + k]
+
+
+def look(s, frame, first_of_episode, backdrop):
     """Write the observation. In a stack of frames the newest comes last; an episode starts with copies of its first."""
     if FRAME_STACK == 1:
-        see(s, frame)
+        see(s, frame, backdrop)
         return
     newest = CHANNELS * (FRAME_STACK - 1)
     if not first_of_episode:
         for a in range(frame.shape[0]):
             for b in range(frame.shape[1]):
                 drop_oldest(frame[a, b], newest)
-    see(s, frame[:, :, newest:])
+    see(s, frame[:, :, newest:], backdrop)
     if first_of_episode:
         for a in range(frame.shape[0]):
             for b in range(frame.shape[1]):
@@ -138,7 +154,7 @@ def choose_action(action, clock, random, setting):
 
 
 def step_game(
-    i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
+    i, records, raw, clocks, streams, settings, levels, backdrop, actions, obs, final_obs, reward, terminated, truncated,
     episode_return, episode_length,
 ):  # fmt: skip
     """Advance game `i` by one step, up to its observation; return 1 if its episode ended, else 0."""
@@ -156,14 +172,14 @@ def step_game(
     if setting.autoreset == SAME_STEP:
         if FRAME_STACK > 1:  # the stack goes on from here
             copy_frame(obs[i], final_obs[i])
-        look(records[i], final_obs[i], False)
+        look(records[i], final_obs[i], False, backdrop)
         begin_episode(i, records, raw, clocks, streams, settings, levels)
     return 1
 
 
 def play_game(
-    i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
-    episode_return, episode_length,
+    i, records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
+    truncated, episode_return, episode_length,
 ):  # fmt: skip
     """Reset or step game `i`, as the settings command, and observe it; return 1 if an episode ended, else 0."""
     setting, ended = settings[0], 0
@@ -175,11 +191,11 @@ def play_game(
         reward[i], terminated[i], truncated[i] = 0.0, False, False
     else:
         ended = step_game(
-            i, records, raw, clocks, streams, settings, levels, actions, obs, final_obs, reward, terminated, truncated,
-            episode_return, episode_length,
+            i, records, raw, clocks, streams, settings, levels, backdrop, actions, obs, final_obs, reward, terminated,
+            truncated, episode_return, episode_length,
         )  # fmt: skip
         starts = ended == 1 and setting.autoreset == SAME_STEP
-    look(records[i], obs[i], starts)
+    look(records[i], obs[i], starts, backdrop)
     return ended
 
 
@@ -204,8 +220,8 @@ def find_fault(actions, clocks, settings):
 
 
 def play_games(
-    records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated, truncated,
-    episode_return, episode_length, first, last,
+    records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
+    truncated, episode_return, episode_length, first, last,
 ):  # fmt: skip
     """Play games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed.
 
@@ -219,8 +235,8 @@ def play_games(
     ended = 0
     for i in range(first, last):
         ended += play_game(
-            i, records, raw, clocks, streams, settings, levels, mask, actions, obs, final_obs, reward, terminated,
-            truncated, episode_return, episode_length,
+            i, records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward,
+            terminated, truncated, episode_return, episode_length,
         )  # fmt: skip
     return ended
 
@@ -228,5 +244,14 @@ def play_games(
 def draw_games(records, pictures, first, last):
     """Draw games in RGB into `pictures`, (N, rows, columns * 3)."""
     for i in range(first, last):
-        draw(records[i], (pictures[i], CANVAS[0], CANVAS[1], 3, 3))
+        canvas = (pictures[i], CANVAS[0], CANVAS[1], 3, 3)
+        draw_backdrop(canvas)
+        draw(records[i], canvas)
+    return 0
+
+
+def draw_backdrops(backdrop, first, last):
+    """Draw what pixels begin with, once for all games."""
+    for k in range(first, last):
+        draw_backdrop((backdrop[k], CANVAS[0], CANVAS[1], CHANNELS, CHANNELS))
     return 0

@@ -79,22 +79,23 @@ def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
         "step": _watch(game, "step"),
         "observe": _watch(game, "observe"),
         "draw": _watch(game, "draw"),
+        "draw_backdrop": _watch(game, "backdrop") if game.backdrop else names["draw_backdrop"],
     }
 
 
 def _watch(game: Game, rule: str) -> Any:
     function = getattr(game, rule)
 
-    def run(s: Any, *rest: Any) -> Any:
+    def run(*given: Any) -> Any:
         try:
-            result = function(s, *rest)
+            result = function(*given)
         except (IndexError, OverflowError, AttributeError, ZeroDivisionError, ValueError, TypeError) as error:
             frames = traceback.extract_tb(error.__traceback__)
             line = [frame for frame in frames if frame.filename != __file__][-1]  # in the rules, not in this file
             what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
             place = f"{Path(line.filename).name}, line {line.lineno}: {line.line}"
             raise RuleError(f"{game.name}: {rule} {what}{error} ({place})") from error
-        _check_result(game, rule, s, rest, result)
+        _check_result(game, rule, given, result)
         return result
 
     return _Opaque(run)
@@ -110,7 +111,10 @@ class _Opaque:
         return self.function(*arguments)
 
 
-def _check_result(game: Game, rule: str, s: Any, rest: tuple[Any, ...], result: Any) -> None:
+def _check_result(game: Game, rule: str, given: tuple[Any, ...], result: Any) -> None:
+    if rule == "backdrop":
+        return
+    s, *rest = given
     for name in game.State.names or ():
         if game.State[name].base.kind == "f" and not np.all(np.isfinite(s._row[name])):
             raise RuleError(f"{game.name}: {rule} left {name} = {s._row[name]} in the record, which is not finite")

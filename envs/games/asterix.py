@@ -222,7 +222,6 @@ CHEST = bitmap(
 
 
 def draw(s, canvas):
-    draw_field(canvas)
     for i in range(ROWS):
         if s.thing[i] != NOTHING:
             to_left, x, y = s.heading[i] < 0, s.thing_col[i], i + 1
@@ -235,7 +234,7 @@ def draw(s, canvas):
     sprite(canvas, HERO, s.col, s.row - 0.05, 1, 1.05)
 
 
-def draw_field(canvas):
+def backdrop(canvas):
     """A meadow between a forest and the village's palisade."""
     fill(canvas, MEADOW)
     for row in range(2, ROWS + 1, 2):
@@ -257,6 +256,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("player", "enemy", "trail", "gold"),
     actions=("noop", "left", "up", "right", "down", "fire"),

@@ -142,8 +142,11 @@ BRICK_COLORS = ((231, 76, 60), (230, 126, 34), (241, 196, 15))
 BRICK_SHADES = ((180, 52, 42), (183, 95, 22), (196, 156, 8))
 
 
-def draw(s, canvas):
+def backdrop(canvas):
     fill(canvas, NIGHT)
+
+
+def draw(s, canvas):
     for row in range(BRICK_ROWS):
         for col in range(SIZE):
             if s.bricks[FIRST_BRICK_ROW + row, col] == 1:
@@ -163,6 +166,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("paddle", "ball", "trail", "brick"),
     actions=("noop", "left", "up", "right", "down", "fire"),

@@ -65,9 +65,12 @@ SKY, GROUND, APPLE, LEAF, BASKET, RIM = (
 )  # fmt: skip
 
 
-def draw(s, canvas):
+def backdrop(canvas):
     fill(canvas, SKY)
     rect(canvas, 0, FLOOR + 0.7, SIZE, 0.3, GROUND)
+
+
+def draw(s, canvas):
     rect(canvas, s.paddle, FLOOR + 0.3, 1, 0.6, BASKET)
     rect(canvas, s.paddle - 0.1, FLOOR + 0.2, 1.2, 0.2, RIM)
     ellipse(canvas, s.ball_col + 0.15, s.ball_row + 0.2, 0.7, 0.7, APPLE)
@@ -82,6 +85,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("ball", "paddle"),
     actions=("left", "stay", "right"),

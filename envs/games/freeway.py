@@ -183,7 +183,6 @@ HEN = bitmap(
 
 
 def draw(s, canvas):
-    draw_road(canvas)
     for i in range(LANES):
         to_left, x, y = s.heading[i] < 0, s.car_col[i], i + 1
         rect(canvas, x + 1.1 if to_left else x - 0.4, y + 0.4, 0.3, 0.2, EXHAUST)
@@ -191,7 +190,7 @@ def draw(s, canvas):
     sprite(canvas, HEN, COL + 0.05, s.row + 0.02, 0.9, 0.96)
 
 
-def draw_road(canvas):
+def backdrop(canvas):
     fill(canvas, GRASS)
     rect(canvas, 0, 0.8, SIZE, SIZE - 1.6, CURB)
     rect(canvas, 0, 1, SIZE, LANES, ASPHALT)
@@ -210,6 +209,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("chicken", "car", "speed1", "speed2", "speed3", "speed4", "speed5"),
     actions=("noop", "left", "up", "right", "down", "fire"),

@@ -281,7 +281,6 @@ ENEMY = bitmap(SUBMARINE, h=(92, 88, 116), d=(62, 58, 84), w=(255, 76, 76), p=(4
 
 
 def draw(s, canvas):
-    draw_sea(canvas)
     for kind in range(len(KIND_PLANES)):
         for i in range(s.count[kind]):
             draw_thing(canvas, kind, s.row[kind, i], s.col[kind, i], s.heading[kind, i])
@@ -292,7 +291,7 @@ def draw(s, canvas):
     draw_gauges(s, canvas)
 
 
-def draw_sea(canvas):
+def backdrop(canvas):
     rect(canvas, 0, 0, SIZE, 1, SKY)
     ellipse(canvas, 8.4, 0.1, 0.7, 0.7, SUN)
     for row in range(1, SIZE - 1):
@@ -339,6 +338,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("sub_front", "sub_back", "friendly_bullet", "trail", "enemy_bullet", "enemy_fish", "enemy_sub",
             "oxygen_gauge", "diver_gauge", "diver"),

@@ -277,7 +277,6 @@ TURRET = bitmap(
 
 
 def draw(s, canvas):
-    draw_sky(canvas)
     draw_aliens(s, canvas)
     for i in range(s.shots):
         x, y = s.shot_col[i] + 0.41, s.shot_row[i]
@@ -288,7 +287,7 @@ def draw(s, canvas):
     sprite(canvas, TURRET, s.cannon, FLOOR + 0.1, 1, 0.7)
 
 
-def draw_sky(canvas):
+def backdrop(canvas):
     """A night that grows lighter towards the ground."""
     for row in range(SIZE):
         rect(canvas, 0, row, SIZE, 1, SKY[row])
@@ -337,6 +336,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    backdrop=backdrop,
     shape=(SIZE, SIZE),
     planes=("cannon", "alien", "alien_left", "alien_right", "friendly_bullet", "enemy_bullet"),
     actions=("noop", "left", "up", "right", "down", "fire"),

@@ -63,6 +63,11 @@ def draw_leaves_a_border(s, canvas):
     rect(canvas, 0, 0, 9.5, 10, (0, 0, 0))
 
 
+def backdrop_outside(canvas):
+    lines = canvas[0]
+    lines[lines.shape[0], 0] = 1
+
+
 def draw_only_now_and_then(s, canvas):
     if s.ball_row != 5:
         fill(canvas, (9, 9, 9))
@@ -74,8 +79,9 @@ BROKEN = [
     (replace(CATCH, step=step_gives_nan), "Catch: step returned the reward nan"),
     (replace(CATCH, step=step_forgets_termination), r"Catch: .*(reward, terminated|compile|unpack)"),
     (replace(CATCH, observe=observe_counts), "Catch: observe wrote 2 to a plane"),
-    (replace(CATCH, draw=draw_leaves_a_border), "Catch: draw does not paint the whole picture"),
-    (replace(CATCH, draw=draw_only_now_and_then), "Catch: draw does not paint the whole picture"),
+    (replace(CATCH, backdrop=backdrop_outside), "Catch: backdrop wrote or read outside its record"),
+    (replace(CATCH, draw=draw_leaves_a_border, backdrop=None), "Catch: draw does not paint the whole picture"),
+    (replace(CATCH, draw=draw_only_now_and_then, backdrop=None), "Catch: draw does not paint the whole picture"),
 ]
 
 
