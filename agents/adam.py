@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +24,8 @@ def add_squares(gradient, sums, first, last):
     lanes = sums.shape[0]
     whole = (last - first) // lanes
     for block in range(whole):
-        start = first + block * lanes
-        for k in range(lanes):
+        start = np.uint64(first + block * lanes)  # unsigned, so that no index can count from the end
+        for k in range(np.uint64(lanes)):
             sums[k] += gradient[start + k] * gradient[start + k]
     for i in range(first + whole * lanes, last):
         sums[0] += gradient[i] * gradient[i]
@@ -35,15 +36,15 @@ def adam_step(weight, gradient, mean, square, numbers, first, last):
     """One step on weight (N,), with the running means of its gradient and of its square.
 
     numbers (8,) float32: what gradients are multiplied by; beta1 and beta2 and what they lack to 1; the rate divided by
-    1 - beta1^t; the root of 1 - beta2^t; epsilon.
+    1 - beta1^t; 1 divided by the root of 1 - beta2^t; epsilon.
     """
     scale, beta1, rest1, beta2, rest2 = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     rate, root, epsilon = numbers[5], numbers[6], numbers[7]
-    for i in range(first, last):
+    for i in range(np.uint64(first), np.uint64(last)):  # unsigned, so that no index can count from the end
         g = scale * gradient[i]
         mean[i] = beta1 * mean[i] + rest1 * g
         square[i] = beta2 * square[i] + rest2 * g * g
-        weight[i] -= rate * mean[i] / (math.sqrt(square[i]) / root + epsilon)
+        weight[i] -= rate * mean[i] / (math.sqrt(square[i]) * root + epsilon)
     return 0
 
 
@@ -70,7 +71,7 @@ class AdamLoops:
         torch._foreach_add_(self._steps, 1.0)
         group, count = self.optimizer.param_groups[0], float(self._steps[0])
         beta1, beta2 = group["betas"]
-        rate, root = group["lr"] / (1 - beta1**count), math.sqrt(1 - beta2**count)
+        rate, root = group["lr"] / (1 - beta1**count), 1 / math.sqrt(1 - beta2**count)
         numbers = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate, root, group["eps"])
         self.numbers.copy_(torch.tensor(numbers))
         for _, adam in self._loops:

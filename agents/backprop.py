@@ -1,8 +1,8 @@
-"""A policy of fully connected layers on planes as loops that threads share: its decisions, and PPO's gradients.
+"""A policy on planes as loops that threads share: its decisions, and PPO's gradients.
 
 For networks of this size, PyTorch's operations are so short that most of the time goes by between them, and threads wait for
-each other at the interpreter's lock. Here one minibatch is a dozen loops (`planes`, `dense`, `slopes`), and every sum is
-taken in the same order whoever computes it, so that results are the same to the last bit on any number of cores.
+each other at the interpreter's lock. Here one minibatch is a dozen loops (`layers`, `slopes`), and every sum is taken in the
+same order whoever computes it, so that results are the same to the last bit on any number of cores.
 """
 
 from __future__ import annotations
@@ -11,45 +11,35 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
-from .dense import TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
+from .encoders import MinAtarCnn, MlpEncoder
 from .heads import CategoricalHead, masked
+from .layers import Convolution, Decision, Dense, Layer, OnPlanes, Place, looked_at
 from .loops import Crew, Loop
 from .networks import Thinker
-from .planes import find_cells, linear_backward, linear_forward_relu, strips_for
-from .slopes import UNIT, categorical_slopes, numbers_of
+from .planes import sees_planes
+from .slopes import categorical_slopes, numbers_of
 
 if TYPE_CHECKING:
     from .update import Data, Gradients, Settings
 
 
 class Backprop:
-    """For a policy of `MlpEncoder` on planes, with a linear actor and critic for one choice among actions.
+    """Decisions and gradients of a policy that consists of these layers.
 
     Args:
-        layers: the encoder's, then actor and critic.
+        layers: from planes to logits and a value.
+        weights: of the policy, in the order in which their gradients are wanted.
+        choices: how many actions there are.
         crew: who computes.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear], crew: Crew) -> None:
-        *self.hidden, self.actor, self.critic = layers
-        self.crew, self.choices = crew, self.actor.out_features
-        sizes = [layer.out_features for layer in self.hidden] + [self.choices + 1]
-        self.widths = [-(-size // 8) * 8 for size in sizes]  # processors take eight numbers at once
-        inputs = [self.hidden[0].in_features, *self.widths[:-1]]
-        pairs = list(zip(inputs, self.widths, strict=True))
-        # The weights as forward loops read them, inputs first, and as backward loops do. What is beyond the sizes stays 0.
-        self.forward_weights = [torch.zeros(i, o) for i, o in pairs]
-        self.backward_weights = [torch.zeros(o, i) for i, o in pairs]
-        self.biases = [torch.zeros(o) for _, o in pairs]
-        self.changes = [(torch.zeros(o, i), torch.zeros(o)) for i, o in pairs]
-        self.strips = strips_for(*pairs[0])
-        parts = [part for k, layer, place in self._places() for part in self._changed(k, layer, place)]
-        self.gradients = [part.contiguous() for part in parts]  # the same memory, where a layer needs no filling up
-        self.copied = [
-            pair for pair in zip(self.gradients, parts, strict=True) if pair[0].data_ptr() != pair[1].data_ptr()
-        ]
+    def __init__(self, layers: Sequence[Layer], weights: Sequence[Tensor], choices: int, crew: Crew) -> None:
+        self.layers, self.choices, self.crew = layers, choices, crew
+        found = {name: gradient for layer in layers for name, gradient in layer.gradients.items()}
+        self.gradients = [found[id(weight)] for weight in weights]
         self._forwards: dict[int, _Forward] = {}
         self._backwards: dict[tuple[int, int], _Backward] = {}
 
@@ -63,7 +53,7 @@ class Backprop:
         forward = _remembered(self._forwards, len(obs), lambda: _Forward(self, torch.zeros_like(obs).flatten(1)))
         forward.planes.copy_(obs.flatten(1))
         self.crew.run(*forward.loops)
-        decisions = forward.outs[-1][: len(obs)]
+        decisions = forward.decisions[: len(obs)]
         return masked(decisions[:, : self.choices], mask), decisions[:, self.choices], None
 
     def __call__(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
@@ -73,38 +63,13 @@ class Backprop:
         backward = _remembered(self._backwards, key, lambda: _Backward(self, planes, len(rows)))
         self._read_weights()
         parts = backward.run(data["actions"], rows, columns, settings)
-        return self._gradients(), parts
-
-    def _places(self) -> list[tuple[int, nn.Linear, int]]:
-        """Each layer with the number of its matrix, and its first output's place there: actor and critic share one."""
-        last = len(self.hidden)
-        heads = [(last, self.actor, 0), (last, self.critic, self.choices)]
-        return [*((k, layer, 0) for k, layer in enumerate(self.hidden)), *heads]
-
-    def _changed(self, k: int, layer: nn.Linear, place: int) -> tuple[Tensor, Tensor]:
-        """Where the changes of a layer's weight and bias are found."""
-        (change, bias_change), end = self.changes[k], place + layer.out_features
-        return change[place:end, : layer.in_features], bias_change[place:end]
+        for layer in self.layers:
+            layer.collect()
+        return self.gradients, parts
 
     def _read_weights(self) -> None:
-        """Nothing is kept from the last time, since whoever owns the policy may have changed them."""
-        for k, layer, place in self._places():
-            self._read(k, layer, place)
-
-    def _read(self, k: int, layer: nn.Linear, place: int) -> None:
-        """Layer k, or as much of it as lies from output `place` on."""
-        weight, end = layer.weight.detach(), place + layer.out_features
-        size = layer.in_features
-        self.forward_weights[k][:size, place:end].copy_(weight.T)
-        self.biases[k][place:end].copy_(layer.bias.detach())
-        if k > 0:
-            self.backward_weights[k][place:end, :size].copy_(weight)
-
-    def _gradients(self) -> list[Tensor]:
-        """Of each layer's weight and bias."""
-        for gradient, change in self.copied:
-            gradient.copy_(change)
-        return self.gradients
+        for layer in self.layers:
+            layer.read()
 
 
 class _Forward:
@@ -116,23 +81,19 @@ class _Forward:
     """
 
     def __init__(self, owner: Backprop, planes: Tensor, samples: int | None = None) -> None:
-        n = len(planes) if samples is None else samples
-        height = -(-n // UNIT) * UNIT
-        self.rows = torch.zeros(height, dtype=torch.int64)  # beyond the samples: any row
+        flow, self.loops = looked_at(planes, len(planes) if samples is None else samples)
+        self.planes, self.rows, self.flows = planes, flow.numbers, [flow]
         if samples is None:
-            torch.arange(n, out=self.rows[:n])
-        cells, counts = torch.zeros(height, planes.shape[1], dtype=torch.int32), torch.zeros(height, dtype=torch.int32)
-        self.planes, self.seen = planes, (self.rows, planes, cells, counts)
-        self.outs = outs = [torch.zeros(height, width) for width in owner.widths]
-        self.tiles, self.units, last = height // TILE, height // UNIT, len(outs) - 1
-        weights, biases = owner.forward_weights, owner.biases
-        self.loops = [
-            Loop(find_cells, *self.seen, units=height),
-            Loop(linear_forward_relu, *self.seen, weights[0], biases[0], outs[0], units=height),
-        ]
-        for k in range(1, last + 1):
-            loop = dense_forward if k == last else dense_forward_relu
-            self.loops.append(Loop(loop, outs[k - 1], weights[k], biases[k], outs[k], units=self.tiles))
+            torch.arange(len(planes), out=self.rows[: len(planes)])
+        for layer in owner.layers:
+            flow, loops = layer.forward(flow)
+            self.flows.append(flow)
+            self.loops += loops
+
+    @property
+    def decisions(self) -> Tensor:
+        """(N, W): logits, the value, and what fills them up."""
+        return self.flows[-1].numbers
 
 
 class _Backward(_Forward):
@@ -140,23 +101,18 @@ class _Backward(_Forward):
 
     def __init__(self, owner: Backprop, planes: Tensor, samples: int) -> None:
         super().__init__(owner, planes, samples)
-        self.crew, self.choices = owner.crew, owner.choices
+        self.crew, self.choices, out = owner.crew, owner.choices, self.flows[-1]
         self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(samples, 4)
-        self.numbers, self.sums = torch.zeros(6, dtype=torch.float64), torch.zeros(self.units, 6, dtype=torch.float64)
-        slopes = [torch.zeros_like(out) for out in self.outs]
-        judged = (self.outs[-1], self.actions, self.columns, self.numbers, slopes[-1], self.sums)
-        self.loops.append(Loop(categorical_slopes, *judged, units=self.units))
-        for k in range(len(slopes) - 1, 0, -1):
-            weights, inputs, changes = owner.backward_weights[k], self.outs[k - 1], owner.changes[k]
-            self.loops += [
-                Loop(dense_backward_weights, slopes[k], inputs, *changes, units=len(weights) // TILE),
-                Loop(dense_backward_inputs, slopes[k], weights, inputs, slopes[k - 1], units=self.tiles),
-            ]
-        first = (*self.seen, slopes[0], owner.strips, *owner.changes[0])
-        self.loops.append(Loop(linear_backward, *first, units=len(owner.strips)))
+        self.numbers, self.sums = torch.zeros(6, dtype=torch.float64), torch.zeros(out.units, 6, dtype=torch.float64)
+        for flow in self.flows[1:]:
+            flow.slope = torch.zeros_like(flow.numbers)
+        judged: Any = (self.decisions, self.actions, self.columns, self.numbers, out.slope, self.sums)
+        self.loops.append(Loop(categorical_slopes, *judged, units=out.units))
+        for layer, x, out in reversed([*zip(owner.layers, self.flows[:-1], self.flows[1:], strict=True)]):
+            self.loops += layer.backward(x, out)
 
     def run(self, actions: Tensor, rows: Tensor, columns: Tensor, settings: Settings) -> Tensor:
-        """Parts (6,) of the loss; the gradients lie in the owner's changes."""
+        """Parts (6,) of the loss; the gradients lie with the layers."""
         samples = len(rows)
         self.rows[:samples] = rows
         torch.index_select(actions, 0, rows, out=self.actions)
@@ -176,13 +132,70 @@ def _remembered(kept: dict[Any, Any], key: Any, make: Any) -> Any:
 
 
 def backprop_of(policy: Any, crew: Crew) -> Backprop | None:
-    """For this policy; None if it is not of that kind, or not all of its weights are learned."""
-    if policy.shortcut is None or policy.core is not None or not isinstance(policy.head, CategoricalHead):
+    """For this policy; None if its layers are not of the kinds that there are loops for, or not all of them learn."""
+    known = isinstance(policy.head, CategoricalHead) and policy.core is None and policy.normalizer is None
+    if not known or not sees_planes(policy) or not policy.share_features_extractor:
         return None
-    hidden = [layer for layer in policy.features_extractor.layers if isinstance(layer, nn.Linear)]
-    layers = [*hidden, policy.action_net, policy.value_net]
-    own = [weight for layer in layers for weight in (layer.weight, layer.bias)]
-    whole = [id(weight) for weight in own] == [id(weight) for weight in policy.parameters()]
-    if not whole or not all(weight.requires_grad for weight in own):
+    layers = layers_of(policy)
+    weights = list(policy.parameters())
+    own = {name for layer in layers or () for name in layer.gradients}
+    if layers is None or own != {id(weight) for weight in weights} or not all(w.requires_grad for w in weights):
         return None
-    return Backprop(layers, crew)
+    return Backprop(layers, weights, policy.action_net.out_features, crew)
+
+
+def layers_of(policy: Any) -> list[Layer] | None:
+    """From planes to logits and a value: an encoder, or a network each for actor and critic; None if it is neither."""
+    encoder, towers = policy.features_extractor, policy.mlp_extractor
+    pairs = [_linear_layers(tower) for tower in (towers.policy_net, towers.value_net)]
+    if None in pairs:
+        return None
+    if type(encoder) is FlattenExtractor and pairs[0]:
+        return _tower_layers(policy, *pairs)
+    if pairs[0] or pairs[1]:
+        return None
+    layers: list[Layer] = []
+    if type(encoder) is MinAtarCnn:
+        hidden = [encoder.layer[0]]
+        layers.append(Convolution(encoder.convolution[0], policy.observation_space.shape))
+    elif type(encoder) is MlpEncoder:
+        first, *hidden = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
+        layers.append(OnPlanes(first.in_features, _filled_up(first.out_features), [Place(first)]))
+    else:
+        return None
+    for module in hidden:
+        layers.append(Dense(1, layers[-1].width, _filled_up(module.out_features), [Place(module)]))
+    return [*layers, _decision(policy, layers[-1].width, 0)]
+
+
+def _tower_layers(policy: Any, actor: list[nn.Linear], critic: list[nn.Linear]) -> list[Layer] | None:
+    """Actor's and critic's layers by pairs, if they have the same sizes."""
+    if [layer.weight.shape for layer in actor] != [layer.weight.shape for layer in critic]:
+        return None
+    width = _filled_up(actor[0].out_features)
+    both = [Place(actor[0]), Place(critic[0], first_output=width)]
+    layers: list[Layer] = [OnPlanes(actor[0].in_features, 2 * width, both)]
+    for pair in zip(actor[1:], critic[1:], strict=True):
+        outputs = _filled_up(pair[0].out_features)
+        layers.append(Dense(2, width, outputs, [Place(module, group) for group, module in enumerate(pair)]))
+        width = outputs
+    return [*layers, _decision(policy, 2 * width, width)]
+
+
+def _decision(policy: Any, inputs: int, critics_inputs: int) -> Decision:
+    """Actor and critic in one matrix; the critic reads from that input on."""
+    choices = policy.action_net.out_features
+    places = [Place(policy.action_net), Place(policy.value_net, 0, critics_inputs, choices)]
+    return Decision(1, inputs, _filled_up(choices + 1), places)
+
+
+def _linear_layers(network: nn.Sequential) -> list[nn.Linear] | None:
+    """Of a network in which a ReLU follows each; None if it is another."""
+    linear, between = list(network)[::2], list(network)[1::2]
+    fits = all(type(layer) is nn.Linear for layer in linear) and all(type(layer) is nn.ReLU for layer in between)
+    return linear if fits and len(linear) == len(between) else None  # type: ignore[return-value]
+
+
+def _filled_up(size: int) -> int:
+    """Processors take eight numbers at once."""
+    return -(-size // 8) * 8

@@ -73,5 +73,5 @@ class Crew:
 def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> tuple[Callable[[int, int, int], int], int]:
     """The loop as a function, and its address."""
     buffers = [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape) for dtype, shape in kinds]
-    kernel = compile_cpu("loop", loop, {}, buffers)
+    kernel = compile_cpu("loop", loop, {}, buffers, loose=True)
     return kernel, ctypes.cast(kernel, ctypes.c_void_p).value  # type: ignore[arg-type,return-value]

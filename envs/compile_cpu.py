@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -46,16 +47,17 @@ class Buffer:
 
 
 def compile_cpu(
-    name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]
+    name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer], loose: bool = False
 ) -> Callable[[int, int, int], int]:
     """Compile `function(*arrays, int, int) -> int` and return a callable `(address of table, int, int) -> int`.
 
-    The table comes from `table_of`. `name` is the game's, for error messages.
+    The table comes from `table_of`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
+    order than written, and products added without rounding first; games must not differ from plain Python by that.
     """
     key = fingerprint(
         function,
         names,
-        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers],
+        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers] + [loose],
     )
     with _lock:
         if key not in _engines:
@@ -63,7 +65,8 @@ def compile_cpu(
             path = cache_folder() / f"{name}-{function.__name__}-{machine.hash(key)}.o"
             code = _read(path)
             if code is None:
-                code = machine.compile(name, _numba_ir(name, function, names, buffers))
+                ir = _numba_ir(name, function, names, buffers)
+                code = machine.compile(name, re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir) if loose else ir)
                 _write(path, code)
             _engines[key] = machine.load(code)
         return _engines[key][1]

@@ -6,11 +6,12 @@ import torch
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 import ludus
 from ludus.agents.backprop import backprop_of
 from ludus.agents.loops import Crew, Loop
-from ludus.agents.networks import MlpEncoderPolicy, think
+from ludus.agents.networks import ActorCritic, MinAtarPolicy, MlpEncoderPolicy, think
 from ludus.agents.planes import shortcut_of
 from ludus.agents.ppo import PPO
 from ludus.agents.update import Autograd, Settings
@@ -19,16 +20,40 @@ from ludus.agents.workers import Workers
 SHAPE = (3, 4, 2)
 
 
-def policy_of(sizes, choices=3, **kwargs):
-    kwargs = {"features_extractor_kwargs": {"sizes": sizes}, **kwargs}
-    policy = MlpEncoderPolicy(spaces.Box(0, 2, SHAPE, np.uint8), spaces.Discrete(choices), lambda _: 1e-3, **kwargs)
+def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, **kwargs):
+    if kind is MlpEncoderPolicy:
+        kwargs = {"features_extractor_kwargs": {"sizes": sizes}, **kwargs}
+    policy = kind(spaces.Box(0, 2, shape, np.uint8), spaces.Discrete(choices), lambda _: 1e-3, **kwargs)
     policy.shortcut = shortcut_of(policy)
     return policy
 
 
-def samples_of(count, choices, generator):
+def towers_of(*sizes):
+    """Actor and critic of Stable-Baselines3's default policy, but for its tanh."""
+    return {"kind": ActorCritic, "net_arch": {"pi": [*sizes], "vf": [*sizes]}, "activation_fn": nn.ReLU}
+
+
+def convolution_of(channels, width, shape=(5, 6, 3)):
+    kwargs = {"features_extractor_kwargs": {"channels": channels, "width": width}}
+    return {"kind": MinAtarPolicy, "shape": shape, **kwargs}
+
+
+POLICIES = {
+    "one layer": {"sizes": (8,)},
+    "two layers": {"sizes": (16, 16)},
+    "odd sizes": {"sizes": (5, 7)},
+    "three layers": {"sizes": (33, 8, 12)},
+    "a tower of one layer": towers_of(9),
+    "towers": towers_of(12, 16, 7),
+    "convolution": convolution_of(16, 24),
+    "an odd convolution": convolution_of(5, 7),
+    "a convolution of one place": convolution_of(8, 8, (3, 3, 1)),
+}
+
+
+def samples_of(count, choices, generator, shape=SHAPE):
     """A rollout of `count` steps; most bytes are 0, as in games."""
-    obs = torch.randint(0, 3, (count, *SHAPE), generator=generator)
+    obs = torch.randint(0, 3, (count, *shape), generator=generator)
     obs[torch.rand(obs.shape, generator=generator) > 0.3] = 0
     columns = torch.randn(count, 4, generator=generator)
     columns[:, 0] = -1.0 + 0.3 * columns[:, 0]  # log-probabilities
@@ -39,16 +64,17 @@ def samples_of(count, choices, generator):
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(
-    st.sampled_from([(8,), (16, 16), (5, 7), (33, 8, 12)]), st.integers(1, 9), st.integers(1, 70),
+    st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 70),
     st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),
 )  # fmt: skip
-def test_gradients_as_pytorch_finds_them(sizes, choices, samples, clip_vf, threads, seed):
+def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, seed):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    policy, crew = policy_of(sizes, choices), Crew(threads)
-    data = samples_of(100, choices, generator)
+    given = {"sizes": (), **POLICIES[kind]}
+    policy, crew = policy_of(choices=choices, **given), Crew(threads)
+    data = samples_of(100, choices, generator, given.get("shape", SHAPE))
     rows = torch.randperm(100, generator=generator)[:samples]
     options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
     arguments = (data, rows, data["columns"][rows], options)
@@ -63,10 +89,12 @@ def test_gradients_as_pytorch_finds_them(sizes, choices, samples, clip_vf, threa
     crew.close()
 
 
+@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution"])
 @pytest.mark.parametrize("games", [1, 16, 21])
-def test_decisions_as_pytorch_makes_them(games):
-    policy = policy_of((20, 12))
-    obs = samples_of(games, 3, torch.Generator().manual_seed(games))["obs"]
+def test_decisions_as_pytorch_makes_them(games, kind):
+    given = {"sizes": (), **POLICIES[kind]}
+    policy = policy_of(**given)
+    obs = samples_of(games, 3, torch.Generator().manual_seed(games), given.get("shape", SHAPE))["obs"]
     loops = backprop_of(policy, Crew(2))
     mask = torch.ones(games, 3, dtype=torch.bool)
     mask[:, 1] = False
@@ -80,7 +108,16 @@ def test_decisions_as_pytorch_makes_them(games):
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{"net_arch": [16]}, {"memory": "lstm"}, {"share_features_extractor": False}, {"features_dim": None}]
+    "kwargs",
+    [
+        {"net_arch": [16]},
+        {"memory": "lstm"},
+        {"share_features_extractor": False},
+        {"features_dim": None},
+        {"kind": ActorCritic},  # tanh
+        {"kind": ActorCritic, "net_arch": {"pi": [8], "vf": [16]}, "activation_fn": nn.ReLU},
+        {**convolution_of(8, 8), "net_arch": [16]},
+    ],
 )
 def test_other_policies_are_for_pytorch(kwargs):
     frozen = kwargs.pop("features_dim", 0) is None

@@ -32,7 +32,7 @@ def test_as_a_matrix_product(samples, share, seed):
 
 def test_cells_are_the_bytes_that_are_not_zero():
     planes = torch.tensor([[0, 1, 0, 7], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.uint8)
-    rows, cells, counts = cells_of(planes)
+    rows, _, cells, counts = cells_of(planes)
     assert rows.tolist() == [0, 1, 2]
     assert counts.tolist() == [2, 0, 4]
     assert cells[0, :2].tolist() == [1, 3] and cells[2].tolist() == [0, 1, 2, 3]

@@ -1,0 +1,220 @@
+"""The layers of a policy as `dense` and `sparse` loops: what they read and write, forwards and backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .dense import TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
+from .loops import Loop
+from .slopes import UNIT
+from .sparse import (
+    convolution_backward,
+    convolution_forward_relu,
+    find_cells,
+    linear_backward,
+    linear_forward_relu,
+    strips_for,
+)
+
+PARTS = 16  # of a minibatch, whose changes of a convolution are added up
+Seen = tuple[Tensor, Tensor, Tensor, Tensor]  # rows, planes, cells, counts; see `sparse`
+
+
+@dataclass
+class Flow:
+    """What passes between two layers, for N samples: numbers (N, W) and their slopes, or what is seen of planes."""
+
+    numbers: Tensor
+    seen: Any = None  # Seen, of planes; then the numbers are its rows
+    slope: Tensor | None = None
+
+    @property
+    def units(self) -> int:
+        return len(self.numbers) // UNIT
+
+    @property
+    def tiles(self) -> int:
+        return len(self.numbers) // TILE
+
+
+class Place(NamedTuple):
+    """Where the weights of a module lie in a matrix."""
+
+    module: nn.Linear
+    group: int = 0
+    first_input: int = 0
+    first_output: int = 0
+
+    @property
+    def inputs(self) -> slice:
+        return slice(self.first_input, self.first_input + self.module.in_features)
+
+    @property
+    def outputs(self) -> slice:
+        return slice(self.first_output, self.first_output + self.module.out_features)
+
+
+class Layer:
+    """A layer's weights as its loops want them.
+
+    Attributes:
+        width: how many numbers it makes of a sample.
+        gradients: one for each weight of its modules, named by the weights' ids.
+    """
+
+    width: int
+
+    def __init__(self) -> None:
+        self.gradients: dict[int, Tensor] = {}
+        self.copied: list[tuple[Tensor, Tensor]] = []  # gradients, and where loops leave them, where that is elsewhere
+
+    def read(self) -> None:
+        """Nothing is kept from the last time, since whoever owns the policy may have changed its weights."""
+        raise NotImplementedError
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        """What comes out, and the loops that compute it."""
+        raise NotImplementedError
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        """From the slopes of `out` to the gradients and, where `x` has any, its slopes."""
+        raise NotImplementedError
+
+    def collect(self) -> None:
+        """Bring the gradients to where they are looked for."""
+        for gradient, source in self.copied:
+            gradient.copy_(source)
+
+    def _found(self, weight: Tensor, source: Tensor) -> None:
+        """The gradient of a weight lies there: the same memory, if it is whole."""
+        gradient = source.contiguous()
+        self.gradients[id(weight)] = gradient
+        if gradient.data_ptr() != source.data_ptr():
+            self.copied.append((gradient, source))
+
+
+class Dense(Layer):
+    """Fully connected layers side by side, or several that read the same and are one wider layer; then a ReLU.
+
+    Args:
+        groups, inputs, outputs: sizes of the matrix; processors take eight numbers at once, so they are filled up with
+            zeros to multiples of that.
+        places: which modules it consists of.
+    """
+
+    kernel: Any = staticmethod(dense_forward_relu)
+
+    def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place]) -> None:
+        super().__init__()
+        self.groups, self.inputs, self.outputs, self.places = groups, inputs, outputs, places
+        self.width = groups * outputs
+        self.forward_weights, self.backward_weights = (
+            torch.zeros(groups, inputs, outputs),
+            torch.zeros(groups, outputs, inputs),
+        )
+        self.bias = torch.zeros(groups, outputs)
+        self.change, self.bias_change = torch.zeros_like(self.backward_weights), torch.zeros_like(self.bias)
+        for place in places:
+            self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
+            self._found(place.module.bias, self.bias_change[place.group, place.outputs])
+
+    def read(self) -> None:
+        for place in self.places:
+            weight, group = place.module.weight.detach(), place.group
+            self.forward_weights[group, place.inputs, place.outputs].copy_(weight.T)
+            self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
+            self.bias[group, place.outputs].copy_(place.module.bias.detach())
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        out = Flow(torch.zeros(len(x.numbers), self.width))
+        loop = Loop(self.kernel, self._in(x), self.forward_weights, self.bias, self._out(out.numbers), units=out.tiles)
+        return out, [loop]
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        slope, numbers = self._out(out.slope), self._in(x)
+        units = self.width // TILE
+        loops = [Loop(dense_backward_weights, slope, numbers, self.change, self.bias_change, units=units)]
+        if x.slope is not None:
+            x_slope = x.slope.view(-1, self.groups, self.inputs)
+            loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.tiles))
+        return loops
+
+    def _in(self, x: Flow) -> Tensor:
+        return x.numbers.view(-1, self.groups, self.inputs)  # (N, G * I) -> (N, G, I)
+
+    def _out(self, numbers: Any) -> Tensor:
+        return numbers.view(-1, self.groups, self.outputs)  # (N, G * O) -> (N, G, O)
+
+
+class Decision(Dense):
+    """The last layer: logits and a value, which no ReLU cuts off."""
+
+    kernel: Any = staticmethod(dense_forward)
+
+
+class OnPlanes(Dense):
+    """The same on planes; one group."""
+
+    def __init__(self, inputs: int, outputs: int, places: Sequence[Place]) -> None:
+        super().__init__(1, inputs, outputs, places)
+        self.strips = strips_for(inputs, outputs)
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        out = Flow(torch.zeros(len(x.numbers), self.width))
+        read = (*x.seen, self.forward_weights[0], self.bias[0])
+        return out, [Loop(linear_forward_relu, *read, out.numbers, units=len(x.numbers))]
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        written: Any = (out.slope, self.strips, self.change[0], self.bias_change[0])
+        return [Loop(linear_backward, *x.seen, *written, units=len(self.strips))]
+
+
+class Convolution(Layer):
+    """A convolution over planes without padding, with steps of one, and a ReLU.
+
+    Args:
+        shape: of the planes, (H, W, C).
+    """
+
+    def __init__(self, module: nn.Conv2d, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.module, (rows, columns, channels) = module, shape
+        height, across = module.kernel_size
+        self.shape = (rows - height + 1, columns - across + 1, module.out_channels)
+        self.width = self.shape[0] * self.shape[1] * self.shape[2]
+        self.weights, self.bias = torch.zeros(channels, height, across, self.shape[2]), torch.zeros(self.shape[2])
+        self.changes = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, self.shape[2])
+        self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
+
+    def read(self) -> None:
+        self.weights.copy_(self.module.weight.detach().permute(1, 2, 3, 0))  # (O, C, h, w) -> (C, h, w, O)
+        self.bias.copy_(self.module.bias.detach())  # type: ignore[union-attr]
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        out = Flow(torch.zeros(len(x.numbers), self.width))
+        parts = (self.weights, self.bias, out.numbers.view(-1, *self.shape))
+        return out, [Loop(convolution_forward_relu, *x.seen, *parts, units=len(x.numbers))]
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        assert out.slope is not None
+        slope = out.slope.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W', O)
+        return [Loop(convolution_backward, *x.seen, slope, *self.changes, units=PARTS)]
+
+    def collect(self) -> None:
+        weight, bias = self.gradients.values()
+        weight.copy_(self.changes[0].sum(0).permute(3, 0, 1, 2))  # (P, C, h, w, O) -> (O, C, h, w)
+        bias.copy_(self.changes[1].sum(0))
+
+
+def looked_at(planes: Tensor, samples: int) -> tuple[Flow, list[Loop]]:
+    """Planes (M, K) uint8, of which samples are rows, as the first layer sees them: rows beyond the samples are any."""
+    height = -(-samples // UNIT) * UNIT
+    rows = torch.zeros(height, dtype=torch.int64)
+    cells, counts = torch.zeros(height, planes.shape[1], dtype=torch.int32), torch.zeros(height, dtype=torch.int32)
+    seen = (rows, planes, cells, counts)
+    return Flow(rows, seen), [Loop(find_cells, *seen, units=height)]
