@@ -20,7 +20,7 @@ from .layers import Convolution, Decision, Dense, Layer, OnPlanes, Place, looked
 from .loops import Crew, Loop
 from .networks import Thinker
 from .planes import sees_planes
-from .slopes import categorical_slopes, numbers_of
+from .slopes import UNIT, categorical_slopes, numbers_of
 
 if TYPE_CHECKING:
     from .update import Data, Gradients, Settings
@@ -45,7 +45,7 @@ class Backprop:
 
     def thinker(self) -> Thinker:
         """What decides with the weights as they are now; see `networks.think`."""
-        self._read_weights()
+        self.read_weights()
         return self._think
 
     def _think(self, obs: Tensor, memory: Any = None, mask: Any = None) -> tuple[Tensor, Tensor, None]:
@@ -56,20 +56,26 @@ class Backprop:
         decisions = forward.decisions[: len(obs)]
         return masked(decisions[:, : self.choices], mask), decisions[:, self.choices], None
 
+    def forward_of(self, planes: Tensor) -> tuple[list[Loop], Tensor]:
+        """Loops from planes (N, K) in the caller's memory to decisions (N', W): logits, the value, what fills them up."""
+        forward = _Forward(self, planes)
+        return forward.loops, forward.decisions
+
+    def read_weights(self) -> None:
+        """Nothing is kept from the last time, since whoever owns the policy may have changed its weights."""
+        for layer in self.layers:
+            layer.read()
+
     def __call__(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
         """Gradients of the loss over `rows` of the data, and the loss's parts, as `update.Autograd` gives them."""
         planes = data["obs"].flatten(1)
         key = (planes.data_ptr(), len(rows))
         backward = _remembered(self._backwards, key, lambda: _Backward(self, planes, len(rows)))
-        self._read_weights()
+        self.read_weights()
         parts = backward.run(data["actions"], rows, columns, settings)
         for layer in self.layers:
             layer.collect()
         return self.gradients, parts
-
-    def _read_weights(self) -> None:
-        for layer in self.layers:
-            layer.read()
 
 
 class _Forward:
@@ -81,7 +87,7 @@ class _Forward:
     """
 
     def __init__(self, owner: Backprop, planes: Tensor, samples: int | None = None) -> None:
-        flow, self.loops = looked_at(planes, len(planes) if samples is None else samples)
+        flow, self.loops = looked_at(planes, len(planes)) if samples is None else looked_at(planes, samples, UNIT)
         self.planes, self.rows, self.flows = planes, flow.numbers, [flow]
         if samples is None:
             torch.arange(len(planes), out=self.rows[: len(planes)])

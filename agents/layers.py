@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .dense import TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
+from .dense import ROWS, TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
 from .loops import Loop
 from .slopes import UNIT
 from .sparse import (
@@ -38,8 +38,8 @@ class Flow:
         return len(self.numbers) // UNIT
 
     @property
-    def tiles(self) -> int:
-        return len(self.numbers) // TILE
+    def pieces(self) -> int:
+        return -(-len(self.numbers) // ROWS)
 
 
 class Place(NamedTuple):
@@ -74,7 +74,7 @@ class Layer:
         self.copied: list[tuple[Tensor, Tensor]] = []  # gradients, and where loops leave them, where that is elsewhere
 
     def read(self) -> None:
-        """Nothing is kept from the last time, since whoever owns the policy may have changed its weights."""
+        """The modules' weights as they are now."""
         raise NotImplementedError
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
@@ -132,7 +132,7 @@ class Dense(Layer):
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
-        loop = Loop(self.kernel, self._in(x), self.forward_weights, self.bias, self._out(out.numbers), units=out.tiles)
+        loop = Loop(self.kernel, self._in(x), self.forward_weights, self.bias, self._out(out.numbers), units=out.pieces)
         return out, [loop]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
@@ -141,7 +141,7 @@ class Dense(Layer):
         loops = [Loop(dense_backward_weights, slope, numbers, self.change, self.bias_change, units=units)]
         if x.slope is not None:
             x_slope = x.slope.view(-1, self.groups, self.inputs)
-            loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.tiles))
+            loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
 
     def _in(self, x: Flow) -> Tensor:
@@ -183,37 +183,40 @@ class Convolution(Layer):
 
     def __init__(self, module: nn.Conv2d, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.module, (rows, columns, channels) = module, shape
+        self.module, (rows, columns, channels), outputs = module, shape, module.out_channels
         height, across = module.kernel_size
-        self.shape = (rows - height + 1, columns - across + 1, module.out_channels)
-        self.width = self.shape[0] * self.shape[1] * self.shape[2]
-        self.weights, self.bias = torch.zeros(channels, height, across, self.shape[2]), torch.zeros(self.shape[2])
-        self.changes = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, self.shape[2])
+        self.shape = (rows - height + 1, (columns - across + 1) * outputs)
+        self.width = self.shape[0] * self.shape[1]
+        self.weights, self.bias = torch.zeros(channels, height, across, outputs), torch.zeros(1, outputs)
+        self.changes, self.bias_changes = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, outputs)
         self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
 
     def read(self) -> None:
-        self.weights.copy_(self.module.weight.detach().permute(1, 2, 3, 0))  # (O, C, h, w) -> (C, h, w, O)
-        self.bias.copy_(self.module.bias.detach())  # type: ignore[union-attr]
+        weight, bias = (weight.detach() for weight in self.module.parameters())
+        self.weights.copy_(weight.permute(1, 2, 3, 0).flip(2))  # (O, C, h, w) -> (C, h, w, O)
+        self.bias[0] = bias
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
-        parts = (self.weights, self.bias, out.numbers.view(-1, *self.shape))
-        return out, [Loop(convolution_forward_relu, *x.seen, *parts, units=len(x.numbers))]
+        read = (*x.seen, self.weights.flatten(2), self.bias)
+        return out, [Loop(convolution_forward_relu, *read, self._grid(out.numbers), units=len(x.numbers))]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
-        assert out.slope is not None
-        slope = out.slope.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W', O)
-        return [Loop(convolution_backward, *x.seen, slope, *self.changes, units=PARTS)]
+        written = (self.changes.flatten(3), self.bias_changes)
+        return [Loop(convolution_backward, *x.seen, self._grid(out.slope), *written, units=PARTS)]
 
     def collect(self) -> None:
         weight, bias = self.gradients.values()
-        weight.copy_(self.changes[0].sum(0).permute(3, 0, 1, 2))  # (P, C, h, w, O) -> (O, C, h, w)
-        bias.copy_(self.changes[1].sum(0))
+        weight.copy_(self.changes.sum(0).flip(2).permute(3, 0, 1, 2))  # (P, C, h, w, O) -> (O, C, h, w)
+        bias.copy_(self.bias_changes.sum(0))
+
+    def _grid(self, numbers: Any) -> Tensor:
+        return numbers.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W' * O)
 
 
-def looked_at(planes: Tensor, samples: int) -> tuple[Flow, list[Loop]]:
-    """Planes (M, K) uint8, of which samples are rows, as the first layer sees them: rows beyond the samples are any."""
-    height = -(-samples // UNIT) * UNIT
+def looked_at(planes: Tensor, samples: int, unit: int = TILE) -> tuple[Flow, list[Loop]]:
+    """Planes (M, K) uint8, of which samples are rows, as the first layer sees them, and up to a whole unit any others."""
+    height = -(-samples // unit) * unit
     rows = torch.zeros(height, dtype=torch.int64)
     cells, counts = torch.zeros(height, planes.shape[1], dtype=torch.int32), torch.zeros(height, dtype=torch.int32)
     seen = (rows, planes, cells, counts)

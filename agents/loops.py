@@ -14,7 +14,14 @@ from torch import Tensor
 from ..envs.compile_cpu import Buffer, compile_cpu
 from ..envs.team import Team
 
-NUMPY_TYPES = {torch.uint8: "u1", torch.int32: "i4", torch.int64: "i8", torch.float32: "f4", torch.float64: "f8"}
+NUMPY_TYPES = {
+    torch.bool: "?",
+    torch.uint8: "u1",
+    torch.int32: "i4",
+    torch.int64: "i8",
+    torch.float32: "f4",
+    torch.float64: "f8",
+}
 
 
 class Loop:

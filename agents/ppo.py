@@ -38,6 +38,7 @@ from .planes import shortcut_of
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors, collect
+from .rounds import Rounds
 from .workers import Workers, undivided
 from .worlds import SimulatorWorld, VecEnvWorld, World, games_by_name, simulator_of
 
@@ -134,6 +135,7 @@ class PPO(StablePPO):
         self.memory: Tensor | None = None  # (N, S), of a recurrent policy
         self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
         self.workers: Workers | None = None
+        self._rounds: Rounds | None = None
         self._play: Any = self._play_parts
         self._look_back: Any = self._compute_advantages
         if not on_cpu:
@@ -253,6 +255,11 @@ class PPO(StablePPO):
 
     def _play_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
         first, last = _bounds(self.n_envs, len(self.worlds))[k]
+        if isinstance(self.worlds[k], SimulatorWorld) and self.backprop is not None and data.masks is None:
+            self._rounds = self._rounds or Rounds(self.backprop, self.worlds[k], data)
+            self.backprop.read_weights()
+            self._rounds.play(self.policy, self.generators[k])
+            return True
         memory = None if self.memory is None else self.memory[first:last]
         thinker = None if self.backprop is None else self.backprop.thinker()
         return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step, thinker)

@@ -165,7 +165,7 @@ def _step(
         data.truncated[t] = world.truncated
         data.episode_return[t], data.episode_length[t] = world.episode_return, world.episode_length
     if world.can_truncate:
-        _bootstrap(data, t, world, policy, after)
+        bootstrap(data, t, world, policy, after)
     if memory is not None:  # games that begin anew remember nothing
         assert after is not None
         memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
@@ -178,7 +178,7 @@ def _keep(target: Any, t: int, obs: Any) -> Any:
     return target[t].copy_(obs)
 
 
-def _bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None) -> None:
+def bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None) -> None:
     """An episode that was cut off goes on in theory: note the value of where it would have gone on from.
 
     On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.

@@ -92,68 +92,76 @@ def linear_backward(rows, planes, cells, counts, slope, strips, change, bias_cha
     return 0
 
 
+# A convolution has weights (C, h, w * O), from right to left in w. So what a cell adds to a row of the outputs is one
+# stretch of the weights, times the cell's value: those of a place between `_reach`'s answers.
+
+
 def convolution_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
     """A convolution without padding and with steps of one, and a ReLU, for samples first .. last-1.
 
-    From planes (M, H * W * C), weights (C, h, w, O) and bias (O,) to out (N, H', W', O).
+    From planes (M, H * W * C), weights (C, h, w * O) and bias (1, O) to out (N, H', W' * O).
     """
-    zero, channels = np.float32(0), planes.shape[1] // _area(weights, out)
-    columns = out.shape[2] + weights.shape[2] - 1
+    zero, outputs = np.float32(0), bias.shape[1]
+    height, across, columns = weights.shape[1], weights.shape[2] // outputs, out.shape[2] // outputs
+    channels = planes.shape[1] // ((out.shape[1] + height - 1) * (columns + across - 1))
     for i in range(first, last):
         for a in range(out.shape[1]):
-            for b in range(out.shape[2]):
-                for o in range(out.shape[3]):
-                    out[i, a, b, o] = bias[o]
+            for b in range(columns):
+                for o in range(np.uint64(outputs)):
+                    out[i, a, np.uint64(b * outputs) + o] = bias[0, o]
         for m in range(counts[i]):
             k = cells[i, m]
-            row, column, c = k // (columns * channels), k // channels % columns, k % channels
-            value = np.float32(planes[rows[i], k])
-            for a in range(max(row - weights.shape[1] + 1, 0), min(row + 1, out.shape[1])):
-                for b in range(max(column - weights.shape[2] + 1, 0), min(column + 1, out.shape[2])):
-                    for o in range(out.shape[3]):
-                        out[i, a, b, o] += value * weights[c, row - a, column - b, o]
+            value, c = np.float32(planes[rows[i], k]), k % channels
+            row, left, start, size = _reach(k // channels, across, columns, outputs)
+            for a in range(max(row - height + 1, 0), min(row + 1, out.shape[1])):
+                for j in range(size):
+                    out[i, a, left + j] += value * weights[c, row - a, start + j]
         for a in range(out.shape[1]):
-            for b in range(out.shape[2]):
-                for o in range(out.shape[3]):
-                    out[i, a, b, o] = zero if out[i, a, b, o] < zero else out[i, a, b, o]
+            for j in range(out.shape[2]):
+                out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
     return 0
 
 
 def convolution_backward(rows, planes, cells, counts, slope, change, bias_change, first, last):
-    """change (P, C, h, w, O) and bias_change (P, O) of the P equal parts of the samples; for parts first .. last-1.
+    """change (P, C, h, w * O) and bias_change (P, O) of the P equal parts of the samples; for parts first .. last-1.
 
-    slope (N, H', W', O) is 0 where the ReLU gave 0.
+    slope (N, H', W' * O) is 0 where the ReLU gave 0.
     """
-    samples = -(-slope.shape[0] // change.shape[0])
-    height, across, outputs = change.shape[2], change.shape[3], change.shape[4]
-    channels = change.shape[1]
-    columns = slope.shape[2] + across - 1
+    samples, outputs = -(-slope.shape[0] // change.shape[0]), bias_change.shape[1]
+    channels, height, across = change.shape[1], change.shape[2], change.shape[3] // outputs
+    columns = slope.shape[2] // outputs
     for p in range(first, last):
         for o in range(outputs):
             bias_change[p, o] = 0
-            for c in range(channels):
-                for a in range(height):
-                    for b in range(across):
-                        change[p, c, a, b, o] = 0
+        for c in range(channels):
+            for a in range(height):
+                for j in range(change.shape[3]):
+                    change[p, c, a, j] = 0
         for i in range(p * samples, min((p + 1) * samples, slope.shape[0])):
             for a in range(slope.shape[1]):
-                for b in range(slope.shape[2]):
-                    for o in range(outputs):
-                        bias_change[p, o] += slope[i, a, b, o]
+                for b in range(columns):
+                    for o in range(np.uint64(outputs)):
+                        bias_change[p, o] += slope[i, a, np.uint64(b * outputs) + o]
             for m in range(counts[i]):
                 k = cells[i, m]
-                row, column, c = k // (columns * channels), k // channels % columns, k % channels
-                value = np.float32(planes[rows[i], k])
+                value, c = np.float32(planes[rows[i], k]), k % channels
+                row, left, start, size = _reach(k // channels, across, columns, outputs)
                 for a in range(max(row - height + 1, 0), min(row + 1, slope.shape[1])):
-                    for b in range(max(column - across + 1, 0), min(column + 1, slope.shape[2])):
-                        for o in range(outputs):
-                            change[p, c, row - a, column - b, o] += value * slope[i, a, b, o]
+                    for j in range(size):
+                        change[p, c, row - a, start + j] += value * slope[i, a, left + j]
     return 0
 
 
-def _area(weights, out):
-    """Cells of the planes that a convolution goes over."""
-    return (out.shape[1] + weights.shape[1] - 1) * (out.shape[2] + weights.shape[2] - 1)
+def _reach(place, across, columns, outputs):
+    """A cell's row, and where a row of outputs and one of the weights begin that meet there, and how far they go.
+
+    Unsigned: else each index would be looked at, whether it counts from the end.
+    """
+    row, column = place // (columns + across - 1), place % (columns + across - 1)
+    leftmost = max(column - across + 1, 0)
+    size = (min(column + 1, columns) - leftmost) * outputs
+    start = (across - 1 - column + leftmost) * outputs
+    return row, np.uint64(leftmost * outputs), np.uint64(start), np.uint64(size)
 
 
 def strips_for(inputs: int, outputs: int) -> Tensor:

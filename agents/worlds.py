@@ -55,10 +55,12 @@ class SimulatorWorld(World):
         self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
         self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
         self.can_truncate = sim.options.max_episode_steps is not None
-        self._numpy = isinstance(sim.obs, np.ndarray)
+        self._on_cpu, self._actions, self._given = isinstance(sim.obs, np.ndarray), None, None
 
     def step(self, actions: Tensor) -> int:
-        return self.sim.step(actions.numpy() if self._numpy else actions)
+        if actions is not self._actions:  # a tensor that comes again and again is looked at once
+            self._actions, self._given = actions, actions.numpy() if self._on_cpu else actions
+        return self.sim.step(self._given)
 
 
 class VecEnvWorld(World):

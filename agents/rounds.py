@@ -1,0 +1,98 @@
+"""One step in all games as a chain of loops: look, decide, choose, play, note.
+
+`rollout.collect` says the same in PyTorch's operations, a dozen small ones, which for a few games take longer than the games
+and the network together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .loops import Loop
+from .rollout import RolloutTensors, bootstrap
+from .worlds import SimulatorWorld
+
+if TYPE_CHECKING:
+    from .backprop import Backprop
+
+
+def keep(obs, kept, clock, first, last):
+    """kept (T, N, K) at the clock's step = obs (N, K), for games first .. last-1."""
+    for n in range(first, last):
+        for k in range(obs.shape[1]):
+            kept[clock[0], n, k] = obs[n, k]
+    return 0
+
+
+def choose(decisions, noise, clock, params, values, actions, chosen, first, last):
+    """Draw actions from logits and note both, and the values.
+
+    decisions (N, W) are the logits of A actions, a value, and what fills them up; noise (T, N, A) is Gumbel's: the largest
+    sum of both is a draw. Written: params (T, N, A), values and actions (T, N), chosen (N,); for games first .. last-1.
+    """
+    t, choices = clock[0], noise.shape[2]
+    for n in range(first, last):
+        best = 0
+        for a in range(choices):
+            params[t, n, a] = decisions[n, a]
+            if decisions[n, a] + noise[t, n, a] > decisions[n, best] + noise[t, n, best]:
+                best = a
+        values[t, n] = decisions[n, choices]
+        actions[t, n] = chosen[n] = best
+    return 0
+
+
+def note(
+    reward, terminated, truncated, episode_return, episode_length, clock, rewards, dones, cuts, returns, lengths, first,
+    last,
+):  # fmt: skip
+    """What came of a step: from (N,) to (T, N) at the clock's step, for games first .. last-1."""
+    t = clock[0]
+    for n in range(first, last):
+        rewards[t, n] = reward[n]
+        dones[t, n] = 1 if terminated[n] or truncated[n] else 0
+        cuts[t, n], returns[t, n], lengths[t, n] = truncated[n], episode_return[n], episode_length[n]
+    return 0
+
+
+class Rounds:
+    """Plays rollouts of a simulator's games into `data`, with `backprop`'s decisions."""
+
+    def __init__(self, backprop: Backprop, world: SimulatorWorld, data: RolloutTensors) -> None:
+        n, self.world, self.data, self.crew = world.num_envs, world, data, backprop.crew
+        self.clock, self.noise = torch.zeros(1, dtype=torch.int64), torch.zeros_like(data.params)
+        self.chosen, self._time = torch.zeros(n, dtype=torch.int64), self.clock.numpy()
+        planes = world.obs.flatten(1)  # (N, *shape) -> (N, K), the simulator's own memory
+        look, decisions = backprop.forward_of(planes)
+        self.decisions = decisions[:n]
+        written = (data.params, data.values, data.actions, self.chosen)
+        self._keep = Loop(keep, planes, data.obs.flatten(2), self.clock, units=n)
+        self._look = look
+        self._choose = Loop(choose, decisions, self.noise, self.clock, *written, units=n)
+        happened = (world.reward, world.terminated, world.truncated, world.episode_return, world.episode_length)
+        noted = (data.rewards, data.dones, data.truncated, data.episode_return, data.episode_length)
+        self._note = Loop(note, *happened, self.clock, *noted, units=n)
+
+    def play(self, policy: Any, generator: torch.Generator) -> None:
+        """One rollout, as `rollout.collect`; `backprop` has read the weights."""
+        data, world, head = self.data, self.world, policy.head
+        self.noise.copy_(head.noise(self.noise.shape[:2], generator))
+        data.bootstrap.zero_()
+        for t in range(data.buffer_size):
+            self._time[0] = t
+            self.crew.run(self._keep)
+            self.decide()
+            self.crew.run(self._choose)
+            ended = world.step(self.chosen)
+            self.crew.run(self._note)
+            if ended and world.can_truncate:
+                bootstrap(data, t, world, policy, None)
+        self.decide()
+        data.last_values.copy_(self.decisions[:, head.size])
+        data.log_probs.copy_(head.log_prob(data.params, data.actions))
+
+    def decide(self) -> None:
+        """Logits and values of all games as they are."""
+        self.crew.run(*self._look)
