@@ -255,14 +255,15 @@ class PPO(StablePPO):
 
     def _play_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
         first, last = _bounds(self.n_envs, len(self.worlds))[k]
-        if isinstance(self.worlds[k], SimulatorWorld) and self.backprop is not None and data.masks is None:
-            self._rounds = self._rounds or Rounds(self.backprop, self.worlds[k], data)
+        world = self.worlds[k]
+        if isinstance(world, SimulatorWorld) and self.backprop is not None:
+            self._rounds = self._rounds or Rounds(self.backprop, world, data)
             self.backprop.read_weights()
             self._rounds.play(self.policy, self.generators[k])
             return True
         memory = None if self.memory is None else self.memory[first:last]
         thinker = None if self.backprop is None else self.backprop.thinker()
-        return collect(self.worlds[k], self.policy, data, self.generators[k], memory, self.autocast, on_step, thinker)
+        return collect(world, self.policy, data, self.generators[k], memory, self.autocast, on_step, thinker)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""

@@ -136,12 +136,14 @@ class Stopwatch:
 
 def breakdown(side: str, settings: Settings, device: str, threads: int, seconds: float) -> dict[str, Any]:
     """Seconds of an iteration of ours, by part."""
-    from ludus.agents import advantages, backprop, networks, ppo, rollout, worlds
+    from ludus.agents import advantages, backprop, networks, ppo, rollout, rounds, worlds
 
     agent, watch = make_agent(side, settings, device, threads), Stopwatch()
     watch.watch(worlds.SimulatorWorld, "step", "games")
     watch.watch(networks, "think", "forward")
     watch.watch(backprop.Backprop, "_think", "forward")
+    watch.watch(rounds.Rounds, "decide", "forward")
+    watch.watch(rounds.Rounds, "play", "collect")
     watch.watch(rollout, "collect", "collect")
     watch.watch(advantages, "generalized_advantages", "advantages")
     watch.watch(ppo.PPO, "collect_rollouts", "rollout")
