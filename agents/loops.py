@@ -24,6 +24,9 @@ NUMPY_TYPES = {
 }
 
 
+SHARED = 128  # units from which a loop is worth waking others
+
+
 class Loop:
     """`function(*arrays, first, last)`, which returns 0, bound to contiguous CPU tensors that share no memory.
 
@@ -57,8 +60,8 @@ class Crew:
         self._num_threads, self._team = num_threads, None
 
     def run(self, *loops: Loop) -> None:
-        """One loop after the other."""
-        if self._num_threads == 1:
+        """One loop after the other; alone, if the first is short and the others likely are."""
+        if self._num_threads == 1 or loops[0].units < SHARED:
             for loop in loops:
                 loop()
             return

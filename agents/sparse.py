@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STRIP = 32  # columns at most: what one thread takes of a weight matrix in `linear_backward`
+STRIP = 64  # columns at most: what one thread takes of a weight matrix in `linear_backward`
 
 
 def find_cells(rows, planes, cells, counts, first, last):

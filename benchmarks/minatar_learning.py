@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from report import FOLDER, Table, amount, describe, machine, write_results
+from report import FOLDER, Table, describe, machine, write_results
 from rich.console import Console
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -100,12 +100,12 @@ def table_of(runs: list[dict[str, Any]]) -> Table:
         rows.append(
             [
                 game, *(f"{np.mean(values):.1f} ({', '.join(f'{value:.1f}' for value in values)})" for values in cells),
-                amount(fmean(run["steps"] / run["seconds"] for run in mine)), *(row[game] for row in PUBLISHED.values()),
+                *(row[game] for row in PUBLISHED.values()),
             ]
         )  # fmt: skip
     unfinished = sum(run["unfinished"] for run in runs)
     note = NOTE + (f" {unfinished} episodes did not end and are left out." if unfinished else "")
-    return Table("Mean returns", note, ["game", "greedy (seeds)", "sampled (seeds)", "steps/s", *PUBLISHED], rows)
+    return Table("Mean returns", note, ["game", "greedy (seeds)", "sampled (seeds)", *PUBLISHED], rows)
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:

@@ -57,7 +57,8 @@ def compile_cpu(
     key = fingerprint(
         function,
         names,
-        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers] + [loose],
+        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers]
+        + [loose],
     )
     with _lock:
         if key not in _engines:
@@ -66,7 +67,9 @@ def compile_cpu(
             code = _read(path)
             if code is None:
                 ir = _numba_ir(name, function, names, buffers)
-                code = machine.compile(name, re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir) if loose else ir)
+                code = machine.compile(
+                    name, re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir) if loose else ir
+                )
                 _write(path, code)
             _engines[key] = machine.load(code)
         return _engines[key][1]

@@ -66,7 +66,7 @@ def samples_of(count, choices, generator, shape=SHAPE):
 
 @settings(deadline=None, max_examples=50)
 @given(
-    st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 70),
+    st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 200),
     st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),
 )  # fmt: skip
 def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, seed):
@@ -74,8 +74,8 @@ def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, thread
     generator = torch.Generator().manual_seed(seed)
     given = {"sizes": (), **POLICIES[kind]}
     policy, crew = policy_of(choices=choices, **given), Crew(threads)
-    data = samples_of(100, choices, generator, given.get("shape", SHAPE))
-    rows = torch.randperm(100, generator=generator)[:samples]
+    data = samples_of(300, choices, generator, given.get("shape", SHAPE))
+    rows = torch.randperm(300, generator=generator)[:samples]
     options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
     arguments = (data, rows, data["columns"][rows], options)
     loops = backprop_of(policy, crew)
