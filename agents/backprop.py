@@ -153,17 +153,19 @@ def backprop_of(policy: Any, crew: Crew) -> Backprop | None:
 def layers_of(policy: Any) -> list[Layer] | None:
     """From planes to logits and a value: an encoder, or a network each for actor and critic; None if it is neither."""
     encoder, towers = policy.features_extractor, policy.mlp_extractor
-    pairs = [_linear_layers(tower) for tower in (towers.policy_net, towers.value_net)]
-    if None in pairs:
+    actor, critic = _linear_layers(towers.policy_net), _linear_layers(towers.value_net)
+    if actor is None or critic is None:
         return None
-    if type(encoder) is FlattenExtractor and pairs[0]:
-        return _tower_layers(policy, *pairs)
-    if pairs[0] or pairs[1]:
+    if type(encoder) is FlattenExtractor and actor:
+        return _tower_layers(policy, actor, critic)
+    if actor or critic:
         return None
     layers: list[Layer] = []
+    hidden: list[Any]
     if type(encoder) is MinAtarCnn:
+        convolution: Any = encoder.convolution[0]
         hidden = [encoder.layer[0]]
-        layers.append(Convolution(encoder.convolution[0], policy.observation_space.shape))
+        layers.append(Convolution(convolution, policy.observation_space.shape))
     elif type(encoder) is MlpEncoder:
         first, *hidden = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
         layers.append(OnPlanes(first.in_features, _filled_up(first.out_features), [Place(first)]))

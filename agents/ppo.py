@@ -1,8 +1,8 @@
 """Proximal policy optimisation (Schulman et al. 2017), with Stable-Baselines3's interface.
 
 `PPO` is a subclass of Stable-Baselines3's: constructor, `learn`, `predict`, callbacks and logger are its own. What differs
-is the hot path: `rollout.collect` plays, `advantages.generalized_advantages` looks back, `learner.Learner` learns, all on
-tensors. On a Ludus simulator no Python runs for a single game; any other `VecEnv` takes the same path behind `worlds`.
+is the hot path: `player.Player` plays and looks back, `learner.Learner` learns, all on tensors. On a Ludus simulator no
+Python runs for a single game; any other `VecEnv` takes the same path behind `worlds`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor
 
 from ..envs import OptionError, Simulator
-from .advantages import generalized_advantages
 from .backprop import backprop_of
 from .checkpoint import environment_facts, load_agent, save_agent
 from .distributed import Group
-from .graphs import Graphed
 from .guard import check_rollout
 from .hardware import choose_precision, default_threads, threads_worth
 from .heads import head_of
@@ -35,12 +32,12 @@ from .loops import Crew
 from .networks import POLICIES, think
 from .normalize import RewardNormalizer
 from .planes import shortcut_of
+from .player import Player
 from .reports import tell_rollout, tell_step
 from .resume import capture
-from .rollout import RolloutTensors, collect
-from .rounds import Rounds
+from .rollout import RolloutTensors
 from .workers import Workers, undivided
-from .worlds import SimulatorWorld, VecEnvWorld, World, games_by_name, simulator_of
+from .worlds import VecEnvWorld, games_by_name, simulator_of
 
 # Fewer are not worth another thread. Where threads run Python, it must be woken, and one runs at a time.
 GAMES_A_THREAD, SAMPLES_A_THREAD = 512, 1024
@@ -131,17 +128,9 @@ class PPO(StablePPO):
         self._seed_generators()
         if self.group is not None:
             self.group.share([*self.policy.parameters(), *self.policy.buffers()])
-        self.worlds: list[World] = []
-        self.memory: Tensor | None = None  # (N, S), of a recurrent policy
         self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
         self.workers: Workers | None = None
-        self._rounds: Rounds | None = None
-        self._play: Any = self._play_parts
-        self._look_back: Any = self._compute_advantages
-        if not on_cpu:
-            self._look_back = Graphed(self._look_back)
-            if self.simulator is not None:
-                self._play = Graphed(self._play, self.generators[:1])
+        self.player = Player(self)
         self.learner = Learner(self)
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -188,8 +177,8 @@ class PPO(StablePPO):
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
         if reset_num_timesteps:
             self.elapsed_before = 0.0
-            if self.memory is not None:
-                self.memory.zero_()
+            if self.player.memory is not None:
+                self.player.memory.zero_()
         return answer
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
@@ -203,84 +192,28 @@ class PPO(StablePPO):
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
         data, before = rollout_buffer, self.num_timesteps
-        self._prepare(data)
+        self.player.prepare()
+        if self.device.type == "cpu":
+            self.boundary = capture(self)
         if self.simulator is None:
-            world = self.worlds[0]
+            world = self.player.worlds[0]
             assert isinstance(world, VecEnvWorld)
-            going = self._play_part(0, data, partial(tell_step, self, callback, world, data))
+            going = self.player.play_part(on_step=partial(tell_step, self, callback, world, data))
         else:
-            self._play()
+            self.player.play()
             self.simulator.check()
             going = tell_rollout(self, callback, data)
         if self._any(not going):
             return False
         check_rollout(data, before)
-        self._look_back()
+        self.player.look_back()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _prepare(self, data: RolloutTensors) -> None:
-        """Worlds and memory for the rollout, and a note of where it begins."""
-        if not self.worlds:
-            self._make_worlds()
-        elif self.simulator is None:
-            self.worlds[0].observe(self._last_obs)  # type: ignore[attr-defined]
-        if self.policy.core is not None and self.memory is None:
-            self.memory = self.policy.core.initial_state(self.n_envs, self.device)
-        if not data.allocated:
-            data.allocate(self.worlds[0], self.policy)
-            bounds = _bounds(self.n_envs, len(self.worlds))
-            self._parts = [data.part(*pair) for pair in bounds] if len(bounds) > 1 else [data]
-        if self.device.type == "cpu":
-            self.boundary = capture(self)
-
-    def _make_worlds(self) -> None:
-        if self.simulator is None:
-            assert self.env is not None
-            self.worlds = [VecEnvWorld(self.env, self.device, self._last_obs)]
-        else:
-            self.worlds = [
-                SimulatorWorld(part, self.channels_first) for part in self.simulator.split(self.play_threads)
-            ]
-
-    def _play_parts(self) -> None:
-        """All games, each part of them by a thread of its own."""
-        jobs = [partial(self._play_part, k, part) for k, part in enumerate(self._parts)]
-        if self.workers is not None and len(jobs) > 1:
-            self.workers.run(jobs)
-        else:
-            for job in jobs:
-                job()
-
-    def _play_part(self, k: int, data: RolloutTensors, on_step: Any = None) -> bool:
-        first, last = _bounds(self.n_envs, len(self.worlds))[k]
-        world = self.worlds[k]
-        if isinstance(world, SimulatorWorld) and self.backprop is not None:
-            self._rounds = self._rounds or Rounds(self.backprop, world, data)
-            self.backprop.read_weights()
-            self._rounds.play(self.policy, self.generators[k])
-            return True
-        memory = None if self.memory is None else self.memory[first:last]
-        thinker = None if self.backprop is None else self.backprop.thinker()
-        return collect(world, self.policy, data, self.generators[k], memory, self.autocast, on_step, thinker)
-
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
-
-    @torch.no_grad()
-    def _compute_advantages(self) -> None:
-        data = self.rollout_buffer
-        rewards = data.rewards
-        if self.reward_normalizer is not None:
-            rewards = self.reward_normalizer(rewards, data.dones)
-        if any(world.can_truncate for world in self.worlds):
-            rewards = rewards + self.gamma * data.bootstrap
-        data.advantages.copy_(
-            generalized_advantages(rewards, data.values, data.dones, data.last_values, self.gamma, self.gae_lambda)
-        )
-        data.fill_columns()
 
     # -- the update ----------------------------------------------------------------------------------------------------
 
@@ -367,9 +300,3 @@ class PPO(StablePPO):
         Raises CheckpointError.
         """
         return load_agent(Path(path), env, device, resume)
-
-
-def _bounds(games: int, parts: int) -> list[tuple[int, int]]:
-    """The games of each part, first to last-1."""
-    edges = [games * k // parts for k in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))

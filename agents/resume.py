@@ -47,7 +47,7 @@ def capture(agent: PPO) -> dict[str, Any]:
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
     tensors["episodes"] = torch.tensor(episodes, dtype=torch.float64).reshape(-1, 3)
     if agent.policy.core is not None:
-        memory = agent.memory
+        memory = agent.player.memory
         memory = agent.policy.core.initial_state(agent.n_envs, agent.device) if memory is None else memory.clone()
         tensors["memory"] = memory.cpu()
     if agent.reward_normalizer is not None:
@@ -96,7 +96,7 @@ def restore(agent: PPO, description: Description, tensors: Mapping[str, Tensor])
         _restore_generators(agent, tensors)
     _restore_optimizer(agent.policy.optimizer, tensors)
     if agent.policy.core is not None:
-        agent.memory = tensors["memory"].to(agent.device)
+        agent.player.memory = tensors["memory"].to(agent.device)
     if agent.reward_normalizer is not None:
         for name, buffer in agent.reward_normalizer.named_buffers():
             buffer.copy_(tensors[f"reward_normalizer.{name}"])

@@ -61,7 +61,8 @@ class Rounds:
     """Plays rollouts of a simulator's games into `data`, with `backprop`'s decisions."""
 
     def __init__(self, backprop: Backprop, world: SimulatorWorld, data: RolloutTensors) -> None:
-        n, self.world, self.data, self.crew = world.num_envs, world, data, backprop.crew
+        n, self.world, self.data = world.num_envs, world, data
+        self.backprop, self.crew = backprop, backprop.crew
         self.clock, self.noise = torch.zeros(1, dtype=torch.int64), torch.zeros_like(data.params)
         self.chosen, self._time = torch.zeros(n, dtype=torch.int64), self.clock.numpy()
         planes = world.obs.flatten(1)  # (N, *shape) -> (N, K), the simulator's own memory
@@ -76,8 +77,9 @@ class Rounds:
         self._note = Loop(note, *happened, self.clock, *noted, units=n)
 
     def play(self, policy: Any, generator: torch.Generator) -> None:
-        """One rollout, as `rollout.collect`; `backprop` has read the weights."""
+        """One rollout, as `rollout.collect`, with the weights as they are now."""
         data, world, head = self.data, self.world, policy.head
+        self.backprop.read_weights()
         self.noise.copy_(head.noise(self.noise.shape[:2], generator))
         data.bootstrap.zero_()
         for t in range(data.buffer_size):

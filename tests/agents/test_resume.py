@@ -36,7 +36,7 @@ def everything(agent):
     state = agent.simulator.state_dict()
     games = [np.frombuffer(state[name].tobytes(), np.uint8) for name in ("records", "clocks", "streams", "obs")]
     averages = [agent.policy.optimizer.state[p] for p in agent.policy.parameters()]
-    memory = [] if agent.policy.core is None else [agent.memory]
+    memory = [] if agent.policy.core is None else [agent.player.memory]
     scale = [] if agent.reward_normalizer is None else [*agent.reward_normalizer.buffers()]
     return {
         "weights": [*agent.policy.parameters(), *agent.policy.buffers()],

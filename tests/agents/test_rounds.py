@@ -20,10 +20,9 @@ def agent_of(policy, threads, **options):
 
 def rollout_of(agent, in_loops):
     agent._setup_learn(1)
-    agent._prepare(agent.rollout_buffer)
-    data, world = agent.rollout_buffer, agent.worlds[0]
+    agent.player.prepare()
+    data, world = agent.rollout_buffer, agent.player.worlds[0]
     if in_loops:
-        agent.backprop.read_weights()
         Rounds(agent.backprop, world, data).play(agent.policy, agent.generators[0])
     else:
         assert collect(world, agent.policy, data, agent.generators[0], None, agent.autocast)
@@ -48,4 +47,4 @@ def test_the_same_rollout(policy, threads, options):
 def test_learning_goes_by_loops():
     agent = agent_of("mlp", 1)
     agent.learn(300)
-    assert agent._rounds is not None
+    assert agent.player._rounds is not None

@@ -1,0 +1,95 @@
+"""One rollout of PPO, from games to advantages; on a GPU as two graphs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .advantages import generalized_advantages
+from .graphs import Graphed
+from .rollout import collect
+from .rounds import Rounds
+from .worlds import SimulatorWorld, VecEnvWorld, World
+
+if TYPE_CHECKING:
+    from .ppo import PPO
+
+
+class Player:
+    """The games' side of an agent; `learner.Learner` is the optimiser's.
+
+    Attributes:
+        worlds: the games, or as many parts of them as threads play.
+        memory: (N, S), of a recurrent policy, before the next step.
+    """
+
+    def __init__(self, agent: PPO) -> None:
+        self.agent, self.data = agent, agent.rollout_buffer
+        self.worlds: list[World] = []
+        self.memory: Tensor | None = None
+        self._rounds: Rounds | None = None
+        self.play: Any = self._play_parts
+        self.look_back: Any = self._look_back
+        if agent.device.type != "cpu":
+            self.look_back = Graphed(self.look_back)
+            if agent.simulator is not None:
+                self.play = Graphed(self.play, agent.generators[:1])
+
+    def prepare(self) -> None:
+        """Worlds, memory and room for the rollout."""
+        agent, data = self.agent, self.data
+        if not self.worlds:
+            self.worlds = self._make_worlds()
+        elif agent.simulator is None:
+            self.worlds[0].observe(agent._last_obs)  # type: ignore[attr-defined]
+        if agent.policy.core is not None and self.memory is None:
+            self.memory = agent.policy.core.initial_state(agent.n_envs, agent.device)
+        if not data.allocated:
+            data.allocate(self.worlds[0], agent.policy)
+            edges = [agent.n_envs * k // len(self.worlds) for k in range(len(self.worlds) + 1)]
+            self._ranges = list(zip(edges[:-1], edges[1:], strict=True))  # the games of each world, first to last-1
+            self._parts = [data.part(*games) for games in self._ranges] if len(self.worlds) > 1 else [data]
+
+    def play_part(self, k: int = 0, on_step: Any = None) -> bool:
+        """The rollout of world k; returns False if `on_step(t)` asked to stop."""
+        agent, world, data, generator = self.agent, self.worlds[k], self._parts[k], self.agent.generators[k]
+        if isinstance(world, SimulatorWorld) and agent.backprop is not None:
+            self._rounds = self._rounds or Rounds(agent.backprop, world, data)
+            self._rounds.play(agent.policy, generator)
+            return True
+        memory = None if self.memory is None else self.memory[slice(*self._ranges[k])]
+        thinker = None if agent.backprop is None else agent.backprop.thinker()
+        return collect(world, agent.policy, data, generator, memory, agent.autocast, on_step, thinker)
+
+    def _make_worlds(self) -> list[World]:
+        agent = self.agent
+        if agent.simulator is None:
+            assert agent.env is not None
+            return [VecEnvWorld(agent.env, agent.device, agent._last_obs)]
+        return [SimulatorWorld(part, agent.channels_first) for part in agent.simulator.split(agent.play_threads)]
+
+    def _play_parts(self) -> None:
+        """All games, each part of them by a thread of its own."""
+        jobs = [partial(self.play_part, k) for k in range(len(self.worlds))]
+        if self.agent.workers is not None and len(jobs) > 1:
+            self.agent.workers.run(jobs)
+        else:
+            for job in jobs:
+                job()
+
+    @torch.no_grad()
+    def _look_back(self) -> None:
+        """Fill in the advantages."""
+        agent, data = self.agent, self.data
+        rewards = data.rewards
+        if agent.reward_normalizer is not None:
+            rewards = agent.reward_normalizer(rewards, data.dones)
+        if any(world.can_truncate for world in self.worlds):
+            rewards = rewards + agent.gamma * data.bootstrap
+        data.advantages.copy_(
+            generalized_advantages(rewards, data.values, data.dones, data.last_values, agent.gamma, agent.gae_lambda)
+        )
+        data.fill_columns()
