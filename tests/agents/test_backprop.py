@@ -64,7 +64,7 @@ def samples_of(count, choices, generator, shape=SHAPE):
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 200),
     st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),

@@ -116,11 +116,17 @@ def assert_same(one, other):
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in numbers(one).items())
 
 
+def steps_in(folder):
+    """How many steps the newest checkpoint has; 0 where there is none."""
+    newest = folder / "agent.json"
+    return json.loads(newest.read_text())["timesteps"] if newest.exists() else 0
+
+
 def kill_when_saved(*command, out):
-    """Run the command in a process of its own and kill it some time after its first checkpoint."""
+    """Run the command in a process of its own and kill it after a checkpoint of some steps."""
     process = subprocess.Popen([sys.executable, "-m", "ludus", *command], stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not list(out.glob("agent-*.json")) and time.monotonic() < deadline:
+    while time.monotonic() < deadline and not (out.exists() and steps_in(out)):
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
