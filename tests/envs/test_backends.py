@@ -75,6 +75,7 @@ from ludus.envs import Simulator
 
 game, steps = sys.argv[1], int(sys.argv[2])
 options = dict(seed=11, repeat_action_probability=0.1, max_episode_steps=400)
+sys.setswitchinterval(1e-4)  # the simulator's main thread does nothing but ask whether the kernel's is done
 assert_same(Simulator(game, 1, device="cuda", **options), Simulator(game, 1, **options), steps)
 assert_same(Simulator(game, 5, device="cuda", **options), Simulator(game, 5, **options), 10)
 print("same")
