@@ -22,7 +22,6 @@ from .sparse import (
 )
 
 PARTS = 16  # of a minibatch, whose changes of a convolution are added up
-Seen = tuple[Tensor, Tensor, Tensor, Tensor]  # rows, planes, cells, counts; see `sparse`
 
 
 @dataclass
@@ -30,7 +29,7 @@ class Flow:
     """What passes between two layers, for N samples: numbers (N, W) and their slopes, or what is seen of planes."""
 
     numbers: Tensor
-    seen: Any = None  # Seen, of planes; then the numbers are its rows
+    seen: Any = None  # (rows, planes, cells, counts), see `sparse`; then the numbers are its rows
     slope: Tensor | None = None
 
     @property
@@ -108,17 +107,15 @@ class Dense(Layer):
     """
 
     kernel: Any = staticmethod(dense_forward_relu)
+    passes_on = True  # slopes of what it reads
 
     def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place]) -> None:
         super().__init__()
         self.groups, self.inputs, self.outputs, self.places = groups, inputs, outputs, places
         self.width = groups * outputs
-        self.forward_weights, self.backward_weights = (
-            torch.zeros(groups, inputs, outputs),
-            torch.zeros(groups, outputs, inputs),
-        )
-        self.bias = torch.zeros(groups, outputs)
-        self.change, self.bias_change = torch.zeros_like(self.backward_weights), torch.zeros_like(self.bias)
+        self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
+        self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
+        self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
@@ -127,7 +124,8 @@ class Dense(Layer):
         for place in self.places:
             weight, group = place.module.weight.detach(), place.group
             self.forward_weights[group, place.inputs, place.outputs].copy_(weight.T)
-            self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
+            if self.backward_weights is not None:
+                self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
             self.bias[group, place.outputs].copy_(place.module.bias.detach())
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
@@ -139,7 +137,7 @@ class Dense(Layer):
         slope, numbers = self._out(out.slope), self._in(x)
         units = self.width // TILE
         loops = [Loop(dense_backward_weights, slope, numbers, self.change, self.bias_change, units=units)]
-        if x.slope is not None:
+        if x.slope is not None and self.backward_weights is not None:
             x_slope = x.slope.view(-1, self.groups, self.inputs)
             loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
@@ -158,7 +156,9 @@ class Decision(Dense):
 
 
 class OnPlanes(Dense):
-    """The same on planes; one group."""
+    """The same on planes, which have no slopes; one group."""
+
+    passes_on = False
 
     def __init__(self, inputs: int, outputs: int, places: Sequence[Place]) -> None:
         super().__init__(1, inputs, outputs, places)

@@ -48,11 +48,6 @@ class Loop:
         self.kernel(self.table, 0, self.units)
 
 
-def run(function: Callable[..., int], *tensors: Tensor) -> None:
-    """Run a loop once, over all rows of the first tensor."""
-    Loop(function, *tensors, units=len(tensors[0]))()
-
-
 class Crew:
     """Threads that share loops; what they compute does not depend on how many they are."""
 
