@@ -1,0 +1,211 @@
+"""Tron: leave a wall behind, and be the last to run into one.
+
+Description
+    Two to four riders drive through an arena of 16 x 16 cells, one cell a step, and leave a wall behind that never goes
+    away. Who drives into a wall, the border, or the same cell as another rider is out; the walls remain.
+
+Actions
+    0 up, 1 right, 2 down, 3 left. Turning straight back is not possible: the rider goes straight on.
+
+Observation
+    Planes, 16 x 16, as each rider sees them: `me` and `others`, where the riders are, `mine` and `theirs`, the walls.
+
+Start
+    One rider in the middle of each side or near it (all at the same distance from it), driving inwards; two riders
+    start on the left and on the right.
+
+Reward
+    -1 for the rider who is out, +1 for the last one left. Riders who are out in the same step, with nobody left, get 0.
+
+Termination
+    At most one rider is left.
+
+Truncation
+    None, unless `max_episode_steps` is given.
+
+Arguments
+    The engine's, among them `players` from 2 to 4: see `ludus.envs.Simulator`.
+
+Rules from
+    The light cycles of the film "Tron" (1982) and the arcade game of the same year; the numbers are this project's.
+
+Version history
+    1: first release.
+"""
+
+from ..canvas import fill, rect
+from ..game import Game, state
+from ..rng import below
+
+SIZE, RIDERS = 16, 4
+UP, RIGHT, DOWN, LEFT = range(4)
+ROWS_OF, COLS_OF = (-1, 0, 1, 0), (0, 1, 0, -1)  # what each direction adds
+ME, OTHERS, MINE, THEIRS = range(4)
+
+State = state(
+    active="(4,)i1",  # who still rides
+    row="(4,)i1",
+    col="(4,)i1",
+    heading="(4,)i1",
+    riding="i1",  # how many are active
+    walls="(16,16)i1",  # 0 free, else the number of the rider who was there, from 1
+)
+
+
+def reset(s, random):
+    off_centre = below(random, SIZE // 2) - SIZE // 4
+    middle = SIZE // 2 + off_centre
+    for rider in range(RIDERS):
+        if s.active[rider]:
+            place(s, rider, middle)
+
+
+def place(s, rider, middle):
+    """The first two start left and right, the others at the top and the bottom; each faces the other of its pair."""
+    near, far = 1, SIZE - 2
+    opposite = SIZE - 1 - middle
+    if rider == 0:
+        s.row[rider], s.col[rider], s.heading[rider] = middle, near, RIGHT
+    elif rider == 1:
+        s.row[rider], s.col[rider], s.heading[rider] = opposite, far, LEFT
+    elif rider == 2:
+        s.row[rider], s.col[rider], s.heading[rider] = near, opposite, DOWN
+    else:
+        s.row[rider], s.col[rider], s.heading[rider] = far, middle, UP
+    s.walls[s.row[rider], s.col[rider]] = rider + 1
+    s.riding += 1
+
+
+def step(s, actions, rewards, random):
+    for rider in range(RIDERS):
+        if s.active[rider]:
+            drive(s, rider, actions[rider])
+    out = 0
+    for rider in range(RIDERS):  # all have moved, and no wall has been built yet
+        if s.active[rider] and crashed(s, rider):
+            rewards[rider] = -1.0
+            out += 1
+    everybody = out == s.riding
+    for rider in range(RIDERS):
+        if s.active[rider]:
+            settle(s, rider, rewards, everybody)
+    if s.riding == 1:
+        for rider in range(RIDERS):
+            if s.active[rider]:
+                rewards[rider] = 1.0
+    return s.riding <= 1
+
+
+def drive(s, rider, action):
+    if action != (s.heading[rider] + 2) % 4:
+        s.heading[rider] = action
+    s.row[rider] += ROWS_OF[s.heading[rider]]
+    s.col[rider] += COLS_OF[s.heading[rider]]
+
+
+def crashed(s, rider):
+    row, col = s.row[rider], s.col[rider]
+    if not is_free(s, row, col):
+        return True
+    for other in range(RIDERS):
+        if other != rider and s.active[other] and s.row[other] == row and s.col[other] == col:
+            return True
+    return False
+
+
+def is_free(s, row, col):
+    return 0 <= row < SIZE and 0 <= col < SIZE and s.walls[row, col] == 0
+
+
+def settle(s, rider, rewards, everybody):
+    """Build the wall of a rider who is still on the way, or take one who is not out of the arena."""
+    if rewards[rider] == 0.0:
+        s.walls[s.row[rider], s.col[rider]] = rider + 1
+        return
+    s.active[rider] = 0
+    s.riding -= 1
+    if everybody:
+        rewards[rider] = 0.0
+
+
+def heuristic(s, player, random):
+    """Go where the way is free for longest; straight on, if that is as good."""
+    best, longest = s.heading[player], free_way(s, player, s.heading[player])
+    side = 1 + 2 * below(random, 2)
+    for turn in (side, 4 - side):
+        direction = (s.heading[player] + turn) % 4
+        free = free_way(s, player, direction)
+        if free > longest:
+            best, longest = direction, free
+    return best
+
+
+def free_way(s, player, direction):
+    row, col, free = s.row[player] + ROWS_OF[direction], s.col[player] + COLS_OF[direction], 0
+    while is_free(s, row, col):
+        row, col, free = row + ROWS_OF[direction], col + COLS_OF[direction], free + 1
+    return free
+
+
+def observe(s, player, planes):
+    for row in range(SIZE):
+        for col in range(SIZE):
+            owner = s.walls[row, col]
+            planes[row, col, MINE] = owner == player + 1
+            planes[row, col, THEIRS] = owner != 0 and owner != player + 1
+    for rider in range(RIDERS):
+        if s.active[rider]:
+            planes[s.row[rider], s.col[rider], ME if rider == player else OTHERS] = 1
+
+
+FLOOR, GRID = (13, 17, 30), (24, 31, 52)
+WALLS = ((36, 128, 196), (206, 112, 30), (58, 158, 84), (176, 70, 150))
+HEADS = ((150, 222, 255), (255, 206, 140), (170, 246, 190), (250, 176, 232))
+
+
+def backdrop(canvas):
+    fill(canvas, FLOOR)
+    for k in range(1, SIZE):
+        rect(canvas, k - 0.02, 0, 0.04, SIZE, GRID)
+        rect(canvas, 0, k - 0.02, SIZE, 0.04, GRID)
+
+
+def draw(s, player, canvas):
+    for row in range(SIZE):
+        for col in range(SIZE):
+            owner = s.walls[row, col]
+            if owner > 0:
+                draw_wall(s, canvas, row, col, owner)
+    for rider in range(RIDERS):
+        if s.active[rider]:
+            rect(canvas, s.col[rider] + 0.15, s.row[rider] + 0.15, 0.7, 0.7, HEADS[rider])
+
+
+def draw_wall(s, canvas, row, col, owner):
+    """A post, joined to the next one of the same wall on the right and below."""
+    color = WALLS[owner - 1]
+    rect(canvas, col + 0.28, row + 0.28, 0.44, 0.44, color)
+    if col + 1 < SIZE and s.walls[row, col + 1] == owner:
+        rect(canvas, col + 0.72, row + 0.28, 0.56, 0.44, color)
+    if row + 1 < SIZE and s.walls[row + 1, col] == owner:
+        rect(canvas, col + 0.28, row + 0.72, 0.44, 0.56, color)
+
+
+GAME = Game(
+    name="Tron",
+    version=1,
+    State=State,
+    reset=reset,
+    step=step,
+    observe=observe,
+    draw=draw,
+    backdrop=backdrop,
+    heuristic=heuristic,
+    players=RIDERS,
+    min_players=2,
+    shape=(SIZE, SIZE),
+    planes=("me", "others", "mine", "theirs"),
+    actions=("up", "right", "down", "left"),
+    keys={"up": "up", "right": "right", "down": "down", "left": "left"},
+    fps=8,
+)
