@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from ludus.envs import Simulator, all_games
-from tests.envs.trajectories import assert_same
+from ludus.envs import Bot, Simulator, all_games
+from tests.envs.trajectories import assert_same, suited
 
 GAMES = list(all_games())
 PIXELS = {"obs_type": "rgb", "size": 24}
@@ -34,7 +34,7 @@ def test_python_and_compiled_agree_for_ten_thousand_steps(game):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("game", GAMES)
 def test_python_and_compiled_agree_on_every_option(game, variant):
-    options = VARIANTS[variant]
+    options = suited(game, VARIANTS[variant])
     compiled, python = Simulator(game, 2, seed=1, **options), Simulator(game, 2, seed=1, mode="python", **options)
     ended = assert_same(compiled, python, steps=60)
     assert ended > 0 or "max_episode_steps" not in options
@@ -73,7 +73,7 @@ import sys
 from threading import Thread
 
 from numba.cuda.simulator.kernel import BlockThread
-from tests.envs.trajectories import assert_same
+from tests.envs.trajectories import assert_same, suited
 from ludus.envs import Simulator
 
 
@@ -84,7 +84,7 @@ def start(thread):  # and wait for it: the simulator would ask again and again w
 
 BlockThread.start = start
 game, steps = sys.argv[1], int(sys.argv[2])
-options = dict(seed=11, repeat_action_probability=0.1, max_episode_steps=400)
+options = suited(game, dict(seed=11, repeat_action_probability=0.1, max_episode_steps=400))
 assert_same(Simulator(game, 1, device="cuda", **options), Simulator(game, 1, **options), steps)
 assert_same(Simulator(game, 5, device="cuda", **options), Simulator(game, 5, **options), 10)
 print("same")
@@ -112,13 +112,13 @@ def has_gpu() -> bool:
 def test_gpu_agrees_for_ten_thousand_steps(game, options):
     if not has_gpu():
         pytest.skip("no GPU here")
-    options = {**options, "seed": 3, "repeat_action_probability": 0.1, "max_episode_steps": 500}
+    options = suited(game, {**options, "seed": 3, "repeat_action_probability": 0.1, "max_episode_steps": 500})
     gpu, cpu = Simulator(game, 64, device="cuda", **options), Simulator(game, 64, **options)
     gpu.reset()
     cpu.reset()
-    rng = np.random.default_rng(0)
+    player = Bot(cpu, "random")
     for _ in range(160):  # 160 steps of 64 games
-        actions = rng.integers(0, len(cpu.actions), 64)
+        actions = player.act()
         gpu.step(actions)
         cpu.step(actions)
         assert gpu.records.tobytes() == cpu.records.tobytes()
