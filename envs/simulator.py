@@ -20,7 +20,7 @@ from .registry import find_game
 from .rng import start_streams
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
-STATE = ("records", "clocks", "streams", "totals", "obs")  # what a trajectory depends on
+STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
 
 
 class Simulator:
