@@ -54,6 +54,7 @@ class SimulatorWorld(World):
         self.obs, self.final_obs = (_turned(x, channels_first) for x in (tensors.obs, tensors.final_obs))
         self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
         self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
+        self.mask = tensors.legal if sim.legal is not None else None
         self.can_truncate = sim.options.max_episode_steps is not None
         self._on_cpu, self._actions, self._given = isinstance(sim.obs, np.ndarray), None, None
 

@@ -294,6 +294,17 @@ def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray, viewer
     function(table.ctypes.data, 0, len(records))
 
 
+def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
+    """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
+    from .compile_cpu import Buffer, compile_cpu, table_of
+
+    frames = views.reshape(len(records), *_frame_shape(sim))
+    arrays = (np.ascontiguousarray(records), np.full(len(records), player, np.int64), sim._backend.read("backdrop"), frames)
+    buffers = [Buffer.of(array) for array in arrays]
+    table = table_of(arrays, buffers)  # all must outlive the call
+    compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.ctypes.data, 0, len(records))
+
+
 @cache
 def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
     """The compiled `draw_games` of a game, for pictures of any size."""

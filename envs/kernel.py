@@ -423,6 +423,13 @@ def draw_games(records, viewers, pictures, first, last):
     return 0
 
 
+def view_games(records, viewers, backdrop, views, first, last):
+    """Write what the players `viewers` (N,) int64 see, whoever's turn it is, into `views`, which is like `obs`."""
+    for i in range(first, last):
+        look_from(records[i], viewers[i], views[i], True, backdrop)
+    return 0
+
+
 def draw_backdrops(backdrop, first, last):
     """Draw what pixels begin with, once for all games."""
     for k in range(first, last):

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 
 from .errors import OptionError
 from .game import Game
-from .gym import RENDER_SIZE, Viewer, one_of, seed_games, spaces_of, to_numpy
+from .gym import RENDER_SIZE, Viewer, for_one, one_of, seed_games, spaces_of, to_numpy
 from .options import Options
 from .registry import find_game
 from .simulator import Simulator
@@ -50,7 +50,7 @@ class LudusVecEnv(VecEnv):
         mode: str = "compiled",
         **options: Any,
     ) -> None:
-        self.game = find_game(game)
+        self.game = for_one(find_game(game))
         Options.of(self.game, options)
         self.render_mode = one_of("render_mode", render_mode, (None, "rgb_array", "human"))
         self.simulator = Simulator(
@@ -132,6 +132,14 @@ class LudusVecEnv(VecEnv):
         self._viewer.show(tile_images(self.get_images()))
         return None
 
+    @property
+    def action_masks(self) -> Callable[[int], np.ndarray]:
+        """The legal actions of game k, (actions,) bool, where the game has such; sb3-contrib looks for this name."""
+        legal = self.simulator.legal
+        if legal is None:
+            raise AttributeError(f"all actions of {self.game.name} are legal always")
+        return lambda k: to_numpy(legal[k])
+
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """The attribute, once for each game asked for; all games share one."""
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
@@ -143,8 +151,10 @@ class LudusVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """Call a method for each game asked for; single games only have `render`."""
+        """Call a method for each game asked for: `render` or, in games that have a mask, `action_masks`."""
         methods: dict[str, Callable[[int], Any]] = {"render": lambda k: self.simulator.frame(k, RENDER_SIZE)}
+        if self.simulator.legal is not None:
+            methods["action_masks"] = self.action_masks
         if method_name not in methods:
             raise AttributeError(f"single games have no method {method_name!r}, only {', '.join(methods)}")
         return [methods[method_name](k, *args, **kwargs) for k in self._get_indices(indices)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel
-from .backends import choose_backend, paint_pictures
+from .backends import choose_backend, paint_pictures, view_players
 from .compile import replacements
 from .errors import NotReset, OptionError
 from .game import Game
@@ -185,6 +185,12 @@ class Simulator:
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
         paint_pictures(self.game, record, pictures, player)
         return pictures.reshape(rows, columns, 3)
+
+    def view(self, player: int, index: int = 0) -> np.ndarray:
+        """What a player of one game sees, like a row of `obs`, whoever's turn it is."""
+        record, view = self._backend.read("records")[index : index + 1], np.zeros((1, *self.obs_shape), self.obs_dtype)
+        view_players(self, record, player, view)
+        return view[0]
 
     @cached_property
     def tensors(self) -> SimpleNamespace:
