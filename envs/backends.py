@@ -299,7 +299,12 @@ def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.nda
     from .compile_cpu import Buffer, compile_cpu, table_of
 
     frames = views.reshape(len(records), *_frame_shape(sim))
-    arrays = (np.ascontiguousarray(records), np.full(len(records), player, np.int64), sim._backend.read("backdrop"), frames)
+    arrays = (
+        np.ascontiguousarray(records),
+        np.full(len(records), player, np.int64),
+        sim._backend.read("backdrop"),
+        frames,
+    )
     buffers = [Buffer.of(array) for array in arrays]
     table = table_of(arrays, buffers)  # all must outlive the call
     compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.ctypes.data, 0, len(records))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,20 +65,106 @@ class Bot:
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
 
+    # what trained players have too, see `ludus.agents.evaluation.Player`
 
-def play_out(sim: Simulator, bot: Any, episodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Let a bot play until so many episodes of each game have ended; returns their returns and lengths.
+    def restart(self) -> None:
+        """The games begin anew."""
 
-    Every game counts its first `episodes // num_envs` episodes (at least one), so that short ones are not favoured.
+    def decide(self, deterministic: bool = True) -> np.ndarray:
+        """Actions for what the games show."""
+        return self.act().copy()
+
+    def explain(self) -> None:
+        """A bot has no probabilities or values to tell of."""
+
+    def went_on(self) -> None:
+        """The step decided on was taken."""
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        return self.sim.step(actions)
+
+
+class Match:
+    """Several players at the seats of a simulator's games: player k has seat k in all of them."""
+
+    def __init__(self, sim: Simulator, players: Sequence[Any]) -> None:
+        if len(players) != sim.num_players:
+            raise OptionError(f"{sim.game.name} needs {sim.num_players} players here, got {len(players)}")
+        self.sim, self.players = sim, list(players)
+
+    def restart(self) -> None:
+        """The games begin anew."""
+        for player in self.players:
+            player.restart()
+
+    def decide(self, deterministic: bool = True) -> np.ndarray:
+        """Actions, each by who has the seat: (N,), or (N, P) where players act together."""
+        chosen = [player.decide(deterministic) for player in self.players]
+        if self.sim.game.turns:
+            return np.choose(self.sim.player, chosen)
+        return np.stack([actions[:, seat] for seat, actions in enumerate(chosen)], axis=1)
+
+    def explain(self) -> Any:
+        """What the one to move thinks, where players take turns."""
+        return self.players[int(self.sim.player[0])].explain() if self.sim.game.turns else None
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        for player in self.players:
+            player.went_on()
+        return self.sim.step(actions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns and lengths of the episodes played, in the order of the games' seeds."""
+
+    returns: np.ndarray  # (episodes,) float64, or (episodes, players)
+    lengths: np.ndarray  # (episodes,) int64, in steps
+    deterministic: bool
+    unfinished: int = 0  # episodes cut off by `step_limit`; their return so far is counted
+
+    @property
+    def mean(self) -> float:
+        """Of the first player."""
+        return float(self.returns.reshape(len(self.returns), -1)[:, 0].mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the mean."""
+        return interval(self.returns.reshape(len(self.returns), -1)[:, 0])
+
+
+def interval(returns: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of (episodes,), from 10,000 resamples with a fixed seed."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(returns, (10_000, len(returns))).mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def evaluate_player(player: Any, sim: Simulator, deterministic: bool = True, step_limit: int = 100_000) -> Evaluation:
+    """Let a player, or a match of several, play the first episode of each of a simulator's games.
+
+    Each game counts one episode, so that short ones are not counted more often. It ends here after `step_limit` steps, so
+    that one who never loses does not play for ever.
     """
-    share = max(episodes // sim.num_envs, 1)
-    counts = np.zeros(sim.num_envs, np.int64)
-    returns, lengths = [], []
     sim.reset()
-    while counts.min() < share:
-        sim.step(bot.act())
-        ended = (sim.terminated | sim.truncated) & (counts < share)
-        returns.append(sim.episode_return[ended].copy())
-        lengths.append(sim.episode_length[ended].copy())
-        counts += sim.terminated | sim.truncated
-    return np.concatenate(returns), np.concatenate(lengths)
+    player.restart()
+    returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)
+    running = np.ones(sim.num_envs, np.bool_)
+    for _ in range(step_limit):
+        finished = player.step(player.decide(deterministic))
+        returns[running] += host(sim.reward)[running]
+        lengths[running] += 1
+        if finished:
+            running &= ~(host(sim.terminated) | host(sim.truncated))
+            if not running.any():
+                break
+    return Evaluation(returns, lengths, deterministic, int(running.sum()))
+
+
+def host(array: Any) -> np.ndarray:
+    """An array of a simulator as NumPy, wherever it lives."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

@@ -121,7 +121,9 @@ class _Actions:
         """(N,) or (N, P), for the game as it stands."""
         count, self.step = len(self.sim.actions), self.step + 1
         if self.any and self.step <= count:
-            return ((np.arange(self.sim.num_envs * self.sim.num_seats) + self.step) % count).reshape(self.bots[0].act().shape)
+            return ((np.arange(self.sim.num_envs * self.sim.num_seats) + self.step) % count).reshape(
+                self.bots[0].act().shape
+            )
         playing = self.step // 50 % len(self.bots)  # the heuristic sees what chance rarely finds
         return self.bots[playing].act().copy()
 

@@ -10,6 +10,7 @@ and, where a game has more to say:
     backdrop(canvas)            paint what is the same in every picture, before draw
     legal(s, allowed)           mark the actions that are allowed now (`allowed` arrives all False)
     heuristic(s, random)        the action of a simple player, to be measured against -> action
+    click(s, x, y)              the action that a click at that place of the picture stands for; -1: none -> action
 
 Games for several `players` are of two kinds; in both, `observe`, `draw` and `heuristic` are told whose view is wanted, as in
 `observe(s, player, planes)`. (`draw` gets the player -1 for a spectator, who may see everything.)
@@ -93,7 +94,10 @@ class Game:
     min_players: int = 0  # 0: as many as `players`
     legal: Rule | None = None  # legal(s, allowed): the actions allowed now
     heuristic: Rule | None = None  # heuristic(s, random): what a simple player would do
+    click: Rule | None = None  # click(s, x, y): the action that a person means who points there
     keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action
+    second_keys: Mapping[str, str] = field(default_factory=dict)  # those of a second person at the same keyboard
+    waits: bool = False  # no time passes while a person thinks; so it is wherever players take turns
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
     fps: int = 10  # steps per second at a person's pace
@@ -102,6 +106,8 @@ class Game:
         _check_declaration(self)
         if not self.minimal_actions:
             object.__setattr__(self, "minimal_actions", self.actions)
+        if self.turns:
+            object.__setattr__(self, "waits", True)
         if not self.min_players:
             object.__setattr__(self, "min_players", self.players)
         if self.canvas == (0.0, 0.0):
@@ -153,12 +159,15 @@ def _check_declaration(game: Game) -> None:
         must(callable(getattr(game, rule)), f"{rule} must be a function")
     must(game.backdrop is None or callable(game.backdrop), "backdrop must be a function")
     must(game.legal is None or callable(game.legal), "legal must be a function")
+    must(game.click is None or callable(game.click), "click must be a function")
     must(game.heuristic is None or callable(game.heuristic), "heuristic must be a function")
     must(1 <= len(game.actions) <= MOST_ACTIONS, f"actions must name 1 to {MOST_ACTIONS} actions")
     must(len(set(game.actions)) == len(game.actions), "actions must differ from each other")
     must(bool(game.planes) != bool(game.features), "give either planes (with shape) or features")
     must(not game.planes or min(game.shape) >= 1, "planes need shape=(rows, columns)")
-    unknown = [a for a in (*game.minimal_actions, *game.keys.values()) if a not in game.actions]
+    unknown = [
+        a for a in (*game.minimal_actions, *game.keys.values(), *game.second_keys.values()) if a not in game.actions
+    ]
     must(not unknown, f"{', '.join(map(repr, unknown))} is not among actions {game.actions}")
     _check_players(game, must)
 

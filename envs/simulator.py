@@ -84,9 +84,7 @@ class Simulator:
         self.num_players = self.options.players or self.game.players
         self.num_seats = self.num_players if self.game.together else 1  # who act in one step
         self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = self.options.observation(self.game)
-        self._names = replacements(
-            self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players
-        )
+        self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players)
         self._ready = False
         self._backend = choose_backend(self, str(device), mode, num_threads)
         self.device = self._backend.device

@@ -96,7 +96,7 @@ def test_game_over_shows_the_score_and_r_plays_again():
     target = int(session.sim.records["ball_col"][0])
     session.advance(abs(target - 5) / 10 + 0.001, ["left" if target < 5 else "right"])
     session.advance(2.0, [])
-    assert (session.stage, session.score, session.returns) == ("over", 1.0, [1.0])
+    assert (session.stage, session.scores[0], session.returns) == ("over", 1.0, [1.0])
     card = session.scene().card
     assert card.title == "Game over"
     assert "Score 1." in card.text
@@ -104,7 +104,7 @@ def test_game_over_shows_the_score_and_r_plays_again():
     session.advance(5.0, [])
     assert session.steps == STEPS
     session.press("r")
-    assert (session.stage, session.steps, session.score) == ("playing", 0, 0.0)
+    assert (session.stage, session.steps, session.scores[0]) == ("playing", 0, 0.0)
     session.advance(2.0, ["left" if session.sim.records["ball_col"][0] >= 5 else "right"])
     assert session.returns == [1.0, -1.0]
     assert session.scene().facts == {"steps": "9", "games": "2", "mean score": "0", "best": "1"}

@@ -96,7 +96,9 @@ def test_factories_are_named_as_pettingzoo_names_modules():
     assert tic_tac_toe_v1.env().metadata["name"] == "tic_tac_toe_v1"
     assert tron_v1.parallel_env(players=2).possible_agents == ["player_0", "player_1"]
     assert not hasattr(tic_tac_toe_v1, "parallel_env")
-    assert [module_name(game) for game in GAMES] == [getattr(multiagent, module_name(game)).env().metadata["name"] for game in GAMES]
+    assert [module_name(game) for game in GAMES] == [
+        getattr(multiagent, module_name(game)).env().metadata["name"] for game in GAMES
+    ]
     with pytest.raises(AttributeError):
         multiagent.chess_v1
 

@@ -17,8 +17,6 @@ def snapshot(sim: Simulator) -> dict[str, bytes]:
     return {name: sim._backend.read(name).tobytes() for name in RESULTS}
 
 
-
-
 def random_actions(sim: Simulator, steps: int, seed: int = 0) -> np.ndarray:
     """Actions (steps, N), each equally likely; for games in which all are allowed."""
     return np.random.default_rng(seed).integers(0, len(sim.actions), (steps, sim.num_envs))
