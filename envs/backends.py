@@ -32,8 +32,8 @@ WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, 
 
 def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
     """The backend for a device and a mode; raises OptionError if there is none."""
-    if mode not in ("compiled", "python", "debug"):
-        raise OptionError(f"mode must be compiled, python or debug, got {mode!r}")
+    if mode not in ("compiled", "checked", "python", "debug"):
+        raise OptionError(f"mode must be compiled, checked, python or debug, got {mode!r}")
     if device.split(":")[0] not in ("cpu", "cuda"):
         raise OptionError(f"device must be 'cpu' or 'cuda', got {device!r}")
     if num_threads is not None and num_threads < 1:
@@ -42,8 +42,8 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
         from .compile_cuda import CudaBackend
 
         return CudaBackend(sim, device)
-    if mode == "compiled":
-        return CompiledBackend(sim, num_threads)
+    if mode in ("compiled", "checked"):
+        return CompiledBackend(sim, num_threads, checked=mode == "checked")
     return PythonBackend(sim, debug=mode == "debug")
 
 
@@ -183,14 +183,15 @@ def fault_error(sim: Simulator, fault: int, i: int, actions: np.ndarray | None) 
 class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
-    def __init__(self, sim: Simulator, num_threads: int | None) -> None:
+    def __init__(self, sim: Simulator, num_threads: int | None, checked: bool = False) -> None:
         from .compile_cpu import RAISED, Buffer, compile_cpu, table_of
 
         super().__init__(sim)
+        self._checked = checked
         arrays = list(self.arrays.values())
         paint_backdrop(sim, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
-        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers)
+        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers, checked=checked)
         self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED
         self._actions_at = 2 * list(self.arrays).index("actions")
@@ -207,7 +208,8 @@ class CompiledBackend(CpuBackend):
     def play(self) -> int:
         code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
         if code == self._raised:
-            raise GameError(f"{self.sim.game.name}: a rule raised an exception; run it with mode='debug' to see where")
+            what = "an index outside its array, or another exception" if self._checked else "an exception"
+            raise GameError(f"{self.sim.game.name}: a rule raised {what}; run it with mode='debug' to see where")
         return code
 
     def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:

@@ -166,8 +166,8 @@ def _draw_over(game: Game, records: np.ndarray, rows: int, columns: int, color: 
     return pictures.reshape(len(records), rows, columns, 3)
 
 
-def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1000) -> GameReport:
-    simulator = Simulator(game, count, seed=seed)
+def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1600) -> GameReport:
+    simulator = Simulator(game, count, seed=seed, mode="checked")
     player = Bot(simulator, "random", seed)
     seen = simulator.reset().any(axis=0)
     returns, lengths, lowest, highest = [], [], np.inf, -np.inf

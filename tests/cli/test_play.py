@@ -120,8 +120,8 @@ def test_time_is_up_when_the_episode_is_cut_off():
 def test_only_keys_whose_actions_are_offered_act():
     minimal, full = playing("Breakout"), playing("Breakout", full_action_space=True)
     assert minimal.sim.actions == ("noop", "left", "right")
-    assert minimal.keys == {"left": 1, "right": 2, "a": 1, "d": 2}
-    assert full.keys == {"left": 1, "right": 3, "a": 1, "d": 3}
+    assert minimal.keys[0] == {"left": 1, "right": 2, "a": 1, "d": 2}
+    assert full.keys[0] == {"left": 1, "right": 3, "a": 1, "d": 3}
     assert minimal.idle == full.idle == 0
     full.advance(0.2, ["right"])
     assert paddle(full) == 6

@@ -78,14 +78,15 @@ def table_of(found: Evaluation, title: str, policy: str) -> Table:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     several = found.returns.ndim > 1
-    columns = ("policy", "episodes", "mean return", "95 % interval", "std", "min", "max", "mean length")
-    for column in (*(("player",) if several else ()), *columns):
+    if several:
+        table.title = f"{title}, {policy}"
+    for column in ("player" if several else "policy", "episodes", "mean return", "95 % interval", "std", "min", "max"):
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
+    table.add_column("length", justify="right", no_wrap=True)
     for k, returns in enumerate(found.returns.T if several else [found.returns]):
         low, high = interval(returns)
         table.add_row(
-            *((str(k + 1),) if several else ()), policy, str(len(returns)), f"{returns.mean():.2f}",
-            f"{low:.2f} to {high:.2f}", f"{returns.std():.2f}", f"{returns.min():g}", f"{returns.max():g}",
-            f"{found.lengths.mean():.0f}",
+            str(k + 1) if several else policy, str(len(returns)), f"{returns.mean():.2f}", f"{low:.2f} to {high:.2f}",
+            f"{returns.std():.2f}", f"{returns.min():g}", f"{returns.max():g}", f"{found.lengths.mean():.0f}",
         )  # fmt: skip
     return table
