@@ -132,7 +132,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
     `infos` is an empty dictionary but for steps in which episodes ended: then `infos["episode"]` has their returns "r"
     and lengths "l", (N,) each, where `infos["_episode"]` is true. To wrap in Gymnasium's `RecordEpisodeStatistics`,
     which wants to write the same keys, give `episode_info=False`. In games that have a mask of legal actions it is there
-    after every step, as `infos["action_mask"]`, (N, actions) bool.
+    after every step, as `infos["action_mask"]`, (N, actions) int8 (torch: bool).
 
     Args:
         game: a name such as "Breakout", or a `Game`.
@@ -188,6 +188,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         self._first_seed = seed
         source = self.simulator.tensors if self._torch else self.simulator
         self._legal = source.legal if self.simulator.legal is not None else None
+        self._everywhere = np.ones(self.simulator.num_envs, np.bool_)
         self._results = source.obs, source.reward, source.terminated, source.truncated
         self._give = to_numpy if copy and not self._torch else lambda array: array
 
@@ -235,8 +236,11 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         return obs, reward, terminated, truncated, {**self._masks(), **self._infos()} if ended else self._masks()
 
     def _masks(self) -> dict[str, Any]:
-        """The legal actions, (N, actions), in games that have some that are not."""
-        return {} if self._legal is None else {"action_mask": self._give(self._legal)}
+        """The legal actions, (N, actions), in games that tell of them, as Gymnasium's own vectors lay them out."""
+        if self._legal is None:
+            return {}
+        mask = self._give(self._legal)
+        return {"action_mask": mask if self._torch else mask.view(np.int8), "_action_mask": self._everywhere}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each game, (rows, columns, 3) uint8."""

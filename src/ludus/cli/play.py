@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from ..envs import Game, OptionError, Options, Simulator, find_game
+from ..envs import OptionError, Options, Simulator, find_game
 from ..envs.kernel import SPECTATOR
 from ..envs.plain import PlainRecord
 from ..envs.scene import CLOSED, Card, Scene, command, number
