@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .multiagent import aec_env, parallel_env
 
 __all__ = [
-    "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError", "Match", "NotReset",
-    "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "aec_env", "all_games", "check_game", "evaluate_player", "find_game", "parallel_env",
-    "register", "state",
+    "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
+    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "aec_env", "all_games",
+    "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip
 
 

@@ -53,8 +53,8 @@ class Simulator:
         autoreset: what follows the end of an episode: "same_step" (the next one starts at once), "next_step" (the next
             call to `step` resets and ignores the action) or "disabled" (the caller resets).
         num_threads: CPU threads; None chooses by the amount of work.
-        mode: "compiled", "checked" (compiled, and an index outside its array is an error), "python" (the rules as they are, slowly, for a debugger) or "debug" (python, with every write,
-            reward and observation checked).
+        mode: "compiled", "checked" (compiled, and an index outside its array is an error), "python" (the rules as they
+            are, slowly, for a debugger) or "debug" (python, with every write, reward and observation checked).
         **options: see `ludus.envs.Options`.
 
     Raises:
