@@ -26,8 +26,8 @@ Arguments
     The engine's: see `ludus.envs.Simulator`.
 
 Rules from
-    The board game of Howard Wexler and Ned Strongin (Milton Bradley 1974); the same as OpenSpiel's `connect_four` and
-    Pgx's `connect_four`. The numbering of cells is that of John Tromp's "Fhourstones".
+    The board game of Howard Wexler and Ned Strongin (Milton Bradley 1974); the same as OpenSpiel's `connect_four`. Cells
+    are numbered as in John Tromp's "Fhourstones".
 
 Version history
     1: first release.

@@ -50,26 +50,26 @@ def read_board(state, shape, signs):
 
 def positions_after(name, plies, key):
     """How many distinct positions there are after 0, 1, .. `plies` moves; `key(records)` tells them apart."""
-    return [len(records) for records, _ in _levels(name, plies, key)]
+    return [len(records) for records, _, _ in _levels(name, plies, key)]
 
 
 def leaves_after(name, plies):
     """Perft: how many sequences of 1, 2, .. `plies` moves there are, passes counted as moves."""
-    return [int(legal.sum()) for _, legal in _levels(name, plies - 1, None)]
+    return [int(legal[~over].sum()) for _, legal, over in _levels(name, plies - 1)]
 
 
-def _levels(name, plies, key):
-    """Records and allowed actions of all positions after 0, 1, .. `plies` moves, those that are over among them."""
+def _levels(name, plies, key=None):
+    """All positions after 0, 1, .. `plies` moves: records, allowed actions, and which of them are over."""
     sim = Simulator(name, seed=0)
     sim.reset()
     records, legal, over = sim.records.copy(), sim.legal.copy(), np.zeros(1, bool)
-    yield records, legal
+    yield records, legal, over
     for _ in range(plies):
         records, legal, over = _children(name, records[~over], legal[~over])
         if key is not None:
             _, first = np.unique(key(records), axis=0, return_index=True)
             records, legal, over = records[first], legal[first], over[first]
-        yield records, legal
+        yield records, legal, over
 
 
 def _children(name, records, legal):
