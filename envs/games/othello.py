@@ -183,7 +183,7 @@ FACES = ((38, 40, 46), (244, 243, 236))
 RIMS = ((10, 11, 14), (186, 186, 178))
 GLINTS = ((92, 96, 106), (255, 255, 255))
 MARK, HINT = (232, 72, 60), (98, 186, 136)
-EDGE = 0.6  # of wood around the cells
+EDGE = 4 / 7  # of wood around the cells
 
 
 def backdrop(canvas):
@@ -223,7 +223,7 @@ def draw_disc(canvas, x, y, owner):
 
 def draw_score(canvas, x, discs, owner, moves):
     """How many discs a player has; the one who moves has a lamp on."""
-    y = EDGE + SIZE + 0.12
+    y = EDGE + SIZE + 0.11
     ellipse(canvas, x, y, 0.42, 0.42, RIMS[owner])
     ellipse(canvas, x + 0.03, y + 0.02, 0.36, 0.36, FACES[owner])
     if moves:
@@ -246,5 +246,5 @@ GAME = Game(
     shape=(SIZE, SIZE),
     planes=("mine", "theirs"),
     actions=(*(f"{col}{row}" for row in range(1, 9) for col in "abcdefgh"), "pass"),
-    canvas=(9.2, 9.2),
+    canvas=(64 / 7, 64 / 7),
 )

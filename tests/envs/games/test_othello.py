@@ -47,7 +47,7 @@ def turned(mine, theirs, row, col):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from([0, 1, 1, 2, 2]), min_size=64, max_size=64), st.data())
 def test_properties_of_any_position(cells, data):
     """Boards that no game reaches too: lines to all borders and corners, among them the bit that is the sign."""
