@@ -149,7 +149,7 @@ WORTH = (
     -20, -50, -2, -2, -2, -2, -50, -20,
     100, -20, 10, 5, 5, 10, -20, 100,
 )  # fmt: skip
-MOBILITY = 5.0
+MOBILITY = 12.0  # off for each reply that a move leaves
 
 
 def heuristic(s, player, random):
