@@ -44,7 +44,7 @@ def play_to_the_end(kind, games):
             assert np.array_equal(sim.reward[moved, player], wins[moved])
             assert np.array_equal(sim.reward[moved, 1 - player], -1.0 * wins[moved])
             won[moved & wins, player] = True
-            rest = ~stones_of(sim.records, player)  # were all of these the other player's, they would not connect either
+            rest = ~stones_of(sim.records, player)  # even with all of these the other player would not connect
             assert not connects(rest, 1 - player)[moved & wins].any()
         over |= sim.terminated
     assert np.all(won.sum(axis=1) == 1)
