@@ -180,6 +180,10 @@ def mark_cell(canvas, cell):
     ellipse(canvas, x + 0.38, y + 0.39, 0.26, 0.26, MARK)
 
 
+def click(s, x, y):
+    return int(x - LEFT) if LEFT <= x < LEFT + COLS else -1
+
+
 GAME = Game(
     name="ConnectFour",
     version=1,
@@ -188,6 +192,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,

@@ -32,6 +32,8 @@ Version history
     1: first release.
 """
 
+import math
+
 from ..canvas import ellipse, fill, letter, line, rect
 from ..game import Game, state
 from ..rng import uniform
@@ -183,6 +185,11 @@ def mark_last(s, canvas, row, col):
             line(canvas, x1, y1, x2, y2, 0.14, MARK)
 
 
+def click(s, x, y):
+    row, col = math.floor(y - EDGE), math.floor(x - EDGE)
+    return SIZE * row + col if 0 <= row < SIZE and 0 <= col < SIZE else -1
+
+
 GAME = Game(
     name="Gomoku",
     version=1,
@@ -191,6 +198,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,

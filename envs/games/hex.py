@@ -228,6 +228,13 @@ def draw_stone(canvas, x, y, owner):
     ellipse(canvas, x - 0.22, y - 0.3, 0.3, 0.18, GLINTS[owner])
 
 
+def click(s, x, y):
+    """The cell whose middle is nearest."""
+    row = min(max(round((y - Y) / PITCH), 0), SIZE - 1)
+    col = round(x - X - 0.5 * row)
+    return SIZE * row + col if 0 <= col < SIZE else -1
+
+
 GAME = Game(
     name="Hex",
     version=1,
@@ -236,6 +243,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,

@@ -34,6 +34,8 @@ Version history
     1: first release.
 """
 
+import math
+
 from ..canvas import ellipse, fill, letter, number, rect
 from ..game import Game, state
 from ..rng import uniform
@@ -231,6 +233,14 @@ def draw_score(canvas, x, discs, owner, moves):
     number(canvas, discs, x + 0.52, y + 0.02, 0.7, 0.38, INK)
 
 
+def click(s, x, y):
+    """Anywhere, if all that can be done is to pass."""
+    if s.moves == 0:
+        return CELLS
+    row, col = math.floor(y - EDGE), math.floor(x - EDGE)
+    return SIZE * row + col if 0 <= row < SIZE and 0 <= col < SIZE else -1
+
+
 GAME = Game(
     name="Othello",
     version=1,
@@ -239,6 +249,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,
@@ -246,5 +257,6 @@ GAME = Game(
     shape=(SIZE, SIZE),
     planes=("mine", "theirs"),
     actions=(*(f"{col}{row}" for row in range(1, 9) for col in "abcdefgh"), "pass"),
+    keys={"space": "pass"},
     canvas=(64 / 7, 64 / 7),
 )

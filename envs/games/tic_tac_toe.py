@@ -127,6 +127,10 @@ def draw(s, player, canvas):
             ellipse(canvas, x + 0.32, y + 0.32, 0.36, 0.36, PAPER)
 
 
+def click(s, x, y):
+    return SIZE * int(y) + int(x)
+
+
 GAME = Game(
     name="TicTacToe",
     version=1,
@@ -135,6 +139,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,

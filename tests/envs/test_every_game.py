@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from ludus.cli.play import IDLE
 from ludus.envs import Bot, Match, OptionError, Simulator, all_games, evaluate_player
+from ludus.envs.plain import PlainRecord
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
@@ -73,6 +75,33 @@ def test_a_random_player_only_does_what_is_allowed(game):
         assert sim.legal[np.arange(64), actions].all()
         sim.step(actions)
         assert sim.legal.any(axis=1).all()  # games that ended have begun again
+
+
+def chosen_by_hand(sim):
+    """The actions that keys, clicks and doing nothing stand for."""
+    game, record = sim.game, PlainRecord(sim.records[0])
+    found = {sim.actions.index(name) for name in game.keys.values() if name in sim.actions}
+    if not game.waits:
+        found.add(next((sim.actions.index(name) for name in IDLE if name in sim.actions), 0))
+    if game.click is not None:
+        width, height = game.canvas
+        places = (np.arange(80) + 0.5) / 80
+        found |= {int(game.click(record, float(x * width), float(y * height))) for x in places for y in places}
+    return found
+
+
+@every_game
+def test_a_person_can_do_all_that_is_allowed_and_nothing_else(game):
+    sim = Simulator(game, 1, seed=6)
+    sim.reset()
+    player = Bot(sim, "random")
+    for _ in range(4):
+        allowed = set(range(len(sim.actions)) if sim.legal is None else np.flatnonzero(sim.legal[0]))
+        offered = chosen_by_hand(sim)
+        assert allowed <= offered, [sim.actions[action] for action in allowed - offered]
+        assert offered <= {-1, *range(len(sim.actions))}
+        for _ in range(7):
+            sim.step(player.act())
 
 
 def mean_return(game, *kinds):
