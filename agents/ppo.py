@@ -124,6 +124,8 @@ class PPO(StablePPO):
             self.precision = "fp32"
         shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
+        if self.simulator is not None and self.simulator.num_players > 1:
+            self.play_threads = 1
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
         self._seed_generators()
         if self.group is not None:
