@@ -8,6 +8,7 @@ import numpy as np
 
 from ..envs import Evaluation, Simulator, evaluate_player
 from ..envs.bots import host
+from ..envs.gym import seed_games
 
 if TYPE_CHECKING:
     from .ppo import PPO
@@ -29,7 +30,8 @@ def evaluate(
     env = make_environment(agent.environment, num_envs=episodes, seed=seed)
     try:
         if hasattr(env, "simulator"):
-            env.reset()  # which seeds the games
+            if seed is not None:
+                seed_games(env.simulator, seed)
             return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit)
         from stable_baselines3.common.evaluation import evaluate_policy
 
