@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import gymnasium
 import numpy as np
 
-from ludus.envs import Simulator
+from ludus.envs import Bot, Simulator
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class Comparison:
 
 
 def play_both(
-    game: str, env_id: str, fields: tuple[str, ...], steps: int, seed: int, hold: int = 1, longest: int = 500
+    game: str, env_id: str, fields: tuple[str, ...], steps: int, seed: int, skill: float = 0.0, longest: int = 500
 ) -> Comparison:
-    """Play random actions, each for `hold` steps, in 32 pairs; episodes are cut off after the `longest` number of steps."""
+    """Play 32 pairs at random, or with probability `skill` as the heuristic does; at most `longest` steps an episode."""
     count, rng = 32, np.random.default_rng(seed)
     sim = Simulator(game, count, seed=seed, autoreset="disabled", num_threads=1)
+    bot = Bot(sim, seed=seed)
     envs = [gymnasium.make(env_id).unwrapped for _ in range(count)]
     for env in envs:
         env.reset(seed=seed)
     sim.reset()
     start(sim, envs, fields, np.ones(count, bool))
     age, worst, endings, episodes = np.zeros(count, int), np.zeros(3), 0, 0
-    for step in range(steps):
-        if step % hold == 0:
-            actions = rng.integers(0, len(sim.actions), count)
+    for _ in range(steps):
+        actions = np.where(rng.random(count) < skill, bot.act(), rng.integers(0, len(sim.actions), count))
         sim.step(actions)
         theirs = [env.step(int(action)) for env, action in zip(envs, actions, strict=True)]
         observations, rewards, ended = (np.array(column) for column in list(zip(*theirs, strict=True))[:3])
