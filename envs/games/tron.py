@@ -207,5 +207,6 @@ GAME = Game(
     planes=("me", "others", "mine", "theirs"),
     actions=("up", "right", "down", "left"),
     keys={"up": "up", "right": "right", "down": "down", "left": "left"},
+    second_keys={"w": "up", "d": "right", "s": "down", "a": "left"},
     fps=8,
 )
