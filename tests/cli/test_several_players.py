@@ -112,7 +112,10 @@ def test_others_play_beside_a_person():
     assert session.people == [1] and {other.kind for other in session.others.values()} == {"heuristic"}
     session.press("space")
     session.advance(0.5, [])
-    assert session.steps == 4  # of 8 a second
+    assert session.steps == 0  # nothing stands for doing nothing: it begins with the first key
+    session.advance(0.25, ["up"])
+    session.advance(0.25, [])  # and goes on as it was
+    assert session.steps == 4 and session.last == {1: sim.actions.index("up")}  # of 8 a second
 
 
 def test_cards_are_shown_to_who_may_see_them():

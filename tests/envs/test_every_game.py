@@ -82,7 +82,7 @@ def chosen_by_hand(sim):
     game, record = sim.game, PlainRecord(sim.records[0])
     found = {sim.actions.index(name) for name in game.keys.values() if name in sim.actions}
     if not game.waits:
-        found.add(next((sim.actions.index(name) for name in IDLE if name in sim.actions), 0))
+        found |= {sim.actions.index(name) for name in IDLE if name in sim.actions}
     if game.click is not None:
         width, height = game.canvas
         places = (np.arange(80) + 0.5) / 80

@@ -15,7 +15,7 @@ from ..envs.plain import PlainRecord
 from ..envs.scene import CLOSED, Card, Scene, command, number
 from .players import opponent
 
-IDLE = ("noop", "stay")  # names of the action taken where no key is held; without them, the first action
+IDLE = ("noop", "stay")  # names of the action taken where no key is held; without them, the last one goes on
 THINKING = 0.5  # seconds that an opponent takes for a move
 REPEAT_AFTER = 0.3  # seconds after which a key that is held acts again in a game that waits
 HUMAN = "human"
@@ -81,7 +81,7 @@ class Session:
         shared = sim.num_seats == 1  # everybody's keys are the same where one acts at a time
         maps = [sim.game.keys] if shared else [sim.game.keys, sim.game.second_keys][: len(self.people)]
         self.keys = [{key: offered[action] for key, action in keys.items() if action in offered} for keys in maps]
-        self.idle = next((offered[name] for name in IDLE if name in offered), 0)
+        self.idle = next((offered[name] for name in IDLE if name in offered), None)
         self.stage = "start"  # start, playing, paused, over
         self.closed = False
         self.returns: list[float] = []  # of the games that ended
@@ -94,6 +94,7 @@ class Session:
             other.restart()
         self.scores, self.steps, self.due = [0.0] * self.sim.num_players, 0, 0.0
         self.tapped: list[str] = []  # the keys pressed since the last step
+        self.last: dict[int, int] = {}  # people's last actions, in a game that has none for doing nothing
         self.refused = False  # the last move was not allowed
 
     # what people do
@@ -157,7 +158,9 @@ class Session:
         self.due += seconds * self.sim.game.fps * self.speed
         while self.due >= 1 and self.stage == "playing":
             self.due -= 1
-            self.step(self.choose(held or []))
+            actions = self.choose(held or [])
+            if actions is not None:
+                self.step(actions)
 
     def wait(self, seconds: float, held: list[str]) -> None:
         """In a game that waits: an opponent thinks for a while, and a key that is held acts again and again."""
@@ -173,20 +176,19 @@ class Session:
             self.due -= 1
             self.move(self.keys[0][down[-1]])
 
-    def choose(self, held: list[str]) -> np.ndarray:
-        """Everybody's action, (1,) or (1, players): people's keys, and what the others decide."""
-        actions = np.full((1, self.sim.num_seats), self.idle)
+    def choose(self, held: list[str]) -> np.ndarray | None:
+        """Everybody's action, (1,) or (1, players): people's keys, and what the others decide; None: not begun yet."""
+        actions = np.zeros((1, self.sim.num_seats), np.int64)
+        for seat, keys in zip(self.people, self.keys, strict=False):
+            pressed = [key for key in (*held, *self.tapped) if key in keys]
+            action = keys[pressed[-1]] if pressed else self.last.get(seat) if self.idle is None else self.idle
+            if action is None:
+                return None
+            actions[0, seat] = self.last[seat] = action
         for seat, other in self.others.items():
             actions[0, seat] = other.decide(True)[0, seat]
-        for seat, keys in zip(self.people, self.keys, strict=False):
-            actions[0, seat] = self.wanted(held, keys)
         self.tapped = []
         return actions[:, 0] if self.sim.num_seats == 1 else actions
-
-    def wanted(self, held: list[str], keys: Mapping[str, int]) -> int:
-        """The action of a key that was tapped since the last step, else of the last that is held, else none."""
-        known = [key for key in (*held, *self.tapped) if key in keys]
-        return keys[known[-1]] if known else self.idle
 
     def step(self, actions: np.ndarray) -> None:
         for other in self.others.values():
