@@ -38,7 +38,7 @@ def cos(x):
 
 def reduced(x):
     """The quarter turn, 0 to 3, that is nearest to x, and what is left of x."""
-    turns = math.floor(x * TWO_OVER_PI + 0.5)
+    turns = int(math.floor(x * TWO_OVER_PI + 0.5))
     rest = ((x - turns * HALF_PI_1) - turns * HALF_PI_2) - turns * HALF_PI_3
     return turns % 4, rest
 

@@ -52,12 +52,12 @@ def reset(s, random):
     """Replaced by the game's rule."""
 
 
-def step(s, action, random):
+def step(s, action, *more):
     """Replaced by the game's rule; where players act together, it takes (s, actions, rewards, random)."""
     return 0.0, False
 
 
-def observe(s, planes):
+def observe(s, *more):
     """Replaced by the game's rule; where there are players, it takes (s, player, planes)."""
 
 
@@ -65,7 +65,7 @@ def legal_actions(s, allowed):
     """Replaced by the game's rule `legal`, if it has one."""
 
 
-def draw(s, canvas):
+def draw(s, *more):
     """Replaced by the game's rule; where there are players, it takes (s, player, canvas)."""
 
 
@@ -376,7 +376,7 @@ def advise_player(s, player, random):
     return heuristic(s, player, random)
 
 
-def heuristic(s, random):
+def heuristic(s, *more):
     """Replaced by the game's rule, if it has one; where there are players, it takes (s, player, random)."""
     return 0
 

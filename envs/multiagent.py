@@ -119,6 +119,7 @@ class TurnEnv(_Players, AECEnv[str, Any, Any]):
     def __init__(self, game: Game, *, render_mode: str | None = None, **options: Any) -> None:
         AECEnv.__init__(self)
         _Players.__init__(self, game, render_mode, options)
+        self._legal: Any = self.simulator.legal
         mask = Box(0, 1, (len(self.simulator.actions),), np.int8)
         self._observed = {
             agent: Dict({"observation": space, "action_mask": mask}) for agent, (space, _) in self._spaces.items()
@@ -160,7 +161,7 @@ class TurnEnv(_Players, AECEnv[str, Any, Any]):
         """What a player sees; nothing is legal for one who is not to move."""
         mask = np.zeros(len(self.simulator.actions), np.int8)
         if agent == self.agent_selection and not (self.terminations[agent] or self.truncations[agent]):
-            mask[:] = self.simulator.legal[0]
+            mask[:] = self._legal[0]
         return {"observation": self.simulator.view(self.possible_agents.index(agent)), "action_mask": mask}
 
     def _mover(self) -> str:
@@ -187,7 +188,9 @@ class TogetherEnv(_Players, ParallelEnv[str, Any, Any]):
         self._show()
         return self._seen(self.agents), {agent: {} for agent in self.agents}
 
-    def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """All who still play act; returns observations, rewards, terminations, truncations and infos of each."""
         if missing := [agent for agent in self.agents if agent not in actions]:
             raise ActionError(f"every player in `agents` needs an action; there is none for {', '.join(missing)}")

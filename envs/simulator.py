@@ -114,7 +114,8 @@ class Simulator:
 
     def _field(self, name: str) -> Any:
         """A field of all records, of one byte each: a view of them, also on a GPU."""
-        kind, offset = (self.game.State.fields or {})[name][:2]
+        fields: Any = self.game.State.fields
+        kind, offset = fields[name][:2]
         raw = self._backend.arrays["raw"][:, offset : offset + kind.itemsize]
         return raw if kind.shape else raw[:, 0]
 

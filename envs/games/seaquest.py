@@ -249,7 +249,7 @@ def breathe(s):
 
 
 def heuristic(s, random):
-    """Come up for air in time with a diver aboard; fire at what is ahead, turn to what is behind, leave its way if it is near."""
+    """Come up for air with a diver aboard; fire at what is ahead, turn to what is behind, leave its way if it is near."""
     if s.oxygen < 60 and s.divers_aboard > 0:
         return UP
     for kind in (FISH, SUB, TORPEDO):
