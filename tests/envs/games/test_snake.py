@@ -72,7 +72,7 @@ def follow(sim, actions):
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 3), max_size=60))
 def test_any_actions_do_what_the_model_says(seed, actions):
-    sim = Simulator("Snake", seed=seed, autoreset="disabled")
+    sim = Simulator("Snake", seed=seed, autoreset="disabled", num_threads=1)
     sim.reset()
     cells = snake_in(sim.obs[0])
     assert len(cells) == 3 and cells[-1] == (6, 6)
@@ -82,7 +82,7 @@ def test_any_actions_do_what_the_model_says(seed, actions):
 def test_long_snakes_do_what_the_model_says():
     longest = 0
     for seed in range(12):
-        sim = Simulator("Snake", seed=seed, autoreset="disabled")
+        sim = Simulator("Snake", seed=seed, autoreset="disabled", num_threads=1)
         sim.reset()
         bot = Bot(sim, "heuristic", seed)
         longest = max(longest, follow(sim, (int(bot.act()[0]) for _ in range(600))))
@@ -110,7 +110,7 @@ def zigzag():
 def test_the_head_may_follow_the_tail_but_not_the_cell_before_it():
     square = [(4, 4), (4, 5), (5, 5), (5, 4)]
     for cells, dies in ((square, False), ([(3, 4), *square], True)):
-        sim = Simulator("Snake", autoreset="disabled")
+        sim = Simulator("Snake", autoreset="disabled", num_threads=1)
         sim.reset()
         lay(sim, cells, (0, 0))
         sim.step(np.zeros(1, np.int64))
@@ -119,7 +119,7 @@ def test_the_head_may_follow_the_tail_but_not_the_cell_before_it():
 
 def test_a_full_field_is_the_end():
     cells = zigzag()
-    sim = Simulator("Snake", autoreset="disabled")
+    sim = Simulator("Snake", autoreset="disabled", num_threads=1)
     sim.reset()
     lay(sim, cells[:-1], cells[-1])
     sim.step(np.full(1, 3))
