@@ -175,7 +175,9 @@ class Reference:
     """The rules once more: walls are a dictionary from cells to riders, and who crashes is found by counting arrivals."""
 
     def __init__(self, record, players):
-        self.pose = {k: (int(record["row"][k]), int(record["col"][k]), int(record["heading"][k])) for k in range(players)}
+        self.pose = {
+            k: (int(record["row"][k]), int(record["col"][k]), int(record["heading"][k])) for k in range(players)
+        }
         self.walls = {pose[:2]: rider for rider, pose in self.pose.items()}
         self.players = players
 
