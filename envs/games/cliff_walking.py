@@ -162,4 +162,5 @@ GAME = Game(
         "w": "up", "d": "right", "s": "down", "a": "left",
     },
     fps=5,
-)  # fmt: skip
+    waits=True,
+)

@@ -171,4 +171,5 @@ GAME = Game(
         "a": "left", "s": "down", "d": "right", "w": "up",
     },
     fps=4,
-)  # fmt: skip
+    waits=True,
+)

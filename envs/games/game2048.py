@@ -229,4 +229,5 @@ GAME = Game(
         "a": "left",
     },
     fps=4,
+    waits=True,
 )

@@ -341,6 +341,12 @@ def draw_stone(canvas, x, y, radius, color):
         ellipse(canvas, x - size - aside, y - size - aside, 2 * size, 2 * size, SHADES[color][k])
 
 
+def click(s, x, y):
+    """The nearest point."""
+    row, col = round(y - TOP), round(x - LEFT)
+    return SIZE * row + col if 0 <= row < SIZE and 0 <= col < SIZE else -1
+
+
 GAME = Game(
     name="Go",
     version=1,
@@ -349,6 +355,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,
@@ -356,6 +363,7 @@ GAME = Game(
     shape=(SIZE, SIZE),
     planes=("mine", "theirs", "last", "ko", "passed", "white"),
     actions=(*(f"{file}{rank}" for rank in range(9, 0, -1) for file in "abcdefghj"), "pass"),
+    keys={"space": "pass"},
     canvas=(SIDE, SIDE),
     fps=2,
 )

@@ -235,6 +235,10 @@ def draw_flag(canvas, x, y):
     triangle(canvas, x + 0.54, y + 0.18, x + 0.54, y + 0.54, x + 0.24, y + 0.36, FLAG)
 
 
+def click(s, x, y):
+    return SIZE * int(y) + int(x)
+
+
 GAME = Game(
     name="Minesweeper",
     version=1,
@@ -243,10 +247,12 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,
     shape=(SIZE, SIZE),
     planes=("unopened", *(str(around) for around in range(9))),
     actions=tuple(f"{file}{rank}" for rank in "987654321" for file in "abcdefghi"),
+    waits=True,
 )

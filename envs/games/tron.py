@@ -33,11 +33,13 @@ Version history
     1: first release.
 """
 
-from ..canvas import fill, rect
+from ..canvas import ellipse, fill, rect, triangle
 from ..game import Game, state
 from ..rng import below
 
 SIZE, RIDERS = 16, 4
+CELLS = SIZE * SIZE
+ACTIONS = ("up", "right", "down", "left")
 UP, RIGHT, DOWN, LEFT = range(4)
 ROWS_OF, COLS_OF = (-1, 0, 1, 0), (0, 1, 0, -1)  # what each direction adds
 ME, OTHERS, MINE, THEIRS = range(4)
@@ -48,7 +50,8 @@ State = state(
     col="(4,)i1",
     heading="(4,)i1",
     riding="i1",  # how many are active
-    walls="(16,16)i1",  # 0 free, else the number of the rider who was there, from 1
+    walls="(16,16)i1",  # 1 where anybody's wall is
+    built="(4,16,16)i1",  # 1 where the rider's own is
 )
 
 
@@ -72,8 +75,14 @@ def place(s, rider, middle):
         s.row[rider], s.col[rider], s.heading[rider] = near, opposite, DOWN
     else:
         s.row[rider], s.col[rider], s.heading[rider] = far, middle, UP
-    s.walls[s.row[rider], s.col[rider]] = rider + 1
+    build_wall(s, rider)
     s.riding += 1
+
+
+def build_wall(s, rider):
+    row, col = s.row[rider], s.col[rider]
+    s.walls[row, col] = 1
+    s.built[rider, row, col] = 1
 
 
 def step(s, actions, rewards, random):
@@ -105,12 +114,10 @@ def drive(s, rider, action):
 
 def crashed(s, rider):
     row, col = s.row[rider], s.col[rider]
-    if not is_free(s, row, col):
-        return True
+    there = 0  # riders in this cell
     for other in range(RIDERS):
-        if other != rider and s.active[other] and s.row[other] == row and s.col[other] == col:
-            return True
-    return False
+        there += s.active[other] == 1 and s.row[other] == row and s.col[other] == col
+    return there > 1 or not is_free(s, row, col)
 
 
 def is_free(s, row, col):
@@ -120,7 +127,7 @@ def is_free(s, row, col):
 def settle(s, rider, rewards, everybody):
     """Build the wall of a rider who is still on the way, or take one who is not out of the arena."""
     if rewards[rider] == 0.0:
-        s.walls[s.row[rider], s.col[rider]] = rider + 1
+        build_wall(s, rider)
         return
     s.active[rider] = 0
     s.riding -= 1
@@ -148,19 +155,22 @@ def free_way(s, player, direction):
 
 
 def observe(s, player, planes):
-    for row in range(SIZE):
-        for col in range(SIZE):
-            owner = s.walls[row, col]
-            planes[row, col, MINE] = owner == player + 1
-            planes[row, col, THEIRS] = owner != 0 and owner != player + 1
+    """All planes of all cells are written, one after the other, which the compiler turns into a loop over vectors."""
+    seen, walls, mine = planes.flat, s.walls.flat, s.built[player].flat
+    for cell in range(CELLS):
+        seen[cell * 4 + ME] = 0
+        seen[cell * 4 + OTHERS] = 0
+        seen[cell * 4 + MINE] = mine[cell]
+        seen[cell * 4 + THEIRS] = walls[cell] - mine[cell]
     for rider in range(RIDERS):
         if s.active[rider]:
             planes[s.row[rider], s.col[rider], ME if rider == player else OTHERS] = 1
 
 
-FLOOR, GRID = (13, 17, 30), (24, 31, 52)
-WALLS = ((36, 128, 196), (206, 112, 30), (58, 158, 84), (176, 70, 150))
-HEADS = ((150, 222, 255), (255, 206, 140), (170, 246, 190), (250, 176, 232))
+FLOOR, GRID, HALO = (13, 17, 30), (24, 31, 52), (240, 244, 250)
+WALLS = ((30, 112, 190), (200, 104, 26), (48, 146, 76), (170, 62, 146))
+CORES = ((128, 206, 255), (255, 196, 120), (150, 236, 170), (250, 160, 228))
+RUINS = ((24, 52, 82), (84, 54, 26), (28, 66, 44), (74, 38, 68))  # the walls of riders who are out
 
 
 def backdrop(canvas):
@@ -171,24 +181,37 @@ def backdrop(canvas):
 
 
 def draw(s, player, canvas):
-    for row in range(SIZE):
-        for col in range(SIZE):
-            owner = s.walls[row, col]
-            if owner > 0:
-                draw_wall(s, canvas, row, col, owner)
+    for rider in range(RIDERS):
+        draw_walls(s, canvas, rider, 0.6, WALLS[rider] if s.active[rider] else RUINS[rider])
+        if s.active[rider]:
+            draw_walls(s, canvas, rider, 0.16, CORES[rider])
     for rider in range(RIDERS):
         if s.active[rider]:
-            rect(canvas, s.col[rider] + 0.15, s.row[rider] + 0.15, 0.7, 0.7, HEADS[rider])
+            draw_cycle(canvas, s.row[rider], s.col[rider], s.heading[rider], CORES[rider], rider == player)
 
 
-def draw_wall(s, canvas, row, col, owner):
-    """A post, joined to the next one of the same wall on the right and below."""
-    color = WALLS[owner - 1]
-    rect(canvas, col + 0.28, row + 0.28, 0.44, 0.44, color)
-    if col + 1 < SIZE and s.walls[row, col + 1] == owner:
-        rect(canvas, col + 0.72, row + 0.28, 0.56, 0.44, color)
-    if row + 1 < SIZE and s.walls[row + 1, col] == owner:
-        rect(canvas, col + 0.28, row + 0.72, 0.44, 0.56, color)
+def draw_walls(s, canvas, rider, width, color):
+    """Posts, each joined to the next of the same rider on the right and below."""
+    gap = (1.0 - width) / 2
+    for row in range(SIZE):
+        for col in range(SIZE):
+            if s.built[rider, row, col]:
+                joined_right = col + 1 < SIZE and s.built[rider, row, min(col + 1, SIZE - 1)] == 1
+                joined_below = row + 1 < SIZE and s.built[rider, min(row + 1, SIZE - 1), col] == 1
+                rect(canvas, col + gap, row + gap, 1.0 + width if joined_right else width, width, color)
+                rect(canvas, col + gap, row + gap, width, 1.0 + width if joined_below else width, color)
+
+
+def draw_cycle(canvas, row, col, heading, color, is_me):
+    """A bright disc with a dark arrow that points ahead; a white rim around one's own."""
+    x, y = col + 0.5, row + 0.5
+    ellipse(canvas, x - 0.62, y - 0.62, 1.24, 1.24, HALO if is_me else FLOOR)
+    ellipse(canvas, x - 0.5, y - 0.5, 1.0, 1.0, color)
+    ahead_x, ahead_y = 0.36 * COLS_OF[heading], 0.36 * ROWS_OF[heading]
+    triangle(
+        canvas, x + ahead_x, y + ahead_y, x - 0.7 * ahead_x - 0.75 * ahead_y, y - 0.7 * ahead_y + 0.75 * ahead_x,
+        x - 0.7 * ahead_x + 0.75 * ahead_y, y - 0.7 * ahead_y - 0.75 * ahead_x, FLOOR,
+    )  # fmt: skip
 
 
 GAME = Game(
@@ -205,8 +228,8 @@ GAME = Game(
     min_players=2,
     shape=(SIZE, SIZE),
     planes=("me", "others", "mine", "theirs"),
-    actions=("up", "right", "down", "left"),
-    keys={"up": "up", "right": "right", "down": "down", "left": "left"},
+    actions=ACTIONS,
+    keys={action: action for action in ACTIONS} | {"w": "up", "d": "right", "s": "down", "a": "left"},
     second_keys={"w": "up", "d": "right", "s": "down", "a": "left"},
     fps=8,
 )

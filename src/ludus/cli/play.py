@@ -78,8 +78,11 @@ class Session:
         self.sim, self.speed, self.others = sim, speed, dict(others or {})
         self.people = [seat for seat in range(sim.num_players) if seat not in self.others]
         offered = {name: index for index, name in enumerate(sim.actions)}
-        shared = sim.num_seats == 1  # everybody's keys are the same where one acts at a time
-        maps = [sim.game.keys] if shared else [sim.game.keys, sim.game.second_keys][: len(self.people)]
+        first, second = sim.game.keys, sim.game.second_keys
+        if sim.num_seats > 1 and len(self.people) > 1:
+            maps = [{key: action for key, action in first.items() if key not in second}, second]
+        else:
+            maps = [first]  # everybody's keys are the same where one acts at a time
         self.keys = [{key: offered[action] for key, action in keys.items() if action in offered} for keys in maps]
         self.idle = next((offered[name] for name in IDLE if name in offered), None)
         self.stage = "start"  # start, playing, paused, over
