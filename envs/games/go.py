@@ -33,8 +33,8 @@ Arguments
     The engine's: see `ludus.envs.Simulator`.
 
 Rules from
-    Tromp & Taylor 1995, "The logical rules of Go"; the same as OpenSpiel's `go(board_size=9,komi=7.5)` but for the last
-    rule, where there the game is a draw, and as Pgx's `go_9x9`.
+    Tromp & Taylor 1995, "The logical rules of Go"; the same as Pgx's `go_9x9`, and as OpenSpiel's `go(board_size=9,
+    komi=7.5)` except that there a position brought back makes a draw.
 
 Version history
     1: first release.
