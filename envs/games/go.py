@@ -33,8 +33,8 @@ Arguments
     The engine's: see `ludus.envs.Simulator`.
 
 Rules from
-    Tromp & Taylor 1995, "The logical rules of Go"; the same as OpenSpiel's `go(board_size=9,komi=7.5)` but for the last
-    rule, where there the game is a draw, and as Pgx's `go_9x9`.
+    Tromp & Taylor 1995, "The logical rules of Go"; the same as Pgx's `go_9x9`, and as OpenSpiel's `go(board_size=9,
+    komi=7.5)` except that there a position brought back makes a draw.
 
 Version history
     1: first release.
@@ -48,9 +48,7 @@ from ..rng import below, mix
 
 SIZE, CELLS = 9, 81
 WIDE = SIZE + 2  # with the edge around it
-PASS = CELLS
-MOST_MOVES = 2 * CELLS
-KOMI = 7.5
+PASS, MOST_MOVES, KOMI = CELLS, 2 * CELLS, 7.5
 EMPTY, BLACK, WHITE, EDGE = range(4)
 POINTS = np.array([WIDE * (row + 1) + col + 1 for row in range(SIZE) for col in range(SIZE)])
 NEIGHBOURS = (-WIDE, -1, 1, WIDE)
@@ -220,16 +218,16 @@ def can_play(s, point, color):
 
 
 def heuristic(s, player, random):
-    """Capture the largest chain that can be; save one in atari; else play anywhere but in an eye or into atari, or pass."""
+    """Capture; else save a chain in atari; else play anywhere but in an eye or into atari; else pass."""
     color, best, most = player + 1, PASS, 0
     for cell in range(CELLS):
         point = POINTS[cell]
         if s.stones[point] != EMPTY and s.head[point] == point and in_atari(s, point):
             liberty = s.sum[point] // s.pairs[point]
             theirs = s.stones[point] != color
-            value = 2 * chain_size(s, point) + theirs
+            value = 2 if theirs else 1
             if value > most and can_play(s, liberty, color) and (theirs or is_safe(s, liberty, color)):
-                best, most = cell_of(liberty), value
+                best, most = SIZE * (liberty // WIDE - 1) + liberty % WIDE - 1, value
     if most > 0:
         return best
     start = below(random, CELLS)
@@ -239,17 +237,6 @@ def heuristic(s, player, random):
         if can_play(s, point, color) and is_safe(s, point, color) and not is_eye(s, point, color):
             return cell
     return PASS
-
-
-def cell_of(point):
-    return SIZE * (point // WIDE - 1) + point % WIDE - 1
-
-
-def chain_size(s, stone):
-    count, at = 1, s.next[stone]
-    while at != stone:
-        count, at = count + 1, s.next[at]
-    return count
 
 
 def is_safe(s, point, color):
@@ -322,8 +309,7 @@ def draw(s, player, canvas):
             if stone != EMPTY:
                 draw_stone(canvas, LEFT + col, TOP + row, 0.47, stone - 1)
     if s.last > 0:
-        x, y = LEFT + s.last % WIDE - 1, TOP + s.last // WIDE - 1
-        ellipse(canvas, x - 0.17, y - 0.17, 0.34, 0.34, MARK)
+        ellipse(canvas, LEFT + s.last % WIDE - 1.17, TOP + s.last // WIDE - 1.17, 0.34, 0.34, MARK)
     if s.ko > 0:
         x, y = LEFT + s.ko % WIDE - 1, TOP + s.ko // WIDE - 1
         line(canvas, x - 0.2, y - 0.2, x + 0.2, y + 0.2, 0.09, MARK)
