@@ -145,7 +145,7 @@ def heuristic(s, random):
     """Go where the ball will come; hit it with the end of the paddle that sends it away from the rival."""
     goal = MIDDLE
     if s.ball_dx > 0.0 and s.ball_x < LINE:
-        goal = kept_inside(crossing(s) + (0.8 * REACH if s.rival > MIDDLE else -0.8 * REACH))
+        goal = kept_inside(crossing(s) + (0.7 * REACH if s.rival > MIDDLE else -0.7 * REACH))
     if abs(goal - s.paddle) < PADDLE_SPEED:
         return 0
     return DOWN if goal > s.paddle else UP
