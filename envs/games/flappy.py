@@ -140,8 +140,8 @@ def draw(s, canvas):
     for k in range(0 if s.passed > 0 else 1, PIPES):
         draw_pipes(canvas, s.pipe + SPACING * (k - 1) - PIPE, s.gaps[k])
     rect(canvas, 0, GROUND, WIDTH, 2.4, GRASS)
-    for k in range(17):  # the grass moves with the pipes, which are ten stripes apart
-        x = s.pipe - SPACING + 3.0 * k - 6.0
+    for k in range(33):  # the grass moves with the pipes, which are ten stripes apart
+        x = s.pipe - 2.0 * SPACING + 3.2 * k
         triangle(canvas, x, GROUND + 2.4, x + 1.5, GROUND + 2.4, x + 2.4, GROUND, STRIPE)
     rect(canvas, 0, GROUND + 2.4, WIDTH, 0.6, GRASS_EDGE)
     draw_bird(s, canvas)
