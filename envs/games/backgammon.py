@@ -42,6 +42,8 @@ Version history
     1: first release.
 """
 
+import math
+
 from ..canvas import ellipse, fill, rect, triangle
 from ..game import Game, state
 from ..rng import below
@@ -310,6 +312,20 @@ def draw_die(canvas, x, face, unused, owner):
             ellipse(canvas, x + 0.16 + 0.34 * (k % 3), y + 0.16 + 0.34 * (k // 3), 0.28, 0.28, PIP)
 
 
+def click(s, x, y):
+    """A man on a point or the bar: at the edge by the left die, towards the middle by the right one, if both are unused."""
+    if LEFT_HALF + 6 <= x < RIGHT_HALF:
+        point, inner = BAR, abs(y - MIDDLE) < 2.5
+    else:
+        col = math.floor(x - LEFT_HALF) if x < RIGHT_HALF else 6 + math.floor(x - RIGHT_HALF)
+        if not 0 <= col < 12:
+            return -1
+        point, inner = (13 + col if y < MIDDLE else 12 - col), abs(y - MIDDLE) < MIDDLE - EDGE - 3
+    k = 1 if inner else 0
+    die = s.dice[k] if s.left[k] > 0 else s.dice[1 - k]
+    return 1 + FACES * (point - 1) + die - 1 if die > 0 else -1
+
+
 GAME = Game(
     name="Backgammon",
     version=1,
@@ -318,6 +334,7 @@ GAME = Game(
     step=step,
     observe=observe,
     draw=draw,
+    click=click,
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,
@@ -336,6 +353,7 @@ GAME = Game(
         "pass",
         *(f"{point if point < BAR else 'bar'} by {die}" for point in range(1, BAR + 1) for die in range(1, FACES + 1)),
     ),
+    keys={"space": "pass"},
     canvas=(SIDE, SIDE),
     fps=2,
 )

@@ -160,7 +160,7 @@ def test_a_minute_of_training_beats_chance(afternoon: dict[str, Command]) -> Non
     check = next(command.output for line, command in afternoon.items() if "check_game" in line)
     chance = number(r"and (-?[\d.]+) points on average", check)
     learned = number(
-        r"greedy │ +100 │ +(-?[\d.]+) │", afternoon["ludus --import mygames evaluate runs/hedgehog"].output
+        r"greedy +100 +(-?[\d.]+) ", afternoon["ludus --import mygames evaluate runs/hedgehog"].output
     )
     assert -1.5 < chance < -0.5
     assert learned > chance + 1
