@@ -54,6 +54,11 @@ class PlainRecord:
 class PlainCells(np.ndarray):
     """An array field of a `PlainRecord`: elements read as Python numbers."""
 
+    @property
+    def flat(self) -> Any:
+        """All elements in a row; NumPy's own would give NumPy's numbers."""
+        return self.reshape(-1)
+
     def __getitem__(self, index: Any) -> Any:
         value = super().__getitem__(index)
         return value.item() if isinstance(value, np.generic) else value

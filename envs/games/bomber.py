@@ -378,6 +378,7 @@ GAME = Game(
     planes=PLANES,
     actions=ACTIONS,
     keys={way: way for way in ACTIONS[1:5]} | {"w": "up", "d": "right", "s": "down", "a": "left", "space": "bomb"},
+    second_keys={"w": "up", "d": "right", "s": "down", "a": "left", "e": "bomb"},
     canvas=(SIZE + 2 * BORDER, SIZE + 2 * BORDER),
     fps=6,
 )

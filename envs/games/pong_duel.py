@@ -251,6 +251,7 @@ GAME = Game(
     features=("me", "other", "x", "y", "right", "down", "wait", "mine", "theirs"),
     actions=("stay", "up", "down"),
     keys={"up": "up", "down": "down", "w": "up", "s": "down"},
+    second_keys={"w": "up", "s": "down"},
     canvas=(WIDTH, HEIGHT),
     fps=30,
 )

@@ -285,6 +285,7 @@ GAME = Game(
     planes=("free", "bush", "fox", "rabbit"),
     actions=("stay", "up", "right", "down", "left"),
     keys={way: way for way in ("up", "right", "down", "left")} | {"w": "up", "d": "right", "s": "down", "a": "left"},
+    second_keys={"w": "up", "d": "right", "s": "down", "a": "left"},
     canvas=(SIZE, SIZE),
     fps=6,
 )

@@ -47,3 +47,18 @@ def assert_same(a: Simulator, b: Simulator, steps: int, seed: int = 0) -> int:
         assert np.asarray(a.final_obs)[over].tobytes() == np.asarray(b.final_obs)[over].tobytes()
     assert snapshot(a) == snapshot(b)
     return ended
+
+
+def play_out(sim: Simulator, player: Any, episodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and lengths of about so many episodes, as many of each game, so that short ones are not favoured."""
+    share, counts = max(episodes // sim.num_envs, 1), np.zeros(sim.num_envs, np.int64)
+    returns, lengths = [], []
+    sim.reset()
+    while counts.min() < share:
+        sim.step(player.act())
+        over = sim.terminated | sim.truncated
+        counted = over & (counts < share)
+        returns.append(sim.episode_return[counted].copy())
+        lengths.append(sim.episode_length[counted].copy())
+        counts += over
+    return np.concatenate(returns), np.concatenate(lengths)

@@ -4,7 +4,8 @@ import gymnasium
 import numpy as np
 from scipy.stats import ks_2samp
 
-from ludus.envs import Bot, Simulator, find_game, play_out
+from ludus.envs import Bot, Simulator, find_game
+from tests.envs.trajectories import play_out
 
 from .reference_gymnasium import first_observations, play_both
 

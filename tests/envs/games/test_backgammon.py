@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 FACES, BAR, PASS = 6, 25, 0

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
 from ludus.envs.games.bomber import PLANES
+from tests.envs.trajectories import play_out
 
 SIZE, FUSE = 11, 6
 NOOP, UP, RIGHT, DOWN, LEFT, BOMB = range(6)

@@ -4,7 +4,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, find_game, play_out
+from ludus.envs import Bot, Simulator, find_game
+from tests.envs.trajectories import play_out
 
 ROWS, COLS = 4, 12
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 NOOP, FLAP = range(2)
 few = settings(max_examples=50, deadline=None)  # the first example compiles

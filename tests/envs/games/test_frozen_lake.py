@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ludus.envs import Bot, Simulator, find_game, play_out
+from ludus.envs import Bot, Simulator, find_game
 from ludus.envs.games.frozen_lake import BEST
+from tests.envs.trajectories import play_out
 
 SIZE, SAMPLES = 4, 6000
 CHANCE = 1e-4  # that the test of frequencies fails although they are right, had the seed been another

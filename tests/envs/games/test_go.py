@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, find_game, play_out
+from ludus.envs import Bot, Simulator, find_game
+from tests.envs.trajectories import play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 PASS, CELLS, KOMI = 81, 81, 7.5

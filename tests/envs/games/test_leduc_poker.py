@@ -5,7 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 SUITS, GAMES = 2, 1200  # enough games for all 120 deals

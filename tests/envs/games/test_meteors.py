@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 NOOP, LEFT, RIGHT, THRUST, FIRE = range(5)
 RADII = np.array([0, 1.5, 3, 5])  # by size: 1 small, 2 middle, 3 big

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 from scipy.stats import chisquare
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 SIZE, CELLS, MINES, SAFE = 9, 81, 10, 71
 SIM = Simulator("Minesweeper", seed=1, autoreset="disabled", num_threads=1)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 STAY, UP, DOWN = range(3)
 PADDLES, BALLS = st.floats(4, 44), st.floats(1, 47)

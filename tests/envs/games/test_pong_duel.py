@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 STAY, UP, DOWN = range(3)
 PADDLE_X, REACH, TURN, END = 14.5, 1.75, 9.5, 16.0  # TURN: how far from the middle the ball bounces

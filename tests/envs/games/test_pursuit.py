@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 SIZE, MARGIN = 12, 3
 STAY, UP, RIGHT, DOWN, LEFT = range(5)

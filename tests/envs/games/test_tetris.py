@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 from .reference_tetris import (
     BOXES,
