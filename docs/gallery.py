@@ -88,7 +88,7 @@ def summary(games: list[Game], known: dict[str, Any]) -> str:
     for game in games:
         shape, dtype, _, _ = Options().resolved(game).observation(game)
         rate = speed_of(game, known)
-        scores = known.get("baselines", {}).get(game.name, {})
+        scores = known.get("baselines", {}).get("games", {}).get(game.name, {})
         cells = [
             f"[{game.name}](#{game.name.lower()})", game.summary, f"{' x '.join(map(str, shape))} {dtype}",
             str(len(game.minimal_actions)), rate, spread(scores.get("random")), spread(scores.get("heuristic")),
@@ -105,7 +105,8 @@ def summary(games: list[Game], known: dict[str, Any]) -> str:
 
 def speed_of(game: Game, known: dict[str, Any]) -> str:
     """The rate that benchmarks measured."""
-    found = known.get("speed", {}).get(game.name, {}).get("steps per second", {}).get("Ludus", {}).get("cpu")
+    games = known.get("speed", {}).get("games", {})
+    found = games.get(game.name, {}).get("steps per second", {}).get("ludus", {}).get("cpu")
     if found is None:
         other = json.loads((RESULTS / "environments.json").read_text())["one core"].get(game.name)
         found = other and other["steps per second"]["Simulator"]["cpu"]
@@ -113,7 +114,7 @@ def speed_of(game: Game, known: dict[str, Any]) -> str:
 
 
 def spread(score: dict[str, float] | None) -> str:
-    return "-" if not score else f"{score['mean']:.3g} ± {score['std']:.2g}"
+    return "-" if not score else f"{score['mean']:.3g} ± {score['standard deviation']:.2g}"
 
 
 def entry(game: Game) -> str:

@@ -299,7 +299,7 @@ GAME = Game(
     shape=(SIZE, SIZE),
     planes=("wall", "target", "crate", "keeper"),
     actions=("stay", "up", "right", "down", "left"),
-    keys=KEYS,
+    keys=KEYS | {"space": "stay"},
     fps=8,
     waits=True,
 )
