@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 TEST_VENV := .venv-test
 TEST_BIN := $(TEST_VENV)/bin
 
-.PHONY: help demo install test lint types unit format clean
+.PHONY: help demo install test check lint types unit format clean
 
 help:
 	@echo "make demo     install, train PPO on Breakout for two minutes, evaluate it, write a GIF"
 	@echo "make install  an editable install with all development tools in $(VENV)"
 	@echo "make test     ruff, pyright and all tests, against a regular install in $(TEST_VENV)"
+	@echo "make check    the tests that make test leaves out: every game, long, in plain Python"
 	@echo "make format   let ruff format the code"
 	@echo "make clean    remove both environments and build folders"
 
@@ -48,6 +49,10 @@ types:
 
 unit:
 	SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy $(TEST_BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(TEST_VENV)/ready
+	$(TEST_BIN)/pip install --quiet --no-deps --force-reinstall .
+	$(TEST_BIN)/python -m pytest -q -n 2 --dist worksteal -m long
 
 format:
 	$(BIN)/ruff check --fix .

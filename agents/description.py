@@ -250,7 +250,7 @@ def make_environment(
     facts: Mapping[str, Any], num_envs: int = 1, seed: int | None = None, device: str = "cpu", **changes: Any
 ) -> Any:
     """An SB3 `VecEnv` of the kind that `agent.environment` describes; `changes` replace a game's options."""
-    from ..envs.sb3 import LudusVecEnv
+    from ..envs.sb3 import vec_env
 
     if "game" in facts:
         game = find_game(facts["game"])
@@ -262,7 +262,7 @@ def make_environment(
         shape, dtype, _, _ = Options.of(game, options).observation(game)
         if math.prod(shape) * dtype.itemsize > MAX_OBSERVATION:
             raise CheckpointError(f"the agent's observations are {shape}, more than {MAX_OBSERVATION} bytes each")
-        return LudusVecEnv(game, num_envs=num_envs, seed=seed, device=device, **options)
+        return vec_env(game, num_envs=num_envs, seed=seed, device=device, **options)
     name = facts.get("gymnasium")
     if not (isinstance(name, str) and re.fullmatch(r"[\w./-]+", name)):
         raise CheckpointError("the agent's environment is neither a Ludus game nor a Gymnasium id: pass env=")

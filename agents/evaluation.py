@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..envs import Simulator
+from ..envs import Evaluation, Simulator, evaluate_player
+from ..envs.bots import host
+from ..envs.gym import seed_games
 
 if TYPE_CHECKING:
     from .ppo import PPO
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Returns and lengths of the episodes played, in the order of the games' seeds."""
-
-    returns: np.ndarray  # (episodes,) float64
-    lengths: np.ndarray  # (episodes,) int64, in steps
-    deterministic: bool
-    unfinished: int = 0  # episodes cut off by `step_limit`; their return so far is counted
-
-    @property
-    def mean(self) -> float:
-        return float(self.returns.mean())
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the mean, from 10,000 resamples with a fixed seed."""
-        rng = np.random.default_rng(0)
-        means = rng.choice(self.returns, (10_000, len(self.returns))).mean(1)
-        low, high = np.quantile(means, (0.025, 0.975))
-        return float(low), float(high)
 
 
 def evaluate(
@@ -51,8 +30,9 @@ def evaluate(
     env = make_environment(agent.environment, num_envs=episodes, seed=seed)
     try:
         if hasattr(env, "simulator"):
-            env.reset()
-            return _on_simulator(agent, env.simulator, deterministic, step_limit)
+            if seed is not None:
+                seed_games(env.simulator, seed)
+            return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit)
         from stable_baselines3.common.evaluation import evaluate_policy
 
         returns, lengths = evaluate_policy(
@@ -76,40 +56,30 @@ class Player:
         self._next: Any = None
 
     def decide(self, deterministic: bool) -> np.ndarray:
-        """Actions (N,) for what the games show; asked again, it decides again."""
-        actions, self._next = self.agent.predict(self._observations(), self.state, deterministic=deterministic)
-        return actions
+        """Actions, (N,) or (N, P), for what the games show; asked again, it decides again."""
+        sim = self.sim
+        actions, self._next = self.agent.predict(
+            self._observations(), self.state, deterministic=deterministic, **self._masks()
+        )
+        return actions if sim.num_seats == 1 else actions.reshape(sim.num_envs, sim.num_seats)
 
     def explain(self) -> tuple[np.ndarray, np.ndarray]:
         """Action probabilities (N, A) and values (N,) of what the games show."""
-        return self.agent.explain(self._observations(), self.state)
+        return self.agent.explain(self._observations(), self.state, **self._masks())
+
+    def _masks(self) -> dict[str, np.ndarray]:
+        return {} if self.sim.legal is None else {"action_masks": host(self.sim.legal)}
+
+    def went_on(self) -> None:
+        """The step decided on was taken."""
+        self.state = self._next
 
     def step(self, actions: np.ndarray) -> int:
         """Take the step decided on; returns how many episodes ended."""
-        self.state = self._next
+        self.went_on()
         return self.sim.step(actions)
 
     def _observations(self) -> np.ndarray:
-        """(N, ...) as the policy takes them."""
-        obs = host(self.sim.obs)
+        """(N * seats, ...) as the policy takes them."""
+        obs = host(self.sim.obs).reshape(-1, *self.sim.obs_shape)
         return obs.transpose(0, 3, 1, 2) if self.agent.channels_first else obs
-
-
-def _on_simulator(agent: PPO, sim: Simulator, deterministic: bool, step_limit: int) -> Evaluation:
-    """Step games that were just reset until the first episode of each is over."""
-    returns, lengths = np.zeros(sim.num_envs), np.zeros(sim.num_envs, np.int64)
-    running, player = np.ones(sim.num_envs, np.bool_), Player(agent, sim)
-    for _ in range(step_limit):
-        finished = player.step(player.decide(deterministic))
-        returns[running] += host(sim.reward)[running]
-        lengths[running] += 1
-        if finished:
-            running &= ~(host(sim.terminated) | host(sim.truncated))
-            if not running.any():
-                break
-    return Evaluation(returns, lengths, deterministic, int(running.sum()))
-
-
-def host(array: Any) -> np.ndarray:
-    """An array of the simulator as NumPy, wherever it lives."""
-    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

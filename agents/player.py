@@ -12,7 +12,7 @@ from .advantages import generalized_advantages
 from .graphs import Graphed
 from .rollout import collect
 from .rounds import Rounds
-from .worlds import SimulatorWorld, VecEnvWorld, World
+from .worlds import SelfPlayWorld, SimulatorWorld, VecEnvWorld, World
 
 if TYPE_CHECKING:
     from .ppo import PPO
@@ -69,6 +69,8 @@ class Player:
         if agent.simulator is None:
             assert agent.env is not None
             return [VecEnvWorld(agent.env, agent.device, agent._last_obs)]
+        if agent.simulator.num_players > 1:
+            return [SelfPlayWorld(agent.simulator, agent.channels_first)]
         return [SimulatorWorld(part, agent.channels_first) for part in agent.simulator.split(agent.play_threads)]
 
     def _play_parts(self) -> None:
@@ -89,7 +91,10 @@ class Player:
             rewards = agent.reward_normalizer(rewards, data.dones)
         if any(world.can_truncate for world in self.worlds):
             rewards = rewards + agent.gamma * data.bootstrap
+        going_on = 1.0 - data.dones
+        if data.signs is not None:
+            going_on *= data.signs
         data.advantages.copy_(
-            generalized_advantages(rewards, data.values, data.dones, data.last_values, agent.gamma, agent.gae_lambda)
+            generalized_advantages(rewards, data.values, going_on, data.last_values, agent.gamma, agent.gae_lambda)
         )
         data.fill_columns()

@@ -124,6 +124,8 @@ class PPO(StablePPO):
             self.precision = "fp32"
         shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
+        if self.simulator is not None and self.simulator.num_players > 1:
+            self.play_threads = 1
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
         self._seed_generators()
         if self.group is not None:
@@ -273,8 +275,8 @@ class PPO(StablePPO):
         return self.policy.predict(observation, state, episode_start, deterministic, **more)
 
     @torch.no_grad()
-    def explain(self, obs: Any, state: Any = None) -> tuple[Any, Any]:
-        """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays; `state` as `predict`'s."""
+    def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
+        """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays; the rest as `predict`'s."""
         self.policy.set_training_mode(False)
         tensor, _ = self.policy.obs_to_tensor(obs)
         memory = None
@@ -282,7 +284,8 @@ class PPO(StablePPO):
             n = len(obs)
             memory = self.policy.core.initial_state(n, self.device) if state is None else torch.as_tensor(state[0])
         with self.autocast():
-            params, values, _ = think(self.policy, tensor, memory)
+            mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device)
+            params, values, _ = think(self.policy, tensor, memory, mask)
         return params.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class RolloutTensors(BaseBuffer):
         dones: (T, N) float32, 1 where an episode ended with the step. There, truncated (bool) says whether it was cut off,
             episode_return and episode_length what it came to; elsewhere they say nothing.
         last_values: (N,), V of the observation after the last step.
+        signs: (T, N) float32, -1 where the step gave the turn to the other player; None in games without turns.
         memory: (N, S), a recurrent policy's memory before the first step.
     """
 
@@ -63,6 +64,7 @@ class RolloutTensors(BaseBuffer):
         self.truncated = torch.zeros((steps, games), dtype=torch.bool, device=device)
         self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
         self.columns = torch.zeros((steps, games, 4), device=device)
+        self.signs = None if world.signs is None else torch.ones((steps, games), device=device)
         self.last_values = torch.zeros(games, device=device)
         self.memory = None if policy.core is None else policy.core.initial_state(games, device)
         self.allocated = True
@@ -78,6 +80,7 @@ class RolloutTensors(BaseBuffer):
             elif isinstance(value, Tensor):
                 setattr(twin, name, value[:, first:last])
         twin.masks = None if self.masks is None else self.masks[:, first:last]
+        twin.signs = None if self.signs is None else self.signs[:, first:last]
         twin.memory = None if self.memory is None else twin.memory
         twin.allocated = True
         return twin
@@ -160,6 +163,8 @@ def _step(
     data.actions[t] = policy.head.sample(data.params[t], noise)
     ended = world.step(data.actions[t])
     data.rewards[t] = world.reward
+    if data.signs is not None and world.signs is not None:
+        data.signs[t] = world.signs
     torch.logical_or(world.terminated, world.truncated, out=data.dones[t])
     if ended:  # the following is read only where an episode ended
         data.truncated[t] = world.truncated

@@ -26,6 +26,7 @@ class World:
             games whose episode ended with this step.
         final_obs: like obs; where an episode ended, what it ended with.
         mask: (N, P) bool, true for legal actions, or None where all are legal always.
+        signs: (N,) float32, -1 where the last step gave the turn to the other player, or None in games without turns.
         can_truncate: False where `truncated` never is true.
     """
 
@@ -38,6 +39,7 @@ class World:
     episode_return: Tensor
     episode_length: Tensor
     mask: Tensor | None = None
+    signs: Tensor | None = None
     can_truncate = True
 
     def step(self, actions: Tensor) -> int:
@@ -54,6 +56,7 @@ class SimulatorWorld(World):
         self.obs, self.final_obs = (_turned(x, channels_first) for x in (tensors.obs, tensors.final_obs))
         self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
         self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
+        self.mask = tensors.legal if sim.legal is not None else None
         self.can_truncate = sim.options.max_episode_steps is not None
         self._on_cpu, self._actions, self._given = isinstance(sim.obs, np.ndarray), None, None
 
@@ -61,6 +64,49 @@ class SimulatorWorld(World):
         if actions is not self._actions:  # a tensor that comes again and again is looked at once
             self._actions, self._given = actions, actions.numpy() if self._on_cpu else actions
         return self.sim.step(self._given)
+
+
+class SelfPlayWorld(World):
+    """Games for several players, all played by one policy: each step of a game is one for each who acts in it.
+
+    Where players take turns, that is the mover, who gets the mover's reward; what follows is the other's. Where they act
+    together, each seat is a row, and stays one, with nothing to gain, when its player leaves before the end. An episode of
+    turns that is cut off counts as a draw.
+    """
+
+    def __init__(self, sim: Simulator, channels_first: bool) -> None:
+        self.sim, self.turns, self.seats = sim, sim.game.turns, sim.num_seats
+        self.num_envs = sim.num_envs * sim.num_seats
+        tensors = sim.tensors
+        self.obs, self.final_obs = (
+            _turned(x.reshape(-1, *sim.obs_shape), channels_first) for x in (tensors.obs, tensors.final_obs)
+        )
+        self.mask = tensors.legal if sim.legal is not None else None
+        self._rewards, self._returns = tensors.reward, tensors.episode_return  # (N, P)
+        self._ends, self._cuts, self._lengths = tensors.terminated, tensors.truncated, tensors.episode_length
+        self._player = torch.as_tensor(sim.player) if self.turns else None
+        self.can_truncate = sim.options.max_episode_steps is not None and not self.turns
+        self._on_cpu = isinstance(sim.obs, np.ndarray)
+        self._tell()
+
+    def step(self, actions: Tensor) -> int:
+        mover = None if self._player is None else self._player.long()
+        given = actions if self.seats == 1 else actions.reshape(-1, self.seats)
+        ended = self.sim.step(given.numpy() if self._on_cpu else given)
+        self._tell()
+        if mover is not None and self._player is not None:
+            self.reward = self._rewards.gather(1, mover.unsqueeze(1)).squeeze(1)  # (N, 2) -> (N,)
+            self.signs = torch.where(self._player.long() == mover, 1.0, -1.0)
+        return ended
+
+    def _tell(self) -> None:
+        """The games' results, a row for each who acts."""
+        self.terminated, self.truncated, self.episode_length = (
+            x.repeat_interleave(self.seats) for x in (self._ends, self._cuts, self._lengths)
+        )
+        self.reward = self._rewards[:, 0] if self.turns else self._rewards.reshape(-1)
+        self.episode_return = self._returns[:, 0] if self.turns else self._returns.reshape(-1)
+        self.signs = torch.ones_like(self.reward) if self.turns else None
 
 
 class VecEnvWorld(World):
@@ -127,9 +173,9 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
 
 def games_by_name(name: str, seed: int | None) -> VecEnv | None:
     """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id."""
-    from ..envs.sb3 import LudusVecEnv
+    from ..envs.sb3 import vec_env
 
     try:
-        return LudusVecEnv(find_game(name), num_envs=8, seed=seed)
+        return vec_env(find_game(name), num_envs=8, seed=seed)
     except UnknownGame:
         return None

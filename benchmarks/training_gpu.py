@@ -15,7 +15,7 @@ from training_peers import GAME, PROTOCOL, Settings, make_agent
 COPIED = 4 * 2**30  # bytes of the tensor whose copy tells the bandwidth
 PERIOD = 64  # steps after which the random actions come again
 WAITS = ("Synchronize", "Memcpy DtoH")
-READ_AND_WRITTEN = ("records", "clocks", "streams")
+READ_AND_WRITTEN = ("records", "clocks", "streams", "totals")
 TOUCHED = ("actions", "obs", "reward", "terminated", "truncated")
 
 

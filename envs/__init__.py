@@ -3,6 +3,9 @@
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.envs: install Ludus (pip install .) and import ludus.envs")
 
+from typing import TYPE_CHECKING, Any
+
+from .bots import Bot, Evaluation, Match, evaluate_player
 from .check import GameReport, check_game
 from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame
 from .game import Game, state
@@ -11,8 +14,20 @@ from .options import Options
 from .registry import all_games, find_game, register
 from .simulator import Simulator
 
+if TYPE_CHECKING:
+    from .multiagent import aec_env, parallel_env
+
 __all__ = [
-    "ActionError", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError", "NotReset",
-    "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "all_games", "check_game", "find_game",
-    "register", "state",
+    "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
+    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "aec_env", "all_games",
+    "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """PettingZoo's faces, imported when asked for."""
+    if name not in ("aec_env", "parallel_env"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import multiagent
+
+    return getattr(multiagent, name)

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
 TWINS = ("records", "raw")  # buffers in the same memory
+SHOWN = 20  # actions named in a message, at most
 WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
 
 def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
     """The backend for a device and a mode; raises OptionError if there is none."""
-    if mode not in ("compiled", "python", "debug"):
-        raise OptionError(f"mode must be compiled, python or debug, got {mode!r}")
+    if mode not in ("compiled", "checked", "python", "debug"):
+        raise OptionError(f"mode must be compiled, checked, python or debug, got {mode!r}")
     if device.split(":")[0] not in ("cpu", "cuda"):
         raise OptionError(f"device must be 'cpu' or 'cuda', got {device!r}")
     if num_threads is not None and num_threads < 1:
@@ -41,14 +42,15 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
         from .compile_cuda import CudaBackend
 
         return CudaBackend(sim, device)
-    if mode == "compiled":
-        return CompiledBackend(sim, num_threads)
+    if mode in ("compiled", "checked"):
+        return CompiledBackend(sim, num_threads, checked=mode == "checked")
     return PythonBackend(sim, debug=mode == "debug")
 
 
 def allocate(sim: Simulator) -> dict[str, np.ndarray]:
     """All buffers of the engine's loop, in the order of its arguments."""
     n, game, options = sim.num_envs, sim.game, sim.options
+    players, seats = n * sim.num_players, n * sim.num_seats
     frame = _frame_shape(sim)
     raw = np.zeros((n, game.State.itemsize), np.uint8)
     return {
@@ -56,17 +58,19 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "raw": raw,
         "clocks": np.zeros(n, kernel.CLOCK),
         "streams": np.zeros((n, 2), np.uint64),
+        "totals": np.zeros(players, np.float64),
         "settings": options.settings(game, sim.autoreset_code),
         "levels": np.array(options.levels if options.levels is not None else [0], np.int64),
         "backdrop": np.zeros(_backdrop_shape(sim), np.uint8),
         "mask": np.zeros(n, np.bool_),
-        "actions": np.zeros(n, np.int64),
-        "obs": np.zeros((n, *frame), sim.obs_dtype),
-        "final_obs": np.zeros((n, *frame), sim.obs_dtype),
-        "reward": np.zeros(n, np.float32),
+        "actions": np.zeros(seats, np.int64),
+        "obs": np.zeros((seats, *frame), sim.obs_dtype),
+        "final_obs": np.zeros((seats, *frame), sim.obs_dtype),
+        "legal": np.zeros((n, len(sim.actions) if game.legal else 1), np.bool_),
+        "reward": np.zeros(players, np.float32),
         "terminated": np.zeros(n, np.bool_),
         "truncated": np.zeros(n, np.bool_),
-        "episode_return": np.zeros(n, np.float32),
+        "episode_return": np.zeros(players, np.float32),
         "episode_length": np.zeros(n, np.int32),
     }
 
@@ -127,43 +131,67 @@ class CpuBackend:
         self.arrays[name][...] = value
 
     def take_actions(self, actions: Any) -> np.ndarray:
-        """Actions as a contiguous int64 array (N,), without a copy if they are one."""
+        """Actions as a contiguous int64 array (N * seats,), without a copy if they are one."""
         actions = np.asarray(actions)
         if actions.dtype != np.int64:
             if actions.dtype.kind not in "iu":
                 raise ActionError(f"actions must be whole numbers, got an array of {actions.dtype}")
             actions = actions.astype(np.int64)
-        if actions.shape != (self.sim.num_envs,):
-            raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {actions.shape}")
-        return np.ascontiguousarray(actions)
+        check_shape(self.sim, actions.shape)
+        return np.ascontiguousarray(actions).reshape(-1)
 
     def check(self) -> None:
         pass
 
     def fault(self, code: int) -> Exception:
         """The error that a negative answer of the kernel stands for."""
-        if code <= kernel.OVER:
-            return NotReset(f"the episode of environment {kernel.OVER - code} is over: reset it before the next step")
-        i, names = -1 - code, self.sim.actions
-        given = None if self.actions is None else self.actions[i]
-        choices = ", ".join(f"{k} {name}" for k, name in enumerate(names))
-        return ActionError(f"action {given} of environment {i} is out of range: {self.sim.game.name} takes {choices}")
+        fault, i = divmod(-1 - code, kernel.FAULT)
+        return fault_error(self.sim, fault, i, self.actions)
 
     def close(self) -> None:
         pass
 
 
+def check_shape(sim: Simulator, shape: Any) -> None:
+    """Raise if actions of that shape are not one for each who acts."""
+    right = (sim.num_envs,) if sim.num_seats == 1 else (sim.num_envs, sim.num_seats)
+    if tuple(shape) != right:
+        each = "game" if sim.num_seats == 1 else "player of each game"
+        raise ActionError(f"actions must have shape {right}, one for each {each}; got {tuple(shape)}")
+
+
+def fault_error(sim: Simulator, fault: int, i: int, actions: np.ndarray | None) -> Exception:
+    """The error that `kernel.fault_of` game `i` stands for, after these actions (N * seats,)."""
+    if fault == kernel.OVER:
+        return NotReset(f"the episode of environment {i} is over: reset it before the next step")
+    names = sim.actions
+    given = [] if actions is None else actions[i * sim.num_seats : (i + 1) * sim.num_seats].tolist()
+    if fault == kernel.ILLEGAL:
+        allowed = [f"{k} {names[k]}" for k in np.flatnonzero(sim._backend.read("legal")[i])]
+        more = ", ..." if len(allowed) > SHOWN else ""
+        move = f"{given[0]} {names[given[0]]}" if given else "given"
+        return ActionError(
+            f"action {move} of environment {i} is not allowed by the rules of {sim.game.name}: now it could be "
+            f"{', '.join(allowed[:SHOWN])}{more}"
+        )
+    wrong = next((action for action in given if not 0 <= action < len(names)), None)
+    choices = ", ".join(f"{k} {name}" for k, name in enumerate(names[:SHOWN]))
+    more = f", ... up to {len(names) - 1}" if len(names) > SHOWN else ""
+    return ActionError(f"action {wrong} of environment {i} is out of range: {sim.game.name} takes {choices}{more}")
+
+
 class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
-    def __init__(self, sim: Simulator, num_threads: int | None) -> None:
+    def __init__(self, sim: Simulator, num_threads: int | None, checked: bool = False) -> None:
         from .compile_cpu import RAISED, Buffer, compile_cpu, table_of
 
         super().__init__(sim)
+        self._checked = checked
         arrays = list(self.arrays.values())
         paint_backdrop(sim, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
-        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers)
+        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers, checked=checked)
         self._table = table_of(arrays, buffers)
         self._address, self._raised = self._table.ctypes.data, RAISED
         self._actions_at = 2 * list(self.arrays).index("actions")
@@ -180,16 +208,20 @@ class CompiledBackend(CpuBackend):
     def play(self) -> int:
         code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
         if code == self._raised:
-            raise GameError(f"{self.sim.game.name}: a rule raised an exception; run it with mode='debug' to see where")
+            what = "an index outside its array, or another exception" if self._checked else "an exception"
+            raise GameError(f"{self.sim.game.name}: a rule raised {what}; run it with mode='debug' to see where")
         return code
 
     def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
         """A backend of `sim` for games first .. last-1 alone, on the same memory, without helpers."""
         from .compile_cpu import Buffer, table_of
 
-        twin = copy(self)
+        twin, all_games = copy(self), self.sim.num_envs
         twin.sim, twin.actions, twin._team = sim, None, None
-        twin.arrays = {name: array if name in SHARED else array[first:last] for name, array in self.arrays.items()}
+        twin.arrays = {
+            name: array if name in SHARED else array[first * len(array) // all_games : last * len(array) // all_games]
+            for name, array in self.arrays.items()
+        }
         arrays = list(twin.arrays.values())
         twin._table = table_of(arrays, [Buffer.of(array) for array in arrays])
         twin._address = twin._table.ctypes.data
@@ -214,22 +246,23 @@ def _num_cores() -> int:
 
 def _work(sim: Simulator) -> int:
     """Bytes that one game reads and writes in a step, about."""
-    return int(np.prod(sim.obs_shape)) * sim.obs_dtype.itemsize + sim.game.State.itemsize
+    return int(np.prod(sim.obs_shape)) * sim.obs_dtype.itemsize * sim.num_seats + sim.game.State.itemsize
 
 
 class PythonBackend(CpuBackend):
     """The rules as they are."""
 
     def __init__(self, sim: Simulator, debug: bool) -> None:
-        from .plain import PlainRecords, watched
+        from .plain import PlainCells, PlainRecords, watched
 
         super().__init__(sim)
         names = watched(sim.game, sim._names) if debug else sim._names
         if self.arrays["backdrop"].size > 1:
             link(kernel.draw_backdrops, names)(self.arrays["backdrop"], 0, 1)
         self._function = link(kernel.play_games, names)
-        plain = ("records", "clocks", "settings")
-        self._arguments = [PlainRecords(array) if name in plain else array for name, array in self.arrays.items()]
+        plain: dict[str, Any] = dict.fromkeys(("records", "clocks", "settings"), PlainRecords)
+        plain |= dict.fromkeys(("actions", "reward"), lambda array: array.view(PlainCells))  # rules may see these too
+        self._arguments = [plain.get(name, lambda array: array)(array) for name, array in self.arrays.items()]
 
     def point_at(self, actions: Any) -> None:
         self.actions = self.take_actions(actions)
@@ -253,20 +286,36 @@ def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
         function(table.ctypes.data, 0, 1)
 
 
-def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray) -> None:
-    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8."""
+def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR) -> None:
+    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them."""
     from .compile_cpu import table_of
 
     function, buffers = _painter(game)
-    arrays = (np.ascontiguousarray(records), pictures)
-    table = table_of(arrays, buffers)  # both must outlive the call
+    arrays = (np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures)
+    table = table_of(arrays, buffers)  # all must outlive the call
     function(table.ctypes.data, 0, len(records))
 
 
+def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
+    """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
+    from .compile_cpu import Buffer, compile_cpu, table_of
+
+    frames = views.reshape(len(records), *_frame_shape(sim))
+    arrays = (
+        np.ascontiguousarray(records),
+        np.full(len(records), player, np.int64),
+        sim._backend.read("backdrop"),
+        frames,
+    )
+    buffers = [Buffer.of(array) for array in arrays]
+    table = table_of(arrays, buffers)  # all must outlive the call
+    compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.ctypes.data, 0, len(records))
+
+
 @cache
-def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, Buffer]]:
+def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
     """The compiled `draw_games` of a game, for pictures of any size."""
     from .compile_cpu import Buffer, compile_cpu
 
-    buffers = (Buffer(game.State), Buffer(np.dtype(np.uint8), (None, None)))
+    buffers = (Buffer(game.State), Buffer(np.dtype(np.int64)), Buffer(np.dtype(np.uint8), (None, None)))
     return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers), buffers

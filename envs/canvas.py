@@ -167,3 +167,99 @@ def bitmap(picture: str, **colors: tuple[int, int, int]) -> np.ndarray:
                 image[row, column] = (*colors[letter], 255)
     image.setflags(write=False)
     return image
+
+
+def line(canvas, x1, y1, x2, y2, thickness, color):
+    """Draw a straight line between two points, `thickness` wide."""
+    stroke(canvas, float(x1), float(y1), float(x2), float(y2), float(thickness), color)
+
+
+def stroke(canvas, x1, y1, x2, y2, thickness, color):
+    """`line` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
+    rows, columns, down, across = raster(canvas)
+    reach, length = thickness / 2.0, math.sqrt((x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1))
+    left, right = (
+        pixel_at(min(x1, x2) - reach, across, columns),
+        pixel_at(max(x1, x2) + reach, across, columns),
+    )
+    top, bottom = pixel_at(min(y1, y2) - reach, down, rows), pixel_at(max(y1, y2) + reach, down, rows)
+    if length == 0.0:
+        return
+    along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
+    for row in range(top, bottom):
+        y = (row + 0.5) / down - y1
+        for column in range(left, right):
+            x = (column + 0.5) / across - x1
+            along, aside = x * along_x + y * along_y, x * along_y - y * along_x
+            if 0.0 <= along <= length and -reach <= aside <= reach:
+                paint(canvas, row, column, color)
+
+
+def letter(canvas, index, x, y, width, height, color):
+    """Draw a digit (0 to 9) or a letter (10 for A to 35 for Z) to fill a rectangle."""
+    write_letter(canvas, int(index), float(x), float(y), float(width), float(height), color)
+
+
+def write_letter(canvas, index, x, y, width, height, color):
+    """`letter` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
+    dot_width, dot_height = width / FONT.shape[2], height / FONT.shape[1]
+    for row in range(FONT.shape[1]):
+        for column in range(FONT.shape[2]):
+            if FONT[index, row, column] > 0:
+                fill_rect(canvas, x + column * dot_width, y + row * dot_height, dot_width, dot_height, color)
+
+
+def number(canvas, value, x, y, width, height, color):
+    """Write a whole number from 0 in the middle of a rectangle, as large as fits."""
+    write_number(canvas, int(value), float(x), float(y), float(width), float(height), color)
+
+
+def write_number(canvas, value, x, y, width, height, color):
+    """`number` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
+    digits, rest = 1, value // 10
+    while rest > 0:
+        digits, rest = digits + 1, rest // 10
+    pitch = min(width / (digits - 1.0 / 6.0), height * 6.0 / 7.0)  # from digit to digit: five dots and a gap
+    tall = pitch * 7.0 / 6.0
+    left, top = x + (width - pitch * (digits - 1.0 / 6.0)) / 2.0, y + (height - tall) / 2.0
+    rest = value
+    for k in range(digits):
+        write_letter(canvas, rest % 10, left + pitch * (digits - 1 - k), top, pitch * 5.0 / 6.0, tall, color)
+        rest = rest // 10
+
+
+def _font() -> np.ndarray:
+    """Digits and capital letters, seven rows of five dots each, written side by side: (36, 7, 5) uint8."""
+    rows = """
+    .###. ..#.. .###. ##### ...#. ##### ..##. ##### .###. .###.
+    #...# .##.. #...# ...#. ..##. #.... .#... ....# #...# #...#
+    #..## ..#.. ....# ..#.. .#.#. ####. #.... ...#. #...# #...#
+    #.#.# ..#.. ...#. ...#. #..#. ....# ####. ..#.. .###. .####
+    ##..# ..#.. ..#.. ....# ##### ....# #...# .#... #...# ....#
+    #...# ..#.. .#... #...# ...#. #...# #...# .#... #...# ...#.
+    .###. .###. ##### .###. ...#. .###. .###. .#... .###. .##..
+
+    .###. ####. .###. ###.. ##### ##### .###. #...# .###. ..### #...# #.... #...# #...# .###. ####. .###. ####. .####
+    #...# #...# #...# #..#. #.... #.... #...# #...# ..#.. ...#. #..#. #.... ##.## #...# #...# #...# #...# #...# #....
+    #...# #...# #.... #...# #.... #.... #.... #...# ..#.. ...#. #.#.. #.... #.#.# ##..# #...# #...# #...# #...# #....
+    #...# ####. #.... #...# ####. ####. #.### ##### ..#.. ...#. ##... #.... #.#.# #.#.# #...# ####. #...# ####. .###.
+    ##### #...# #.... #...# #.... #.... #...# #...# ..#.. ...#. #.#.. #.... #...# #..## #...# #.... #.#.# #.#.. ....#
+    #...# #...# #...# #..#. #.... #.... #...# #...# ..#.. #..#. #..#. #.... #...# #...# #...# #.... #..#. #..#. ....#
+    #...# ####. .###. ###.. ##### #.... .#### #...# .###. .##.. #...# ##### #...# #...# .###. #.... .##.# #...# ####.
+
+    ##### #...# #...# #...# #...# #...# #####
+    ..#.. #...# #...# #...# #...# #...# ....#
+    ..#.. #...# #...# #...# .#.#. .#.#. ...#.
+    ..#.. #...# #...# #.#.# ..#.. ..#.. ..#..
+    ..#.. #...# #...# #.#.# .#.#. ..#.. .#...
+    ..#.. #...# .#.#. ##.## #...# ..#.. #....
+    ..#.. .###. ..#.. #...# #...# ..#.. #####
+    """
+    blocks = [[line.split() for line in block.split("\n") if line.strip()] for block in rows.split("\n\n")]
+    glyphs = [glyph for block in blocks for glyph in zip(*block, strict=True)]
+    font = np.array([[[dot == "#" for dot in row] for row in glyph] for glyph in glyphs], np.uint8)
+    font.setflags(write=False)
+    return font
+
+
+FONT = _font()

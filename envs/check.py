@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .backends import paint_pictures
+from .bots import Bot
 from .errors import GameError, LudusError
 from .game import Game
 from .simulator import Simulator
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
             "Rules from", "Version history")  # fmt: skip
-RESULTS = ("records", "clocks", "streams", "obs", "final_obs", "reward", "terminated", "truncated", "episode_return",
-           "episode_length")  # fmt: skip
+RESULTS = ("records", "clocks", "streams", "totals", "obs", "final_obs", "legal", "reward", "terminated", "truncated",
+           "episode_return", "episode_length")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class GameReport:
-    """What `check_game` saw a player do who presses keys at random."""
+    """What `check_game` saw players do who press keys at random; returns are the first player's."""
 
     game: str
     """The id, such as `ludus/Breakout-v1`."""
@@ -90,22 +92,40 @@ def _check_docstring(game: Game) -> None:
 
 def _check_backends(game: Game, steps: int, seed: int, obs_type: str | None = None) -> None:
     """Plain Python with all checks on, and compiled rules twice, must stay equal, byte by byte."""
-    count, random = 3, np.random.default_rng(seed)
-    options = {"seed": seed, "obs_type": obs_type, "full_action_space": True, "repeat_action_probability": 0.1}
-    plain = Simulator(game, count, mode="debug", **options)
-    compiled, again = Simulator(game, count, **options), Simulator(game, count, **options)
+    options: dict[str, Any] = {"seed": seed, "obs_type": obs_type, "full_action_space": True}
+    if game.players == 1:
+        options["repeat_action_probability"] = 0.1
+    plain = Simulator(game, 3, mode="debug", **options)
+    compiled, again = Simulator(game, 3, **options), Simulator(game, 3, **options)
     for simulator in (plain, compiled, again):
         simulator.reset()
-    actions = np.arange(count) % len(game.actions)
+    actions = _Actions(compiled, seed)
     for step in range(steps):
         _compare(game, plain, compiled, step, "compiled, the rules give other results than as plain Python")
         _compare(game, again, compiled, step, "the same seed gives other episodes the second time")
-        if step < len(game.actions):  # at first, each action in turn
-            actions = (np.arange(count) + step) % len(game.actions)
-        else:
-            actions = random.integers(0, len(game.actions), count)
+        chosen = actions.next()
         for simulator in (plain, compiled, again):
-            simulator.step(actions)
+            simulator.step(chosen)
+
+
+class _Actions:
+    """At first each action in turn, as far as the rules of a game for several allow it, then any allowed action."""
+
+    def __init__(self, sim: Simulator, seed: int) -> None:
+        self.bots = [Bot(sim, "random", seed)]
+        if sim.game.heuristic is not None:
+            self.bots.append(Bot(sim, "heuristic", seed))
+        self.sim, self.step, self.any = sim, 0, sim.legal is None or sim.num_players == 1
+
+    def next(self) -> np.ndarray:
+        """(N,) or (N, P), for the game as it stands."""
+        count, self.step = len(self.sim.actions), self.step + 1
+        if self.any and self.step <= count:
+            return ((np.arange(self.sim.num_envs * self.sim.num_seats) + self.step) % count).reshape(
+                self.bots[0].act().shape
+            )
+        playing = self.step // 50 % len(self.bots)  # the heuristic sees what chance rarely finds
+        return self.bots[playing].act().copy()
 
 
 def _compare(game: Game, one: Simulator, other: Simulator, step: int, what: str) -> None:
@@ -116,17 +136,17 @@ def _compare(game: Game, one: Simulator, other: Simulator, step: int, what: str)
 
 def _check_drawing(game: Game, seed: int, steps: int = 60) -> None:
     """Draw the same states over black and over white, 64 pixels wide and as large as a window: none may be left out."""
-    options = {"seed": seed, "obs_type": "rgb", "full_action_space": True}
+    options: dict[str, Any] = {"seed": seed, "obs_type": "rgb", "full_action_space": True}
     black, white = Simulator(game, 3, **options), Simulator(game, 3, **options)
-    random = np.random.default_rng(seed)
+    actions = _Actions(black, seed)
     width, height = game.canvas
     rows, columns = round(480 * height / max(width, height)), round(480 * width / max(width, height))
     for step in range(steps):
-        actions = random.integers(0, len(game.actions), 3)
+        chosen = actions.next()
         for simulator, color in ((black, 0), (white, 255)):
             simulator.obs[...] = color
-            simulator.step(actions) if step else simulator.reset()
-        _compare_pictures(game, black.obs, white.obs)
+            simulator.step(chosen) if step else simulator.reset()
+        _compare_pictures(game, *(sim.obs.reshape(-1, *sim.obs_shape) for sim in (black, white)))
         if step % 10 == 0:
             _compare_pictures(game, *(_draw_over(game, black.records, rows, columns, color) for color in (0, 255)))
 
@@ -146,18 +166,19 @@ def _draw_over(game: Game, records: np.ndarray, rows: int, columns: int, color: 
     return pictures.reshape(len(records), rows, columns, 3)
 
 
-def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1000) -> GameReport:
-    simulator, random = Simulator(game, count, seed=seed), np.random.default_rng(seed)
+def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1600) -> GameReport:
+    simulator = Simulator(game, count, seed=seed, mode="checked")
+    player = Bot(simulator, "random", seed)
     seen = simulator.reset().any(axis=0)
     returns, lengths, lowest, highest = [], [], np.inf, -np.inf
     for _ in range(steps):
-        simulator.step(random.integers(0, len(simulator.actions), count))
+        simulator.step(player.act())
         ended = simulator.terminated
         if simulator.truncated.any():
             raise GameError(f"{game.name}: an episode was truncated without max_episode_steps")
         if not np.all((simulator.obs >= simulator.obs_low) & (simulator.obs <= simulator.obs_high)):
             raise GameError(f"{game.name}: observe wrote {simulator.obs.max()}, outside the declared space")
-        returns += simulator.episode_return[ended].tolist()
+        returns += simulator.episode_return[ended].reshape(-1, game.players)[:, 0].tolist()
         lengths += simulator.episode_length[ended].tolist()
         lowest, highest = min(lowest, simulator.reward.min()), max(highest, simulator.reward.max())
         seen |= simulator.obs.any(axis=0)

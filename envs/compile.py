@@ -23,22 +23,52 @@ from .game import Game
 Function = Callable[..., Any]
 
 
-def replacements(game: Game, obs_type: str = "planes", frame_stack: int = 1) -> dict[str, Any]:
+def replacements(
+    game: Game, obs_type: str = "planes", frame_stack: int = 1, num_players: int | None = None
+) -> dict[str, Any]:
     """What the engine's blanks stand for in this game."""
     views = {"planes": kernel.see_planes, "features": kernel.see_features}
     channels = {"planes": len(game.planes), "features": len(game.features), "grayscale": 1}
+    players = num_players or game.players
     return {
         "reset": game.reset,
         "step": game.step,
         "observe": game.observe,
+        "legal_actions": game.legal or kernel.legal_actions,
+        "HAS_LEGAL": game.legal is not None,
+        "heuristic": game.heuristic or kernel.heuristic,
         "draw": game.draw,
         "draw_backdrop": game.backdrop or kernel.draw_backdrop,
         "HAS_BACKDROP": game.backdrop is not None,
+        **_of_players(game),
+        "PLAYERS": players,
+        "SEATS": players if game.together else 1,
         "see": views.get(obs_type, kernel.see_pixels),
         "FRAME_STACK": frame_stack,
         "CHANNELS": channels.get(obs_type, 3),
         "CANVAS": game.canvas,
     }
+
+
+def _of_players(game: Game) -> dict[str, Function]:
+    """What the engine does for one player, for two in turn, and for many at once."""
+    if game.players == 1:
+        return {
+            "act": kernel.act_alone,
+            "show": kernel.show_alone,
+            "paint": kernel.paint_alone,
+            "advise": kernel.advise_alone,
+        }
+    theirs: dict[str, Function] = {
+        "show": kernel.show_player,
+        "paint": kernel.paint_player,
+        "advise": kernel.advise_player,
+    }
+    if game.turns:
+        return {**theirs, "act": kernel.act_in_turn, "viewer": kernel.viewer_in_turn}
+    if game.may_leave:
+        theirs["take_seats"] = kernel.take_all_seats
+    return {**theirs, "act": kernel.act_together, "viewer": kernel.viewer_at_seat}
 
 
 def link(function: Function, names: Mapping[str, Any], wrap: Callable[[Function], Any] = lambda f: f) -> Any:

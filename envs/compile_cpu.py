@@ -47,18 +47,24 @@ class Buffer:
 
 
 def compile_cpu(
-    name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer], loose: bool = False
+    name: str,
+    function: Callable[..., int],
+    names: Mapping[str, Any],
+    buffers: Sequence[Buffer],
+    loose: bool = False,
+    checked: bool = False,
 ) -> Callable[[int, int, int], int]:
     """Compile `function(*arrays, int, int) -> int` and return a callable `(address of table, int, int) -> int`.
 
     The table comes from `table_of`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
     order than written, and products added without rounding first; games must not differ from plain Python by that.
+    `checked`: an index outside its array ends the call, which then answers RAISED.
     """
     key = fingerprint(
         function,
         names,
         [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers]
-        + [loose],
+        + [loose, checked],
     )
     with _lock:
         if key not in _engines:
@@ -66,7 +72,7 @@ def compile_cpu(
             path = cache_folder() / f"{name}-{function.__name__}-{machine.hash(key)}.o"
             code = _read(path)
             if code is None:
-                ir = _numba_ir(name, function, names, buffers)
+                ir = _numba_ir(name, function, names, buffers, checked)
                 code = machine.compile(
                     name, re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir) if loose else ir
                 )
@@ -116,7 +122,9 @@ def _write(path: Path, code: bytes) -> None:
         pass
 
 
-def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]) -> str:
+def _numba_ir(
+    name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer], checked: bool
+) -> str:
     """LLVM code of the linked function, with an `entry` that takes the table."""
     import numba
     from numba.core.errors import NumbaError, UnsupportedBytecodeError
@@ -125,7 +133,7 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
     arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
     signature = numba.types.int64(*arrays, numba.types.int64, numba.types.int64)
     try:
-        code, callee = _translate(function, names, signature)
+        code, callee = _translate(function, names, signature, checked)
     except KeyError as error:
         raise GameError(f"{name}: its rules use {error}, which the record does not have") from error
     except (NumbaError, UnsupportedBytecodeError) as error:
@@ -133,27 +141,31 @@ def _numba_ir(name: str, function: Callable[..., int], names: Mapping[str, Any],
     return code + _entry(callee, buffers)
 
 
-def _translate(function: Callable[..., int], names: Mapping[str, Any], signature: Any) -> tuple[str, str]:
+def _translate(
+    function: Callable[..., int], names: Mapping[str, Any], signature: Any, checked: bool
+) -> tuple[str, str]:
     """LLVM code of the linked function, and its name there."""
     from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
     try:
         from .numba_pipeline import translate
 
-        return translate(function, names, signature)
+        return translate(function, names, signature, checked)
     except (GameError, KeyError, NumbaError, UnsupportedBytecodeError):
         raise  # the rules are wrong
     except Exception:  # another version of Numba, different inside
-        return _translate_slowly(function, names, signature)
+        return _translate_slowly(function, names, signature, checked)
 
 
-def _translate_slowly(function: Callable[..., int], names: Mapping[str, Any], signature: Any) -> tuple[str, str]:
+def _translate_slowly(
+    function: Callable[..., int], names: Mapping[str, Any], signature: Any, checked: bool
+) -> tuple[str, str]:
     """The same by Numba's public ways, which take twice as long."""
     import numba
 
     # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
     jit: Any = numba.njit(  # type: ignore[call-overload]
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
+        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, boundscheck=checked or None
     )
     dispatcher = link(function, names, jit)
     dispatcher.compile(signature)

@@ -18,9 +18,10 @@ import numpy as np
 from numba import cuda
 from numba.core import config as numba_config
 
+from .backends import allocate, check_shape, fault_error, paint_backdrop
 from .compile import link
-from .errors import ActionError, NotReset, OptionError
-from .kernel import DISABLED, RESET, STEP, play_game
+from .errors import ActionError, OptionError
+from .kernel import FAULT, RESET, STEP, fault_of, play_game
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -30,21 +31,21 @@ SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA sim
 
 
 def play_thread(
-    records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
-    truncated, episode_return, episode_length, faults,
+    records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal, reward,
+    terminated, truncated, episode_return, episode_length, faults,
 ):  # fmt: skip
-    """One game's part of a step or reset; after a bad action it stands still and leaves its number + 1 in `faults`."""
+    """One game's part of a step or reset; after a fault it stands still and leaves that and its number in `faults`."""
     i: Any = cuda.grid(1)  # type: ignore[call-arg]
-    setting = settings[0]
-    if i >= actions.shape[0]:
+    if i >= streams.shape[0]:
         return
-    out_of_range = actions[i] < 0 or actions[i] >= setting.num_actions
-    if setting.command == STEP and (out_of_range or (setting.autoreset == DISABLED and clocks[i].over)):
-        faults[0] = i + 1
-        return
+    if settings[0].command == STEP:
+        fault = fault_of(i, clocks, settings, actions, legal)
+        if fault > 0:
+            faults[0] = 1 + i + FAULT * fault
+            return
     play_game(
-        i, records, raw, clocks, streams, settings, levels, backdrop, mask, actions, obs, final_obs, reward, terminated,
-        truncated, episode_return, episode_length,
+        i, records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal,
+        reward, terminated, truncated, episode_return, episode_length,
     )  # fmt: skip
 
 
@@ -106,8 +107,6 @@ class CudaBackend:
     def __init__(self, sim: Simulator, device: str) -> None:
         import torch
 
-        from .backends import allocate, paint_backdrop
-
         if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.sim, self.torch = sim, torch
@@ -166,24 +165,18 @@ class CudaBackend:
         actions = self.torch.as_tensor(actions)
         if actions.dtype.is_floating_point or actions.dtype == self.torch.bool:
             raise ActionError(f"actions must be whole numbers, got a tensor of {actions.dtype}")
-        if tuple(actions.shape) != (self.sim.num_envs,):
-            raise ActionError(f"actions must have shape ({self.sim.num_envs},), one a game; got {tuple(actions.shape)}")
-        self.arrays["actions"].copy_(actions, non_blocking=True)
+        check_shape(self.sim, actions.shape)
+        self.arrays["actions"].copy_(actions.reshape(-1), non_blocking=True)
         self._play()
         return -1
 
     def check(self) -> None:
         """Wait for the device and raise what it noted: an action out of range, or a step after an episode's end."""
-        fault = int(self.arrays["faults"][0])
-        if fault:
+        noted = int(self.arrays["faults"][0])
+        if noted:
             self.arrays["faults"].zero_()
-            i, names = fault - 1, self.sim.actions
-            action = int(self.arrays["actions"][i])
-            if 0 <= action < len(names):
-                raise NotReset(f"the episode of environment {i} is over: reset it before the next step")
-            raise ActionError(
-                f"action {action} of environment {i} is out of range: {self.sim.game.name} takes 0 to {len(names) - 1}"
-            )
+            fault, i = divmod(noted - 1, FAULT)
+            raise fault_error(self.sim, fault, i, self.read("actions"))
 
     def read(self, name: str) -> np.ndarray:
         array = np.ascontiguousarray(self.arrays[name].cpu().numpy())

@@ -4,10 +4,29 @@
     step(s, action, random)     advance one step -> (reward, terminated)
     observe(s, planes)          write the observation (it arrives zeroed)
     draw(s, canvas)             paint the state, at any resolution
-    backdrop(canvas)            if there is one: paint what is the same in every picture, before draw
 
-Rules are ordinary Python: `if`, `for`, helpers in the same file, and the toolboxes `ludus.envs.rng` and
-`ludus.envs.canvas`. They touch nothing but their arguments and module constants. The engine runs the same functions as
+and, where a game has more to say:
+
+    backdrop(canvas)            paint what is the same in every picture, before draw
+    legal(s, allowed)           mark the actions that are allowed now (`allowed` arrives all False)
+    heuristic(s, random)        the action of a simple player, to be measured against -> action
+    click(s, x, y)              the action that a click at that place of the picture stands for; -1: none -> action
+
+Games for several `players` are of two kinds; in both, `observe`, `draw` and `heuristic` are told whose view is wanted, as in
+`observe(s, player, planes)`. (`draw` gets the player -1 for a spectator, who may see everything.)
+
+    in turn     The record has a field `player` ("i1"): whose turn it is, 0 or 1. `step(s, action, random)` is the mover's
+                and returns the mover's reward; the other player loses as much. An action that `legal` does not allow is
+                an error and never reaches `step`.
+    together    `step(s, actions, rewards, random) -> terminated` gets the actions of all players and writes the rewards of
+                each (they arrive zeroed). If the record has a field `active` ("(4,)i1", one for each player), players may
+                leave before the others: the engine sets it to 1 for those who take part before `reset`, the rules clear it.
+
+A game for one player has to take any action at any time: agents that know no masks play it too. `legal` then only tells
+those who ask which actions make sense.
+
+Rules are ordinary Python: `if`, `for`, helpers in the same file, and the toolboxes `ludus.envs.rng`, `ludus.envs.canvas` and
+`ludus.envs.exact`. They touch nothing but their arguments and module constants. The engine runs the same functions as
 plain Python, compiled over many games on CPU cores, and as a CUDA kernel.
 
 Numbers in rules behave as Python's: reading a field gives a whole number (int64), a float (float64) or a bool, whatever
@@ -26,6 +45,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GameError
+from .kernel import MOST_ACTIONS
 
 Rule = Callable[..., Any]
 
@@ -35,7 +55,7 @@ FIELD_TYPES = ("?", "i1", "i2", "i4", "i8", "f8")
 def state(**fields: str) -> np.dtype:
     """Declare a game's record: `state(paddle="i1", bricks="(3,10)i1")`, each field in NumPy's notation.
 
-    Allowed types are `?` (bool), `i1` `i2` `i4` `i8` (signed integers by bytes) and `f8` (float).
+    Allowed types are `?` (bool, not in arrays), `i1` `i2` `i4` `i8` (signed integers by bytes) and `f8` (float).
     """
     if not fields:
         raise GameError("state() needs at least one field, such as state(x='i1')")
@@ -44,6 +64,8 @@ def state(**fields: str) -> np.dtype:
         base = record[name].base
         if base.str[1:] not in FIELD_TYPES and base.str not in ("|b1", "|i1"):
             raise GameError(f"state field {name}={declared!r}: use one of {', '.join(FIELD_TYPES)}, as in '(3,10)i1'")
+        if base == np.bool_ and record[name].shape:
+            raise GameError(f"state field {name}={declared!r}: an array holds no bools, use i1 with 0 and 1")
     return record
 
 
@@ -68,7 +90,14 @@ class Game:
     planes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     minimal_actions: tuple[str, ...] = ()  # actions that do something in this game; empty: all of them
+    players: int = 1  # at most
+    min_players: int = 0  # 0: as many as `players`
+    legal: Rule | None = None  # legal(s, allowed): the actions allowed now
+    heuristic: Rule | None = None  # heuristic(s, random): what a simple player would do
+    click: Rule | None = None  # click(s, x, y): the action that a person means who points there
     keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action
+    second_keys: Mapping[str, str] = field(default_factory=dict)  # those of a second person at the same keyboard
+    waits: bool = False  # no time passes while a person thinks; so it is wherever players take turns
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
     fps: int = 10  # steps per second at a person's pace
@@ -77,6 +106,10 @@ class Game:
         _check_declaration(self)
         if not self.minimal_actions:
             object.__setattr__(self, "minimal_actions", self.actions)
+        if self.turns:
+            object.__setattr__(self, "waits", True)
+        if not self.min_players:
+            object.__setattr__(self, "min_players", self.players)
         if self.canvas == (0.0, 0.0):
             rows, columns = self.shape if self.planes else (1, 1)
             object.__setattr__(self, "canvas", (float(columns), float(rows)))
@@ -85,6 +118,21 @@ class Game:
     def id(self) -> str:
         """The Gymnasium id, such as `ludus/Breakout-v1`."""
         return f"ludus/{self.name}-v{self.version}"
+
+    @property
+    def turns(self) -> bool:
+        """Whether players take turns."""
+        return self.players > 1 and "player" in (self.State.names or ())
+
+    @property
+    def together(self) -> bool:
+        """Whether several players act in the same step."""
+        return self.players > 1 and not self.turns
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether players may leave before the others."""
+        return self.together and "active" in (self.State.names or ())
 
     @property
     def doc(self) -> str:
@@ -110,9 +158,32 @@ def _check_declaration(game: Game) -> None:
     for rule in ("reset", "step", "observe", "draw"):
         must(callable(getattr(game, rule)), f"{rule} must be a function")
     must(game.backdrop is None or callable(game.backdrop), "backdrop must be a function")
-    must(1 <= len(game.actions) <= 32, "actions must name 1 to 32 actions")
+    must(game.legal is None or callable(game.legal), "legal must be a function")
+    must(game.click is None or callable(game.click), "click must be a function")
+    must(game.heuristic is None or callable(game.heuristic), "heuristic must be a function")
+    must(1 <= len(game.actions) <= MOST_ACTIONS, f"actions must name 1 to {MOST_ACTIONS} actions")
     must(len(set(game.actions)) == len(game.actions), "actions must differ from each other")
     must(bool(game.planes) != bool(game.features), "give either planes (with shape) or features")
     must(not game.planes or min(game.shape) >= 1, "planes need shape=(rows, columns)")
-    unknown = [a for a in (*game.minimal_actions, *game.keys.values()) if a not in game.actions]
+    unknown = [
+        a for a in (*game.minimal_actions, *game.keys.values(), *game.second_keys.values()) if a not in game.actions
+    ]
     must(not unknown, f"{', '.join(map(repr, unknown))} is not among actions {game.actions}")
+    _check_players(game, must)
+
+
+def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:
+    whole = not game.minimal_actions or game.minimal_actions == game.actions
+    must(game.players >= 1, "players must be a whole number from 1")
+    must(0 <= game.min_players <= game.players, "min_players must be from 1 to players")
+    must(game.min_players in (0, game.players) or game.may_leave, "a record without a field active needs all players")
+    must(whole or (game.players == 1 and game.legal is None), "only a game for one without legal has minimal_actions")
+    if game.turns:
+        must(game.players == 2, "players who take turns must be two: what one gains, the other loses")
+        must(game.State["player"] == np.dtype("i1"), "the field player must be one 'i1'")
+        must(game.legal is not None, "players who take turns need legal(s, allowed)")
+    if game.together:
+        must(game.legal is None, "legal is for games in which one player acts at a time")
+    if game.may_leave:
+        right = np.dtype(("i1", (game.players,)))
+        must(game.State["active"] == right, f"the field active must be '({game.players},)i1', 1 for who still plays")

@@ -38,7 +38,7 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
     def __init__(
         self, game: str | Game, *, render_mode: str | None = None, mode: str = "compiled", **options: Any
     ) -> None:
-        self.game = find_game(game)
+        self.game = for_one(find_game(game))
         Options.of(self.game, options)  # refuses what only vectors of games take
         self.simulator = Simulator(self.game, 1, autoreset="disabled", mode=mode, **options)
         self.observation_space, self.action_space = spaces_of(self.simulator)
@@ -65,10 +65,21 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
         self.simulator.reset()
         if self._viewer is not None:
             self._viewer.show(self.simulator.frame(0, RENDER_SIZE))
-        return self._obs.copy(), {}
+        return self._obs.copy(), self._infos()
+
+    def action_masks(self) -> np.ndarray:
+        """Which actions make sense now, (actions,) bool; the name is that of sb3-contrib's convention."""
+        legal = self.simulator.legal
+        return np.ones(len(self.simulator.actions), np.bool_) if legal is None else legal[0].copy()
+
+    def _infos(self) -> dict[str, Any]:
+        return {} if self.simulator.legal is None else {"action_mask": self.action_masks().astype(np.int8)}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Take a step; returns observation, reward, terminated, truncated and an empty dictionary.
+        """Take a step; returns observation, reward, terminated, truncated and infos.
+
+        `infos` is empty, but in games that have them tells of legal actions: "action_mask", (actions,) int8, which is what
+        `action_space.sample` takes.
 
         Raises:
             ActionError: the action is not a whole number or out of range; nothing has changed.
@@ -84,8 +95,8 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
         if self._viewer is not None:
             self._viewer.show(sim.frame(0, RENDER_SIZE))
         if not ended:
-            return self._obs.copy(), sim.reward.item(), False, False, {}
-        return self._obs.copy(), sim.reward.item(), sim.terminated.item(), sim.truncated.item(), {}
+            return self._obs.copy(), sim.reward.item(), False, False, self._infos()
+        return self._obs.copy(), sim.reward.item(), sim.terminated.item(), sim.truncated.item(), self._infos()
 
     def render(self) -> np.ndarray | None:
         """The picture, (rows, columns, 3) uint8 with 480 pixels on the longer side, or None for a window."""
@@ -120,7 +131,8 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
     Results are what `gymnasium.vector.SyncVectorEnv` would give around single games, seeds included, at another speed.
     `infos` is an empty dictionary but for steps in which episodes ended: then `infos["episode"]` has their returns "r"
     and lengths "l", (N,) each, where `infos["_episode"]` is true. To wrap in Gymnasium's `RecordEpisodeStatistics`,
-    which wants to write the same keys, give `episode_info=False`.
+    which wants to write the same keys, give `episode_info=False`. In games that have a mask of legal actions it is there
+    after every step, as `infos["action_mask"]`, (N, actions) int8 (torch: bool).
 
     Args:
         game: a name such as "Breakout", or a `Game`.
@@ -154,7 +166,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         mode: str = "compiled",
         **options: Any,
     ) -> None:
-        self.game = find_game(game)
+        self.game = for_one(find_game(game))
         Options.of(self.game, options)
         autoreset_mode = getattr(autoreset_mode, "value", autoreset_mode)
         self.autoreset_mode = AutoresetMode(one_of("autoreset_mode", autoreset_mode, [m.value for m in AutoresetMode]))
@@ -175,6 +187,8 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._first_seed = seed
         source = self.simulator.tensors if self._torch else self.simulator
+        self._legal = source.legal if self.simulator.legal is not None else None
+        self._everywhere = np.ones(self.simulator.num_envs, np.bool_)
         self._results = source.obs, source.reward, source.terminated, source.truncated
         self._give = to_numpy if copy and not self._torch else lambda array: array
 
@@ -203,7 +217,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
             if isinstance(seed, (int, np.integer)):
                 super().reset(seed=int(seed))
         self.simulator.reset(mask)
-        return self._give(self._results[0]), {}
+        return self._give(self._results[0]), self._masks()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Take a step in every game; `actions` (N,) are whole numbers, a NumPy array or a torch tensor.
@@ -219,7 +233,14 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         if ended < 0 and not self._torch:  # a GPU, and results that wait for it anyway
             self.simulator.check()
         obs, reward, terminated, truncated = map(self._give, self._results)
-        return obs, reward, terminated, truncated, self._infos() if ended else {}
+        return obs, reward, terminated, truncated, {**self._masks(), **self._infos()} if ended else self._masks()
+
+    def _masks(self) -> dict[str, Any]:
+        """The legal actions, (N, actions), in games that tell of them, as Gymnasium's own vectors lay them out."""
+        if self._legal is None:
+            return {}
+        mask = self._give(self._legal)
+        return {"action_mask": mask if self._torch else mask.view(np.int8), "_action_mask": self._everywhere}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each game, (rows, columns, 3) uint8."""
@@ -290,6 +311,16 @@ def spaces_of(simulator: Simulator) -> tuple[Box, Discrete]:
     """The observation and the action space of one game."""
     low, high = simulator.obs_low, simulator.obs_high
     return Box(low, high, simulator.obs_shape, simulator.obs_dtype.type), Discrete(len(simulator.actions))
+
+
+def for_one(game: Game) -> Game:
+    """The game, if it is for one player."""
+    if game.players > 1:
+        face = "aec_env" if game.turns else "parallel_env"
+        raise OptionError(
+            f"{game.name} is for {game.players} players: use ludus.envs.{face}({game.name!r}) or ludus.envs.Simulator"
+        )
+    return game
 
 
 def to_numpy(array: Any) -> np.ndarray:

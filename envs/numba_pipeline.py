@@ -12,6 +12,7 @@ All of it builds on Numba's way to add targets (`numba.core.target_extension`), 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CodeType
 from typing import Any
 
@@ -34,7 +35,6 @@ TARGET = "ludus"
 # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
 OPTIONS = {
     "nopython": True,
-    "boundscheck": None,
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
@@ -57,17 +57,22 @@ PASSES = (
 )
 
 
-def translate(function: Callable[..., Any], names: Mapping[str, Any], signature: Any) -> tuple[str, str]:
+def translate(
+    function: Callable[..., Any], names: Mapping[str, Any], signature: Any, checked: bool = False
+) -> tuple[str, str]:
     """LLVM code of the linked function and all that it calls, not optimised, and the function's name in it.
+
+    `checked`: an index outside its array raises.
 
     Rules that the short way refuses are tried again with all of Numba, which may know better and else says what is wrong.
     """
+    options = {**OPTIONS, "boundscheck": True if checked else None}
     with target_override(TARGET), global_compiler_lock:
         try:
-            return _code_of(link(function, names, QuickDispatcher), signature)
+            return _code_of(link(function, names, partial(QuickDispatcher, options=options)), signature)
         except (NumbaError, KeyError):
             RuleDispatcher.targetdescr.target_context.know_all()
-            return _code_of(link(function, names, RuleDispatcher), signature)
+            return _code_of(link(function, names, partial(RuleDispatcher, options=options)), signature)
 
 
 def _code_of(dispatcher: RuleDispatcher, signature: Any) -> tuple[str, str]:
@@ -179,9 +184,9 @@ class RuleDispatcher(Dispatcher):
 class QuickDispatcher(RuleDispatcher):
     """A function compiled with few passes, for few signatures, and without measuring how long each took."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], options: Any = OPTIONS) -> None:
         nested = any(isinstance(constant, CodeType) for constant in function.__code__.co_consts)
-        super().__init__(function, pipeline=compiler.Compiler if nested else QuickCompiler)
+        super().__init__(function, options, compiler.Compiler if nested else QuickCompiler)
 
     def compile(self, sig: Any) -> Any:
         args, result = sigutils.normalize_signature(sig)

@@ -32,6 +32,8 @@ class Options:
     """Offer all actions of the game's family, also those that do nothing here, instead of the minimal set."""
     max_episode_steps: int | None = None
     """Truncate episodes after this many steps; None: never."""
+    players: int | None = None
+    """Players who take part, in games that take several numbers of them; None: as many as can."""
     levels: Sequence[int] | None = None
     """Draw every episode from these seeds, so that one can train on some levels and test on others; None: no limit."""
 
@@ -65,6 +67,12 @@ class Options:
         _whole("frame_stack", self.frame_stack, 1, 64)
         if not 0.0 <= self.repeat_action_probability <= 1.0:
             raise OptionError(f"repeat_action_probability must be from 0 to 1, got {self.repeat_action_probability!r}")
+        if self.players is not None:
+            _whole("players", self.players, game.min_players, game.players)
+        if game.players > 1 and self.repeat_action_probability:
+            raise OptionError(f"repeat_action_probability must be 0 in a game of several players, as {game.name}")
+        if game.turns and self.frame_stack > 1:
+            raise OptionError(f"frame_stack must be 1 where players take turns, as in {game.name}")
         if self.max_episode_steps is not None:
             _whole("max_episode_steps", self.max_episode_steps, 1, 2**31 - 1)
         if self.levels is not None and not (

@@ -54,6 +54,11 @@ class PlainRecord:
 class PlainCells(np.ndarray):
     """An array field of a `PlainRecord`: elements read as Python numbers."""
 
+    @property
+    def flat(self) -> Any:
+        """All elements in a row; NumPy's own would give NumPy's numbers."""
+        return self.reshape(-1)
+
     def __getitem__(self, index: Any) -> Any:
         value = super().__getitem__(index)
         return value.item() if isinstance(value, np.generic) else value
@@ -80,6 +85,7 @@ def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
         "observe": _watch(game, "observe"),
         "draw": _watch(game, "draw"),
         "draw_backdrop": _watch(game, "backdrop") if game.backdrop else names["draw_backdrop"],
+        "legal_actions": _watch(game, "legal") if game.legal else names["legal_actions"],
     }
 
 
@@ -119,14 +125,22 @@ def _check_result(game: Game, rule: str, given: tuple[Any, ...], result: Any) ->
         if game.State[name].base.kind == "f" and not np.all(np.isfinite(s._row[name])):
             raise RuleError(f"{game.name}: {rule} left {name} = {s._row[name]} in the record, which is not finite")
     if rule == "step":
-        if not (isinstance(result, tuple) and len(result) == 2):
-            raise RuleError(f"{game.name}: step must return (reward, terminated), got {result!r}")
-        if not np.isfinite(result[0]):
-            raise RuleError(f"{game.name}: step returned the reward {result[0]}, which is not finite")
-        if result[1] not in (True, False):
-            raise RuleError(f"{game.name}: step must return terminated as a bool, got {result[1]!r}")
+        _check_step(game, rest, result)
     if rule == "observe":
-        if game.planes and np.any(rest[0] > 1):
-            raise RuleError(f"{game.name}: observe wrote {rest[0].max()} to a plane; planes hold 0 and 1")
-        if not np.all(np.isfinite(rest[0])):
+        if game.planes and np.any(rest[-1] > 1):
+            raise RuleError(f"{game.name}: observe wrote {rest[-1].max()} to a plane; planes hold 0 and 1")
+        if not np.all(np.isfinite(rest[-1])):
             raise RuleError(f"{game.name}: observe wrote a feature that is not finite")
+
+
+def _check_step(game: Game, given: list[Any], result: Any) -> None:
+    if game.together:
+        rewards, terminated = given[1], result
+    elif isinstance(result, tuple) and len(result) == 2:
+        rewards, terminated = result
+    else:
+        raise RuleError(f"{game.name}: step must return (reward, terminated), got {result!r}")
+    if not np.all(np.isfinite(rewards)):
+        raise RuleError(f"{game.name}: step returned the reward {rewards}, which is not finite")
+    if terminated not in (True, False):
+        raise RuleError(f"{game.name}: step must return terminated as a bool, got {terminated!r}")

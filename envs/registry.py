@@ -84,6 +84,8 @@ def _own_games() -> dict[str, Game]:
 
 
 def _tell_gymnasium(game: Game) -> None:
+    if game.players > 1:  # PettingZoo's, see `multiagent`
+        return
     import gymnasium
 
     if game.id in gymnasium.registry:

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 
 from .errors import OptionError
 from .game import Game
-from .gym import RENDER_SIZE, Viewer, one_of, seed_games, spaces_of, to_numpy
+from .gym import RENDER_SIZE, Viewer, for_one, one_of, seed_games, spaces_of, to_numpy
 from .options import Options
 from .registry import find_game
 from .simulator import Simulator
@@ -50,7 +50,7 @@ class LudusVecEnv(VecEnv):
         mode: str = "compiled",
         **options: Any,
     ) -> None:
-        self.game = find_game(game)
+        self.game = self._admitted(find_game(game))
         Options.of(self.game, options)
         self.render_mode = one_of("render_mode", render_mode, (None, "rgb_array", "human"))
         self.simulator = Simulator(
@@ -63,7 +63,7 @@ class LudusVecEnv(VecEnv):
             mode=mode,
             **options,
         )
-        super().__init__(self.simulator.num_envs, *spaces_of(self.simulator))
+        super().__init__(self.simulator.num_envs * self.simulator.num_seats, *spaces_of(self.simulator))
         self.metadata = {"render_modes": ["rgb_array", "human"], "render_fps": self.game.fps}
         self.spec = None
         self._viewer = Viewer(self.game.name, self.game.fps)
@@ -73,12 +73,16 @@ class LudusVecEnv(VecEnv):
         if seed is not None:
             self.seed(seed)
 
+    def _admitted(self, game: Game) -> Game:
+        """The game, if it is of the kind that this class is for."""
+        return for_one(game)
+
     def reset(self) -> np.ndarray:
         """Start episodes in all games, from the seeds given to `seed` since the last reset; returns observations."""
         if any(self._options):
             raise OptionError(f"reset takes no options, got {next(filter(None, self._options))}")
         if any(seed is not None for seed in self._seeds):
-            seed_games(self.simulator, self._seeds)
+            seed_games(self.simulator, self._seeds[: self.simulator.num_envs])
             self._reset_seeds()
         self.simulator.reset()
         return to_numpy(self.simulator.obs)
@@ -132,6 +136,14 @@ class LudusVecEnv(VecEnv):
         self._viewer.show(tile_images(self.get_images()))
         return None
 
+    @property
+    def action_masks(self) -> Callable[[int], np.ndarray]:
+        """The legal actions of game k, (actions,) bool, where the game has such; sb3-contrib looks for this name."""
+        legal = self.simulator.legal
+        if legal is None:
+            raise AttributeError(f"all actions of {self.game.name} are legal always")
+        return lambda k: to_numpy(legal[k])
+
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """The attribute, once for each game asked for; all games share one."""
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
@@ -143,8 +155,10 @@ class LudusVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """Call a method for each game asked for; single games only have `render`."""
+        """Call a method for each game asked for: `render` or, in games that have a mask, `action_masks`."""
         methods: dict[str, Callable[[int], Any]] = {"render": lambda k: self.simulator.frame(k, RENDER_SIZE)}
+        if self.simulator.legal is not None:
+            methods["action_masks"] = self.action_masks
         if method_name not in methods:
             raise AttributeError(f"single games have no method {method_name!r}, only {', '.join(methods)}")
         return [methods[method_name](k, *args, **kwargs) for k in self._get_indices(indices)]
@@ -157,3 +171,50 @@ class LudusVecEnv(VecEnv):
         """Close the window, if there is one, and let go of threads."""
         self._viewer.close()
         self.simulator.close()
+
+
+class SelfPlayVecEnv(LudusVecEnv):
+    """Games for several players as environments of one agent that plays them all, one for each who acts in a step.
+
+    Where players take turns, that is a game, seen by the mover, whose reward is returned; where they act together, each
+    seat of each game. Agents of other libraries learn from it only where players act together: in a game of turns, the next
+    observation is the other player's, which `ludus.PPO` knows and they do not.
+    """
+
+    def _admitted(self, game: Game) -> Game:
+        if game.players == 1:
+            raise OptionError(f"{game.name} is for one player: use ludus.make_sb3({game.name!r})")
+        return game
+
+    def reset(self) -> np.ndarray:
+        """Start episodes in all games; returns observations (num_envs, ...)."""
+        return super().reset().reshape(self.num_envs, *self.simulator.obs_shape)
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Take the step; returns obs, rewards, dones and a list of information, one for each who acts."""
+        sim = self.simulator
+        mover = to_numpy(sim.player) if sim.game.turns else None
+        sim.step(np.asarray(self._actions).reshape(-1, sim.num_seats) if sim.num_seats > 1 else self._actions)
+        sim.check()
+        rewards, returns, lengths = map(to_numpy, (sim.reward, sim.episode_return, sim.episode_length))
+        if mover is not None:
+            rewards, returns = rewards[np.arange(sim.num_envs), mover], returns[:, 0]
+        rewards, returns, lengths = rewards.reshape(-1), returns.reshape(-1), np.repeat(lengths, sim.num_seats)
+        truncated = np.repeat(to_numpy(sim.truncated), sim.num_seats)
+        dones = np.repeat(to_numpy(sim.terminated), sim.num_seats) | truncated
+        final_obs = to_numpy(sim.final_obs).reshape(-1, *sim.obs_shape) if dones.any() else None
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        elapsed = round(time.time() - self._started, 6)
+        for k in np.flatnonzero(dones):
+            infos[k] = {
+                "terminal_observation": final_obs[k],  # type: ignore[index]
+                "TimeLimit.truncated": bool(truncated[k]),
+                "episode": {"r": float(returns[k]), "l": int(lengths[k]), "t": elapsed},
+            }
+        return to_numpy(sim.obs).reshape(-1, *sim.obs_shape), rewards, dones, infos
+
+
+def vec_env(game: str | Game, num_envs: int = 8, **options: Any) -> LudusVecEnv:
+    """The `VecEnv` that an agent learns a game in: alone, or as all of its players."""
+    kind = SelfPlayVecEnv if find_game(game).players > 1 else LudusVecEnv
+    return kind(game, num_envs, **options)

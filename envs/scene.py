@@ -45,6 +45,7 @@ class Scene:
     keys: dict[str, str]  # keys, with spaces between them -> what they do
     thoughts: Thoughts | None = None
     card: Card | None = None
+    viewer: int = -1  # the player whose view the picture is; -1: a spectator's
 
 
 class Session(Protocol):
@@ -55,6 +56,9 @@ class Session(Protocol):
 
     def press(self, key: str) -> None:
         """A key was pressed (pygame's name of it), or CLOSED."""
+
+    def click(self, x: float, y: float) -> None:
+        """Somebody pointed at a place of the picture, in the game's own units."""
 
     def advance(self, seconds: float, held: list[str]) -> None:
         """Time passed; `held` are the keys that are down, the last pressed at the end."""

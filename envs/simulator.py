@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel
-from .backends import choose_backend, paint_pictures
+from .backends import choose_backend, paint_pictures, view_players
 from .compile import replacements
 from .errors import NotReset, OptionError
 from .game import Game
@@ -20,7 +20,7 @@ from .registry import find_game
 from .rng import start_streams
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
-STATE = ("records", "clocks", "streams", "obs")  # what a trajectory depends on
+STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
 
 
 class Simulator:
@@ -37,6 +37,11 @@ class Simulator:
                                        other rows are left as they were
         episode_return  (N,) float32   sum of rewards of the episode that just ended; other rows are left as they were
         episode_length  (N,) int32     its steps
+        legal           (N, actions) bool  the actions that are allowed next, or None in games where all are
+
+    In a game for P players, `reward` and `episode_return` are (N, P). Where they take turns, `obs` and `legal` are those of
+    the one whose turn it is, `player` (N,). Where they act together, actions are (N, P) and `obs` is (N, P, ...); `active`
+    (N, P) tells who still plays, and what others do is ignored.
 
     On the CPU they are NumPy arrays, and `tensors` has the same memory as torch tensors; on a GPU, both are tensors.
 
@@ -48,8 +53,8 @@ class Simulator:
         autoreset: what follows the end of an episode: "same_step" (the next one starts at once), "next_step" (the next
             call to `step` resets and ignores the action) or "disabled" (the caller resets).
         num_threads: CPU threads; None chooses by the amount of work.
-        mode: "compiled", "python" (the rules as they are, slowly, for a debugger) or "debug" (python, with every write,
-            reward and observation checked).
+        mode: "compiled", "checked" (compiled, and an index outside its array is an error), "python" (the rules as they
+            are, slowly, for a debugger) or "debug" (python, with every write, reward and observation checked).
         **options: see `ludus.envs.Options`.
 
     Raises:
@@ -76,8 +81,10 @@ class Simulator:
         self.num_envs, self.autoreset, self.autoreset_code = int(num_envs), autoreset, AUTORESET[autoreset]
         self.options = Options.of(self.game, options)
         self.actions = self.options.actions(self.game)
+        self.num_players = self.options.players or self.game.players
+        self.num_seats = self.num_players if self.game.together else 1  # who act in one step
         self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = self.options.observation(self.game)
-        self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack)
+        self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players)
         self._ready = False
         self._backend = choose_backend(self, str(device), mode, num_threads)
         self.device = self._backend.device
@@ -86,12 +93,31 @@ class Simulator:
 
     def _show_arrays(self) -> None:
         """The backend's buffers as attributes."""
-        arrays = self._backend.arrays
-        self.obs, self.final_obs = (
-            arrays[name].reshape(self.num_envs, *self.obs_shape) for name in ("obs", "final_obs")
-        )
-        self.reward, self.terminated, self.truncated = arrays["reward"], arrays["terminated"], arrays["truncated"]
-        self.episode_return, self.episode_length = arrays["episode_return"], arrays["episode_length"]
+        arrays, n = self._backend.arrays, self.num_envs
+        per_seat = (n,) if self.num_seats == 1 else (n, self.num_seats)
+        per_player = (n,) if self.num_players == 1 else (n, self.num_players)
+        self.obs, self.final_obs = (arrays[name].reshape(*per_seat, *self.obs_shape) for name in ("obs", "final_obs"))
+        self.reward, self.episode_return = (arrays[name].reshape(per_player) for name in ("reward", "episode_return"))
+        self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
+        self.episode_length = arrays["episode_length"]
+        self.legal = arrays["legal"] if self.game.legal else None
+
+    @property
+    def player(self) -> Any:
+        """Whose turn it is, (N,) uint8, in games where players take turns; the record's own memory."""
+        return self._field("player") if self.game.turns else None
+
+    @property
+    def active(self) -> Any:
+        """Who still plays, (N, P) uint8 of 0 and 1, in games that players may leave; the record's own memory."""
+        return self._field("active")[:, : self.num_players] if self.game.may_leave else None
+
+    def _field(self, name: str) -> Any:
+        """A field of all records, of one byte each: a view of them, also on a GPU."""
+        fields: Any = self.game.State.fields
+        kind, offset = fields[name][:2]
+        raw = self._backend.arrays["raw"][:, offset : offset + kind.itemsize]
+        return raw if kind.shape else raw[:, 0]
 
     def seed(self, seed: int | None = None) -> int:
         """Restart all random streams; takes effect with the next `reset`. Returns the seed used."""
@@ -121,7 +147,7 @@ class Simulator:
         return self.obs
 
     def step(self, actions: Any) -> int:
-        """Take one step in every game; `actions` (N,) are whole numbers below `len(self.actions)`.
+        """Take one step in every game; `actions`, (N,) or (N, P), are whole numbers below `len(self.actions)`.
 
         Returns how many episodes ended in this step (on a GPU: -1, since counting would wait for it).
         """
@@ -150,14 +176,20 @@ class Simulator:
         """Raise what went wrong on a GPU since the last check; on the CPU, `step` raises at once."""
         self._backend.check()
 
-    def frame(self, index: int = 0, size: int = 480) -> np.ndarray:
-        """A picture of one game: (rows, columns, 3) uint8, the longer side `size` pixels."""
+    def frame(self, index: int = 0, size: int = 480, player: int = kernel.SPECTATOR) -> np.ndarray:
+        """A picture of one game, as a player or a spectator sees it: (rows, columns, 3) uint8, the longer side `size`."""
         width, height = self.game.canvas
         rows, columns = round(size * height / max(width, height)), round(size * width / max(width, height))
         record = self._backend.read("records")[index : index + 1]
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
-        paint_pictures(self.game, record, pictures)
+        paint_pictures(self.game, record, pictures, player)
         return pictures.reshape(rows, columns, 3)
+
+    def view(self, player: int, index: int = 0) -> np.ndarray:
+        """What a player of one game sees, like a row of `obs`, whoever's turn it is."""
+        record, view = self._backend.read("records")[index : index + 1], np.zeros((1, *self.obs_shape), self.obs_dtype)
+        view_players(self, record, player, view)
+        return view[0]
 
     @cached_property
     def tensors(self) -> SimpleNamespace:
@@ -165,6 +197,8 @@ class Simulator:
         import torch
 
         names = ("obs", "final_obs", "reward", "terminated", "truncated", "episode_return", "episode_length")
+        if self.legal is not None:
+            names += ("legal",)
         return SimpleNamespace(**{name: torch.as_tensor(getattr(self, name)) for name in names})
 
     @property

@@ -16,6 +16,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before the import, w
 import pygame
 
 from .errors import LudusError
+from .kernel import SPECTATOR
 from .scene import CLOSED, Card, Scene, Session, Thoughts, number
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def run(session: Session, caption: str) -> None:
             while not session.closed:
                 for key in window.pressed():
                     session.press(key)
+                for x, y in window.clicks:
+                    session.click(x, y)
                 session.advance(window.tick(), window.held)
                 window.show(session.scene())
         except KeyboardInterrupt:
@@ -69,6 +72,7 @@ class Window:
     Attributes:
         surface: the picture of the whole window.
         held: pygame's names of the keys that are down, the last pressed at the end.
+        clicks: places of the picture, in the game's units, that the last call of `pressed` found clicked.
 
     Raises:
         NoDisplay: there is no screen.
@@ -77,6 +81,7 @@ class Window:
     def __init__(self, sim: Simulator, caption: str) -> None:
         self.sim = sim
         self.held: list[str] = []
+        self.clicks: list[tuple[float, float]] = []
         width, height = sim.game.canvas
         scale = BOARD / max(width, height)
         find_display()
@@ -106,7 +111,7 @@ class Window:
 
     def pressed(self) -> list[str]:
         """pygame's names of the keys pressed since the last call, in order, and CLOSED if the window was closed."""
-        names = []
+        names, self.clicks = [], []
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
                 names.append(CLOSED)
@@ -116,9 +121,22 @@ class Window:
                 self.held = [key for key in self.held if key != name] + [name]
             elif event.type == pygame.KEYUP:
                 self.held = [key for key in self.held if key != key_name(event)]
+            elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+                self.clicks += self._place_of(event.pos)
             elif event.type == pygame.WINDOWFOCUSLOST:
                 self.held = []
         return names
+
+    def _place_of(self, position: tuple[int, int]) -> list[tuple[float, float]]:
+        """Where a pixel of the window is in the game, if it is in the picture."""
+        width, height = self.sim.game.canvas
+        window_width, window_height = self.surface.get_size()
+        place = placed(
+            round(width * 100), round(height * 100), pygame.Rect(0, 0, max(window_width - PANEL, 1), window_height)
+        )
+        if not place.collidepoint(position):
+            return []
+        return [((position[0] - place.x) * width / place.width, (position[1] - place.y) * height / place.height)]
 
     def tick(self) -> float:
         """Wait for the next frame; returns the seconds since the last one, at most a quarter."""
@@ -126,7 +144,7 @@ class Window:
 
     def show(self, scene: Scene) -> None:
         """Paint the window, unless it looks like this already."""
-        picture = self.picture()
+        picture = self.picture(scene.viewer)
         self.surface = self.brush.surface = pygame.display.get_surface() or self.surface
         looks = (scene, picture, self.surface.get_size())
         if looks == self._shown:
@@ -141,11 +159,11 @@ class Window:
         paint_panel(self.brush, scene, pygame.Rect(board.right, 0, PANEL, height))
         pygame.display.flip()
 
-    def picture(self) -> pygame.Surface:
-        """The game as it is now; the same object as long as nothing moved."""
-        record = self.sim.records[0].tobytes()
+    def picture(self, viewer: int = SPECTATOR) -> pygame.Surface:
+        """The game as a player sees it now; the same object as long as nothing moved."""
+        record = self.sim.records[0].tobytes() + bytes([viewer + 1])
         if self._picture is None or self._picture[0] != record:
-            frame = self.sim.frame(0, BOARD * DETAIL)
+            frame = self.sim.frame(0, BOARD * DETAIL, viewer)
             self._picture = record, pygame.image.frombuffer(frame.tobytes(), frame.shape[1::-1], "RGB")
         return self._picture[1]
 
@@ -228,9 +246,16 @@ def load_font(path: str | None, size: int) -> pygame.font.Font:
 
 def paint_picture(surface: pygame.Surface, picture: pygame.Surface, board: pygame.Rect) -> None:
     """The game, as large as fits and in the middle."""
-    scale = min(board.width / picture.get_width(), board.height / picture.get_height())
-    size = max(round(picture.get_width() * scale), 1), max(round(picture.get_height() * scale), 1)
-    surface.blit(pygame.transform.smoothscale(picture, size), picture.get_rect(size=size, center=board.center))
+    place = placed(picture.get_width(), picture.get_height(), board)
+    surface.blit(pygame.transform.smoothscale(picture, place.size), place)
+
+
+def placed(width: int, height: int, board: pygame.Rect) -> pygame.Rect:
+    """Where a picture of that shape is shown: as large as fits and in the middle."""
+    scale = min(board.width / width, board.height / height)
+    place = pygame.Rect(0, 0, max(round(width * scale), 1), max(round(height * scale), 1))
+    place.center = board.center
+    return place
 
 
 def paint_card(brush: Brush, card: Card, board: pygame.Rect) -> None:

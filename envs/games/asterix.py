@@ -42,7 +42,7 @@ from ..rng import below, chance
 
 SIZE = 10
 ROWS = SIZE - 2  # between the edges; the thing in row r, if there is one, has index r - 1
-LEFT, UP, RIGHT, DOWN = 1, 2, 3, 4
+NOOP, LEFT, UP, RIGHT, DOWN = range(5)
 NOTHING, SOLDIER, TREASURE = 0, 1, 2
 PLAYER, ENEMY, TRAIL, GOLD = range(4)
 ARRIVAL_PAUSE, MOVE_PAUSE = 10, 5  # steps, at first
@@ -151,6 +151,33 @@ def get_faster(s):
     s.level_wait = LEVEL_STEPS
 
 
+def heuristic(s, random):
+    """Of all moves that no soldier is about to meet, the one that comes nearest to a treasure."""
+    best, nearest = NOOP, 1000
+    for action in range(DOWN + 1):
+        row = s.row - (action == UP and s.row > 1) + (action == DOWN and s.row < ROWS)
+        col = s.col - (action == LEFT and s.col > 0) + (action == RIGHT and s.col < SIZE - 1)
+        distance = (0 if safe(s, row, col) else 100) + distance_to_treasure(s, row, col)
+        if distance < nearest:
+            best, nearest = action, distance
+    return best
+
+
+def safe(s, row, col):
+    """Whether no soldier is there, or one cell before it."""
+    i = row - 1
+    return s.thing[i] != SOLDIER or not 0 <= (col - s.thing_col[i]) * s.heading[i] <= 1
+
+
+def distance_to_treasure(s, row, col):
+    """Steps to the nearest treasure, or to the middle if there is none."""
+    nearest = 50
+    for i in range(ROWS):
+        if s.thing[i] == TREASURE:
+            nearest = min(nearest, abs(i + 1 - row) + abs(s.thing_col[i] - col))
+    return nearest if nearest < 50 else 20 + abs(row - SIZE // 2) + abs(col - SIZE // 2)
+
+
 def observe(s, planes):
     planes[s.row, s.col, PLAYER] = 1
     for i in range(ROWS):
@@ -255,6 +282,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

@@ -40,7 +40,7 @@ from ..rng import below
 SIZE = 10
 FLOOR = SIZE - 1
 FIRST_BRICK_ROW, BRICK_ROWS = 1, 3
-LEFT, RIGHT = 1, 3
+NOOP, LEFT, RIGHT = 0, 1, 3
 PADDLE, BALL, TRAIL, BRICK = range(4)
 
 State = state(
@@ -127,6 +127,13 @@ def bounce_off_paddle(s, new_col):
     return False
 
 
+def heuristic(s, random):
+    """Follow the ball."""
+    if s.ball_col == s.paddle:
+        return NOOP
+    return LEFT if s.ball_col < s.paddle else RIGHT
+
+
 def observe(s, planes):
     planes[FLOOR, s.paddle, PADDLE] = 1
     planes[s.ball_row, s.ball_col, BALL] = 1
@@ -165,6 +172,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

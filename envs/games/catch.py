@@ -55,6 +55,11 @@ def step(s, action, random):
     return (1.0 if s.ball_col == s.paddle else -1.0), True
 
 
+def heuristic(s, random):
+    """Go under the ball."""
+    return 1 + (s.ball_col > s.paddle) - (s.ball_col < s.paddle)
+
+
 def observe(s, planes):
     planes[s.ball_row, s.ball_col, BALL] = 1
     planes[FLOOR, s.paddle, PADDLE] = 1
@@ -84,6 +89,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

@@ -46,7 +46,7 @@ SIZE = 10
 LANES = SIZE - 2  # the car in row r has index r - 1
 FAR_SIDE, START = 0, SIZE - 1
 COL = 4  # the chicken's
-UP, DOWN = 2, 4
+NOOP, UP, DOWN = 0, 2, 4
 CHICKEN, CAR, SPEED_1 = range(3)
 SLOWEST = 5
 CHICKEN_PAUSE = 3
@@ -117,6 +117,14 @@ def around(col):
     if col < 0:
         return SIZE - 1
     return 0 if col == SIZE else col
+
+
+def heuristic(s, random):
+    """Go on, and let a car pass that comes next to the chicken in the lane ahead."""
+    lane = s.row - 2
+    if 0 <= lane < LANES and (s.car_col[lane] == COL or around(s.car_col[lane] + s.heading[lane]) == COL):
+        return NOOP
+    return UP
 
 
 def observe(s, planes):
@@ -208,6 +216,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

@@ -46,7 +46,7 @@ from ..rng import below, chance
 
 SIZE = 10
 SURFACE, DEEPEST = 0, SIZE - 2  # rows; the last one shows the gauges
-LEFT, UP, RIGHT, DOWN, FIRE = 1, 2, 3, 4, 5
+NOOP, LEFT, UP, RIGHT, DOWN, FIRE = range(6)
 BULLET, TORPEDO, FISH, SUB, DIVER = range(5)  # kinds of things; torpedoes are the enemies' bullets
 KIND_PLANES = (2, 4, 5, 6, 9)
 SUB_FRONT, SUB_BACK, TRAIL, OXYGEN_GAUGE, DIVER_GAUGE = 0, 1, 3, 7, 8
@@ -248,6 +248,24 @@ def breathe(s):
     return bonus, lost
 
 
+def heuristic(s, random):
+    """Come up for air with a diver aboard; fire at what is ahead, turn to what is behind, leave its way if it is near."""
+    if s.oxygen < 60 and s.divers_aboard > 0:
+        return UP
+    for kind in (FISH, SUB, TORPEDO):
+        for i in range(s.count[kind]):
+            distance = s.col[kind, i] - s.player_col
+            if s.row[kind, i] == s.player_row and distance != 0:
+                if distance * s.player_heading > 0:
+                    return FIRE if s.player_reload == 0 or abs(distance) > 3 else DOWN
+                return RIGHT if distance > 0 else LEFT
+    for i in range(s.count[DIVER]):
+        if s.row[DIVER, i] != s.player_row:
+            return DOWN if s.row[DIVER, i] > s.player_row else UP
+        return RIGHT if s.col[DIVER, i] > s.player_col else LEFT
+    return DOWN if s.player_row < 4 else NOOP
+
+
 def observe(s, planes):
     planes[s.player_row, s.player_col, SUB_FRONT] = 1
     planes[s.player_row, s.player_col - s.player_heading, SUB_BACK] = 1
@@ -337,6 +355,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

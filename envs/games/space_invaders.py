@@ -44,7 +44,7 @@ from ..game import Game, state
 
 SIZE = 10
 FLOOR = SIZE - 1
-LEFT, RIGHT, FIRE = 1, 3, 5
+NOOP, LEFT, RIGHT, FIRE = 0, 1, 3, 5
 CANNON, ALIEN, ALIEN_LEFT, ALIEN_RIGHT, FRIENDLY_BULLET, ENEMY_BULLET = range(6)
 WAVE_ROWS, WAVE_COLS = 4, 6
 BIT = tuple(1 << col for col in range(SIZE))  # of each column in a row of aliens
@@ -197,6 +197,20 @@ def hit_aliens(s):
     return reward
 
 
+def heuristic(s, random):
+    """Step aside for a bolt, fire at what is above, else go where the nearest aliens are."""
+    if s.bolt_row >= FLOOR - 3 and s.bolt_col == s.cannon:
+        return LEFT if s.cannon > SIZE // 2 else RIGHT
+    if alien_in_column(s, s.cannon):
+        return FIRE if s.reload == 0 else NOOP
+    for distance in range(1, SIZE):
+        if s.cannon - distance >= 0 and alien_in_column(s, s.cannon - distance):
+            return LEFT
+        if s.cannon + distance < SIZE and alien_in_column(s, s.cannon + distance):
+            return RIGHT
+    return NOOP
+
+
 def observe(s, planes):
     planes[FLOOR, s.cannon, CANNON] = 1
     direction = ALIEN_LEFT if s.heading < 0 else ALIEN_RIGHT
@@ -335,6 +349,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,
     shape=(SIZE, SIZE),

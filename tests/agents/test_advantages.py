@@ -11,19 +11,17 @@ from ludus.agents.advantages import generalized_advantages
 GAMMA, LAMBDA = 0.9, 0.7
 
 
-def by_definition(rewards, values, dones, last_value, gamma, gae_lambda):
+def by_definition(rewards, values, going_on, last_value, gamma, gae_lambda):
     """A_t = sum_k (gamma lambda)^k delta_{t+k}, up to and with the step that ends the episode (eq. 16 of the paper)."""
     steps = len(rewards)
     following = [*values[1:], last_value]
-    deltas = [rewards[t] + gamma * following[t] * (1 - dones[t]) - values[t] for t in range(steps)]
+    deltas = [rewards[t] + gamma * following[t] * going_on[t] - values[t] for t in range(steps)]
     advantages = []
     for t in range(steps):
         total, weight = 0.0, 1.0
         for k in range(t, steps):
             total += weight * deltas[k]
-            weight *= gamma * gae_lambda
-            if dones[k]:
-                break
+            weight *= gamma * gae_lambda * going_on[k]
         advantages.append(total)
     return advantages
 
@@ -33,11 +31,11 @@ def by_definition(rewards, values, dones, last_value, gamma, gae_lambda):
 def test_equals_its_definition(steps, seed, gamma, gae_lambda):
     rng = np.random.default_rng(seed)
     rewards, values = rng.normal(size=(2, steps, 3))
-    dones, last = rng.integers(0, 2, (steps, 3)), rng.normal(size=3)
-    tensors = [torch.tensor(x, dtype=torch.float64) for x in (rewards, values, dones, last)]
+    going_on, last = rng.integers(-1, 2, (steps, 3)), rng.normal(size=3)
+    tensors = [torch.tensor(x, dtype=torch.float64) for x in (rewards, values, going_on, last)]
     result = generalized_advantages(*tensors, gamma, gae_lambda).numpy()
     for game in range(3):
-        expected = by_definition(rewards[:, game], values[:, game], dones[:, game], last[game], gamma, gae_lambda)
+        expected = by_definition(rewards[:, game], values[:, game], going_on[:, game], last[game], gamma, gae_lambda)
         assert result[:, game] == pytest.approx(expected, abs=1e-9)
 
 
@@ -52,6 +50,6 @@ def test_equals_stable_baselines3():
     buffer.episode_starts[1:] = dones[:-1]
     last = torch.randn(4)
     buffer.compute_returns_and_advantage(last, dones[-1])
-    tensors = [torch.as_tensor(x) for x in (buffer.rewards, buffer.values, dones)]
+    tensors = [torch.as_tensor(x) for x in (buffer.rewards, buffer.values, 1 - dones)]
     result = generalized_advantages(*tensors, last, GAMMA, LAMBDA)
     assert np.allclose(result, buffer.advantages, atol=1e-5)

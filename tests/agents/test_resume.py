@@ -34,7 +34,10 @@ def new_agent(game="Catch", policy="mlp", options=None, num_envs=16, kwargs=None
 def everything(agent):
     """All that the rest of a training depends on, and what its log will show."""
     state = agent.simulator.state_dict()
-    games = [np.frombuffer(state[name].tobytes(), np.uint8) for name in ("records", "clocks", "streams", "obs")]
+    games = [
+        np.frombuffer(state[name].tobytes(), np.uint8)
+        for name in ("records", "clocks", "streams", "totals", "obs", "legal")
+    ]
     averages = [agent.policy.optimizer.state[p] for p in agent.policy.parameters()]
     memory = [] if agent.policy.core is None else [agent.player.memory]
     scale = [] if agent.reward_normalizer is None else [*agent.reward_normalizer.buffers()]

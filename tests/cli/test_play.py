@@ -96,7 +96,7 @@ def test_game_over_shows_the_score_and_r_plays_again():
     target = int(session.sim.records["ball_col"][0])
     session.advance(abs(target - 5) / 10 + 0.001, ["left" if target < 5 else "right"])
     session.advance(2.0, [])
-    assert (session.stage, session.score, session.returns) == ("over", 1.0, [1.0])
+    assert (session.stage, session.scores[0], session.returns) == ("over", 1.0, [1.0])
     card = session.scene().card
     assert card.title == "Game over"
     assert "Score 1." in card.text
@@ -104,7 +104,7 @@ def test_game_over_shows_the_score_and_r_plays_again():
     session.advance(5.0, [])
     assert session.steps == STEPS
     session.press("r")
-    assert (session.stage, session.steps, session.score) == ("playing", 0, 0.0)
+    assert (session.stage, session.steps, session.scores[0]) == ("playing", 0, 0.0)
     session.advance(2.0, ["left" if session.sim.records["ball_col"][0] >= 5 else "right"])
     assert session.returns == [1.0, -1.0]
     assert session.scene().facts == {"steps": "9", "games": "2", "mean score": "0", "best": "1"}
@@ -120,8 +120,8 @@ def test_time_is_up_when_the_episode_is_cut_off():
 def test_only_keys_whose_actions_are_offered_act():
     minimal, full = playing("Breakout"), playing("Breakout", full_action_space=True)
     assert minimal.sim.actions == ("noop", "left", "right")
-    assert minimal.keys == {"left": 1, "right": 2, "a": 1, "d": 2}
-    assert full.keys == {"left": 1, "right": 3, "a": 1, "d": 3}
+    assert minimal.keys[0] == {"left": 1, "right": 2, "a": 1, "d": 2}
+    assert full.keys[0] == {"left": 1, "right": 3, "a": 1, "d": 3}
     assert minimal.idle == full.idle == 0
     full.advance(0.2, ["right"])
     assert paddle(full) == 6

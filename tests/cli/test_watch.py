@@ -11,6 +11,7 @@ import pygame
 import pytest
 
 from ludus.cli import watch
+from ludus.cli.players import seated
 from ludus.envs import OptionError, Simulator
 from ludus.envs.scene import CLOSED
 from ludus.envs.window import BOARD, NoDisplay, Window
@@ -27,7 +28,7 @@ def session():
 
 def watching(agent=None, **settings):
     sim = Simulator("Catch", seed=1, autoreset="disabled")
-    return watch.Session(agent or Catcher(), sim, watch.Config(Path("runs/catcher"), **settings))
+    return watch.Session(seated(agent or Catcher(), sim), sim, watch.Config(Path("runs/catcher"), **settings))
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_restart_begins_an_episode_and_does_not_count_the_old_one(session, windo
     session.advance(0.4)
     before = press(window, session)
     after = press(window, session, pygame.K_r)
-    assert (session.steps, session.score, session.returns) == (0, 0.0, [])
+    assert (session.steps, session.scores[0], session.returns) == (0, 0.0, [])
     assert session.sim.records["ball_row"][0] == 0
     assert not np.array_equal(before[:BOARD], after[:BOARD])
 
@@ -146,12 +147,12 @@ def test_other_keys_do_nothing(session, window):
 
 def test_the_end_of_an_episode_can_be_seen_before_the_next_begins(session):
     session.advance(STEPS / 10 + 0.01)
-    assert (session.over, session.returns, session.score) == (True, [1.0], 1.0)
+    assert (session.over, session.returns, session.scores[0]) == (True, [1.0], 1.0)
     assert session.scene().status == "episode over"
     session.advance(0.7)
     assert session.over
     session.advance(0.3)
-    assert (session.over, session.steps, session.score) == (False, 0, 0.0)
+    assert (session.over, session.steps, session.scores[0]) == (False, 0, 0.0)
 
 
 def test_the_mean_return_is_of_all_episodes_that_ended():
@@ -164,7 +165,7 @@ def test_the_mean_return_is_of_all_episodes_that_ended():
 
 def test_an_episode_that_is_cut_off_says_so():
     sim = Simulator("Catch", seed=1, autoreset="disabled", max_episode_steps=4)
-    session = watch.Session(Catcher(), sim, watch.Config(Path("runs/catcher")))
+    session = watch.Session(seated(Catcher(), sim), sim, watch.Config(Path("runs/catcher")))
     session.advance(0.41)
     assert session.returns == [0.0]
     assert "cut off" in session.scene().status

@@ -266,7 +266,7 @@ def test_declarations() -> None:
     refused(GameError, declare(name="My Game"), "My Game", "letters and digits")
     refused(GameError, declare(version=-1), "Catch", "version")
     refused(GameError, declare(State=np.dtype("i4")), "Catch", "state(...)")
-    refused(GameError, declare(actions=()), "Catch", "1 to 32 actions")
+    refused(GameError, declare(actions=()), "Catch", "1 to 256 actions")
     refused(GameError, declare(actions=("a", "a")), "Catch", "differ")
     refused(GameError, declare(features=("x",)), "Catch", "either planes", "features")
     refused(GameError, declare(keys={"up": "jump"}), "Catch", "'jump'", "left")

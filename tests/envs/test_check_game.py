@@ -20,7 +20,7 @@ CATCH = all_games()["Catch"]
 def test_every_game_is_sound(game: Game) -> None:
     report = check_game(game)
     assert report.game == game.id
-    assert report.steps == 64_000
+    assert report.steps == 102_400
     assert str(report).startswith(f"{game.id} is sound.")
     assert report.lowest_reward <= report.highest_reward
     if report.episodes:

@@ -13,7 +13,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 import ludus
 from ludus.envs import Game, NotReset, all_games
 
-GAMES = list(all_games().values())
+GAMES = [game for game in all_games().values() if game.players == 1]
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
 
 
@@ -62,7 +62,7 @@ def episode(env: gymnasium.Env, seed: int | None) -> list[np.ndarray]:
     seen = [obs]
     for k in range(200):
         obs, reward, terminated, truncated, info = env.step(k * 7 % 5 % env.action_space.n)
-        assert info == {}
+        assert set(info) <= {"action_mask"}
         seen += [obs, np.float64(reward)]
         if terminated or truncated:
             break
@@ -226,7 +226,8 @@ def test_every_game_is_known_to_gymnasium_and_twice_is_no_trouble() -> None:
 import gymnasium, ludus
 from ludus.envs.registry import all_games, register_own_games
 register_own_games()
-print(all(game.id in gymnasium.registry for game in all_games().values()), len(all_games()))"""
+games = [game for game in all_games().values() if game.players == 1]
+print(all(game.id in gymnasium.registry for game in games), len(games))"""
     assert run_python(code) == f"True {len(GAMES)}"
 
 

@@ -19,7 +19,7 @@ GREEN = (10, 200, 30)
 def stub(width=10.0, height=10.0):
     """A simulator that shows plain green."""
 
-    def frame(_, size):
+    def frame(_, size, player=-1):
         scale = size / max(width, height)
         return np.full((round(height * scale), round(width * scale), 3), GREEN, np.uint8)
 

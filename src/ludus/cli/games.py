@@ -21,17 +21,25 @@ def main(argv: list[str]) -> int:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("game", "id", "observation", "actions"):
+    for column in ("game", "players", "observation", "actions"):
         table.add_column(column, no_wrap=True)
     table.add_column("about", ratio=1)
     for game in all_games().values():
-        table.add_row(f"[bold]{game.name}[/]", game.id, observation(game), actions(game), game.summary)
+        table.add_row(f"[bold]{game.name}[/]", players(game), observation(game), actions(game), game.summary)
     console = Console()
     if not console.is_terminal:
         console.width = 200  # whole lines for grep
     console.print(table)
     console.print("Play one: [bold]ludus play GAME[/]. Train an agent: [bold]ludus train GAME[/].")
     return 0
+
+
+def players(game: Game) -> str:
+    """How many play, and whether they take turns."""
+    if game.players == 1:
+        return "1"
+    number = f"{game.min_players}-{game.players}" if game.min_players < game.players else str(game.players)
+    return f"{number} in turn" if game.turns else f"{number} at once"
 
 
 def observation(game: Game) -> str:

@@ -20,10 +20,10 @@ def make_env(config: Config) -> Any:
         raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
     device = choose_device(config.device)
     if is_game(config.game):
-        from ..envs.sb3 import LudusVecEnv
+        from ..envs.sb3 import vec_env
 
         options = {f.name: getattr(config.options, f.name) for f in dataclasses.fields(Options)}
-        return LudusVecEnv(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
+        return vec_env(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
     return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
 
 
@@ -92,6 +92,11 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_game(name: str) -> bool:
+    """Whether it is one of Ludus's; `CartPole-v1` is Gymnasium's own, `CartPole` and `ludus/CartPole-v1` are not."""
+    import gymnasium
+
+    if "/" not in name and name in gymnasium.registry:
+        return False
     try:
         find_game(name)
     except UnknownGame:

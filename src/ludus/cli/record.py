@@ -12,6 +12,7 @@ import numpy as np
 import tyro
 
 from ..envs import LudusError, OptionError, Simulator
+from .players import seats
 
 Choice = Annotated[bool, tyro.conf.create_mutex_group(required=False), tyro.conf.FlagCreatePairsOff]
 LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
@@ -27,11 +28,13 @@ class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
     agent: Annotated[Path, tyro.conf.Positional]
-    """The folder that `ludus train` wrote."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
     episodes: int = 1
     """Episodes to record, one after the other."""
+    against: str | None = None
+    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
     best_of: int | None = None
     """Play this many episodes and record those with the highest returns; None: record all that are played."""
     max_steps: int = 1000
@@ -61,10 +64,10 @@ class Episode:
 def main(argv: list[str]) -> int:
     config = tyro.cli(Config, args=argv, prog="ludus record")
     check(config)
-    agent, sim = load(config.agent, config.seed)
+    player, sim = seats(config.agent, config.against, config.seed)
     fps = config.fps or sim.game.fps
     check_rate(config.out, fps)
-    played = [play(agent, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
+    played = [play(player, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
     kept = best(played, config.episodes)
     film = Film(sim, kept, config.size, fps)
     print(f"drawing {len(film)} pictures ...", flush=True)
@@ -116,30 +119,14 @@ def check_rate(out: Path, fps: int) -> None:
         raise OptionError(f"GIFs show at most 50 pictures a second, got fps {fps}: write an .mp4, or give --fps 50")
 
 
-def load(folder: Path, seed: int | None) -> tuple[Any, Simulator]:
-    """The agent in `folder`, and one game of the kind it plays; episodes that end wait for a reset."""
-    from ..agents.checkpoint import load_agent, make_environment
-
-    agent = load_agent(folder, device="cpu")
-    if "game" not in agent.environment:
-        name = agent.environment.get("gymnasium", "something else")
-        raise OptionError(f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}")
-    if seed is not None:
-        agent.set_random_seed(seed)
-    known = make_environment(agent.environment).simulator
-    return agent, Simulator(known.game, seed=seed, autoreset="disabled", **vars(known.options))
-
-
-def play(agent: Any, sim: Simulator, max_steps: int, sampled: bool) -> Episode:
-    """One episode, up to `max_steps`."""
-    from ..agents.evaluation import Player
-
+def play(player: Any, sim: Simulator, max_steps: int, sampled: bool) -> Episode:
+    """One episode, up to `max_steps`; the score is the first player's."""
     sim.reset()
-    player = Player(agent, sim)
+    player.restart()
     episode, over = Episode([sim.records.copy()], 0.0), False
     while not over and len(episode.records) <= max_steps:
         over = player.step(player.decide(not sampled)) > 0
-        episode.score += float(sim.reward[0])
+        episode.score += float(sim.reward.flat[0])
         episode.records.append(sim.records.copy())
     return episode
 

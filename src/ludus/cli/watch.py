@@ -11,7 +11,8 @@ import tyro
 
 from ..envs import OptionError, Simulator
 from ..envs.scene import CLOSED, Scene, Thoughts, command, number
-from .record import Choice, load
+from .players import seats
+from .record import Choice
 
 SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
 LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
@@ -33,7 +34,9 @@ class Config:
     """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects."""
 
     agent: Annotated[Path, tyro.conf.Positional]
-    """The folder that `ludus train` wrote."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    against: str | None = None
+    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
     episodes: int | None = None
     """Close the window after this many episodes; None: never."""
     speed: float = 1.0
@@ -55,19 +58,17 @@ def main(argv: list[str]) -> int:
     from ..envs.window import find_display, run
 
     find_display()  # before what takes long
-    session = Session(*load(config.agent, config.seed), config)
+    session = Session(*seats(config.agent, config.against, config.seed), config)
     run(session, f"{session.sim.game.name} - {config.agent}")
     print(session.summary())
     return 0
 
 
 class Session:
-    """An agent in its game. Keys arrive in `press`, time passes in `advance`, and `scene` is what the window tells."""
+    """A player in its game. Keys arrive in `press`, time passes in `advance`, and `scene` is what the window tells."""
 
-    def __init__(self, agent: Any, sim: Simulator, config: Config) -> None:
-        from ..agents.evaluation import Player
-
-        self.sim, self.config, self.player = sim, config, Player(agent, sim)
+    def __init__(self, player: Any, sim: Simulator, config: Config) -> None:
+        self.sim, self.config, self.player = sim, config, player
         self.sampled, self.speed = config.sampled, config.speed
         self.overlay, self.paused, self.closed = True, False, False
         self.returns: list[float] = []  # of the episodes that ended
@@ -77,7 +78,7 @@ class Session:
         """Begin a new episode; one that has not ended does not count."""
         self.sim.reset()
         self.player.restart()
-        self.score, self.steps, self.over = 0.0, 0, False
+        self.scores, self.steps, self.over = [0.0] * self.sim.num_players, 0, False
         self.due = 0.0  # steps of the game; below zero, a pause
         self.values: dict[int, float] = {}  # the return expected, by step
         self.decide()
@@ -85,8 +86,9 @@ class Session:
     def decide(self) -> None:
         """Ask the agent what it does next and, if that is shown, why."""
         self.actions = self.player.decide(not self.sampled)
-        if self.overlay:
-            probabilities, values = self.player.explain()
+        explained = self.player.explain() if self.overlay else None
+        if explained is not None:
+            probabilities, values = explained
             self.probabilities = tuple(float(p) for p in probabilities[0])
             self.values[self.steps] = float(values[0])
 
@@ -110,13 +112,16 @@ class Session:
                 self.restart()
             return
         self.over = self.player.step(self.actions) > 0
-        self.score += float(self.sim.reward[0])
+        self.scores = [score + float(gain) for score, gain in zip(self.scores, self.sim.reward.flat, strict=True)]
         self.steps += 1
         if self.over:
-            self.returns.append(self.score)
+            self.returns.append(self.scores[0])
             self.due = -LAST_PICTURE * self.sim.game.fps
         else:
             self.decide()
+
+    def click(self, x: float, y: float) -> None:
+        """An agent's game is not to be touched."""
 
     def press(self, key: str) -> None:
         """Do what the key stands for; any other key is ignored."""
@@ -145,8 +150,9 @@ class Session:
         return Scene(
             title=self.sim.game.name,
             subtitle=self.config.agent.name,
-            score=self.score,
+            score=self.scores[0],
             facts={
+                **{f"player {k + 1}": number(score) for k, score in enumerate(self.scores) if k > 0},
                 "steps": str(self.steps),
                 "episodes": f"{played} of {limit}" if limit else str(played),
                 "mean return": number(sum(self.returns) / played) if played else "-",
@@ -167,7 +173,7 @@ class Session:
         return f"paused, {policy} actions" if self.paused else f"{policy}, {pace}"
 
     def thoughts(self) -> Thoughts:
-        return Thoughts(self.sim.actions, self.probabilities, int(self.actions[0]), tuple(self.values.values()))
+        return Thoughts(self.sim.actions, self.probabilities, int(self.actions.flat[0]), tuple(self.values.values()))
 
     def summary(self) -> str:
         """A line for the terminal."""

@@ -1,0 +1,194 @@
+"""Writes `docs/games.md`, a GIF of every game, and a picture of all: what there is to play, from the games themselves.
+
+    python docs/gallery.py [--pictures GAME,...|all]
+
+The text comes from the docstrings, the figures from `benchmarks/results/games.json`; it is written each time. Pictures are
+drawn anew for games whose files changed since, or for those that are named. `--check` only says what is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ludus.cli.record import Episode, Film, halved, write_gif
+from ludus.envs import Bot, Game, Options, Simulator, all_games
+from ludus.envs import canvas as canvas_module
+
+DOCS = Path(__file__).parent
+TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"
+RESULTS = DOCS.parent / "benchmarks" / "results"
+SIZE, STEPS, CELL, COLUMNS = 200, 80, 200, 7  # of GIFs in pixels and steps; of the picture of all
+SEED = 7
+KINDS = {"For one player": "alone", "For two in turn": "turns", "For several at once": "together"}
+SECTIONS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Rules from")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write docs/games.md and the pictures of all games.")
+    parser.add_argument("--pictures", default="", help="games to draw anew, with commas between them, or all")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if something is out of date")
+    arguments = parser.parse_args()
+    games = own_games()
+    old = [game for game in games if hashes().get(game.name) != source_hash(game)]
+    text = page(games)
+    if arguments.check:
+        stale = [game.name for game in old] + ([] if TEXT.exists() and TEXT.read_text() == text else [TEXT.name])
+        print("up to date" if not stale else f"out of date: {', '.join(stale)}; run python docs/gallery.py")
+        return int(bool(stale))
+    named = arguments.pictures.split(",")
+    draw([game for game in games if game in old or game.name in named or named == ["all"]], games)
+    TEXT.write_text(text)
+    return 0
+
+
+def own_games() -> list[Game]:
+    """Those of this package, by kind and name."""
+    games = [game for game in all_games().values() if game.step.__module__.startswith("ludus.")]
+    return sorted(games, key=lambda game: (list(KINDS.values()).index(kind_of(game)), game.name))
+
+
+def kind_of(game: Game) -> str:
+    return "alone" if game.players == 1 else "turns" if game.turns else "together"
+
+
+# Text
+
+
+def page(games: list[Game]) -> str:
+    """The whole of docs/games.md."""
+    known = json.loads((RESULTS / "games.json").read_text()) if (RESULTS / "games.json").exists() else {}
+    parts = [
+        "# Games",
+        f"<!-- Written by docs/gallery.py from the games' own files: change those, not this. -->\n\n{len(games)} games, "
+        "each one file of rules in [`envs/games`](../envs/games).",
+        f"![All games]({SHEET.name})",
+        "`ludus play NAME` to play, `ludus watch NAME:heuristic` to see a simple player, `ludus train NAME` to train one.",
+        summary(games, known),
+    ]
+    for title, kind in KINDS.items():
+        parts.append(f"## {title}")
+        parts += [entry(game) for game in games if kind_of(game) == kind]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(games: list[Game], known: dict[str, Any]) -> str:
+    """A line for each game: what it shows, how fast it is, what simple players get."""
+    lines = [
+        "| game | about | observation | actions | steps/s | random | heuristic |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for game in games:
+        shape, dtype, _, _ = Options().resolved(game).observation(game)
+        rate = speed_of(game, known)
+        scores = known.get("baselines", {}).get("games", {}).get(game.name, {})
+        cells = [
+            f"[{game.name}](#{game.name.lower()})", game.summary, f"{' x '.join(map(str, shape))} {dtype}",
+            str(len(game.minimal_actions)), rate, spread(scores.get("random")), spread(scores.get("heuristic")),
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    note = (
+        "Steps per second on one core with 1024 games, observations included; mean return and standard deviation of a random "
+        "player and of the game's own heuristic, over 1000 episodes (in games for several, of the first player against "
+        "random ones). Both are measured by `benchmarks/games.py` and `benchmarks/environments.py`, see "
+        "[RESULTS.md](../benchmarks/RESULTS.md)."
+    )
+    return "\n".join(lines) + "\n\n" + note
+
+
+def speed_of(game: Game, known: dict[str, Any]) -> str:
+    """The rate that benchmarks measured."""
+    games = known.get("speed", {}).get("games", {})
+    found = games.get(game.name, {}).get("steps per second", {}).get("ludus", {}).get("cpu")
+    if found is None:
+        other = json.loads((RESULTS / "environments.json").read_text())["one core"].get(game.name)
+        found = other and other["steps per second"]["Simulator"]["cpu"]
+    return "-" if not found else f"{found / 1e6:.1f} M" if found >= 1e6 else f"{found / 1e3:.0f} k"
+
+
+def spread(score: dict[str, float] | None) -> str:
+    return "-" if not score else f"{score['mean']:.3g} ± {score['standard deviation']:.2g}"
+
+
+def entry(game: Game) -> str:
+    """A game's own docstring, with its picture."""
+    found = sections(game.doc)
+    keys = ", ".join(f"`{key}` {action}" for key, action in game.keys.items())
+    lines = [f"### {game.name}", f"![{game.name}]({FOLDER.name}/{game.name}.gif)", f"`{game.id}`: {game.summary}."]
+    lines += [f"**{name}.** {found[name]}" for name in SECTIONS if found.get(name)]
+    return "\n\n".join([*lines, f"**Keys.** {keys}."] if keys else lines)
+
+
+def sections(doc: str) -> dict[str, str]:
+    """A docstring's headings and what is under them, on one line each."""
+    blocks = re.split(r"^(?=[A-Z][a-z ]+$)", doc, flags=re.MULTILINE)
+    pairs = [block.split("\n", 1) for block in blocks if "\n" in block]
+    return {heading.strip(): " ".join(text.split()) for heading, text in pairs}
+
+
+# Pictures
+
+
+def hashes() -> dict[str, str]:
+    return json.loads(HASHES.read_text()) if HASHES.exists() else {}
+
+
+def source_hash(game: Game) -> str:
+    """Of what a game's picture depends on: its own file and how things are drawn."""
+    sources = (Path(str(sys.modules[game.step.__module__].__file__)), Path(str(canvas_module.__file__)))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def draw(changed: list[Game], games: list[Game]) -> None:
+    """Draw the GIFs of games that changed, and the picture of all."""
+    FOLDER.mkdir(exist_ok=True)
+    for game in changed:
+        print(f"drawing {game.name}", flush=True)
+        sim, episode = played(game, SEED)
+        fps = min(game.fps, 3) if game.waits else game.fps
+        write_gif(FOLDER / f"{game.name}.gif", Film(sim, [episode], SIZE, fps), fps)
+    if changed or not SHEET.exists():
+        draw_sheet(games)
+    HASHES.write_text(json.dumps({game.name: source_hash(game) for game in games}, indent=2, sort_keys=True) + "\n")
+
+
+def played(game: Game, seed: int) -> tuple[Simulator, Episode]:
+    """Some steps of one game, by its heuristic if it has one."""
+    sim = Simulator(game, seed=seed, autoreset="disabled")
+    player = Bot(sim, "heuristic" if game.heuristic is not None else "random", seed)
+    sim.reset()
+    episode = Episode([sim.records.copy()], 0.0)
+    for _ in range(STEPS):
+        over = sim.step(player.act())
+        episode.records.append(sim.records.copy())
+        if over:
+            break
+    return sim, episode
+
+
+def draw_sheet(games: list[Game]) -> None:
+    """One picture of all games, each in mid-game."""
+    from PIL import Image
+
+    rows = -(-len(games) // COLUMNS)
+    pitch = CELL + 12
+    sheet = np.full((rows * pitch + 12, COLUMNS * pitch + 12, 3), (24, 27, 36), np.uint8)
+    for k, game in enumerate(games):
+        sim, episode = played(game, SEED)
+        sim.records[:] = episode.records[len(episode.records) * 2 // 3]
+        picture = halved(sim.frame(0, 2 * CELL))
+        top, left = 12 + k // COLUMNS * pitch, 12 + k % COLUMNS * pitch
+        top, left = top + (CELL - picture.shape[0]) // 2, left + (CELL - picture.shape[1]) // 2
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(SHEET, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Players that nobody trained: to measure agents against, to play against, and to try games with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import kernel
+from .errors import OptionError
+from .rng import start_streams
+from .simulator import Simulator
+
+BOTS = ("random", "heuristic")
+
+
+class Bot:
+    """A player for all games of a simulator, compiled like the games.
+
+    Args:
+        sim: where it plays; it reads the records, also of a simulator on a GPU.
+        kind: "random", any allowed action with equal probability, or "heuristic", the simple player that the game's file
+            describes.
+        seed: of its own random numbers; those of the games are not touched.
+
+    Raises:
+        OptionError: there is no such bot, or the game describes no simple player.
+    """
+
+    def __init__(self, sim: Simulator, kind: str = "heuristic", seed: int = 0) -> None:
+        if kind not in BOTS:
+            raise OptionError(f"a bot is one of {', '.join(BOTS)}, got {kind!r}")
+        if kind == "heuristic" and sim.game.heuristic is None:
+            raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")
+        from .compile_cpu import Buffer, compile_cpu, table_of
+
+        self.sim, self.kind = sim, kind
+        indices = np.arange(sim.num_envs, dtype=np.uint64)
+        streams = start_streams(np.full(sim.num_envs, seed % 2**64, np.uint64), indices)
+        self._streams = np.ascontiguousarray(np.stack(streams, axis=1))
+        self._actions = np.zeros((sim.num_envs, sim.num_seats), np.int64)
+        self._number = np.full(1, len(sim.actions), np.int64)
+        self._offered = np.zeros(len(sim.game.actions), np.int64)  # the game's action -> its number in the chosen set
+        self._offered[[sim.game.actions.index(name) for name in sim.actions]] = np.arange(len(sim.actions))
+        arrays = self._read()
+        buffers = [Buffer.of(array) for array in arrays]
+        loop = kernel.advise_games if kind == "heuristic" else kernel.pick_games
+        self._play = compile_cpu(sim.game.name, loop, sim._names, buffers)
+        self._table = lambda arrays: table_of(arrays, buffers)
+
+    def _read(self) -> list[np.ndarray]:
+        """The arrays that the compiled loop takes."""
+        if self.kind == "heuristic":
+            return [self.sim.records, self._streams, self._actions]
+        return [self.sim._backend.read("legal"), self._streams, self._actions, self._number]
+
+    def act(self) -> np.ndarray:
+        """What it does now: (N,) int64, or (N, P) where players act together; overwritten by the next call."""
+        arrays = self._read()
+        table = self._table(arrays)
+        self._play(table.ctypes.data, 0, self.sim.num_envs)
+        if self.kind == "heuristic":
+            self._actions[...] = self._offered[self._actions]
+        return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
+
+    # what trained players have too, see `ludus.agents.evaluation.Player`
+
+    def restart(self) -> None:
+        """The games begin anew."""
+
+    def decide(self, deterministic: bool = True) -> np.ndarray:
+        """Actions for what the games show."""
+        return self.act().copy()
+
+    def explain(self) -> None:
+        """A bot has no probabilities or values to tell of."""
+
+    def went_on(self) -> None:
+        """The step decided on was taken."""
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        return self.sim.step(actions)
+
+
+class Match:
+    """Several players at the seats of a simulator's games: player k has seat k in all of them."""
+
+    def __init__(self, sim: Simulator, players: Sequence[Any]) -> None:
+        if len(players) != sim.num_players:
+            raise OptionError(f"{sim.game.name} needs {sim.num_players} players here, got {len(players)}")
+        self.sim, self.players = sim, list(players)
+
+    def restart(self) -> None:
+        """The games begin anew."""
+        for player in self.players:
+            player.restart()
+
+    def decide(self, deterministic: bool = True) -> np.ndarray:
+        """Actions, each by who has the seat: (N,), or (N, P) where players act together."""
+        chosen = [player.decide(deterministic) for player in self.players]
+        if self.sim.game.turns:
+            return np.choose(self.sim.player, chosen)
+        return np.stack([actions[:, seat] for seat, actions in enumerate(chosen)], axis=1)
+
+    def explain(self) -> Any:
+        """What the one to move thinks, where players take turns."""
+        return self.players[int(self.sim.player[0])].explain() if self.sim.game.turns else None
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        for player in self.players:
+            player.went_on()
+        return self.sim.step(actions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Returns and lengths of the episodes played, in the order of the games' seeds."""
+
+    returns: np.ndarray  # (episodes,) float64, or (episodes, players)
+    lengths: np.ndarray  # (episodes,) int64, in steps
+    deterministic: bool
+    unfinished: int = 0  # episodes cut off by `step_limit`; their return so far is counted
+
+    @property
+    def mean(self) -> float:
+        """Of the first player."""
+        return float(self.returns.reshape(len(self.returns), -1)[:, 0].mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the mean."""
+        return interval(self.returns.reshape(len(self.returns), -1)[:, 0])
+
+
+def interval(returns: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of (episodes,), from 10,000 resamples with a fixed seed."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(returns, (10_000, len(returns))).mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def evaluate_player(player: Any, sim: Simulator, deterministic: bool = True, step_limit: int = 100_000) -> Evaluation:
+    """Let a player, or a match of several, play the first episode of each of a simulator's games.
+
+    Each game counts one episode, so that short ones are not counted more often. It ends here after `step_limit` steps, so
+    that one who never loses does not play for ever.
+    """
+    sim.reset()
+    player.restart()
+    returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)
+    running = np.ones(sim.num_envs, np.bool_)
+    for _ in range(step_limit):
+        finished = player.step(player.decide(deterministic))
+        returns[running] += host(sim.reward)[running]
+        lengths[running] += 1
+        if finished:
+            running &= ~(host(sim.terminated) | host(sim.truncated))
+            if not running.any():
+                break
+    return Evaluation(returns, lengths, deterministic, int(running.sum()))
+
+
+def host(array: Any) -> np.ndarray:
+    """An array of a simulator as NumPy, wherever it lives."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

@@ -1,0 +1,80 @@
+"""Who plays: an agent from its folder, or a bot, as the command line names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..envs import Bot, Game, Match, OptionError, Simulator, find_game
+from ..envs.bots import BOTS
+
+
+def is_bot(who: str | Path) -> bool:
+    """Whether that is a game and a bot, as in "Snake:heuristic"."""
+    name, _, kind = str(who).rpartition(":")
+    return bool(name) and kind in BOTS
+
+
+def seats(who: str | Path, against: str | None, seed: int | None, num_envs: int | None = None) -> tuple[Any, Simulator]:
+    """Who decides in one game, or in `num_envs`, and the game.
+
+    Episodes of one game wait for a reset when they end, those of several start again.
+
+    Args:
+        who: the folder of an agent, or a game and a bot, as in "Snake:heuristic"; in a game for several, it has all seats
+            but those of `against`.
+        against: who has all seats but the first, a folder or a bot's name; None: `who` has them too.
+        seed: of the games and of drawing actions; None: a new one every time.
+    """
+    if is_bot(who):
+        name, _, kind = str(who).rpartition(":")
+        sim = make(find_game(name), seed, num_envs, {})
+        first: Any = Bot(sim, kind, seed or 0)
+    else:
+        agent, sim = load(Path(who), seed, num_envs)
+        first = seated(agent, sim)
+    if against is None:
+        return first, sim
+    if sim.num_players == 1:
+        raise OptionError(f"{sim.game.name} is for one player: leave --against out")
+    others = [opponent(against, sim, (seed or 0) + seat) for seat in range(1, sim.num_players)]
+    return Match(sim, [first, *others]), sim
+
+
+def opponent(who: str, sim: Simulator, seed: int) -> Any:
+    """A player for a simulator that is there already: a bot's name, or an agent's folder."""
+    if who in BOTS:
+        return Bot(sim, who, seed)
+    agent, known = load(Path(who), seed, None)
+    if known.game is not sim.game:
+        raise OptionError(f"the agent in {who} plays {known.game.name}, not {sim.game.name}")
+    return seated(agent, sim)
+
+
+def seated(agent: Any, sim: Simulator) -> Any:
+    """A player of the simulator's games: a bot is one already, an agent needs to look and to remember."""
+    if isinstance(agent, (Bot, Match)):
+        return agent
+    from ..agents.evaluation import Player
+
+    return Player(agent, sim)
+
+
+def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, Any]) -> Simulator:
+    if num_envs is None:
+        return Simulator(game, seed=seed, autoreset="disabled", **options)
+    return Simulator(game, num_envs, seed=seed, **options)
+
+
+def load(folder: Path, seed: int | None, num_envs: int | None) -> tuple[Any, Simulator]:
+    """The agent in `folder`, and one game of the kind it plays or several."""
+    from ..agents.checkpoint import load_agent, make_environment
+
+    agent = load_agent(folder, device="cpu")
+    if "game" not in agent.environment:
+        name = agent.environment.get("gymnasium", "something else")
+        raise OptionError(f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}")
+    if seed is not None:
+        agent.set_random_seed(seed)
+    known = make_environment(agent.environment).simulator
+    return agent, make(known.game, seed, num_envs, vars(known.options))
