@@ -312,4 +312,5 @@ GAME = Game(
     actions=("stay", "up", "right", "down", "left"),
     keys=KEYS,
     fps=8,
+    waits=True,
 )
