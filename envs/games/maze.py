@@ -310,7 +310,7 @@ GAME = Game(
     planes=("wall", "red_door", "blue_door", "red_key", "blue_key", "exit", "outside", "has_red", "has_blue"),
     canvas=(float(SIZE), float(SIZE)),
     actions=("stay", "up", "right", "down", "left"),
-    keys=KEYS,
+    keys=KEYS | {"space": "stay"},
     fps=8,
     waits=True,
 )

@@ -5,7 +5,8 @@ from collections import deque
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
+from tests.envs.trajectories import play_out
 
 FLOOR, WALL, RED_DOOR, BLUE_DOOR, RED_KEY, BLUE_KEY, EXIT = range(7)
 PLANES = {WALL: 0, RED_DOOR: 1, BLUE_DOOR: 2, RED_KEY: 3, BLUE_KEY: 4, EXIT: 5}
