@@ -5,8 +5,9 @@ from collections import deque
 import numpy as np
 import pytest
 
-from ludus.envs import Bot, Simulator, play_out
+from ludus.envs import Bot, Simulator
 from ludus.envs.games.muncher import MAZE
+from tests.envs.trajectories import play_out
 
 NOOP, UP, LEFT, DOWN, RIGHT = range(5)
 STEPS = ((-1, 0), (0, -1), (1, 0), (0, 1))  # up, left, down, right: in this order ghosts prefer them
