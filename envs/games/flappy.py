@@ -24,7 +24,7 @@ Termination
     The bird touches a pipe, the ground or the top of the picture.
 
 Truncation
-    None, unless `max_episode_steps` is given: a good player flies for ever.
+    None, unless `max_episode_steps` is given.
 
 Arguments
     The engine's: see `ludus.make_vec`.
