@@ -99,6 +99,8 @@ class _Linker:
 
     def value(self, value: Any) -> Any:
         value = undecorated(value)
+        if isinstance(value, np.ndarray):  # Numba reads the constants of a view from the wrong places
+            return np.ascontiguousarray(value)
         return self.copy(value) if isinstance(value, FunctionType) else value
 
 

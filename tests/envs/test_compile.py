@@ -227,3 +227,20 @@ def test_a_misspelt_field_is_named(monkeypatch, tmp_path):
 
     with pytest.raises(GameError, match=r"^Walk: its rules use 'speed', which the record does not have$"):
         Simulator(make(step=step), 1)
+
+
+SQUARES = (np.arange(24, dtype=np.int64) ** 2).reshape(8, 3)[:, 1]  # a view: 1, 16, 49, ...
+
+
+def step_by_table(s, action, random):
+    return float(SQUARES[s.x]), False
+
+
+def test_a_constant_may_be_a_view_of_another_array():
+    names = replacements(make(step=step_by_table))
+    assert link(step_by_table, names).__globals__["SQUARES"].flags.c_contiguous
+    sim = Simulator(make(step=step_by_table), 1)
+    sim.reset()
+    sim.records["x"] = 3
+    sim.step(np.zeros(1, np.int64))
+    assert sim.reward[0] == 100.0
