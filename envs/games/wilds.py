@@ -142,7 +142,7 @@ def reset(s, random):
     s.health, s.food, s.drink, s.energy, s.felt = UP_TO, UP_TO, UP_TO, UP_TO, UP_TO
     for _ in range(2 * SLOTS_OF[COW]):
         row, col = MARGIN + below(random, WORLD), MARGIN + below(random, WORLD)
-        if s.ground[row, col] == GRASS and steps_away(s, row, col) > 3:
+        if s.ground[row, col] == GRASS and s.slot_at[row, col] == 0 and steps_away(s, row, col) > 3:
             add(s, COW, row, col)
 
 
@@ -880,6 +880,8 @@ def draw_cow(canvas, light, x, y):
 
 def draw_walker(canvas, light, x, y, skin, eyes, coat):
     """What zombies and skeletons have in common."""
+    disc(canvas, light, x + 0.2, y, 0.6, 0.58, INK)
+    box(canvas, light, x + 0.24, y + 0.46, 0.52, 0.4, INK)
     box(canvas, light, x + 0.32, y + 0.78, 0.14, 0.2, skin)
     box(canvas, light, x + 0.54, y + 0.78, 0.14, 0.2, skin)
     box(canvas, light, x + 0.28, y + 0.48, 0.44, 0.34, coat)
@@ -952,8 +954,9 @@ def draw_pile(canvas, x, amount, color):
 
 
 def draw_pickaxe(canvas, x, color):
-    rect(canvas, x + 0.19, 8.2, 0.12, 0.72, BARK)
-    ellipse(canvas, x + 0.02, 8.1, 0.46, 0.26, color)
+    ellipse(canvas, x + 0.01, 8.1, 0.48, 0.5, color)
+    ellipse(canvas, x + 0.05, 8.24, 0.4, 0.5, SLATE)
+    rect(canvas, x + 0.19, 8.14, 0.12, 0.76, BARK)
 
 
 def draw_sword(canvas, x, color):
