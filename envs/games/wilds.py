@@ -69,6 +69,7 @@ from ..rng import below, chance
 
 WORLD, MARGIN = 64, 4  # cells of the margin hold OUTSIDE, so that views need not look where the world ends
 SIDE, MIDDLE = WORLD + 2 * MARGIN, MARGIN + WORLD // 2
+BLOCK = 5  # cells of the finest lattice that every place depends on
 ROWS, COLS = 7, 9  # of the view
 UP_TO, REACH = 9, 17  # the most of anything; the most steps from the player at which creatures live
 DAY = 300
@@ -141,59 +142,83 @@ def reset(s, random):
     s.health, s.food, s.drink, s.energy, s.felt = UP_TO, UP_TO, UP_TO, UP_TO, UP_TO
     for _ in range(2 * SLOTS_OF[COW]):
         row, col = MARGIN + below(random, WORLD), MARGIN + below(random, WORLD)
-        if s.ground[row, col] == GRASS and steps_away(s, row, col) > 3:
+        if s.ground[row, col] == GRASS and s.slot_at[row, col] == 0 and steps_away(s, row, col) > 3:
             add(s, COW, row, col)
 
 
 def make_world(s, random):
     key = below(random, 1 << 30)
-    for row in range(WORLD):
-        for col in range(WORLD):
-            s.ground[MARGIN + row, MARGIN + col] = make_ground(key, float(col), float(row), random)
+    for top in range(0, WORLD, BLOCK):
+        for left in range(0, WORLD, BLOCK):
+            make_block(s, key, top, left, random)
 
 
-def make_ground(key, x, y, random):
-    """Meadows around the start, elsewhere mountains, lakes and grassland, as three kinds of noise have it."""
+def make_block(s, key, top, left, random):
+    """A block lies in one cell of the four lattices that every place depends on, so that their corners are taken once."""
+    col, row = left // (3 * BLOCK), top // (3 * BLOCK)
+    lake, mountain = corners(key, 0, col, row), corners(key, 1, col, row)
+    lake_detail = corners(key, 2, left // BLOCK, top // BLOCK)
+    mountain_detail = corners(key, 3, left // BLOCK, top // BLOCK)
+    for row in range(top, min(top + BLOCK, WORLD)):
+        for col in range(left, min(left + BLOCK, WORLD)):
+            right, down = col % 15 / 15.0, row % 15 / 15.0
+            fine_right, fine_down = col % BLOCK / 5.0, row % BLOCK / 5.0
+            wet = blend(lake, right, down) + 0.15 * blend(lake_detail, fine_right, fine_down)
+            high = (blend(mountain, right, down) + 0.3 * blend(mountain_detail, fine_right, fine_down)) / 1.3
+            s.ground[MARGIN + row, MARGIN + col] = make_ground(key, float(col), float(row), wet, high, random)
+
+
+def make_ground(key, x, y, wet, high, random):
+    """Meadows around the start, elsewhere mountains, lakes with beaches, and grassland."""
     across, down = x - WORLD // 2, y - WORLD // 2
-    start = 4.0 - math.sqrt(across * across + down * down) + 2.0 * noise(key, 0, x / 3.0, y / 3.0)
+    start = 4.0 - math.sqrt(across * across + down * down)
+    if start > -8.0:
+        start += 2.0 * noise(key, 4, x / 3.0, y / 3.0)
     start = 0.5 + 0.5 * start / math.sqrt(4.0 + start * start)  # from 0 to 1
     if start > 0.5:
         return GRASS
-    water = noise(key, 1, x / 15.0, y / 15.0) + 0.15 * noise(key, 2, x / 5.0, y / 5.0) + 0.1 - 2.0 * start
-    mountain = (noise(key, 3, x / 15.0, y / 15.0) + 0.3 * noise(key, 4, x / 5.0, y / 5.0)) / 1.3
-    mountain -= 4.0 * start + 0.3 * water
-    if mountain > 0.15:
-        return make_mountain(key, x, y, mountain, random)
-    if 0.25 < water <= 0.35 and noise(key, 5, x / 9.0, y / 9.0) > -0.2:
+    wet -= 2.0 * start
+    high -= 4.0 * start + 0.3 * wet
+    if high > 0.15:
+        return make_mountain(key, x, y, high, random)
+    if 0.25 < wet <= 0.35 and noise(key, 5, x / 9.0, y / 9.0) > -0.2:
         return SAND
-    if water > 0.3:
+    if wet > 0.3:
         return WATER
     return TREE if noise(key, 6, x / 7.0, y / 7.0) > 0.0 and chance(random, 0.2) else GRASS
 
 
 def make_mountain(key, x, y, mountain, random):
-    if mountain > 0.3 and noise(key, 7, x / 7.0, y / 7.0) > 0.15:
+    if mountain > 0.3 and noise(key, 7, x / 7.0, y / 7.0) > 0.3:
         return PATH  # a cave
-    if noise(key, 8, x / 1.5, y / 15.0) > 0.4 or noise(key, 9, x / 15.0, y / 1.5) > 0.4:
+    if noise(key, 8, x / 1.5, y / 15.0) > 0.6 or noise(key, 9, x / 15.0, y / 1.5) > 0.6:
         return PATH  # a tunnel
     if noise(key, 10, x / 8.0, y / 8.0) > 0.0 and chance(random, 0.15):
         return COAL
-    if noise(key, 11, x / 6.0, y / 6.0) > 0.4 and chance(random, 0.25):
+    if noise(key, 11, x / 6.0, y / 6.0) > 0.45 and chance(random, 0.25):
         return IRON
     if mountain > 0.18 and chance(random, 0.006):
         return DIAMOND
-    return LAVA if mountain > 0.3 and noise(key, 12, x / 5.0, y / 5.0) > 0.35 else STONE
+    return LAVA if mountain > 0.3 and noise(key, 12, x / 5.0, y / 5.0) > 0.45 else STONE
 
 
 def noise(key, layer, x, y):
-    """Smooth noise from -1 to 1: random values at whole numbers, blended in between."""
+    """Value noise from -1 to 1: random values at whole numbers, smoothly blended in between."""
     col, row = int(x), int(y)
-    right, down = x - col, y - row
-    right, down = right * right * (3.0 - 2.0 * right), down * down * (3.0 - 2.0 * down)
+    return blend(corners(key, layer, col, row), x - col, y - row)
+
+
+def corners(key, layer, col, row):
+    """The values at the corners of a lattice cell: top left, top right, bottom left, bottom right."""
     first = key + layer * 1013904223 + row * 668265263 + col * 374761393
-    top = corner(first) * (1.0 - right) + corner(first + 374761393) * right
-    first += 668265263
-    bottom = corner(first) * (1.0 - right) + corner(first + 374761393) * right
+    below_it = first + 668265263
+    return corner(first), corner(first + 374761393), corner(below_it), corner(below_it + 374761393)
+
+
+def blend(values, right, down):
+    right, down = right * right * (3.0 - 2.0 * right), down * down * (3.0 - 2.0 * down)
+    top = values[0] * (1.0 - right) + values[1] * right
+    bottom = values[2] * (1.0 - right) + values[3] * right
     return top * (1.0 - down) + bottom * down
 
 
@@ -855,6 +880,8 @@ def draw_cow(canvas, light, x, y):
 
 def draw_walker(canvas, light, x, y, skin, eyes, coat):
     """What zombies and skeletons have in common."""
+    disc(canvas, light, x + 0.2, y, 0.6, 0.58, INK)
+    box(canvas, light, x + 0.24, y + 0.46, 0.52, 0.4, INK)
     box(canvas, light, x + 0.32, y + 0.78, 0.14, 0.2, skin)
     box(canvas, light, x + 0.54, y + 0.78, 0.14, 0.2, skin)
     box(canvas, light, x + 0.28, y + 0.48, 0.44, 0.34, coat)
@@ -927,8 +954,9 @@ def draw_pile(canvas, x, amount, color):
 
 
 def draw_pickaxe(canvas, x, color):
-    rect(canvas, x + 0.19, 8.2, 0.12, 0.72, BARK)
-    ellipse(canvas, x + 0.02, 8.1, 0.46, 0.26, color)
+    ellipse(canvas, x + 0.01, 8.1, 0.48, 0.5, color)
+    ellipse(canvas, x + 0.05, 8.24, 0.4, 0.5, SLATE)
+    rect(canvas, x + 0.19, 8.14, 0.12, 0.76, BARK)
 
 
 def draw_sword(canvas, x, color):
