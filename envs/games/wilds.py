@@ -979,7 +979,7 @@ GAME = Game(
     planes=PLANES,
     actions=ACTIONS,
     keys={way: way for way in ACTIONS[LEFT : DOWN + 1]}
-    | {"a": "left", "d": "right", "w": "up", "s": "down", "space": "do", "z": "sleep"}
+    | {"a": "left", "d": "right", "w": "up", "s": "down", "space": "do", "z": "sleep", "n": "noop"}
     | {"r": "place_stone", "t": "place_table", "f": "place_furnace", "p": "place_plant"}
     | {str(tool + 1): ACTIONS[MAKE + tool] for tool in range(6)},
     canvas=(9.0, 9.0),
