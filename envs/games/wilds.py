@@ -593,8 +593,6 @@ def wants(s, row, col):
         return (kind == COW and s.food < 7) or (kind in (ZOMBIE, SKELETON) and steps_away(s, row, col) <= 3)
     if ground == WATER:
         return s.drink < 6
-    if ground == TABLE:  # to go there; it cannot be used up
-        return False
     good, tool = GOOD_OF[ground], TOOL_FOR[ground]
     return good > SAPLINGS and s.goods[good] < (7 if good <= STONES else 2) and (tool < 0 or s.goods[tool] > 0)
 
@@ -681,25 +679,12 @@ ROCK, ROCK_LIGHT, ROCK_DARK, TRAIL, PEBBLE = (
 )
 MAGMA, GLOW, CRUST, FLAME = (232, 92, 36), (255, 206, 84), (168, 50, 34), (255, 168, 60)
 SOOT, ORE, GEM, GLINT = (40, 40, 48), (238, 170, 118), (120, 236, 240), (255, 255, 255)
-WOODEN, WOODEN_LIGHT = (166, 112, 62), (206, 154, 94)
-HIDE, PATCH, MUZZLE = (250, 244, 234), (118, 78, 58), (240, 178, 170)
-ROTTEN, ROTTEN_DARK, RAGS, BONE, BONE_DARK, FRUIT = (
-    (120, 178, 90),
-    (80, 126, 66),
-    (62, 88, 120),
-    (236, 232, 214),
-    (150, 146, 136),
-    (232, 66, 90),
-)
+WOODEN, WOODEN_LIGHT, FRUIT = (166, 112, 62), (206, 154, 94), (232, 66, 90)
+HIDE, PATCH, MUZZLE, BONE, BONE_DARK = (250, 244, 234), (118, 78, 58), (240, 178, 170), (236, 232, 214), (150, 146, 136)
+ROTTEN, ANGRY, RAGS = (196, 214, 132), (196, 44, 52), (92, 62, 120)
 SKIN, HAIR, SHIRT, TROUSERS = (250, 214, 174), (112, 62, 38), (222, 74, 66), (52, 66, 122)
-SLATE, SLOT, HEART, MEAT, DROP, BOLT = (
-    (36, 38, 54),
-    (54, 58, 78),
-    (236, 72, 92),
-    (230, 150, 74),
-    (86, 172, 246),
-    (250, 216, 84),
-)
+SLATE, SLOT = (36, 38, 54), (54, 58, 78)
+HEART, MEAT, DROP, BOLT = (236, 72, 92), (230, 150, 74), (86, 172, 246), (250, 216, 84)
 PILES = ((98, 196, 96), WOODEN_LIGHT, ROCK_LIGHT, (18, 18, 24), ORE, GEM)
 METALS = (WOODEN_LIGHT, (176, 180, 190), (255, 216, 180))
 
@@ -713,16 +698,7 @@ def draw(s, canvas):
     shine = 0.25 if s.asleep else light
     for row in range(ROWS):
         for col in range(COLS):
-            world_row, world_col = s.row + row - ROWS // 2, s.col + col - COLS // 2
-            if is_hidden(light, row, col):
-                draw_dark(canvas, float(col), float(row), world_row * 7 + world_col * 3)
-            else:
-                draw_ground(
-                    canvas, shine, float(col), float(row), s.ground[world_row, world_col], world_row * 7 + world_col * 3
-                )
-                slot = s.slot_at[world_row, world_col] - 1
-                if slot >= 0:
-                    draw_thing(canvas, shine, float(col), float(row), KIND_OF[slot], s.facing_of[slot], s.clock[slot])
+            draw_cell(s, canvas, shine, s.row + row - ROWS // 2, s.col + col - COLS // 2, is_hidden(light, row, col))
     draw_player(canvas, shine, COLS // 2 + 0.0, ROWS // 2 + 0.0, s.facing, s.asleep)
     rect(canvas, 0.0, 7.0, 9.0, 2.0, SLATE)
     draw_gauge(canvas, 0.06, s.health, HEART)
@@ -736,6 +712,17 @@ def draw(s, canvas):
             draw_pickaxe(canvas, 6.0 + 0.5 * kind, METALS[kind])
         if s.goods[SWORD + kind] > 0:
             draw_sword(canvas, 7.5 + 0.5 * kind, METALS[kind])
+
+
+def draw_cell(s, canvas, light, row, col, hidden):
+    x, y, number = float(col - s.col + COLS // 2), float(row - s.row + ROWS // 2), row * 7 + col * 3
+    slot = s.slot_at[row, col] - 1
+    if hidden:
+        draw_dark(canvas, x, y, number)
+    else:
+        draw_ground(canvas, light, x, y, s.ground[row, col], number)
+        if slot >= 0:
+            draw_thing(canvas, light, x, y, KIND_OF[slot], s.facing_of[slot], s.clock[slot])
 
 
 def tint(color, light):
@@ -847,7 +834,7 @@ def draw_thing(canvas, light, x, y, kind, facing, clock):
     if kind == COW:
         draw_cow(canvas, light, x, y)
     elif kind == ZOMBIE:
-        draw_walker(canvas, light, x, y, ROTTEN, ROTTEN_DARK, RAGS)
+        draw_walker(canvas, light, x, y, ROTTEN, ANGRY, RAGS)
         box(canvas, light, x + 0.02, y + 0.5, 0.3, 0.14, ROTTEN)
         box(canvas, light, x + 0.68, y + 0.5, 0.3, 0.14, ROTTEN)
     elif kind == SKELETON:
