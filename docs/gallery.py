@@ -25,7 +25,7 @@ from ludus.envs import canvas as canvas_module
 DOCS = Path(__file__).parent
 TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"
 RESULTS = DOCS.parent / "benchmarks" / "results"
-SIZE, STEPS, CELL, COLUMNS = 200, 80, 200, 7  # of GIFs in pixels and steps; of the picture of all
+SIZE, STEPS, CELL, COLUMNS = 200, 80, 160, 9  # of GIFs in pixels and steps; of the picture of all
 SEED = 7
 KINDS = {"For one player": "alone", "For two in turn": "turns", "For several at once": "together"}
 SECTIONS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Rules from")
@@ -114,7 +114,12 @@ def speed_of(game: Game, known: dict[str, Any]) -> str:
 
 
 def spread(score: dict[str, float] | None) -> str:
-    return "-" if not score else f"{score['mean']:.3g} ± {score['standard deviation']:.2g}"
+    return "-" if not score else f"{short(score['mean'])} ± {short(score['standard deviation'])}"
+
+
+def short(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def entry(game: Game) -> str:
