@@ -44,11 +44,12 @@ class Bot:
         self._number = np.full(1, len(sim.actions), np.int64)
         self._offered = np.zeros(len(sim.game.actions), np.int64)  # the game's action -> its number in the chosen set
         self._offered[[sim.game.actions.index(name) for name in sim.actions]] = np.arange(len(sim.actions))
-        arrays = self._read()
+        arrays = self._arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
         loop = kernel.advise_games if kind == "heuristic" else kernel.pick_games
         self._play = compile_cpu(sim.game.name, loop, sim._names, buffers)
-        self._table = lambda arrays: table_of(arrays, buffers)
+        self._lay_out = lambda arrays: table_of(arrays, buffers)
+        self._table = self._lay_out(arrays)
 
     def _read(self) -> list[np.ndarray]:
         """The arrays that the compiled loop takes."""
@@ -58,9 +59,10 @@ class Bot:
 
     def act(self) -> np.ndarray:
         """What it does now: (N,) int64, or (N, P) where players act together; overwritten by the next call."""
-        arrays = self._read()
-        table = self._table(arrays)
-        self._play(table.ctypes.data, 0, self.sim.num_envs)
+        if not isinstance(self.sim.obs, np.ndarray):  # on a GPU; on the CPU the arrays are the simulator's own
+            self._arrays = self._read()
+            self._table = self._lay_out(self._arrays)
+        self._play(self._table.ctypes.data, 0, self.sim.num_envs)
         if self.kind == "heuristic":
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions

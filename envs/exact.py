@@ -25,14 +25,16 @@ C1, C2, C3, C4, C5, C6 = (
 def sin(x):
     """The sine of an angle in radians, to about 1e-16, for |x| up to a million."""
     quarter, rest = reduced(x)
-    value = cosine_near_zero(rest) if quarter % 2 == 1 else sine_near_zero(rest)
+    sine, cosine = sine_near_zero(rest), cosine_near_zero(rest)  # both, so that nothing has to be guessed ahead
+    value = cosine if quarter & 1 == 1 else sine
     return -value if quarter >= 2 else value
 
 
 def cos(x):
     """The cosine of an angle in radians, to about 1e-16, for |x| up to a million."""
     quarter, rest = reduced(x)
-    value = sine_near_zero(rest) if quarter % 2 == 1 else cosine_near_zero(rest)
+    sine, cosine = sine_near_zero(rest), cosine_near_zero(rest)
+    value = sine if quarter & 1 == 1 else cosine
     return -value if quarter == 1 or quarter == 2 else value
 
 
@@ -40,14 +42,17 @@ def reduced(x):
     """The quarter turn, 0 to 3, that is nearest to x, and what is left of x."""
     turns = int(math.floor(x * TWO_OVER_PI + 0.5))
     rest = ((x - turns * HALF_PI_1) - turns * HALF_PI_2) - turns * HALF_PI_3
-    return turns % 4, rest
+    return turns & 3, rest
 
 
 def sine_near_zero(x):
+    """Sums of pairs, and pairs of those (Estrin 1960), since a processor adds several at once."""
     z = x * x
-    return x + x * z * (S1 + z * (S2 + z * (S3 + z * (S4 + z * (S5 + z * S6)))))
+    w = z * z
+    return x + x * z * ((S1 + z * S2) + w * ((S3 + z * S4) + w * (S5 + z * S6)))
 
 
 def cosine_near_zero(x):
     z = x * x
-    return 1.0 - (0.5 * z - z * z * (C1 + z * (C2 + z * (C3 + z * (C4 + z * (C5 + z * C6))))))
+    w = z * z
+    return 1.0 - (0.5 * z - w * ((C1 + z * C2) + w * ((C3 + z * C4) + w * (C5 + z * C6))))

@@ -79,19 +79,18 @@ def step(s, action, random):
     s.theta_2 = wrapped(t2 + sixth * (v2 + 2.0 * v2_b + 2.0 * v2_c + v2_d))
     s.velocity_1 = bounded(v1 + sixth * (a1 + 2.0 * b1 + 2.0 * c1 + d1), FASTEST_1)
     s.velocity_2 = bounded(v2 + sixth * (a2 + 2.0 * b2 + 2.0 * c2 + d2), FASTEST_2)
-    swung_up = -cos(s.theta_1) - cos(s.theta_1 + s.theta_2) > 1.0
+    cosine_of_both = cos(s.theta_1) * cos(s.theta_2) - sin(s.theta_1) * sin(s.theta_2)
+    swung_up = -cos(s.theta_1) - cosine_of_both > 1.0
     return 0.0 if swung_up else -1.0, swung_up
 
 
 def accelerations(theta_1, theta_2, velocity_1, velocity_2, torque):
     """Of both angles: the equations of motion of Sutton & Barto."""
-    sine, cosine = sin(theta_2), cos(theta_2)
+    sine_1, cosine_1, sine, cosine = sin(theta_1), cos(theta_1), sin(theta_2), cos(theta_2)
     inertia_1 = 2.0 * CENTRE * CENTRE + 1.0 + 2.0 * CENTRE * cosine + 2.0
     inertia_2 = CENTRE * CENTRE + CENTRE * cosine + 1.0
-    pull_2 = CENTRE * GRAVITY * sin(theta_1 + theta_2)
-    pull_1 = (
-        pull_2 + (CENTRE + 1.0) * GRAVITY * sin(theta_1) - CENTRE * velocity_2 * (velocity_2 + 2.0 * velocity_1) * sine
-    )
+    pull_2 = CENTRE * GRAVITY * (sine_1 * cosine + cosine_1 * sine)  # the sine of both angles together
+    pull_1 = pull_2 + (CENTRE + 1.0) * GRAVITY * sine_1 - CENTRE * velocity_2 * (velocity_2 + 2.0 * velocity_1) * sine
     share = inertia_2 / inertia_1
     force = torque + share * pull_1 - CENTRE * velocity_1 * velocity_1 * sine - pull_2
     acceleration_2 = force / (CENTRE * CENTRE + 1.0 - share * inertia_2)

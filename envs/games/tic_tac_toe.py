@@ -35,13 +35,16 @@ from ..canvas import ellipse, fill, line, rect
 from ..game import Game, state
 from ..rng import below
 
-SIZE, CELLS = 3, 9
+SIZE, CELLS, FULL = 3, 9, 511  # 511: a bit for every cell
 MINE, THEIRS = range(2)
+LINES = (7, 56, 448, 73, 146, 292, 273, 84)  # rows, columns, and diagonals, a bit for each cell
+WINS = tuple(
+    any(marks & cells == cells for cells in LINES) for marks in range(FULL + 1)
+)  # with these marks one has won
 
 State = state(
     player="i1",  # whose turn it is
-    taken="i1",  # cells that are marked
-    board="(9,)i1",  # 0 free, 1 the first player's, 2 the second's
+    marks="(2,)i2",  # each player's, a bit for each cell
 )
 
 
@@ -50,59 +53,45 @@ def reset(s, random):
 
 
 def step(s, action, random):
-    mark = s.player + 1
-    s.board[action] = mark
-    s.taken += 1
-    s.player = 1 - s.player
-    if completes(s, action, mark):
+    mover = s.player
+    marks = s.marks[mover] | 1 << action
+    s.marks[mover] = marks
+    s.player = 1 - mover
+    if WINS[marks]:
         return 1.0, True
-    return 0.0, s.taken == CELLS
-
-
-def completes(s, cell, mark):
-    """Whether a line through that cell has three such marks."""
-    row, col = cell // SIZE, cell % SIZE
-    across, down, falling, rising = 0, 0, 0, 0
-    for k in range(SIZE):
-        across += s.board[SIZE * row + k] == mark
-        down += s.board[SIZE * k + col] == mark
-        falling += s.board[SIZE * k + k] == mark
-        rising += s.board[SIZE * k + SIZE - 1 - k] == mark
-    return across == SIZE or down == SIZE or falling == SIZE or rising == SIZE
+    return 0.0, marks | s.marks[1 - mover] == FULL
 
 
 def legal(s, allowed):
+    taken = s.marks[0] | s.marks[1]
     for cell in range(CELLS):
-        allowed[cell] = s.board[cell] == 0
+        allowed[cell] = taken >> cell & 1 == 0
 
 
 def heuristic(s, player, random):
     """Win if possible, else stop the other from winning, else any free cell."""
-    for mark in (player + 1, 2 - player):
+    taken, free = s.marks[0] | s.marks[1], 0
+    for turn in range(2):
+        who = player if turn == 0 else 1 - player
         for cell in range(CELLS):
-            if s.board[cell] == 0 and would_complete(s, cell, mark):
+            if taken >> cell & 1 == 0 and WINS[s.marks[who] | 1 << cell]:
                 return cell
-    left = below(random, CELLS - s.taken)
     for cell in range(CELLS):
-        if s.board[cell] == 0:
-            left -= 1
-            if left < 0:
+        free += 1 - (taken >> cell & 1)
+    left = below(random, free)
+    for cell in range(CELLS):
+        if taken >> cell & 1 == 0:
+            if left == 0:
                 return cell
+            left -= 1
     return 0
 
 
-def would_complete(s, cell, mark):
-    s.board[cell] = mark
-    found = completes(s, cell, mark)
-    s.board[cell] = 0
-    return found
-
-
 def observe(s, player, planes):
+    mine, theirs = s.marks[player], s.marks[1 - player]
     for cell in range(CELLS):
-        owner = s.board[cell]
-        if owner != 0:
-            planes[cell // SIZE, cell % SIZE, MINE if owner == player + 1 else THEIRS] = 1
+        planes[cell // SIZE, cell % SIZE, MINE] = mine >> cell & 1
+        planes[cell // SIZE, cell % SIZE, THEIRS] = theirs >> cell & 1
 
 
 PAPER, RULE = (244, 239, 228), (92, 96, 112)
@@ -119,10 +108,10 @@ def backdrop(canvas):
 def draw(s, player, canvas):
     for cell in range(CELLS):
         x, y = float(cell % SIZE), float(cell // SIZE)
-        if s.board[cell] == 1:
+        if s.marks[0] >> cell & 1 == 1:
             line(canvas, x + 0.24, y + 0.24, x + 0.76, y + 0.76, 0.13, CROSS)
             line(canvas, x + 0.24, y + 0.76, x + 0.76, y + 0.24, 0.13, CROSS)
-        elif s.board[cell] == 2:
+        elif s.marks[1] >> cell & 1 == 1:
             ellipse(canvas, x + 0.2, y + 0.2, 0.6, 0.6, CIRCLE)
             ellipse(canvas, x + 0.32, y + 0.32, 0.36, 0.36, PAPER)
 

@@ -54,7 +54,8 @@ Rules from
     differ: worlds come from value noise instead of simplex noise; zombies, skeletons and cows appear anywhere in reach
     (up to 17 steps from the player) instead of being balanced in blocks of 12 x 12 cells, and zombies and skeletons that
     get out of reach vanish; there are at most 28 cows, 8 zombies, 6 skeletons, 8 arrows and 10 plants; two achievements
-    in one step count as two; what was killed does nothing more; the night hides the rim of the view instead of blurring.
+    in one step count as two; what was killed does nothing more; lava kills even whoever would recover in that step; the
+    night hides the rim of the view instead of blurring it, and daylight is among the counters that are observed.
 
 Version history
     1: first release.
@@ -73,8 +74,8 @@ BLOCK = 5  # cells of the finest lattice that every place depends on
 ROWS, COLS = 7, 9  # of the view
 UP_TO, REACH = 9, 17  # the most of anything; the most steps from the player at which creatures live
 DAY = 300
-DAYLIGHT = tuple(1 - abs(cos(math.pi * (step / DAY + 0.3))) ** 2 * abs(cos(math.pi * (step / DAY + 0.3)))
-                 for step in range(DAY))  # fmt: skip
+NIGHTS = tuple(abs(cos(math.pi * (step / DAY + 0.3))) for step in range(DAY))
+DAYLIGHT = tuple(1.0 - night * night * night for night in NIGHTS)  # by the step of the day, from 0 to 1
 
 ACTIONS = (
     "noop", "left", "right", "up", "down", "do", "sleep", "place_stone", "place_table", "place_furnace", "place_plant",

@@ -39,7 +39,9 @@ def sitting_down(others=(), game="TicTacToe", **options):
 
 
 def board(session):
-    return session.sim.records["board"][0].tolist()
+    """Who marked each cell: 0 nobody, 1 the first player, 2 the second."""
+    first, second = session.sim.records["marks"][0].tolist()
+    return [(first >> cell & 1) + 2 * (second >> cell & 1) for cell in range(9)]
 
 
 def test_a_click_is_a_move_and_the_opponent_thinks_before_it_replies():

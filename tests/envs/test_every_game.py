@@ -105,7 +105,7 @@ def test_a_person_can_do_all_that_is_allowed_and_nothing_else(game):
 
 
 def mean_return(game, *kinds):
-    """Of the first player; the last of `kinds` has all other seats. Small games are played more often, as chance rules some."""
+    """Of the first player; the last of `kinds` has all other seats. Small games, ruled by chance, are played more often."""
     sim = Simulator(game, 300 if game.State.itemsize > 16 else 30_000, seed=4, max_episode_steps=1000)
     seats = [Bot(sim, kinds[min(seat, len(kinds) - 1)], 10 + seat) for seat in range(sim.num_players)]
     player = seats[0] if len(seats) == 1 else Match(sim, seats)
