@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import re
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
@@ -35,14 +36,18 @@ def register(game: Game) -> Game:
 
 
 def find_game(name: str | Game) -> Game:
-    """The game of that name (`Breakout`, or its id `ludus/Breakout-v1`); raises UnknownGame with the nearest names."""
+    """The game of that name, `CartPole`, or of its id, `ludus/CartPole-v1`; `CartPole-v1` is Gymnasium's.
+
+    Raises UnknownGame with the nearest names.
+    """
     if isinstance(name, Game):
         return name
-    plain = str(name).removeprefix("ludus/").lower()
+    asked = str(name).lower()
     for look_up in (_known_games, all_games):
         for game in look_up().values():
-            if plain in (game.name.lower(), game.id.removeprefix("ludus/").lower()):
+            if asked in (game.name.lower(), game.id.lower()):
                 return game
+    plain = re.sub(r"-v\d+$", "", asked.removeprefix("ludus/"))
     lower = {known.lower(): known for known in all_games()}
     near = difflib.get_close_matches(plain, lower, 2, 0.5)
     if near:

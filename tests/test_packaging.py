@@ -49,4 +49,4 @@ def test_no_word_of_the_readme_is_stale():
 
     text = (ROOT / "README.md").read_text()
     own = [game for game in all_games().values() if game.step.__module__.startswith("ludus.")]
-    assert own and all(f"`{game.id}`" in text for game in own)
+    assert own and all(game.name in text for game in own)

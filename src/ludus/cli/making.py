@@ -93,10 +93,6 @@ def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
 
 def is_game(name: str) -> bool:
     """Whether it is one of Ludus's; `CartPole-v1` is Gymnasium's own, `CartPole` and `ludus/CartPole-v1` are not."""
-    import gymnasium
-
-    if "/" not in name and name in gymnasium.registry:
-        return False
     try:
         find_game(name)
     except UnknownGame:
