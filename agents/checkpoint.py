@@ -27,11 +27,11 @@ from torch.overrides import TorchFunctionMode
 from . import description
 from .description import Description, describe, environment_facts, make_environment
 from .files import CheckpointError, read_json, read_tensors, short, sync_folder, to_json, write_whole
-from .networks import POLICIES
+from .kinds import KINDS
 from .resume import capture, expected_tensors, restore, training_tensors
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .agent import Agent
 
 __all__ = ["CheckpointError", "environment_facts", "load_agent", "make_environment", "read_description", "save_agent"]
 
@@ -45,7 +45,7 @@ TEMPORARY = re.compile(r"\.(?:agent|weights|training|train)[\w-]*\.\w+\.\d+\.tmp
 # -- saving ------------------------------------------------------------------------------------------------------------
 
 
-def save_agent(agent: PPO, folder: Path, keep: int = 1, resumable: bool = True) -> None:
+def save_agent(agent: Agent, folder: Path, keep: int = 1, resumable: bool = True) -> None:
     """Write `agent` into `folder`, made if need be; raises CheckpointError, and then all is as it was.
 
     Args:
@@ -61,7 +61,7 @@ def save_agent(agent: PPO, folder: Path, keep: int = 1, resumable: bool = True) 
     contents = {"weights": save({name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()})}
     if resumable:
         contents["training"] = save(training_tensors(agent, start))
-    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus"), "algorithm": "ppo"}
+    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus")}
     facts |= describe(agent, start["progress"])
     for part, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()
@@ -111,7 +111,7 @@ def drop_unnamed(folder: Path) -> None:
                 path.unlink()
 
 
-def named_weights(agent: PPO) -> dict[str, Tensor]:
+def named_weights(agent: Agent) -> dict[str, Tensor]:
     """The policy's parameters and buffers, each once: an encoder shared by actor and critic has several names."""
     return {**dict(agent.policy.named_parameters()), **dict(agent.policy.named_buffers())}
 
@@ -119,7 +119,9 @@ def named_weights(agent: PPO) -> dict[str, Tensor]:
 # -- loading -----------------------------------------------------------------------------------------------------------
 
 
-def load_agent(path: Path | str, env: Any = None, device: Any = "auto", resume: bool = False) -> PPO:
+def load_agent(
+    path: Path | str, env: Any = None, device: Any = "auto", resume: bool = False, algorithm: str | None = None
+) -> Any:
     """Read an agent; raises CheckpointError with one line if there is no whole agent of this format.
 
     Args:
@@ -128,12 +130,16 @@ def load_agent(path: Path | str, env: Any = None, device: Any = "auto", resume: 
             from the weights alone. None makes one game to play in or, with `resume`, as many as there were.
         device: "cpu", "cuda" or "auto".
         resume: go on exactly; raises CheckpointError where that cannot be.
+        algorithm: what it must be of; None: any.
     """
     source = Path(path)
     if source.is_dir() or source.suffix != ".json":
         source = source / NEWEST
     try:
         facts = read_description(source)
+        if algorithm not in (None, facts["algorithm"]):
+            other = KINDS[facts["algorithm"]].place[1]
+            raise CheckpointError(f"{source} is an agent of {other}: use ludus.{other}.load")
         about = description.read(facts)
         env = _environment(about, facts, source, env, str(device), resume)
         weights = _read_numbers(facts, "weights", source, _shapes(about, env))
@@ -164,8 +170,9 @@ def read_description(path: Path) -> dict[str, Any]:
         number = facts["format"]
         advice = "train the agent again, or play it with Ludus 0.1" if number == 1 else "update Ludus"
         raise CheckpointError(f"{path} has format {short(number)}, this Ludus reads {FORMAT}: {advice}")
-    if facts.get("algorithm") != "ppo":
-        raise CheckpointError(f"{path} is an agent of algorithm {short(repr(facts.get('algorithm')))}, not 'ppo'")
+    if not isinstance(facts.get("algorithm"), str) or facts["algorithm"] not in KINDS:
+        name = short(repr(facts.get("algorithm")))
+        raise CheckpointError(f"{path} is an agent of algorithm {name}, this Ludus knows {', '.join(KINDS)}")
     if digest_of(facts) != facts.get("sha256"):
         raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
     return facts
@@ -183,8 +190,6 @@ def _environment(
     """A wrapped `VecEnv`: the one given, or games made as the description says."""
     from stable_baselines3.common.utils import get_device
 
-    from .ppo import PPO
-
     if env is None and resume:
         _check_room(about, _numbers_path(facts, "training", source))
         seed = about.settings["seed"]  # of Gymnasium's environments, which begin anew: not as at first
@@ -192,7 +197,7 @@ def _environment(
         env = make_environment(about.environment, about.num_envs, seed, get_device(device).type)
     elif env is None:
         env = make_environment(about.environment)
-    return PPO._wrap_env(env, verbose=0)
+    return KINDS[about.algorithm].agent._wrap_env(env, verbose=0)
 
 
 def _check_room(about: Description, training: Path) -> None:
@@ -209,9 +214,13 @@ def _check_room(about: Description, training: Path) -> None:
 
 def _shapes(about: Description, env: Any) -> dict[str, Tensor]:
     """The weights that the description's network has, without their memory."""
-    kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}, "ortho_init": False}
+    kind = KINDS[about.algorithm]
+    kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}}
+    kwargs |= kind.agent.network_arguments(about.settings)
+    if "ortho_init" in kind.policy_kwargs:  # which takes long, to no end
+        kwargs["ortho_init"] = False
     with _NoMemory(), torch.device("meta"):
-        policy = POLICIES[about.policy](env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
+        policy = kind.policies[about.policy](env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
     return {**dict(policy.named_parameters()), **dict(policy.named_buffers())}
 
 
@@ -239,19 +248,17 @@ def _read_numbers(
     return read_tensors(path, facts[part].get("sha256"), expected)
 
 
-def _make_agent(about: Description, env: Any, device: Any) -> PPO:
-    from .ppo import PPO
-
-    settings = dict(about.settings)
-    if env.num_envs != about.num_envs:  # a rollout may be smaller than the minibatches of training
-        settings |= {"batch_size": settings["n_steps"] * env.num_envs, "normalize_advantage": False}
-    agent = PPO(about.policy, env, policy_kwargs=about.policy_kwargs, device=device, **settings)
-    for name in ("batch_size", "normalize_advantage"):
-        setattr(agent, name, about.settings[name])
+def _make_agent(about: Description, env: Any, device: Any) -> Agent:
+    kind, settings = KINDS[about.algorithm].agent, about.settings
+    fitting = settings if env.num_envs == about.num_envs else kind.settings_for(settings, env.num_envs)
+    agent = kind(about.policy, env, policy_kwargs=about.policy_kwargs, device=device, **fitting)
+    for name, value in fitting.items():
+        if value != settings[name]:
+            setattr(agent, name, settings[name])
     return agent
 
 
-def _go_on(agent: PPO, about: Description, facts: Mapping[str, Any], source: Path) -> None:
+def _go_on(agent: Agent, about: Description, facts: Mapping[str, Any], source: Path) -> None:
     """Put the state of the training back."""
     if agent.n_envs != about.num_envs or agent.environment != about.environment:
         raise CheckpointError(

@@ -8,150 +8,42 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
-from torch import nn
 
 from ..envs import find_game
 from ..envs.options import Options
+from .checks import Check, number, one_of, rate, several, table
 from .files import CheckpointError, short
-from .muon import Muon
-from .networks import POLICIES
-from .recurrent import CORES
+from .kinds import KINDS, NAMES
 from .worlds import simulator_of
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .agent import Agent
 
 MAX_OBSERVATION = 2**26  # bytes of one
 MAX_LEVELS = 1_000_000
-ACTIVATIONS = {
-    "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
-    "silu": nn.SiLU, "sigmoid": nn.Sigmoid,
-}  # fmt: skip
-OPTIMIZERS = {"adam": torch.optim.Adam, "muon": Muon}
-NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS) for name, thing in table.items()}
-Check = Callable[[str, Any], Any]  # (name, value as JSON has it) -> value, or ValueError
-
-
-# -- checks ------------------------------------------------------------------------------------------------------------
-
-
-def number(kind: type, low: float, high: float, optional: bool = False) -> Check:
-    """A check for numbers of a kind (int, float or bool) from low to high; `optional` ones may be null."""
-
-    def check(name: str, value: Any) -> Any:
-        if optional and value is None:
-            return None
-        if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
-            raise ValueError(f"{name} must be {kind.__name__} from {low:g} to {high:g}, got {short(repr(value))}")
-        return kind(value)
-
-    return check
-
-
-def one_of(choices: Mapping[Any, Any] | Sequence[Any]) -> Check:
-    """A check for names in a table, which become what it has for them; names in a list stay names."""
-
-    def check(name: str, value: Any) -> Any:
-        if not isinstance(value, (str, type(None))) or value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {short(repr(value))}")
-        return choices[value] if isinstance(choices, Mapping) else value
-
-    return check
-
-
-def several(check_one: Check, most: int = 32) -> Check:
-    """A check for lists."""
-
-    def check(name: str, value: Any) -> list[Any]:
-        if not isinstance(value, list) or len(value) > most:
-            raise ValueError(f"{name} must be a list of at most {most}, got {short(repr(value))}")
-        return [check_one(name, item) for item in value]
-
-    return check
-
-
-def table(checks: Mapping[str, Check], whole: bool = False) -> Check:
-    """A check for objects with these names, all of them if `whole`."""
-
-    def check(name: str, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} must be an object, got {short(repr(value))}")
-        for odd in sorted(set(checks) ^ set(value) if whole else set(value) - set(checks)):
-            raise ValueError(f"{name} {'has' if odd in value else 'lacks'} {short(repr(odd))}")
-        return {key: checks[key](key, item) for key, item in value.items()}
-
-    return check
-
-
-def either(first: Check, kind: type, other: Check) -> Check:
-    """A check by `first` for values of a kind, by `other` for all else."""
-    return lambda name, value: (first if isinstance(value, kind) else other)(name, value)
-
-
-yes_or_no, width = number(bool, 0, 1), number(int, 1, 65_536)
-sizes, rate = several(width), number(float, -1e9, 1e9)
 linear = table({"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)}, whole=True)
 frozen = table({"value": rate, "instead_of": lambda name, value: None}, whole=True)
-SETTINGS: dict[str, Check] = {
-    "n_steps": number(int, 1, 1_000_000),
-    "batch_size": number(int, 1, 1_000_000_000),
-    "n_epochs": number(int, 1, 1_000_000),
-    "gamma": number(float, 0, 1),
-    "gae_lambda": number(float, 0, 1),
-    "normalize_advantage": yes_or_no,
-    "normalize_reward": yes_or_no,
-    "ent_coef": rate,
-    "vf_coef": rate,
-    "max_grad_norm": number(float, 0, 1e12),
-    "target_kl": number(float, 0, 1e9, optional=True),
-    "seed": number(int, 0, 2**32 - 1, optional=True),
-    "time_limit": number(float, 0, 1e12, optional=True),
-    "precision": one_of(["fp32", "bf16"]),
-    "num_threads": number(int, 1, 1024),
-}
-SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
-ENCODER_KWARGS: dict[str, Check] = {
-    "sizes": sizes, "channels": either(sizes, list, width), "width": width,
-    "features_dim": width, "cnn_output_dim": width, "normalized_image": yes_or_no,
-}  # fmt: skip
-OPTIMIZER_KWARGS: dict[str, Check] = {
-    "eps": rate, "weight_decay": rate, "momentum": rate, "betas": several(number(float, 0, 1), 2),
-    "fused": yes_or_no, "heads": number(int, 0, 16),
-}  # fmt: skip
-POLICY_KWARGS: dict[str, Check] = {
-    "net_arch": either(sizes, list, table({"pi": sizes, "vf": sizes})),
-    "activation_fn": one_of(ACTIVATIONS),
-    "ortho_init": yes_or_no,
-    "log_std_init": number(float, -100, 100),
-    "normalize_images": yes_or_no,
-    "normalize_obs": yes_or_no,
-    "share_features_extractor": yes_or_no,
-    "memory": one_of([*CORES, None]),
-    "memory_size": width,
-    "features_extractor_kwargs": table(ENCODER_KWARGS),
-    "optimizer_class": one_of(OPTIMIZERS),
-    "optimizer_kwargs": table(OPTIMIZER_KWARGS),
-}
 PROGRESS: dict[str, Check] = {
     "total_timesteps": number(int, 0, 2**62),
     "updates": number(int, 0, 2**62),
     "episodes": number(int, 0, 2**62),
     "recent_episodes": number(int, 0, 10_000),
     "seconds": number(float, 0, 1e12),
+    "rows": lambda name, value: {key: number(int, 0, 10**9)(key, rows) for key, rows in dict(value).items()},
 }
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a description says, checked; `policy_kwargs` and schedules are as PPO takes them."""
+    """What a description says, checked; `policy_kwargs` and schedules are as the algorithm takes them."""
 
+    algorithm: str
     environment: dict[str, Any]
     num_envs: int
     policy: str
@@ -165,18 +57,21 @@ class Description:
 
 def read(facts: Mapping[str, Any]) -> Description:
     """Check what `agent.json` holds; raises ValueError or KeyError for what is wrong or missing."""
-    settings = table(SETTINGS, whole=True)("settings", facts["settings"])
-    schedules = {name: read_schedule(name, facts["schedules"][name]) for name in SCHEDULES}
+    algorithm = one_of(list(KINDS))("algorithm", facts["algorithm"])
+    kind = KINDS[algorithm]
+    settings = table(kind.settings, whole=True)("settings", facts["settings"])
+    schedules = {name: read_schedule(name, facts["schedules"][name]) for name in kind.schedules}
     if not isinstance(facts["environment"], dict):
         raise ValueError("environment must be an object")
     return Description(
+        algorithm,
         facts["environment"],
         number(int, 1, 10_000_000)("num_envs", facts["num_envs"]),
-        one_of(list(POLICIES))("policy", facts["policy"]),
-        table(POLICY_KWARGS)("policy_kwargs", facts["policy_kwargs"]),
+        one_of(list(kind.policies))("policy", facts["policy"]),
+        table(kind.policy_kwargs)("policy_kwargs", facts["policy_kwargs"]),
         {**settings, **schedules},
         number(int, 0, 2**62)("timesteps", facts["timesteps"]),
-        table(PROGRESS, whole=True)("progress", facts["progress"]),
+        table(PROGRESS, whole=True)("progress", {"rows": {}, **facts["progress"]}),
         number(int, 1, 1024)("play_threads", facts["play_threads"]),
         one_of(["cpu", "cuda"])("device", facts["device"]),
     )
@@ -194,16 +89,17 @@ def read_schedule(name: str, value: Any) -> Any:
 # -- of an agent -------------------------------------------------------------------------------------------------------
 
 
-def describe(agent: PPO, progress: Mapping[str, Any]) -> dict[str, Any]:
+def describe(agent: Agent, progress: Mapping[str, Any]) -> dict[str, Any]:
     """What `agent.json` holds but for the names of files; `progress` is `resume.capture`'s."""
-    rest = dict(progress)
+    rest, kind = dict(progress), KINDS[agent.algorithm]
     return {
+        "algorithm": agent.algorithm,
         "environment": agent.environment,
         "num_envs": agent.n_envs,
         "policy": agent.policy_name,
         "policy_kwargs": plain(agent.policy_kwargs),
-        "settings": {name: plain(getattr(agent, name)) for name in SETTINGS},
-        "schedules": {name: schedule_facts(agent, getattr(agent, name)) for name in SCHEDULES},
+        "settings": {name: plain(agent.setting(name)) for name in kind.settings},
+        "schedules": {name: schedule_facts(agent, getattr(agent, name)) for name in kind.schedules},
         "timesteps": rest.pop("timesteps"),
         "progress": rest,
         "play_threads": agent.play_threads,
@@ -225,7 +121,7 @@ def plain(value: Any) -> Any:
     return NAMES.get(value, short(value)) if isinstance(value, type) else short(value)
 
 
-def schedule_facts(agent: PPO, schedule: Any) -> Any:
+def schedule_facts(agent: Agent, schedule: Any) -> Any:
     """A number, a linear schedule's three numbers, or another function's present value, saying so."""
     schedule = innermost(schedule)
     if isinstance(schedule, LinearSchedule):

@@ -11,16 +11,16 @@ from ..envs.bots import host
 from ..envs.gym import seed_games
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .agent import Agent
 
 
 def evaluate(
-    agent: PPO, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 100_000
+    agent: Agent, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 100_000
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
 
     Args:
-        agent: a PPO agent on a Ludus game or a Gymnasium environment.
+        agent: an agent on a Ludus game or a Gymnasium environment.
         deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
         seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
         step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
@@ -46,7 +46,7 @@ def evaluate(
 class Player:
     """An agent in the N games of a simulator, with what it remembers of their episodes."""
 
-    def __init__(self, agent: PPO, sim: Simulator) -> None:
+    def __init__(self, agent: Agent, sim: Simulator) -> None:
         self.agent, self.sim = agent, sim
         self.restart()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -29,3 +31,15 @@ def default_threads() -> int:
 def threads_worth(threads: int, worth: int) -> int:
     """As many of `threads` as the work is worth, at least one."""
     return max(1, min(threads, worth))
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Bytes that can still be had there; None if the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    with suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None

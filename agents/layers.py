@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from .dense import ROWS, TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
 from .loops import Loop
+from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
 from .slopes import UNIT
 from .sparse import (
     convolution_backward,
+    convolution_forward,
     convolution_forward_relu,
     find_cells,
     linear_backward,
+    linear_forward,
     linear_forward_relu,
     strips_for,
 )
@@ -31,6 +34,7 @@ class Flow:
     numbers: Tensor
     seen: Any = None  # (rows, planes, cells, counts), see `sparse`; then the numbers are its rows
     slope: Tensor | None = None
+    kept: Any = None  # what the layer that made it will want on the way back
 
     @property
     def units(self) -> int:
@@ -98,19 +102,20 @@ class Layer:
 
 
 class Dense(Layer):
-    """Fully connected layers side by side, or several that read the same and are one wider layer; then a ReLU.
+    """Fully connected layers side by side, or several that read the same and are one wider layer.
 
     Args:
         groups, inputs, outputs: sizes of the matrix; processors take eight numbers at once, so they are filled up with
             zeros to multiples of that.
         places: which modules it consists of.
+        relu: whether a ReLU follows at once.
     """
 
-    kernel: Any = staticmethod(dense_forward_relu)
     passes_on = True  # slopes of what it reads
 
-    def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place]) -> None:
+    def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place], relu: bool = True) -> None:
         super().__init__()
+        self.kernel = dense_forward_relu if relu else dense_forward
         self.groups, self.inputs, self.outputs, self.places = groups, inputs, outputs, places
         self.width = groups * outputs
         self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
@@ -149,25 +154,20 @@ class Dense(Layer):
         return numbers.view(-1, self.groups, self.outputs)  # (N, G * O) -> (N, G, O)
 
 
-class Decision(Dense):
-    """The last layer: logits and a value, which no ReLU cuts off."""
-
-    kernel: Any = staticmethod(dense_forward)
-
-
 class OnPlanes(Dense):
     """The same on planes, which have no slopes; one group."""
 
     passes_on = False
 
-    def __init__(self, inputs: int, outputs: int, places: Sequence[Place]) -> None:
+    def __init__(self, inputs: int, outputs: int, places: Sequence[Place], relu: bool = True) -> None:
         super().__init__(1, inputs, outputs, places)
+        self.kernel = linear_forward_relu if relu else linear_forward
         self.strips = strips_for(inputs, outputs)
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
         read = (*x.seen, self.forward_weights[0], self.bias[0])
-        return out, [Loop(linear_forward_relu, *read, out.numbers, units=len(x.numbers))]
+        return out, [Loop(self.kernel, *read, out.numbers, units=len(x.numbers))]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
         written: Any = (out.slope, self.strips, self.change[0], self.bias_change[0])
@@ -175,14 +175,16 @@ class OnPlanes(Dense):
 
 
 class Convolution(Layer):
-    """A convolution over planes without padding, with steps of one, and a ReLU.
+    """A convolution over planes without padding, with steps of one.
 
     Args:
         shape: of the planes, (H, W, C).
+        relu: whether a ReLU follows at once.
     """
 
-    def __init__(self, module: nn.Conv2d, shape: tuple[int, int, int]) -> None:
+    def __init__(self, module: nn.Conv2d, shape: tuple[int, int, int], relu: bool = True) -> None:
         super().__init__()
+        self.kernel = convolution_forward_relu if relu else convolution_forward
         self.module, (rows, columns, channels), outputs = module, shape, module.out_channels
         height, across = module.kernel_size
         self.shape = (rows - height + 1, (columns - across + 1) * outputs)
@@ -199,7 +201,7 @@ class Convolution(Layer):
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
         read = (*x.seen, self.weights.flatten(2), self.bias)
-        return out, [Loop(convolution_forward_relu, *read, self._grid(out.numbers), units=len(x.numbers))]
+        return out, [Loop(self.kernel, *read, self._grid(out.numbers), units=len(x.numbers))]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
         written = (self.changes.flatten(3), self.bias_changes)
@@ -212,6 +214,49 @@ class Convolution(Layer):
 
     def _grid(self, numbers: Any) -> Tensor:
         return numbers.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W' * O)
+
+
+class Norm(Layer):
+    """Layer normalisation and a ReLU.
+
+    Args:
+        module: over each group.
+        groups, width: how many numbers come, and in how many groups; those that fill a group up become 0.
+    """
+
+    def __init__(self, module: nn.LayerNorm, groups: int, width: int) -> None:
+        super().__init__()
+        self.module, self.groups, self.width = module, groups, groups * width
+        size = module.normalized_shape[0]
+        self.numbers, self.epsilon = torch.zeros(2, size), torch.tensor([module.eps])
+        self.changes = torch.zeros(PARTS, 2, size)
+        self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
+
+    def read(self) -> None:
+        for row, weight in zip(self.numbers, self.module.parameters(), strict=True):
+            row.copy_(weight.detach())
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        count = len(x.numbers)
+        out, scaled = Flow(torch.zeros(count, self.width)), torch.zeros(count, self.width)
+        out.kept = self._in(scaled), torch.zeros(count, self.groups)
+        read = (self._in(x.numbers), self.numbers, self.epsilon)
+        return out, [Loop(norm_forward_relu, *read, *out.kept, self._in(out.numbers), units=count)]
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        slope, (scaled, spread) = self._in(out.slope), out.kept
+        loops = [Loop(norm_backward_weights, slope, scaled, self.changes, units=PARTS)]
+        if x.slope is not None:
+            written = (self.numbers, scaled, spread, self._in(x.slope))
+            loops.append(Loop(norm_backward_inputs, slope, *written, units=len(x.numbers)))
+        return loops
+
+    def collect(self) -> None:
+        for gradient, change in zip(self.gradients.values(), self.changes.sum(0), strict=True):
+            gradient.copy_(change)
+
+    def _in(self, numbers: Any) -> Tensor:
+        return numbers.view(len(numbers), self.groups, -1)  # (N, G * W) -> (N, G, W)
 
 
 def looked_at(planes: Tensor, samples: int, unit: int = TILE) -> tuple[Flow, list[Loop]]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .adam import adam_loops_of
+from .descent import Descent
 from .graphs import Graphed
-from .guard import check_gradients, check_update
+from .guard import check_update
 from .rollout import RolloutTensors
 from .update import PARTS, Autograd, Settings, epoch
 from .workers import Workers
@@ -33,15 +33,11 @@ class Learner:
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), 0
         self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        self.named = [(name, weight) for name, weight in agent.policy.named_parameters() if weight.requires_grad]
-        self.weights = [weight for _, weight in self.named]
-        self.adam = adam_loops_of(agent.policy.optimizer, self.weights) if agent.backprop is not None else None
+        self.descent = Descent(agent, agent.policy, agent.policy.optimizer, agent.backprop is not None)
+        self.weights = self.descent.weights
         self._pass: Any = self._one_pass
-        if self.on_gpu:
-            for group in agent.policy.optimizer.param_groups:  # a graph reads the learning rate from memory
-                group["lr"], group["capturable"] = torch.tensor(float(group["lr"]), device=self.device), True
-            if agent.target_kl is None:  # which looks at a number after each minibatch
-                self._pass = Graphed(self._one_pass)
+        if self.on_gpu and agent.target_kl is None:  # which looks at a number after each minibatch
+            self._pass = Graphed(self._one_pass)
 
     @property
     def means(self) -> dict[str, float]:
@@ -68,14 +64,6 @@ class Learner:
         self.batches = self.batches or agent.n_epochs  # a replayed graph does not count
         if self.on_gpu:
             check_update(self.means["loss"], agent.policy, agent.num_timesteps, agent._n_updates)
-
-    def set_learning_rate(self, rate: float) -> None:
-        """For the next update; in place, where it is a tensor."""
-        for group in self.agent.policy.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
 
     def _present_settings(self) -> Settings:
         """What the loss is made of at this point of training."""
@@ -111,17 +99,7 @@ class Learner:
         self.batches += 1
         if agent.target_kl is not None and float(parts[KL]) > 1.5 * agent.target_kl:
             raise _Moved
-        for weight, gradient in zip(self.weights, gradients, strict=True):
-            weight.grad = gradient
-        if self.adam is not None:
-            norm = self.adam.norm(gradients)
-            check_gradients(self.named, parts[LOSS], norm, agent.num_timesteps, agent._n_updates)
-            self.adam.step(min(1.0, agent.max_grad_norm / (norm + 1e-6)))
-            return
-        norm = torch.nn.utils.clip_grad_norm_(self.weights, agent.max_grad_norm)
-        if not self.on_gpu:
-            check_gradients(self.named, parts[LOSS], float(norm), agent.num_timesteps, agent._n_updates)
-        agent.policy.optimizer.step()
+        self.descent.step(gradients, parts[LOSS], agent.max_grad_norm)
 
 
 class _Moved(Exception):

@@ -12,7 +12,7 @@ from .advantages import generalized_advantages
 from .graphs import Graphed
 from .rollout import collect
 from .rounds import Rounds
-from .worlds import SelfPlayWorld, SimulatorWorld, VecEnvWorld, World
+from .worlds import SimulatorWorld, World, world_of
 
 if TYPE_CHECKING:
     from .ppo import PPO
@@ -66,11 +66,8 @@ class Player:
 
     def _make_worlds(self) -> list[World]:
         agent = self.agent
-        if agent.simulator is None:
-            assert agent.env is not None
-            return [VecEnvWorld(agent.env, agent.device, agent._last_obs)]
-        if agent.simulator.num_players > 1:
-            return [SelfPlayWorld(agent.simulator, agent.channels_first)]
+        if agent.simulator is None or agent.simulator.num_players > 1:
+            return [world_of(agent)]
         return [SimulatorWorld(part, agent.channels_first) for part in agent.simulator.split(agent.play_threads)]
 
     def _play_parts(self) -> None:

@@ -7,10 +7,8 @@ Python runs for a single game; any other `VecEnv` takes the same path behind `wo
 
 from __future__ import annotations
 
-import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,12 +18,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from ..envs import OptionError, Simulator
+from ..envs import OptionError
+from .agent import Agent
 from .backprop import backprop_of
-from .checkpoint import environment_facts, load_agent, save_agent
 from .distributed import Group
 from .guard import check_rollout
-from .hardware import choose_precision, default_threads, threads_worth
+from .hardware import choose_precision, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
@@ -37,14 +35,14 @@ from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
 from .workers import Workers, undivided
-from .worlds import VecEnvWorld, games_by_name, simulator_of
+from .worlds import VecEnvWorld
 
 # Fewer are not worth another thread. Where threads run Python, it must be woken, and one runs at a time.
 GAMES_A_THREAD, SAMPLES_A_THREAD = 512, 1024
 ROWS_A_THREAD = 64  # of a loop in `backprop`
 
 
-class PPO(StablePPO):
+class PPO(Agent, StablePPO):
     """PPO on tensors.
 
     Takes what Stable-Baselines3's `PPO` takes, but for `use_sde`; in addition:
@@ -64,6 +62,7 @@ class PPO(StablePPO):
             counts the steps of all.
     """
 
+    algorithm = "ppo"
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     rollout_buffer: Any
     policy: Any
@@ -82,25 +81,13 @@ class PPO(StablePPO):
     ) -> None:
         if kwargs.get("use_sde"):
             raise OptionError("use_sde is not for this PPO: leave it out, or take stable_baselines3.PPO")
-        if num_threads is not None and num_threads < 1:
-            raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
-        if isinstance(env, str):
-            env = games_by_name(env, kwargs.get("seed")) or env
-        self.policy_name = policy if isinstance(policy, str) else policy.__name__
-        self.time_limit, self.precision = time_limit, choose_precision(precision)
-        self._any_precision = precision == "auto"
-        self.num_threads, self.normalize_reward = num_threads or default_threads(), normalize_reward
-        self.group = group
-        self.simulator: Simulator | None = None
-        self.channels_first = False
-        self.environment: dict[str, Any] = {}
-        self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
+        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self.precision, self._any_precision = choose_precision(precision), precision == "auto"
+        self.normalize_reward, self.group = normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
-        if self.env is not None:
-            self.environment = environment_facts(self.env)
-            self.simulator, self.channels_first = simulator_of(self.env)
+        self._look_at_env()
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
         for name, value in (
@@ -127,36 +114,12 @@ class PPO(StablePPO):
         if self.simulator is not None and self.simulator.num_players > 1:
             self.play_threads = 1
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
-        self._seed_generators()
+        self._seed_generators(self.play_threads + 1)
         if self.group is not None:
             self.group.share([*self.policy.parameters(), *self.policy.buffers()])
-        self.boundary: dict[str, Any] | None = None  # where the rollout in progress began; see `resume`
         self.workers: Workers | None = None
         self.player = Player(self)
         self.learner = Learner(self)
-
-    def set_random_seed(self, seed: int | None = None) -> None:
-        """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
-        super().set_random_seed(seed)
-        if hasattr(self, "generators"):
-            self._seed_generators(seed)
-
-    def _seed_generators(self, seed: int | None = None) -> None:
-        """One generator for each share of the games, and the last for the order of minibatches."""
-        seed = self.seed if seed is None else seed
-        states = np.random.SeedSequence(seed, spawn_key=(self.rank,)).generate_state(self.play_threads + 1, np.uint64)
-        self.generators = [torch.Generator(self.device) for _ in states]
-        for generator, state in zip(self.generators, states.tolist(), strict=True):
-            generator.manual_seed(state >> 1)
-
-    @property
-    def rank(self) -> int:
-        return 0 if self.group is None else self.group.rank
-
-    @property
-    def steps_at_once(self) -> int:
-        """Environment steps that the games of all processes take together."""
-        return self.n_envs * (1 if self.group is None else self.group.size)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -223,7 +186,7 @@ class PPO(StablePPO):
         """Fit the policy to the rollout for `n_epochs`."""
         self.policy.set_training_mode(True)
         rate = self.lr_schedule(self._current_progress_remaining)
-        self.learner.set_learning_rate(rate)
+        self.learner.descent.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
         self.learner.learn(self.rollout_buffer)
         self._log_update()
@@ -244,27 +207,6 @@ class PPO(StablePPO):
         record("train/clip_range", float(learner.clip))
         if self.clip_range_vf is not None:
             record("train/clip_range_vf", float(learner.clip_vf))
-
-    # -- time ----------------------------------------------------------------------------------------------------------
-
-    def elapsed(self) -> float:
-        """Seconds of training so far, those before a resume included."""
-        return self.elapsed_before + ((time.time_ns() - self.start_time) / 1e9 if self.start_time else 0.0)
-
-    def _time_is_up(self) -> bool:
-        return self.time_limit is not None and self._any(self.elapsed() >= self.time_limit)
-
-    def _any(self, flag: bool) -> bool:
-        """Whether it is true here or, in a group, anywhere."""
-        return flag if self.group is None else self.group.any(flag)
-
-    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
-        super()._update_current_progress_remaining(num_timesteps, total_timesteps)
-        if self.time_limit is not None:
-            left = max(0.0, 1.0 - self.elapsed() / self.time_limit)
-            self._current_progress_remaining = min(self._current_progress_remaining, left)
-            if self.group is not None:
-                self._current_progress_remaining = self.group.first(self._current_progress_remaining)
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
 
@@ -290,16 +232,26 @@ class PPO(StablePPO):
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
-    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
-        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
-        save_agent(self, Path(path), keep, resumable)
+    @staticmethod
+    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
+        # Of a few games, a rollout may be smaller than the minibatches of training.
+        return {**settings, "batch_size": settings["n_steps"] * num_envs, "normalize_advantage": False}
 
-    @classmethod
-    def load(  # type: ignore[override]
-        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
-    ) -> PPO:
-        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
+    def own_state(self) -> dict[str, torch.Tensor]:
+        tensors: dict[str, torch.Tensor] = {}
+        if self.policy.core is not None:
+            memory = self.player.memory
+            tensors["memory"] = (
+                self.policy.core.initial_state(self.n_envs, self.device) if memory is None else memory.clone()
+            ).cpu()
+        if self.reward_normalizer is not None:
+            for name, buffer in self.reward_normalizer.named_buffers():
+                tensors[f"reward_normalizer.{name}"] = buffer.clone().cpu()
+        return tensors
 
-        Raises CheckpointError.
-        """
-        return load_agent(Path(path), env, device, resume)
+    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        if self.policy.core is not None:
+            self.player.memory = tensors["memory"].to(self.device)
+        if self.reward_normalizer is not None:
+            for name, buffer in self.reward_normalizer.named_buffers():
+                buffer.copy_(tensors[f"reward_normalizer.{name}"])

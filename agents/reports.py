@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
+from torch import Tensor
 
-from .rollout import RolloutTensors
 from .worlds import VecEnvWorld
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .agent import Agent
 
 
-def tell_rollout(agent: PPO, callback: BaseCallback, data: RolloutTensors) -> bool:
+class Played(Protocol):
+    """What N games did in T steps, (T, N) each; see `rollout.RolloutTensors`."""
+
+    rewards: Tensor
+    actions: Tensor
+    dones: Tensor
+    truncated: Tensor
+    episode_return: Tensor
+    episode_length: Tensor
+
+
+def tell_rollout(agent: Agent, callback: BaseCallback, data: Played) -> bool:
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
     rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
     ended = episode_infos(agent, data, *dones.nonzero())
@@ -33,7 +44,7 @@ def tell_rollout(agent: PPO, callback: BaseCallback, data: RolloutTensors) -> bo
 
 
 def episode_infos(
-    agent: PPO, data: RolloutTensors, steps: np.ndarray, games: np.ndarray
+    agent: Agent, data: Played, steps: np.ndarray, games: np.ndarray
 ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
     """Information on the episodes that ended at these steps in these games, by step; the agent keeps it for its log."""
     assert agent.ep_info_buffer is not None
@@ -47,7 +58,7 @@ def episode_infos(
     return found
 
 
-def tell_step(agent: PPO, callback: BaseCallback, world: VecEnvWorld, data: RolloutTensors, t: int) -> bool:
+def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Played, t: int) -> bool:
     """Report a step of other libraries' environments as it happens; False if the callback says stop."""
     agent._last_obs = world.raw_obs
     agent.num_timesteps += agent.steps_at_once

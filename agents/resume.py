@@ -24,17 +24,18 @@ from .files import CheckpointError, short
 from .muon import Muon
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .agent import Agent
 
 RECENT = 10_000  # episodes, at most, of those that the log's means are over
 GENERATOR_BYTES = {"cpu": 5056, "cuda": 16}  # of a torch.Generator's state
 
 
-def capture(agent: PPO) -> dict[str, Any]:
+def capture(agent: Agent) -> dict[str, Any]:
     """Copies of what a rollout changes: `progress`, numbers by name, and `tensors` on the CPU.
 
     Take it where a rollout begins, or when `learn` is over.
     """
+    own = agent.own_state()
     episodes = [(e["r"], e["l"], e["t"]) for e in list(agent.ep_info_buffer or ())[-RECENT:]]
     progress = {
         "timesteps": agent.num_timesteps,
@@ -43,23 +44,18 @@ def capture(agent: PPO) -> dict[str, Any]:
         "episodes": agent._episode_num,
         "recent_episodes": len(episodes),
         "seconds": agent.elapsed(),
+        "rows": agent.own_rows(),
     }
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
     tensors["episodes"] = torch.tensor(episodes, dtype=torch.float64).reshape(-1, 3)
-    if agent.policy.core is not None:
-        memory = agent.player.memory
-        memory = agent.policy.core.initial_state(agent.n_envs, agent.device) if memory is None else memory.clone()
-        tensors["memory"] = memory.cpu()
-    if agent.reward_normalizer is not None:
-        for name, buffer in agent.reward_normalizer.named_buffers():
-            tensors[f"reward_normalizer.{name}"] = buffer.clone().cpu()
+    tensors |= own
     if agent.simulator is not None:
         state = agent.simulator.state_dict()
         tensors |= {f"games.{name}": _raw(state[name]) for name in STATE}
     return {"progress": progress, "tensors": tensors}
 
 
-def training_tensors(agent: PPO, start: Mapping[str, Any]) -> dict[str, Tensor]:
+def training_tensors(agent: Agent, start: Mapping[str, Any]) -> dict[str, Tensor]:
     """All that a training file holds: what `capture` took, and the optimiser's averages."""
     optimizer = agent.policy.optimizer
     averages = {
@@ -70,7 +66,7 @@ def training_tensors(agent: PPO, start: Mapping[str, Any]) -> dict[str, Tensor]:
     return {**start["tensors"], **averages}
 
 
-def expected_tensors(agent: PPO, description: Description) -> dict[str, Tensor]:
+def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor]:
     """Tensors of the names, shapes and dtypes that a training file for `agent` must have."""
     tensors = training_tensors(agent, capture(agent))
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("generators.")}
@@ -78,10 +74,13 @@ def expected_tensors(agent: PPO, description: Description) -> dict[str, Tensor]:
     for k in range(description.play_threads + 1):
         tensors[f"generators.{k}"] = torch.empty(size, dtype=torch.uint8, device="meta")
     tensors["episodes"] = torch.empty((description.progress["recent_episodes"], 3), dtype=torch.float64, device="meta")
+    for name, rows in description.progress["rows"].items():
+        if name in agent.own_rows():
+            tensors[name] = torch.empty((rows, *tensors[name].shape[1:]), dtype=tensors[name].dtype, device="meta")
     return tensors
 
 
-def restore(agent: PPO, description: Description, tensors: Mapping[str, Tensor]) -> None:
+def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor]) -> None:
     """Put back what was captured, into an agent on as many games of the same kind.
 
     On another device the random numbers are others, and so is the trajectory.
@@ -95,16 +94,12 @@ def restore(agent: PPO, description: Description, tensors: Mapping[str, Tensor])
     if agent.device.type == description.device:
         _restore_generators(agent, tensors)
     _restore_optimizer(agent.policy.optimizer, tensors)
-    if agent.policy.core is not None:
-        agent.player.memory = tensors["memory"].to(agent.device)
-    if agent.reward_normalizer is not None:
-        for name, buffer in agent.reward_normalizer.named_buffers():
-            buffer.copy_(tensors[f"reward_normalizer.{name}"])
+    agent.load_own_state(dict(tensors))
     if agent.simulator is not None:
         _restore_games(agent, tensors)
 
 
-def _restore_generators(agent: PPO, tensors: Mapping[str, Tensor]) -> None:
+def _restore_generators(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
     if f"generators.{len(agent.generators)}" in tensors or f"generators.{len(agent.generators) - 1}" not in tensors:
         raise CheckpointError(f"the training was shared by other threads than here: {len(agent.generators) - 1} play")
     for k, generator in enumerate(agent.generators):
@@ -124,7 +119,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
     optimizer.load_state_dict(state)
 
 
-def _restore_games(agent: PPO, tensors: Mapping[str, Tensor]) -> None:
+def _restore_games(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
     sim = agent.simulator
     assert sim is not None
     here = sim.state_dict()

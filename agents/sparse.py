@@ -96,30 +96,43 @@ def linear_backward(rows, planes, cells, counts, slope, strips, change, bias_cha
 # stretch of the weights, times the cell's value: those of a place between `_reach`'s answers.
 
 
-def convolution_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
-    """A convolution without padding and with steps of one, and a ReLU, for samples first .. last-1.
+def convolution_forward(rows, planes, cells, counts, weights, bias, out, first, last):
+    """A convolution without padding and with steps of one, for samples first .. last-1.
 
     From planes (M, H * W * C), weights (C, h, w * O) and bias (1, O) to out (N, H', W' * O).
     """
-    zero, outputs = np.float32(0), bias.shape[1]
-    height, across, columns = weights.shape[1], weights.shape[2] // outputs, out.shape[2] // outputs
-    channels = planes.shape[1] // ((out.shape[1] + height - 1) * (columns + across - 1))
     for i in range(first, last):
-        for a in range(out.shape[1]):
-            for b in range(columns):
-                for o in range(np.uint64(outputs)):
-                    out[i, a, np.uint64(b * outputs) + o] = bias[0, o]
-        for m in range(counts[i]):
-            k = cells[i, m]
-            value, c = np.float32(planes[rows[i], k]), k % channels
-            row, left, start, size = _reach(k // channels, across, columns, outputs)
-            for a in range(max(row - height + 1, 0), min(row + 1, out.shape[1])):
-                for j in range(size):
-                    out[i, a, left + j] += value * weights[c, row - a, start + j]
+        _convolve(rows, planes, cells, counts, weights, bias, out, i)
+    return 0
+
+
+def convolution_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
+    """The same, and what is below zero becomes zero."""
+    zero = np.float32(0)
+    for i in range(first, last):
+        _convolve(rows, planes, cells, counts, weights, bias, out, i)
         for a in range(out.shape[1]):
             for j in range(out.shape[2]):
                 out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
     return 0
+
+
+def _convolve(rows, planes, cells, counts, weights, bias, out, i):
+    """Sample i."""
+    outputs = bias.shape[1]
+    height, across, columns = weights.shape[1], weights.shape[2] // outputs, out.shape[2] // outputs
+    channels = planes.shape[1] // ((out.shape[1] + height - 1) * (columns + across - 1))
+    for a in range(out.shape[1]):
+        for b in range(columns):
+            for o in range(np.uint64(outputs)):
+                out[i, a, np.uint64(b * outputs) + o] = bias[0, o]
+    for m in range(counts[i]):
+        k = cells[i, m]
+        value, c = np.float32(planes[rows[i], k]), k % channels
+        row, left, start, size = _reach(k // channels, across, columns, outputs)
+        for a in range(max(row - height + 1, 0), min(row + 1, out.shape[1])):
+            for j in range(size):
+                out[i, a, left + j] += value * weights[c, row - a, start + j]
 
 
 def convolution_backward(rows, planes, cells, counts, slope, change, bias_change, first, last):

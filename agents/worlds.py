@@ -28,6 +28,7 @@ class World:
         mask: (N, P) bool, true for legal actions, or None where all are legal always.
         signs: (N,) float32, -1 where the last step gave the turn to the other player, or None in games without turns.
         can_truncate: False where `truncated` never is true.
+        max_episode_steps: where it becomes true, if that is known.
     """
 
     num_envs: int
@@ -41,6 +42,7 @@ class World:
     mask: Tensor | None = None
     signs: Tensor | None = None
     can_truncate = True
+    max_episode_steps: int | None = None
 
     def step(self, actions: Tensor) -> int:
         """Take one step in every game with actions (N, ...); returns 0 if no episode ended, another number if some may."""
@@ -57,7 +59,8 @@ class SimulatorWorld(World):
         self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
         self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
         self.mask = tensors.legal if sim.legal is not None else None
-        self.can_truncate = sim.options.max_episode_steps is not None
+        self.max_episode_steps = sim.options.max_episode_steps
+        self.can_truncate = self.max_episode_steps is not None
         self._on_cpu, self._actions, self._given = isinstance(sim.obs, np.ndarray), None, None
 
     def step(self, actions: Tensor) -> int:
@@ -85,7 +88,8 @@ class SelfPlayWorld(World):
         self._rewards, self._returns = tensors.reward, tensors.episode_return  # (N, P)
         self._ends, self._cuts, self._lengths = tensors.terminated, tensors.truncated, tensors.episode_length
         self._player = torch.as_tensor(sim.player) if self.turns else None
-        self.can_truncate = sim.options.max_episode_steps is not None and not self.turns
+        self.max_episode_steps = sim.options.max_episode_steps
+        self.can_truncate = self.max_episode_steps is not None and not self.turns
         self._on_cpu = isinstance(sim.obs, np.ndarray)
         self._tell()
 
@@ -169,6 +173,14 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
     transposed = isinstance(env, VecTransposeImage)
     inner = env.venv if isinstance(env, VecTransposeImage) else env
     return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
+
+
+def world_of(agent: Any) -> World:
+    """The games of an agent, all in one world."""
+    if agent.simulator is None:
+        return VecEnvWorld(agent.env, agent.device, agent._last_obs)
+    kind = SelfPlayWorld if agent.simulator.num_players > 1 else SimulatorWorld
+    return kind(agent.simulator, agent.channels_first)
 
 
 def games_by_name(name: str, seed: int | None) -> VecEnv | None:

@@ -66,7 +66,7 @@ class Curve(BaseCallback):
 def run(game: str, seed: int, steps: int) -> dict[str, Any]:
     """Train one agent and evaluate it."""
     config = train.from_recipe(game, seed=seed, device="cpu", tensorboard=False, total_timesteps=steps)
-    config.ppo.num_threads = 1
+    config.settings.num_threads = 1
     agent = train.make_agent(config, train.make_env(config), Path())
     curve = Curve(steps / POINTS)
     agent.learn(steps, callback=curve)

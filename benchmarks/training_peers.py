@@ -236,7 +236,7 @@ def recipe_agent(
 
     config = train.from_recipe(GAME, seed=seed, device=device, tensorboard=False, time_limit=time_limit)
     config.total_timesteps = total_timesteps or config.total_timesteps
-    config.ppo = replace(config.ppo, **(ppo or {}))
+    config.settings = replace(config.settings, **(ppo or {}))
     return train.make_agent(config, train.make_env(config), Path()), config.total_timesteps
 
 

@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING, Any
 from .registration import register_with_gymnasium
 
 if TYPE_CHECKING:
+    from .agents.dqn import DQN
     from .agents.ppo import PPO
+    from .agents.pqn import PQN
     from .envs.game import Game
     from .envs.gym import GameEnv, GameVectorEnv
     from .envs.registry import register
     from .envs.sb3 import LudusVecEnv
 
 __version__ = "0.1.0"
-__all__ = ["PPO", "Game", "make", "make_sb3", "make_vec", "register"]
+__all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register"]
 
 # Imported when asked for: torch takes seconds, Gymnasium a quarter of one.
-_LAZY = {"PPO": ".agents.ppo", "Game": ".envs.game", "register": ".envs.registry"}
+_LAZY = {
+    "PPO": ".agents.ppo",
+    "DQN": ".agents.dqn",
+    "PQN": ".agents.pqn",
+    "Game": ".envs.game",
+    "register": ".envs.registry",
+}
 
 register_with_gymnasium()
 

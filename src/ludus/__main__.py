@@ -12,7 +12,7 @@ import sys
 import traceback
 
 VERBS = {
-    "train": "train PPO on a game, or on any Gymnasium environment",
+    "train": "train PPO, DQN or PQN on a game, or on any Gymnasium environment",
     "evaluate": "play an agent's whole episodes and report its returns",
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",

@@ -184,7 +184,7 @@ def test_settings_are_kept_and_some_may_change(again, capsys):
     assert (again / "agent-1024.json").exists()
     assert here("evaluate", str(again / "agent-1024.json"), "--episodes", "2") == 0
     settings = json.loads((again / "train.json").read_text())
-    assert settings["total_timesteps"] == 2048 and settings["ppo"]["gamma"] == 0.9
+    assert settings["total_timesteps"] == 2048 and settings["settings"]["gamma"] == 0.9
 
 
 def test_a_finished_run_is_left_as_it_is(again, capsys):
@@ -232,7 +232,7 @@ def test_resume_needs_a_folder_of_its_own(tmp_path, capsys):
         ("[]", "not a JSON object"),
         ('{"game": 7}', "game is 7, which it cannot be"),
         ('{"gaem": "Catch"}', "there is no setting 'gaem'"),
-        ('{"ppo": {"n_steps": "many"}}', "n_steps is 'many', which it cannot be"),
+        ('{"settings": {"n_steps": "many"}}', "n_steps is 'many', which it cannot be"),
         ('{"total_timesteps": true}', "total_timesteps is True, which it cannot be"),
     ],
 )
@@ -271,12 +271,13 @@ def test_gymnasium_runs_go_on_with_new_episodes(tmp_path, capsys):
 def test_help_explains_every_setting():
     import dataclasses
 
-    from ludus.cli.train import Config, PPOSettings
+    from ludus.cli.settings import PPOSettings
+    from ludus.cli.train import Config
     from ludus.envs import Options
 
     text = ludus("train", "--help").stdout
     flags = [f.name for settings in (Config, PPOSettings, Options) for f in dataclasses.fields(settings)]
-    for name in set(flags) - {"game", "ppo", "options"}:
+    for name in set(flags) - {"game", "settings", "options"}:
         assert f"--{name.replace('_', '-')}" in text, name
 
 

@@ -66,10 +66,11 @@ def from_sb3(config: Config) -> str:
     if config.env is None:
         raise OptionError("--format ludus needs --env, the game that the agent plays")
     from ..agents.sb3_zip import import_zip
+    from .settings import PPOSettings
     from .train import Config as Training
-    from .train import PPOSettings, make_env
+    from .train import make_env
 
-    games = Training(game=config.env, ppo=PPOSettings(num_envs=1), options=config.options, device="cpu")
+    games = Training(game=config.env, settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
     agent = import_zip(config.agent, make_env(games), device="cpu")
     try:
         json.dumps(agent.policy_kwargs)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def make_env(config: Config) -> Any:
     """The games, as an SB3 `VecEnv`."""
-    settings = config.ppo
+    settings = config.settings
     if settings.num_envs < 1:
         raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
     device = choose_device(config.device)
@@ -60,27 +60,32 @@ def choose_device(device: str) -> str:
 def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
     from stable_baselines3.common.utils import LinearSchedule
 
-    from ..agents.ppo import PPO
+    from ..agents.kinds import KINDS
 
-    settings = dataclasses.asdict(config.ppo)
+    kind = KINDS[config.algo]
+    settings = dataclasses.asdict(config.settings)
     settings.pop("num_envs")
     rate = settings.pop("learning_rate")
     settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
     policy = settings.pop("policy")
-    if policy not in PPO.policy_aliases:
-        raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(PPO.policy_aliases)}")
+    if policy not in kind.policies:
+        raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(kind.policies)}")
+    if config.algo == "ppo":
+        settings |= {"policy_kwargs": policy_arguments(settings), "group": group}
     logs = str(folder) if config.tensorboard and folder is not None else None
     try:
-        return PPO(
+        return kind.agent(
             policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
-            tensorboard_log=logs, policy_kwargs=policy_arguments(settings), group=group, **settings,
+            tensorboard_log=logs, **settings,
         )  # fmt: skip
     except (AssertionError, ValueError) as error:
+        if isinstance(error, LudusError):
+            raise
         raise LudusError(f"these settings do not make an agent: {error}") from error
 
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take out of the settings what the policy is told."""
+    """Take out of PPO's settings what the policy is told."""
     from ..agents.muon import Muon
 
     arguments = {name: settings.pop(name) for name in ("memory", "normalize_obs")}

@@ -43,6 +43,16 @@ def read_settings(folder: Path, kind: type[T]) -> T:
         raise OptionError(f"{path}: {short(error)}") from error
 
 
+def read_json_settings(folder: Path) -> dict[str, Any]:
+    """The file as it is, nothing checked."""
+    from ..agents.files import CheckpointError, read_json
+
+    try:
+        return read_json(folder / SETTINGS)
+    except CheckpointError as error:
+        raise OptionError(str(error)) from error
+
+
 def to_plain(value: Any) -> Any:
     """As JSON can hold it."""
     if dataclasses.is_dataclass(value):

@@ -1,4 +1,4 @@
-"""`ludus train`: train PPO and keep the agent in a folder."""
+"""`ludus train`: train PPO, DQN or PQN and keep the agent in a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import tyro
 
 from ..envs import OptionError, Options, find_game
 from .making import choose_device, is_game, make_agent, make_env
-from .settings_file import SETTINGS, read_settings, write_settings
+from .settings import GYMNASIUM, PRESETS, DQNSettings, PPOSettings, PQNSettings
+from .settings import SETTINGS as SETTINGS_OF
+from .settings_file import SETTINGS, read_json_settings, read_settings, write_settings
 
 Flat = tyro.conf.OmitArgPrefixes
 MAY_CHANGE = {  # from one process of a run to the next
@@ -22,77 +24,19 @@ MAY_CHANGE = {  # from one process of a run to the next
 
 
 @dataclass
-class PPOSettings:
-    """PPO, in Stable-Baselines3's terms. The defaults suit many small games at once on a CPU."""
-
-    num_envs: int = 512
-    """Games played side by side."""
-    n_steps: int = 16
-    """Steps in each game between two updates."""
-    batch_size: int = 1024
-    """Transitions in a minibatch."""
-    n_epochs: int = 4
-    """Passes over the rollout in an update."""
-    learning_rate: float = 2.5e-3
-    """Adam's step size at the start."""
-    anneal: bool = True
-    """Bring the learning rate to zero linearly until the end of training."""
-    gamma: float = 0.99
-    """Discount of the reward one step later."""
-    gae_lambda: float = 0.95
-    """Bias against variance of the advantages, 0 to 1 (GAE)."""
-    clip_range: float = 0.2
-    """How far an update may move an action's probability, as a ratio."""
-    clip_range_vf: float | None = None
-    """How far an update may move a value, in units of reward; None: any distance."""
-    ent_coef: float = 0.01
-    """Weight of the entropy bonus."""
-    vf_coef: float = 0.5
-    """Weight of the value loss."""
-    max_grad_norm: float = 0.5
-    """The gradient is cut to this norm."""
-    normalize_advantage: bool = True
-    """Normalise the advantages of each minibatch."""
-    target_kl: float | None = None
-    """Stop an update when the policy moved further than 1.5 times this, in nats; None: never."""
-    precision: str = "auto"
-    """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 where the processor has it)."""
-    policy: str = "mlp"
-    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy."""
-    memory: str | None = None
-    """Recurrent core between encoder and actor: lstm or mingru; None: no memory."""
-    optimizer: str = "adam"
-    """adam, or muon for the hidden matrices."""
-    normalize_obs: bool = False
-    """Bring observations of numbers to mean 0 and variance 1 by running statistics."""
-    normalize_reward: bool = False
-    """Divide rewards by the running standard deviation of returns."""
-    num_threads: int | None = None
-    """CPU threads that share the games and each minibatch; None: one a core."""
-
-
-GYMNASIUM_DEFAULTS = PPOSettings(
-    num_envs=8,
-    n_steps=64,
-    batch_size=128,
-    n_epochs=10,
-    learning_rate=1e-3,
-    ent_coef=0.0,
-    gamma=0.98,
-    policy="MlpPolicy",
-)
-
-
-@dataclass
 class Config:
-    """Train PPO on a game of Ludus, or on any Gymnasium environment."""
+    """Train PPO, DQN or PQN on a game of Ludus, or on any Gymnasium environment."""
 
     game: Annotated[str, tyro.conf.Positional]
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
+    algo: str = "ppo"
+    """ppo, dqn or pqn; with `--algo dqn --help`, the settings below are DQN's."""
+    preset: str | None = None
+    """Of dqn: dqn (as published in 2015) or rainbow; None: what did best here. Other flags go before it."""
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings; other flags go before it."""
     out: Path | None = None
-    """Folder for the agent and its logs; None: runs/GAME-ppo-DATE-TIME."""
+    """Folder for the agent and its logs; None: runs/GAME-ALGO-DATE-TIME."""
     total_timesteps: int = 5_000_000
     """Environment steps to train for, over all games."""
     time_limit: float | None = None
@@ -111,43 +55,83 @@ class Config:
     """Go on from the newest checkpoint in --out, if there is one; its settings are kept. Else start."""
     tensorboard: bool = True
     """Write TensorBoard logs beside the agent."""
-    ppo: Flat[PPOSettings] = field(default_factory=PPOSettings)
     options: Flat[Options] = field(default_factory=Options)
+    settings: Flat[PPOSettings] = field(default_factory=PPOSettings)
+
+
+@dataclass
+class DQNConfig(Config):
+    """Train DQN on a game of Ludus, or on any Gymnasium environment."""
+
+    algo: str = "dqn"
+    """ppo, dqn or pqn."""
+    settings: Flat[DQNSettings] = field(default_factory=DQNSettings)  # type: ignore[assignment]
+
+
+@dataclass
+class PQNConfig(Config):
+    """Train PQN on a game of Ludus, or on any Gymnasium environment."""
+
+    algo: str = "pqn"
+    """ppo, dqn or pqn."""
+    settings: Flat[PQNSettings] = field(default_factory=PQNSettings)  # type: ignore[assignment]
+
+
+CONFIGS: dict[str, type[Config]] = {"ppo": Config, "dqn": DQNConfig, "pqn": PQNConfig}
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus train", default=defaults(argv))
-    return train(config)
+    default = defaults(argv)
+    return train(tyro.cli(type(default), args=argv, prog="ludus train", default=default))
 
 
 def defaults(argv: list[str]) -> Config:
-    """What settings are where no flag says otherwise: those of a run that is resumed, else by the kind of environment."""
-    if "--resume" in argv and (folder := out_of(argv)) and (folder / "agent.json").exists():
-        return read_settings(folder, Config)
+    """What settings are where no flag says otherwise: those of a run that is resumed, else by algorithm and environment."""
+    if "--resume" in argv and (folder := value_of("--out", argv)) and (Path(folder) / "agent.json").exists():
+        return read_config(Path(folder))
+    algo = value_of("--algo", argv) or "ppo"
+    if algo not in CONFIGS:
+        raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
     words = [a for a in argv if not a.startswith("-")]
     named = next((word for word in words if is_game(word)), words[0] if words else "")
-    if not named:
-        return Config(game=tyro.MISSING)
-    if not is_game(named):
-        return Config(game=named, ppo=GYMNASIUM_DEFAULTS)
-    return from_recipe(named) if "--recipe" in argv else Config(game=named)
+    if named and "--recipe" in argv and is_game(named):
+        config = from_recipe(named, algo)
+    elif named and not is_game(named):
+        config = CONFIGS[algo](game=named, settings=GYMNASIUM[algo])  # type: ignore[arg-type]
+    else:
+        config = CONFIGS[algo](game=named or tyro.MISSING)
+    preset = value_of("--preset", argv)
+    return with_preset(config, preset) if preset else config
 
 
-def out_of(argv: list[str]) -> Path | None:
-    """The folder that --out names."""
-    given = [b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == "--out"]
-    given += [a.removeprefix("--out=") for a in argv if a.startswith("--out=")]
-    return Path(given[-1]) if given and given[-1] else None
+def with_preset(config: Config, preset: str) -> Config:
+    """The same with settings of a preset."""
+    if config.algo != "dqn" or preset not in PRESETS:
+        raise OptionError(f"--preset {preset}: choose from {', '.join(PRESETS)}, with --algo dqn")
+    settings = dataclasses.replace(config.settings, **PRESETS[preset])
+    return dataclasses.replace(config, preset=preset, settings=settings)
 
 
-def from_recipe(game: str, **changes: Any) -> Config:
+def value_of(flag: str, argv: list[str]) -> str | None:
+    """What a flag gives."""
+    given = [b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == flag]
+    given += [a.removeprefix(f"{flag}=") for a in argv if a.startswith(f"{flag}=")]
+    return given[-1] if given and given[-1] else None
+
+
+def read_config(folder: Path) -> Config:
+    """The settings of the run in a folder."""
+    algo = read_json_settings(folder).get("algo", "ppo") if (folder / SETTINGS).exists() else "ppo"
+    return read_settings(folder, CONFIGS.get(str(algo), Config))
+
+
+def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
     """The zoo's recipe for a game as settings."""
     from ..zoo import recipe
 
     facts = recipe(find_game(game).name)
-    return Config(
-        game=game, recipe=True, ppo=PPOSettings(**facts["ppo"]), options=Options(**facts["options"]), **changes
-    )
+    settings, options = SETTINGS_OF[algo](**facts.get(algo, {})), Options(**facts["options"])
+    return CONFIGS[algo](game=game, recipe=True, settings=settings, options=options, **changes)  # type: ignore[arg-type]
 
 
 def train(config: Config) -> int:
@@ -162,6 +146,8 @@ def train(config: Config) -> int:
     group = join_group(choose_device(config.device))
     if group is not None and group.rank > 0:
         return follow(config, group)
+    if group is not None and config.algo != "ppo":
+        raise OptionError(f"several processes learn PPO together, not {config.algo.upper()}: leave torchrun out")
     if group is not None and config.resume:
         raise OptionError("--resume is for one process: the games of the others are not kept")
     console = Console()
@@ -177,9 +163,8 @@ def train(config: Config) -> int:
         console.print(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0
     how = f", from step {agent.num_timesteps}" if resumed else ""
-    console.print(
-        f"training [bold]PPO[/] on [bold]{config.game}[/], {agent.steps_at_once} games at once{how}; Ctrl-C saves and stops"
-    )
+    what = f"[bold]{config.algo.upper()}[/] on [bold]{config.game}[/], {agent.steps_at_once} games at once"
+    console.print(f"training {what}{how}; Ctrl-C saves and stops")
     started = time.monotonic()
     interrupted = learn(agent, config, folder, console, resumed)
     seconds = time.monotonic() - started
@@ -208,7 +193,7 @@ def follow(config: Config, group: Any) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    seed = None if config.seed is None else config.seed + group.rank * config.ppo.num_envs
+    seed = None if config.seed is None else config.seed + group.rank * config.settings.num_envs
     agent = make_agent(config, make_env(dataclasses.replace(config, seed=seed)), None, group)
     agent.learn(config.total_timesteps)
     leave_group()
@@ -219,7 +204,7 @@ def go_on(config: Config, folder: Path) -> Any:
     """The agent of the newest checkpoint, where it was; raises OptionError if flags say what cannot change."""
     from ..agents.checkpoint import load_agent
 
-    check_unchanged(read_settings(folder, Config), config)
+    check_unchanged(read_config(folder), config)
     agent = load_agent(folder, device=choose_device(config.device), resume=True)
     agent.time_limit, agent.tensorboard_log = config.time_limit, str(folder) if config.tensorboard else None
     write_settings(folder, config)
@@ -242,7 +227,7 @@ def check_unchanged(before: Config, now: Config) -> None:
 def flat(config: Config) -> dict[str, Any]:
     """All settings by name."""
     facts = dataclasses.asdict(config)
-    facts |= {**facts.pop("ppo"), **facts.pop("options")}
+    facts |= {**facts.pop("settings"), **facts.pop("options")}
     return {name: list(value) if isinstance(value, (tuple, range)) else value for name, value in facts.items()}
 
 
@@ -277,7 +262,7 @@ def choose_folder(config: Config) -> Path:
         raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = config.game.replace("/", "-")
-    folder = config.out or Path("runs") / f"{name}-ppo-{stamp}"
+    folder = config.out or Path("runs") / f"{name}-{config.algo}-{stamp}"
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder} is a file: give a folder")
     taken = folder.exists() and any(folder.iterdir())

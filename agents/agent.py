@@ -1,0 +1,146 @@
+"""What all agents have in common: games on tensors, time, numbers drawn at random, and their folders."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+
+from ..envs import OptionError, Simulator
+from .checkpoint import environment_facts, load_agent, save_agent
+from .hardware import default_threads
+from .worlds import games_by_name, simulator_of
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm as Base
+
+    from .distributed import Group
+else:
+    Base = object
+
+
+class Agent(Base):
+    """To be put before one of Stable-Baselines3's algorithms.
+
+    Attributes:
+        simulator: whose games are learned from, or None for other environments.
+        channels_first: whether observations are images that were turned for PyTorch.
+        environment: what games those are, as `checkpoint.make_environment` takes it.
+        generators: one for each share of the games, and the last for learning.
+        boundary: what the games began a rollout from, if an update may still begin there again; see `resume`.
+    """
+
+    algorithm: ClassVar[str]  # its name in files and on the command line
+    group: Group | None = None
+    boundary: dict[str, Any] | None = None
+    play_threads = learn_threads = 1
+
+    def _begin(self, policy: Any, env: Any, seed: int | None, time_limit: float | None, num_threads: int | None) -> Any:
+        """What comes before Stable-Baselines3's constructor; returns the environment for it."""
+        if num_threads is not None and num_threads < 1:
+            raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
+        self.policy_name = policy if isinstance(policy, str) else policy.__name__
+        self.time_limit, self.num_threads = time_limit, num_threads or default_threads()
+        self.simulator: Simulator | None = None
+        self.channels_first = False
+        self.environment: dict[str, Any] = {}
+        self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
+        return (games_by_name(env, seed) or env) if isinstance(env, str) else env
+
+    def _look_at_env(self) -> None:
+        if self.env is not None:
+            self.environment = environment_facts(self.env)
+            self.simulator, self.channels_first = simulator_of(self.env)
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
+        super().set_random_seed(seed)
+        if hasattr(self, "generators"):
+            self._seed_generators(len(self.generators), seed)
+
+    def _seed_generators(self, count: int, seed: int | None = None) -> None:
+        seed = self.seed if seed is None else seed
+        states = np.random.SeedSequence(seed, spawn_key=(self.rank,)).generate_state(count, np.uint64)
+        self.generators = [torch.Generator(self.device) for _ in states]
+        for generator, state in zip(self.generators, states.tolist(), strict=True):
+            generator.manual_seed(state >> 1)
+
+    @property
+    def rank(self) -> int:
+        return 0 if self.group is None else self.group.rank
+
+    @property
+    def steps_at_once(self) -> int:
+        """Environment steps that the games of all processes take together."""
+        return self.n_envs * (1 if self.group is None else self.group.size)
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before a resume included."""
+        return self.elapsed_before + ((time.time_ns() - self.start_time) / 1e9 if self.start_time else 0.0)
+
+    def _time_is_up(self) -> bool:
+        return self.time_limit is not None and self._any(self.elapsed() >= self.time_limit)
+
+    def _any(self, flag: bool) -> bool:
+        """Whether it is true here or, in a group, anywhere."""
+        return flag if self.group is None else self.group.any(flag)
+
+    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
+        super()._update_current_progress_remaining(num_timesteps, total_timesteps)
+        if self.time_limit is not None:
+            left = max(0.0, 1.0 - self.elapsed() / self.time_limit)
+            self._current_progress_remaining = min(self._current_progress_remaining, left)
+            if self.group is not None:
+                self._current_progress_remaining = self.group.first(self._current_progress_remaining)
+
+    # -- what it says of an observation --------------------------------------------------------------------------------
+
+    def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
+        """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""
+        raise NotImplementedError
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> Any:
+        """An argument of the constructor, as the constructor takes it."""
+        return getattr(self, name)
+
+    @staticmethod
+    def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+        """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
+        return {}
+
+    @staticmethod
+    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
+        """The settings, but such that the constructor takes them for another number of games."""
+        return settings
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
+        return {}
+
+    def own_rows(self) -> dict[str, int]:
+        """How many rows those tensors have of which the settings do not tell, by name."""
+        return {}
+
+    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put `own_state` back."""
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
+        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
+        save_agent(self, Path(path), keep, resumable)
+
+    @classmethod
+    def load(
+        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
+    ) -> Any:
+        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
+
+        Raises CheckpointError, also if it is an agent of another algorithm.
+        """
+        return load_agent(Path(path), env, device, resume, algorithm=cls.algorithm)

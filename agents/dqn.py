@@ -1,0 +1,321 @@
+"""Deep Q-learning (Mnih et al. 2015) and what became of it, with Stable-Baselines3's interface.
+
+`DQN` is a subclass of Stable-Baselines3's: constructor, `learn`, `predict`, callbacks and logger are its own. What differs is
+the hot path: `exploration.explore` plays into a `replay.Replay`, `q_learner.QLearner` learns from it, all on tensors. On a
+Ludus simulator no Python runs for a single game; any other `VecEnv` takes the same path behind `worlds`.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import torch
+from stable_baselines3 import DQN as StableDQN
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
+from stable_baselines3.common.utils import LinearSchedule
+
+from ..envs import OptionError
+from .distributions import distribution_of
+from .exploration import Steps, explore, spread
+from .files import MAX_NUMBERS
+from .graphs import Graphed
+from .q_agent import QAgent
+from .q_learner import QLearner
+from .q_networks import draw_noise
+from .replay import Replay, check_room
+from .reports import tell_rollout, tell_step
+from .worlds import VecEnvWorld, World, world_of
+
+LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
+
+
+class DQN(QAgent, StableDQN):
+    """DQN on tensors; each option of the literature is a switch.
+
+    Takes what Stable-Baselines3's `DQN` takes, but for other replay buffers; in addition:
+
+    Args:
+        policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `q_networks`).
+        env: also the name of a Ludus game, such as "Breakout" (then eight games are made).
+        replay_ratio: how many transitions are learned from for each step played, whatever `batch_size`, `train_freq` and the
+            number of games are; None: `gradient_steps` decides.
+        double: the online network says which action is best, the target network what it is worth (van Hasselt et al. 2016).
+        dueling: values of observations and advantages of actions (Wang et al. 2016).
+        noisy: learned noise explores in place of random actions (Fortunato et al. 2018).
+        layer_norm: normalise what goes into each ReLU.
+        distribution: None, or all of the return's distribution: "c51" (Bellemare et al. 2017), "qr" (Dabney et al. 2018a)
+            or "iqn" (Dabney et al. 2018b).
+        atoms: numbers an action has there; None: 51 for c51, 32 else.
+        v_min, v_max: the lowest and the highest return, for c51.
+        munchausen: the log-probability of what was done is added to the reward (Vieillard et al. 2020).
+        munchausen_temperature, munchausen_alpha, munchausen_lowest: see `returns.munchausen_bonus`.
+        prioritized: draw what surprised more often (Schaul et al. 2016).
+        priority_exponent, importance_exponent: their alpha, and beta at the start, which becomes 1.
+        huber: errors count by their size beyond 1, as in Stable-Baselines3; else by half their square.
+        save_replay: keep the memory in checkpoints, which an exact resume needs; `replay.nbytes` says how large it is.
+        exploration_spread: games explore less the later they come, see `exploration.spread`; 0: all alike.
+        time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
+            steps; None: steps alone decide.
+        num_threads: CPU threads that share each minibatch; None: all cores. Results do not depend on it where `q_backprop`
+            computes.
+
+    Raises:
+        OptionError: an argument is wrong, or there is not enough memory; the message says what would be right.
+    """
+
+    algorithm = "dqn"
+    policy: Any
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        *args: Any,
+        replay_ratio: float | None = None,
+        double: bool = False,
+        dueling: bool = False,
+        noisy: bool = False,
+        layer_norm: bool = False,
+        distribution: str | None = None,
+        atoms: int | None = None,
+        v_min: float = -10.0,
+        v_max: float = 10.0,
+        munchausen: bool = False,
+        munchausen_temperature: float = 0.03,
+        munchausen_alpha: float = 0.9,
+        munchausen_lowest: float = -1.0,
+        prioritized: bool = False,
+        priority_exponent: float = 0.6,
+        importance_exponent: float = 0.4,
+        huber: bool = True,
+        exploration_spread: float = 0.0,
+        save_replay: bool = True,
+        time_limit: float | None = None,
+        num_threads: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("replay_buffer_class", "replay_buffer_kwargs"):
+            if kwargs.pop(name, None):
+                raise OptionError(f"{name} is not for this DQN: leave it out, or take stable_baselines3.DQN")
+        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self.replay_ratio, self.double, self.dueling, self.noisy = replay_ratio, double, dueling, noisy
+        self.layer_norm, self.distribution, self.atoms = layer_norm, distribution, atoms
+        self.v_min, self.v_max, self.munchausen = v_min, v_max, munchausen
+        self.munchausen_temperature, self.munchausen_alpha = munchausen_temperature, munchausen_alpha
+        self.munchausen_lowest, self.prioritized = munchausen_lowest, prioritized
+        self.priority_exponent, self.importance_exponent = priority_exponent, importance_exponent
+        self.huber, self.exploration_spread, self.save_replay = huber, exploration_spread, save_replay
+        super().__init__(policy, env, *args, **kwargs)
+
+    @staticmethod
+    def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+        names = ("distribution", "atoms", "v_min", "v_max", "huber")
+        switches = {name: settings[name] for name in ("dueling", "noisy", "layer_norm")}
+        distribution = distribution_of(*(settings[name] for name in names))
+        return {**switches, "distribution": distribution, "implicit": settings["distribution"] == "iqn"}
+
+    def _setup_model(self) -> None:
+        self._check_arguments()
+        self._look_at_env()
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        own = self.network_arguments(vars(self))
+        kwargs = {**own, **self.policy_kwargs}
+        self.policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)  # type: ignore[assignment]
+        self.policy = self.policy.to(self.device)
+        self._convert_train_freq()
+        self._create_aliases()
+        self.exploration_schedule = LinearSchedule(
+            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
+        )
+        self._gather_crew()
+        self.world: World | None = None
+        self.replay: Replay = None  # type: ignore[assignment]  # made when training begins
+        self.kept = 0  # rows of the memory that were written, known without waiting for the device
+        self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
+        self.learner = QLearner(self)
+
+    def _check_arguments(self) -> None:
+        """Raise OptionError for what Stable-Baselines3 does not check."""
+        self._check_actions()
+        frequency = self.train_freq
+        if not isinstance(frequency, (int, TrainFreq)) and tuple(frequency)[1] != "step":
+            raise OptionError(f"train_freq must count steps, got {frequency!r}: give a whole number")
+        for name in ("n_steps", "batch_size", "buffer_size", "target_update_interval"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be 1 or more, got {getattr(self, name)!r}")
+        if self.replay_ratio is not None and self.replay_ratio < 0:
+            raise OptionError(f"replay_ratio must be 0 or more, got {self.replay_ratio!r}")
+
+    def setting(self, name: str) -> Any:
+        value = super().setting(name)
+        return value.frequency if isinstance(value, TrainFreq) else value
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        self.prepare()
+        tensors = {"numbers": torch.tensor([self.debt, self.exploration_rate], dtype=torch.float64)}
+        if self.save_replay:
+            state = self.replay.state().items()
+            tensors |= {f"replay.{name}": tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state}
+        return tensors
+
+    def own_rows(self) -> dict[str, int]:
+        if not self.save_replay:
+            return {}
+        return {f"replay.{n}": len(x) for n, x in self.replay.state().items() if n.startswith("finals.obs")}
+
+    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        self.debt, self.exploration_rate = tensors["numbers"].tolist()
+        if self.save_replay:
+            self.replay.load(
+                {name.removeprefix("replay."): x for name, x in tensors.items() if name.startswith("replay.")}
+            )
+            self.kept = int(self.replay.count)
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _setup_learn(
+        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> Any:
+        if self.world is not None and (reset_num_timesteps or self._last_obs is None):
+            self.replay.break_off(self.world)  # the games are about to begin anew
+            self.kept = int(self.replay.count)
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        if reset_num_timesteps:
+            self.elapsed_before = 0.0
+        self._logged = 0.0, self._episode_num
+        self.prepare()
+        self.learner.refresh()
+        self.learner.refresh_target()
+        return answer
+
+    def prepare(self) -> None:
+        """The games and room to remember them; raises OptionError if there is not enough."""
+        if self.world is None:
+            if self._last_obs is None:
+                assert self.env is not None
+                self._last_obs = self.env.reset()  # type: ignore[assignment]
+            self.world = world_of(self)
+            stack = 1 if self.simulator is None else self.simulator.options.frame_stack
+            rows = max(self.buffer_size // self.world.num_envs, 1)
+            size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device)
+            if self.save_replay and size > MAX_NUMBERS:
+                raise OptionError(
+                    f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
+                    "use save_replay=False, or a smaller buffer_size"
+                )
+            self.replay = Replay(
+                self.world, rows, choices=self.learner.online.choices, n_steps=self.n_steps, gamma=self.gamma,
+                frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
+            )  # fmt: skip
+            self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
+            self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+            self.play: Any = self._play
+            if self.device.type != "cpu" and self.simulator is not None:
+                self.play = Graphed(self._play, self.generators[:1])
+        elif isinstance(self.world, VecEnvWorld):
+            self.world.observe(self._last_obs)
+
+    def collect_rollouts(self, env: Any, callback: BaseCallback, *_: Any, **kwargs: Any) -> RolloutReturn:
+        """Play `train_freq` steps in every game, with exploration.
+
+        Callbacks hear of the steps in other libraries' environments as they happen, and in Ludus's games when the last of
+        them is over, one call for each step.
+        """
+        if self._time_is_up():
+            return RolloutReturn(0, 0, False)
+        assert self.world is not None
+        before = self.num_timesteps
+        callback.on_rollout_start()
+        self._look_ahead()
+        if isinstance(self.world, VecEnvWorld):
+            self.world.observe(self._last_obs)
+            going = self._play(partial(tell_step, self, callback, self.world, self.steps))
+        else:
+            self.play()
+            assert self.simulator is not None
+            self.simulator.check()
+            going = tell_rollout(self, callback, self.steps)
+        self.kept += self.train_freq.frequency  # type: ignore[union-attr]
+        self._follow(before)
+        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        self._log(kwargs.get("log_interval"))
+        return RolloutReturn(self.num_timesteps - before, 0, going)
+
+    def _look_ahead(self) -> None:
+        """How much is explored in this rollout."""
+        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+        self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
+        if self.num_timesteps < self.learning_starts:
+            rate = torch.ones_like(self.epsilon)
+        elif self.noisy:
+            self.exploration_rate, rate = 0.0, torch.zeros_like(self.epsilon)
+        else:
+            rate = spread(self.exploration_rate, len(self.epsilon), self.exploration_spread, self.device)
+        self.epsilon.copy_(rate)
+        self._set_training_mode(self.noisy)
+
+    def _play(self, on_step: Any = None) -> bool:
+        assert self.world is not None
+        generator = self.generators[0]
+        if self.noisy:
+            draw_noise(self.learner.online, generator)
+        return explore(self.world, self.learner.values, self.replay, self.steps, self.epsilon, generator, on_step)
+
+    def _follow(self, before: int) -> None:
+        """The target network follows the online one, where it is due."""
+        interval = max(self.target_update_interval // self.n_envs, 1) * self.n_envs
+        if self.num_timesteps // interval > before // interval:
+            self.learner.follow(self.tau)
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Learn from the memory, as much as is due."""
+        rate = self.lr_schedule(self._current_progress_remaining)
+        self.learner.descent.set_learning_rate(rate)
+        self.logger.record("train/learning_rate", rate)
+        updates = self._updates_due(gradient_steps)
+        if not updates:
+            return
+        start = self.importance_exponent
+        self.learner.beta.fill_(start + (1 - start) * (1 - self._current_progress_remaining))
+        self._set_training_mode(True)
+        self.learner.learn(updates)
+
+    def _set_training_mode(self, mode: bool) -> None:
+        """Whether noise moves weights; all else is the same in both modes."""
+        if self.noisy:
+            self.policy.set_training_mode(mode)
+
+    def _updates_due(self, gradient_steps: int) -> int:
+        """Minibatches to learn from after a rollout; none while the memory has nothing to draw."""
+        if self.kept <= max(self.n_steps + self.replay.frame_stack - 1, self.learning_starts // self.n_envs):
+            return 0
+        if self.replay_ratio is None:
+            return gradient_steps
+        assert isinstance(self.train_freq, TrainFreq)
+        self.debt += self.train_freq.frequency * self.n_envs * self.replay_ratio
+        updates = int(self.debt // self.batch_size)
+        self.debt -= updates * self.batch_size
+        return updates
+
+    def _log(self, log_interval: int | None) -> None:
+        """Write the log where it is due: after so many episodes, but not all the time."""
+        last, episodes = self._logged
+        now = time.monotonic()
+        self._episode_num += int((self.steps.dones > 0).sum())
+        if log_interval is None or self._episode_num - episodes < log_interval or now - last < LOG_INTERVAL:
+            return
+        self._logged = now, self._episode_num
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+        if self._n_updates:
+            self.logger.record("train/loss", float(self.learner.loss))
+            self.logger.record("train/q_value", float(self.learner.mean_value))
+            self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.dump_logs()

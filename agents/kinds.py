@@ -1,0 +1,153 @@
+"""The algorithms as files name them: which settings, schedules, networks and arguments each has, and their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from .checks import Check, either, number, one_of, rate, several, sizes, table, width, yes_or_no
+from .distributions import DISTRIBUTIONS
+from .muon import Muon
+from .networks import POLICIES
+from .q_networks import Q_POLICIES
+from .recurrent import CORES
+
+ACTIVATIONS = {
+    "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
+    "silu": nn.SiLU, "sigmoid": nn.Sigmoid,
+}  # fmt: skip
+OPTIMIZERS = {"adam": torch.optim.Adam, "muon": Muon}
+NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS) for name, thing in table.items()}
+fraction = number(float, 0, 1)
+ENCODER_KWARGS: dict[str, Check] = {
+    "sizes": sizes, "channels": either(sizes, list, width), "width": width,
+    "features_dim": width, "cnn_output_dim": width, "normalized_image": yes_or_no,
+}  # fmt: skip
+OPTIMIZER_KWARGS: dict[str, Check] = {
+    "eps": rate, "weight_decay": rate, "momentum": rate, "betas": several(fraction, 2),
+    "fused": yes_or_no, "heads": number(int, 0, 16),
+}  # fmt: skip
+POLICY_KWARGS: dict[str, Check] = {  # of all
+    "net_arch": either(sizes, list, table({"pi": sizes, "vf": sizes})),
+    "activation_fn": one_of(ACTIVATIONS),
+    "normalize_images": yes_or_no,
+    "features_extractor_kwargs": table(ENCODER_KWARGS),
+    "optimizer_class": one_of(OPTIMIZERS),
+    "optimizer_kwargs": table(OPTIMIZER_KWARGS),
+}
+SETTINGS: dict[str, Check] = {
+    "batch_size": number(int, 1, 1_000_000_000),
+    "gamma": fraction,
+    "max_grad_norm": number(float, 0, 1e12),
+    "seed": number(int, 0, 2**32 - 1, optional=True),
+    "time_limit": number(float, 0, 1e12, optional=True),
+    "num_threads": number(int, 1, 1024),
+}
+ON_POLICY: dict[str, Check] = {"n_steps": number(int, 1, 1_000_000), "n_epochs": number(int, 1, 1_000_000)}
+EXPLORATION: dict[str, Check] = {
+    "exploration_fraction": number(float, 1e-9, 1),
+    "exploration_initial_eps": fraction,
+    "exploration_final_eps": fraction,
+    "exploration_spread": number(float, 0, 1000),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What files may say of an algorithm.
+
+    Attributes:
+        place: the module and the class.
+        settings: checks of all arguments but policy, environment and schedules.
+        schedules: names of arguments that may be schedules.
+        policies: networks by name.
+        policy_kwargs: checks of what a network may be told.
+    """
+
+    place: tuple[str, str]
+    settings: Mapping[str, Check]
+    schedules: tuple[str, ...]
+    policies: Mapping[str, Any]
+    policy_kwargs: Mapping[str, Check]
+
+    @property
+    def agent(self) -> Any:
+        """The class, imported when asked for."""
+        module, name = self.place
+        return getattr(import_module(module, __package__), name)
+
+
+KINDS = {
+    "ppo": Kind(
+        (".ppo", "PPO"),
+        {
+            **SETTINGS,
+            **ON_POLICY,
+            "gae_lambda": fraction,
+            "normalize_advantage": yes_or_no,
+            "normalize_reward": yes_or_no,
+            "ent_coef": rate,
+            "vf_coef": rate,
+            "target_kl": number(float, 0, 1e9, optional=True),
+            "precision": one_of(["fp32", "bf16"]),
+        },
+        ("learning_rate", "clip_range", "clip_range_vf"),
+        POLICIES,
+        {
+            **POLICY_KWARGS,
+            "ortho_init": yes_or_no,
+            "log_std_init": number(float, -100, 100),
+            "normalize_obs": yes_or_no,
+            "share_features_extractor": yes_or_no,
+            "memory": one_of([*CORES, None]),
+            "memory_size": width,
+        },
+    ),
+    "dqn": Kind(
+        (".dqn", "DQN"),
+        {
+            **SETTINGS,
+            **EXPLORATION,
+            "buffer_size": number(int, 1, 10**12),
+            "learning_starts": number(int, 0, 2**62),
+            "tau": fraction,
+            "train_freq": number(int, 1, 1_000_000),
+            "gradient_steps": number(int, -1, 1_000_000),
+            "replay_ratio": number(float, 0, 1e6, optional=True),
+            "n_steps": number(int, 1, 1000),
+            "target_update_interval": number(int, 1, 2**62),
+            "double": yes_or_no,
+            "dueling": yes_or_no,
+            "noisy": yes_or_no,
+            "layer_norm": yes_or_no,
+            "munchausen": yes_or_no,
+            "munchausen_temperature": number(float, 1e-9, 1e9),
+            "munchausen_alpha": fraction,
+            "munchausen_lowest": number(float, -1e9, 0),
+            "prioritized": yes_or_no,
+            "priority_exponent": fraction,
+            "importance_exponent": fraction,
+            "huber": yes_or_no,
+            "save_replay": yes_or_no,
+            "distribution": one_of([*DISTRIBUTIONS, None]),
+            "atoms": number(int, 1, 10_000, optional=True),
+            "v_min": rate,
+            "v_max": rate,
+        },
+        ("learning_rate",),
+        Q_POLICIES,
+        POLICY_KWARGS,
+    ),
+    "pqn": Kind(
+        (".pqn", "PQN"),
+        {**SETTINGS, **ON_POLICY, **EXPLORATION, "q_lambda": fraction, "layer_norm": yes_or_no, "dueling": yes_or_no},
+        ("learning_rate",),
+        Q_POLICIES,
+        POLICY_KWARGS,
+    ),
+}

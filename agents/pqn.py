@@ -1,0 +1,284 @@
+"""Parallelised Q-network (Gallici et al. 2025): Q(lambda) over many games at once, without replay or a target network.
+
+Layer normalisation keeps the values from running away, and many games at once make the data varied enough. An iteration is a
+rollout, the lambda-returns of it, and a few passes over it in minibatches.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import LinearSchedule, explained_variance
+from torch import Tensor
+
+from ..envs import OptionError
+from .distributions import Scalar
+from .exploration import Steps, choose, spread
+from .graphs import Graphed
+from .guard import check_update
+from .networks import each
+from .q_agent import QAgent
+from .reports import tell_rollout, tell_step
+from .resume import capture
+from .returns import lambda_returns
+from .value_fit import ValueFit
+from .worlds import VecEnvWorld, World, world_of
+
+
+class PQN(QAgent, OnPolicyAlgorithm):
+    """PQN on tensors, with the interface of Stable-Baselines3's algorithms.
+
+    Args:
+        policy: one of Ludus's networks, "mlp", "cnn", "nature" or "impala", or Stable-Baselines3's "MlpPolicy", "CnnPolicy"
+            or "MultiInputPolicy" (see `q_networks`).
+        env: a `VecEnv`, a Gymnasium environment, or the name of one; also of a Ludus game (then eight games are made).
+        learning_rate: Adam's step size, or a schedule of it.
+        n_steps: steps in each game between two updates.
+        batch_size: transitions in a minibatch.
+        n_epochs: passes over the rollout in an update.
+        gamma: discount of the reward one step later.
+        q_lambda: how far targets look ahead, see `returns.lambda_returns`.
+        exploration_fraction: part of training over which the chance of a random action falls.
+        exploration_initial_eps, exploration_final_eps: from where to where.
+        exploration_spread: games explore less the later they come, see `exploration.spread`; 0: all alike.
+        max_grad_norm: the gradient is cut to this norm.
+        dueling, layer_norm: see `q_networks.QNet`.
+        time_limit, num_threads: see `DQN`.
+        stats_window_size, tensorboard_log, policy_kwargs, verbose, seed, device: as in Stable-Baselines3.
+
+    Raises:
+        OptionError: an argument is wrong; the message says what would be right.
+    """
+
+    algorithm = "pqn"
+    policy: Any
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        learning_rate: Any = 5e-4,
+        n_steps: int = 32,
+        batch_size: int = 128,
+        n_epochs: int = 2,
+        gamma: float = 0.99,
+        q_lambda: float = 0.65,
+        exploration_fraction: float = 0.1,
+        exploration_initial_eps: float = 1.0,
+        exploration_final_eps: float = 0.05,
+        exploration_spread: float = 0.0,
+        max_grad_norm: float = 10.0,
+        dueling: bool = False,
+        layer_norm: bool = True,
+        time_limit: float | None = None,
+        num_threads: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self.batch_size, self.n_epochs, self.q_lambda = batch_size, n_epochs, q_lambda
+        self.exploration_fraction, self.exploration_spread = exploration_fraction, exploration_spread
+        self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
+        self.exploration_rate, self.dueling, self.layer_norm = 0.0, dueling, layer_norm
+        super().__init__(
+            policy, env, learning_rate, n_steps, gamma, gae_lambda=q_lambda, ent_coef=0.0, vf_coef=0.0,
+            max_grad_norm=max_grad_norm, use_sde=False, sde_sample_freq=-1, **kwargs,
+        )  # fmt: skip
+
+    @staticmethod
+    def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+        return {"dueling": settings["dueling"], "layer_norm": settings["layer_norm"], "distribution": Scalar()}
+
+    def _setup_model(self) -> None:
+        self._check_arguments()
+        self._look_at_env()
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        kwargs = {**self.network_arguments(vars(self)), **self.policy_kwargs}
+        self.policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)  # type: ignore[assignment]
+        self.policy = self.policy.to(self.device)
+        self.exploration_schedule = LinearSchedule(
+            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
+        )
+        self._gather_crew()
+        self.world: World | None = None
+        self.rollout_buffer: Any = None  # made when training begins
+        self.learner = ValueFit(self, self.policy.q_net, self.policy.optimizer)  # type: ignore[arg-type]
+
+    def _check_arguments(self) -> None:
+        """Raise OptionError for what Stable-Baselines3 does not check."""
+        self._check_actions()
+        for name in ("n_steps", "batch_size", "n_epochs"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be 1 or more, got {getattr(self, name)!r}")
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _setup_learn(
+        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> Any:
+        self.boundary = None
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        if reset_num_timesteps:
+            self.elapsed_before = 0.0
+        if self.world is None:
+            self.world = world_of(self)
+            self.data = self.rollout_buffer = QRollout(self.n_steps, self.world, self.device)
+            self.order = torch.zeros(self.n_steps * self.world.num_envs, dtype=torch.int64, device=self.device)
+            self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+            on_gpu = self.device.type != "cpu"
+            self.play: Any = Graphed(self._play, self.generators[:1]) if on_gpu and self.simulator else self._play
+            self.look_back: Any = Graphed(self._look_back) if on_gpu else self._look_back
+            self.one_pass: Any = Graphed(self._one_pass) if on_gpu else self._one_pass
+        self.learner.refresh()
+        return answer
+
+    def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
+        """Play `n_steps` in every game, with exploration, and look back; returns False to end training.
+
+        Callbacks hear of the steps in other libraries' environments as they happen, and in Ludus's games when the rollout is
+        over, one call for each step.
+        """
+        if self._time_is_up():
+            return False
+        assert self.world is not None
+        callback.on_rollout_start()
+        self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+        self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
+        rates = spread(self.exploration_rate, len(self.epsilon), self.exploration_spread, self.device)
+        self.epsilon.copy_(rates)
+        if self.device.type == "cpu":
+            self.boundary = capture(self)
+        if isinstance(self.world, VecEnvWorld):
+            self.world.observe(self._last_obs)
+            going = self._play(partial(tell_step, self, callback, self.world, self.data))
+        else:
+            self.play()
+            assert self.simulator is not None
+            self.simulator.check()
+            going = tell_rollout(self, callback, self.data)
+        if not going:
+            return False
+        self.look_back()
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _play(self, on_step: Any = None) -> bool:
+        assert self.world is not None
+        return self.data.collect(self.world, self.learner.values, self.epsilon, self.generators[0], on_step)
+
+    def _look_back(self) -> None:
+        """Fill in the returns."""
+        data = self.data
+        data.returns.copy_(
+            lambda_returns(data.rewards, data.next_values, data.going_on, data.dones, self.gamma, self.q_lambda)
+        )
+
+    def train(self) -> None:
+        """Fit the values to the rollout's returns for `n_epochs`."""
+        rate, learner = self.lr_schedule(self._current_progress_remaining), self.learner
+        learner.descent.set_learning_rate(rate)
+        for _ in range(self.n_epochs):
+            torch.randperm(len(self.order), generator=self.generators[-1], out=self.order)
+            self.one_pass()
+            self._n_updates += 1
+        if learner.on_gpu:
+            check_update(float(learner.loss), learner.online, self.num_timesteps, self._n_updates)
+        self._log_update(rate)
+        self.boundary = None
+
+    def _one_pass(self) -> None:
+        """Over all of the data, in the order drawn."""
+        data, learner = self.data, self.learner
+        obs = each(lambda x: x.flatten(0, 1), data.obs)  # (T, N, *shape) -> (T * N, *shape)
+        actions, returns = data.actions.view(-1), data.returns.view(-1)
+        for rows in self.order.split(self.batch_size):
+            chosen, wanted = actions.index_select(0, rows), returns.index_select(0, rows)
+
+            def judge(out: Tensor, chosen: Tensor = chosen, wanted: Tensor = wanted) -> Tensor:
+                return learner.online.distribution.loss(learner.taken(out, chosen), wanted.unsqueeze(-1)).mean()
+
+            learner.fit(each(lambda x: x.index_select(0, rows), obs), judge)  # noqa: B023
+
+    def _log_update(self, rate: float) -> None:
+        record, data = self.logger.record, self.data
+        record("train/learning_rate", rate)
+        record("train/loss", float(self.learner.loss))
+        record("train/q_value", float(self.learner.mean_value))
+        record(
+            "train/explained_variance",
+            explained_variance(*(x.cpu().numpy().ravel() for x in (data.values, data.returns))),
+        )
+        record("train/n_updates", self._n_updates, exclude="tensorboard")
+        record("rollout/exploration_rate", self.exploration_rate)
+
+
+class QRollout(Steps):
+    """What N games did in T steps, and what the network expected.
+
+    Attributes:
+        obs: (T, N, *shape), as the policy takes them; a dictionary for dictionary spaces.
+        values, next_values, returns: (T, N) float32, what was expected of the action, of the best one after it, and what is
+            learned.
+        going_on: (T, N) float32, how much of what follows counts; see `returns.lambda_returns`.
+    """
+
+    def __init__(self, steps: int, world: World, device: torch.device) -> None:
+        super().__init__(steps, world.num_envs, device)
+        self.obs = each(lambda x: torch.zeros((steps, *x.shape), dtype=x.dtype, device=device), world.obs)
+        self.values, self.next_values, self.returns, self.going_on = (torch.zeros_like(self.rewards) for _ in range(4))
+
+    @torch.no_grad()
+    def collect(
+        self, world: World, values_of: Any, epsilon: Tensor, generator: torch.Generator, on_step: Any = None
+    ) -> bool:
+        """Play T steps in every game; returns False if `on_step(t)` asked to stop."""
+        steps, games = self.rewards.shape
+        values = _legal(values_of(world.obs), world)
+        noise = torch.empty((steps, games, values.shape[1] + 1), device=values.device).uniform_(generator=generator)
+        for t in range(steps):
+            _keep(self.obs, t, world.obs)
+            actions = self.actions[t].copy_(choose(values, world.mask, epsilon, noise[t]))
+            self.values[t] = values.gather(1, actions.unsqueeze(1)).squeeze(1)
+            world.step(actions)
+            self.note(t, world, actions)
+            self.going_on[t] = (
+                1.0 - world.terminated.float() if world.signs is None else world.signs * ~world.terminated
+            )
+            values = _legal(values_of(world.obs), world)
+            self.next_values[t] = values.max(1).values
+            if world.can_truncate:
+                values = self._look_beyond(t, world, values_of, values)
+            if on_step is not None and not on_step(t):
+                return False
+        return True
+
+    def _look_beyond(self, t: int, world: World, values_of: Any, values: Tensor) -> Tensor:
+        """Where an episode was cut off, what comes next is worth what its final observation is; returns `values`."""
+        if values.device.type == "cpu":
+            cut = world.truncated.nonzero().squeeze(-1)
+            if len(cut):
+                values = values.clone()  # loops write over theirs
+                self.next_values[t, cut] = values_of(each(lambda x: x[cut], world.final_obs)).max(1).values
+            return values
+        beyond = values_of(world.final_obs).max(1).values
+        self.next_values[t] = torch.where(world.truncated, beyond, self.next_values[t])
+        return values
+
+
+def _legal(values: Tensor, world: World) -> Tensor:
+    """Values (N, A) of legal actions; of others, minus infinity."""
+    return values if world.mask is None else values.masked_fill(~world.mask, -torch.inf)
+
+
+def _keep(target: Any, t: int, obs: Any) -> None:
+    """target[t] = obs, for a tensor or each in a dictionary."""
+    if isinstance(obs, dict):
+        for name, tensor in obs.items():
+            target[name][t] = tensor
+    else:
+        target[t] = obs

@@ -1,0 +1,68 @@
+"""Drawing in proportion to priorities (Schaul et al. 2016), on tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+WIDTH = 64  # children of a node
+
+
+class SumTree:
+    """A tree whose nodes are the sums of `WIDTH` children each; the leaves are what is drawn.
+
+    Wide nodes make it three or four levels high, and drawing takes a few operations for each level, for all draws at once.
+
+    Args:
+        size: how many leaves.
+    """
+
+    def __init__(self, size: int, device: torch.device | str = "cpu") -> None:
+        self.size = size
+        nodes, widths = size, []
+        while nodes > 1 or not widths:
+            widths.append(-(-nodes // WIDTH) * WIDTH)  # filled up to whole nodes
+            nodes = widths[-1] // WIDTH
+        # float64: a sum of millions of small and large numbers keeps the small ones
+        self.levels = [torch.zeros(width, dtype=torch.float64, device=device) for width in (*widths, 1)]
+
+    @property
+    def leaves(self) -> Tensor:
+        """(size,) float64."""
+        return self.levels[0][: self.size]
+
+    @property
+    def total(self) -> Tensor:
+        """(1,), the sum of all."""
+        return self.levels[-1]
+
+    def set(self, indices: Tensor, values: Tensor) -> None:
+        """Leaves (B,) become these; where an index comes twice, one of the values counts."""
+        self.levels[0][indices] = values.to(torch.float64)
+        self._add_up(indices)
+
+    def refresh(self) -> None:
+        """The sums, after leaves were written as a whole."""
+        for lower, upper in zip(self.levels[:-1], self.levels[1:], strict=True):
+            sums = lower.view(-1, WIDTH).sum(1)
+            upper[: len(sums)] = sums
+
+    def _add_up(self, indices: Tensor) -> None:
+        """The sums above these leaves: added anew, not changed by the difference, so that no error piles up."""
+        for lower, upper in zip(self.levels[:-1], self.levels[1:], strict=True):
+            indices = indices // WIDTH
+            upper[indices] = lower.view(-1, WIDTH)[indices].sum(1)
+
+    def find(self, points: Tensor) -> Tensor:
+        """The leaves (B,) where points (B,) float64, 0 to `total`, lie when all are laid side by side; 0 of an empty tree."""
+        node = torch.zeros_like(points, dtype=torch.int64)
+        order = torch.arange(WIDTH, device=points.device)
+        for level in reversed(self.levels[:-1]):
+            children = level.view(-1, WIDTH)[node]  # (B, WIDTH)
+            edges = children.cumsum(1)
+            # The first child that ends after the point; or if rounding put it past all of them, the last. Empty ones never.
+            score = torch.where(points.unsqueeze(1) < edges, 2 * WIDTH - order, order) * (children > 0)
+            chosen = score.argmax(1, keepdim=True)
+            before = edges.gather(1, chosen) - children.gather(1, chosen)
+            points, node = points - before.squeeze(1), node * WIDTH + chosen.squeeze(1)
+        return node

@@ -1,0 +1,88 @@
+"""What agents have in common that act on values: exploration, training steps side by side, and what they say."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
+from torch import Tensor
+
+from ..envs import OptionError
+from .agent import Agent
+from .exploration import choose
+from .hardware import threads_worth
+from .loops import Crew
+from .q_networks import Q_POLICIES
+from .workers import undivided
+
+ROWS_A_THREAD = 64  # of a loop in `q_backprop`
+
+
+class QAgent(Agent):
+    """An agent whose policy has a network of values, `q_net`."""
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
+    exploration_rate: float
+    batch_size: int
+
+    def _gather_crew(self) -> None:
+        """Threads and generators, the first of which is for play, the second for learning."""
+        self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
+        self._seed_generators(2)
+
+    def _check_actions(self) -> None:
+        if not isinstance(self.action_space, spaces.Discrete):
+            name = type(self).__name__
+            raise OptionError(f"{name} acts in Discrete spaces, not in {self.action_space}: use PPO")
+
+    def learn(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
+        try:
+            with undivided() if self.device.type == "cpu" else nullcontext():
+                return super().learn(*args, **kwargs)
+        finally:
+            self.crew.close()
+            self.elapsed_before, self.start_time = self.elapsed(), 0
+
+    # -- what an agent says of an observation --------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def q_values(self, obs: Any, action_masks: np.ndarray | None = None) -> Tensor:
+        """Values (N, A) of observations (N, ...)."""
+        self.policy.set_training_mode(False)
+        tensor, _ = self.policy.obs_to_tensor(obs)
+        values = self.policy.q_net(tensor)  # type: ignore[operator]
+        if action_masks is None:
+            return values
+        mask = torch.as_tensor(action_masks, device=self.device).reshape(values.shape).bool()
+        return values.masked_fill(~mask, -torch.inf)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+        action_masks: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, Any]:
+        """Actions for observations (N, ...) or one of them: the best or, each with a chance of `exploration_rate`, any.
+
+        Args:
+            action_masks: (N, A) bool, true where an action is legal.
+        """
+        _, vectorized = self.policy.obs_to_tensor(observation)
+        values = self.q_values(observation, action_masks)
+        rate = 0.0 if deterministic else self.exploration_rate
+        noise = torch.empty((len(values), values.shape[1] + 1), device=self.device)
+        noise.uniform_(generator=self.generators[0])
+        actions = choose(values, values > -torch.inf, torch.full_like(noise[:, 0], rate), noise).cpu().numpy()
+        return (actions if vectorized else actions.squeeze(0)), state
+
+    def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
+        """Values of actions (N, A) and the best of them (N,) for observations (N, ...), as NumPy arrays."""
+        values = self.q_values(obs, action_masks)
+        return values.cpu().numpy(), values.max(-1).values.cpu().numpy()

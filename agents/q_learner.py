@@ -1,0 +1,121 @@
+"""From transitions to new weights: one update of DQN and its relatives; on a GPU as a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from stable_baselines3.common.utils import polyak_update
+from torch import Tensor
+
+from .distributions import Quantile
+from .graphs import Graphed
+from .guard import check_update
+from .heads import masked
+from .q_backprop import q_backprop_of
+from .q_networks import ImplicitQNet, draw_noise
+from .replay import Batch
+from .returns import munchausen_bonus, soft_policy
+from .value_fit import ValueFit
+
+if TYPE_CHECKING:
+    from .dqn import DQN
+
+PRIORITY_FLOOR = 1e-3  # so that what is known well is still drawn now and then
+
+
+class QLearner(ValueFit):
+    """The optimiser's side of an agent. What changes from update to update lies in tensors that stay where they are.
+
+    Attributes:
+        beta: (1,), how far weights make up for what is drawn more often.
+    """
+
+    agent: DQN
+
+    def __init__(self, agent: DQN) -> None:
+        super().__init__(agent, agent.policy.q_net, agent.policy.optimizer)  # type: ignore[arg-type]
+        self.target: Any = agent.policy.q_net_target
+        self.target_loops = None if self.backprop is None else q_backprop_of(self.target, agent.crew)
+        self.beta = torch.zeros(1, dtype=torch.float64, device=agent.device)
+        self.update: Any = self._update
+        if self.on_gpu:
+            self.update = Graphed(self._update, agent.generators[-1:])
+
+    def learn(self, updates: int) -> None:
+        """That many minibatches; raises NotFinite."""
+        agent = self.agent
+        for _ in range(updates):
+            self.update()
+            agent._n_updates += 1
+        if self.on_gpu:
+            check_update(float(self.loss), self.online, agent.num_timesteps, agent._n_updates)
+
+    def follow(self, tau: float) -> None:
+        """The target network comes nearer to the online one by a share of tau."""
+        polyak_update(self.online.parameters(), self.target.parameters(), tau)
+        self.refresh_target()
+
+    def refresh_target(self) -> None:
+        """The target network's weights may have changed: take them as they are."""
+        if self.target_loops is not None:
+            self.target_loops.read_weights()
+
+    # -- one update ----------------------------------------------------------------------------------------------------
+
+    def _update(self) -> None:
+        agent = self.agent
+        generator = agent.generators[-1]
+        batch = agent.replay.sample(agent.batch_size, generator, self.beta)
+        if self.online.noisy:
+            draw_noise(self.online, generator)
+        target = self.targets(batch)
+        fractions = self._fractions(len(batch.actions))
+        self.fit(batch.obs, lambda out: self._judge(out, batch, target, fractions), fractions)
+
+    @torch.no_grad()
+    def targets(self, batch: Batch) -> Tensor:
+        """What the numbers of the actions taken are fitted to, (B, Z)."""
+        agent, distribution, returns = self.agent, self.online.distribution, batch.returns
+        if agent.munchausen:  # before the other outputs, since loops write over theirs
+            returns = returns + self._munchausen_bonus(batch)
+        after = self._target_outputs(batch.next_obs, self._fractions(len(batch.actions)))  # (B, A, Z)
+        judge = self.outputs(batch.next_obs) if agent.double else after  # van Hasselt et al. 2016
+        q = masked(distribution.mean(judge), batch.next_masks)
+        if agent.munchausen:
+            policy, scaled = soft_policy(q, agent.munchausen_temperature)
+            return distribution.target(returns, batch.discounts, after, policy, -scaled)
+        best = torch.nn.functional.one_hot(q.argmax(-1), q.shape[-1]).float()
+        return distribution.target(returns, batch.discounts, after, best, None)
+
+    def _munchausen_bonus(self, batch: Batch) -> Tensor:
+        """(B,), for what was done."""
+        agent = self.agent
+        before = masked(self.online.distribution.mean(self._target_outputs(batch.obs)), batch.masks)
+        numbers = agent.munchausen_temperature, agent.munchausen_alpha, agent.munchausen_lowest
+        return munchausen_bonus(before, batch.actions, *numbers)
+
+    def _judge(self, out: Tensor, batch: Batch, target: Tensor, fractions: Tensor | None) -> Tensor:
+        """The loss of the network's numbers (B, A, Z); notes what is to be drawn more often."""
+        distribution, chosen = self.online.distribution, self.taken(out, batch.actions)
+        if fractions is not None and isinstance(distribution, Quantile):
+            losses = distribution.loss(chosen, target, fractions)
+        else:
+            losses = distribution.loss(chosen, target)
+        if self.agent.prioritized:
+            errors = (chosen - target).abs().squeeze(-1) if distribution.atoms == 1 else losses
+            priorities = (errors.detach() + PRIORITY_FLOOR).pow(self.agent.priority_exponent)
+            self.agent.replay.set_priorities(batch.indices, priorities)
+        return (batch.weights * losses).mean()
+
+    def _target_outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
+        """The target network's numbers (B, A, Z)."""
+        loops = self.target_loops
+        return self.target.outputs(obs, fractions) if loops is None else self.target.assemble(loops.raw(obs))
+
+    def _fractions(self, count: int) -> Tensor | None:
+        """Fractions (B, K) of IQN, drawn."""
+        if not isinstance(self.online, ImplicitQNet):
+            return None
+        shape = (count, self.online.distribution.atoms)
+        return torch.empty(shape, device=self.loss.device).uniform_(generator=self.agent.generators[-1])

@@ -1,0 +1,304 @@
+"""Networks that say what each action is worth, as Stable-Baselines3's DQN has them, and what the literature added.
+
+A network's raw numbers are (B, A * Z): Z numbers for each of A actions, see `distributions`; a dueling one has Z more, of the
+observation itself. `assemble` makes them (B, A, Z).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
+from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
+from torch import Tensor, nn
+
+from .distributions import Distribution, Scalar
+from .encoders import ENCODERS, MlpEncoder
+
+COSINES = 64  # of a fraction, that IQN's embedding reads
+
+
+class QNet(QNetwork):
+    """An encoder, perhaps hidden layers, and a number or several for each action.
+
+    Takes what Stable-Baselines3's `QNetwork` takes; without the options it is the same network, weight by weight.
+
+    Args:
+        distribution: what the numbers mean.
+        dueling: values of observations and advantages of actions, each from its half of the last hidden layer (Wang et al.
+            2016).
+        noisy: fully connected layers with learned noise in place of random actions (Fortunato et al. 2018).
+        layer_norm: normalise what goes into each ReLU (Ba et al. 2016; for Q-learning without a target network, Gallici et
+            al. 2025).
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        distribution: Distribution,
+        dueling: bool = False,
+        noisy: bool = False,
+        layer_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.distribution, self.dueling, self.noisy = distribution, dueling, noisy
+        self.choices, self.atoms = int(self.action_space.n), self.atoms_given()
+        last: Any = self.q_net[-1]
+        if dueling:
+            self.q_net[-1] = Duel(last.in_features, self.choices * self.atoms, self.atoms)
+        elif self.atoms > 1:
+            self.q_net[-1] = nn.Linear(last.in_features, self.choices * self.atoms)
+        if layer_norm:
+            _normalize(self)
+        if noisy:
+            _make_noisy(self)
+        image = is_image_space(self.observation_space) and self.normalize_images
+        self.divisor = 255.0 if image else 1.0
+        self.plain = isinstance(self.observation_space, spaces.Box)  # others Stable-Baselines3 brings into shape
+
+    def atoms_given(self) -> int:
+        """How many numbers an action the last layer gives."""
+        return self.distribution.atoms
+
+    def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        if not self.plain:
+            return super().extract_features(obs, features_extractor or self.features_extractor)
+        x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
+        return self.features_extractor(x)
+
+    def outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
+        """(B, A, Z) of observations (B, *shape)."""
+        return self.assemble(self.q_net(self.extract_features(obs)))
+
+    def assemble(self, raw: Tensor) -> Tensor:
+        """(B, A * Z), or (B, A * Z + Z) of a dueling network, to (B, A, Z)."""
+        if not self.dueling:
+            return raw.view(-1, self.choices, self.atoms)
+        advantages, values = raw.split([self.choices * self.atoms, self.atoms], -1)
+        advantages = advantages.view(-1, self.choices, self.atoms)
+        return values.unsqueeze(1) + advantages - advantages.mean(1, keepdim=True)
+
+    def forward(self, obs: Any) -> Tensor:
+        """Values (B, A)."""
+        return self.distribution.mean(self.outputs(obs))
+
+
+class ImplicitQNet(QNet):
+    """Quantiles of any fractions asked for, IQN (Dabney et al. 2018): fractions come in beside the observation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        width: Any = self.q_net[-1].in_features
+        self.embedding = nn.Sequential(nn.Linear(COSINES, width), nn.ReLU())
+
+    def atoms_given(self) -> int:
+        return 1
+
+    def outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
+        """(B, A, K) for fractions (B, K); None: the middles of equal steps."""
+        hidden = self.q_net[:-1](self.extract_features(obs))  # (B, W)
+        if fractions is None:
+            middles: Tensor = self.distribution.fractions(hidden.new_zeros(1, self.distribution.atoms))  # type: ignore[attr-defined]
+            fractions = middles.expand(len(hidden), -1)
+        waves = torch.arange(1, COSINES + 1, device=hidden.device) * math.pi
+        embedded = self.embedding((fractions.unsqueeze(-1) * waves).cos())  # (B, K) -> (B, K, W)
+        raw = self.q_net[-1]((hidden.unsqueeze(1) * embedded).flatten(0, 1))  # -> (B * K, A [+ 1])
+        return self.assemble(raw).view(len(hidden), -1, self.choices).transpose(1, 2)  # -> (B, A, K)
+
+
+class Duel(nn.Module):
+    """Advantages (B, P) from the left half of (B, W), and beside them values (B, Z) from the right."""
+
+    def __init__(self, width: int, advantages: int, values: int) -> None:
+        super().__init__()
+        self.in_features = width
+        self.advantage = nn.Linear(width // 2, advantages)
+        self.value = nn.Linear(width - width // 2, values)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.tensor_split([x.shape[-1] // 2], -1)
+        return torch.cat([self.advantage(left), self.value(right)], -1)
+
+
+class NoisyLinear(nn.Linear):
+    """A fully connected layer whose weights move at random by a learned amount (Fortunato et al. 2018, factorised)."""
+
+    noise_in: Tensor
+    noise_out: Tensor
+
+    def __init__(self, layer: nn.Linear, sigma: float = 0.5) -> None:
+        super().__init__(layer.in_features, layer.out_features)
+        reach = 1 / math.sqrt(self.in_features)
+        nn.init.uniform_(self.weight, -reach, reach)
+        nn.init.uniform_(self.bias, -reach, reach)
+        self.weight_sigma = nn.Parameter(torch.full_like(self.weight, sigma * reach))
+        self.bias_sigma = nn.Parameter(torch.full_like(self.bias, sigma / math.sqrt(self.in_features)))
+        self.register_buffer("noise_in", torch.zeros(self.in_features))
+        self.register_buffer("noise_out", torch.zeros(self.out_features))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """New noise, the same for all samples until the next."""
+        for noise in (self.noise_in, self.noise_out):
+            noise.normal_(generator=generator)
+            noise.copy_(noise.sign() * noise.abs().sqrt())
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        weight = self.weight + self.weight_sigma * torch.outer(self.noise_out, self.noise_in)
+        return nn.functional.linear(input, weight, self.bias + self.bias_sigma * self.noise_out)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation of (B, C, H, W) over the channels of each place."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
+    """New noise in all noisy layers."""
+    for module in network.modules():
+        if isinstance(module, NoisyLinear):
+            module.draw(generator)
+
+
+def _make_noisy(network: nn.Module) -> None:
+    """All fully connected layers become noisy ones."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is nn.Linear:
+                setattr(parent, name, NoisyLinear(layer))
+
+
+def _normalize(network: nn.Module) -> None:
+    """Put a layer normalisation before each ReLU that follows a layer."""
+    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for place in range(len(sequence) - 1, 0, -1):
+            if isinstance(sequence[place], nn.ReLU):
+                before = sequence[place - 1]
+                if isinstance(before, nn.Linear):
+                    sequence.insert(place, nn.LayerNorm(before.out_features))
+                elif isinstance(before, nn.Conv2d):
+                    sequence.insert(place, ChannelNorm(before.out_channels))
+
+
+class QPolicy(DQNPolicy):
+    """Stable-Baselines3's DQN policy on `QNet`.
+
+    Takes what `DQNPolicy` takes; in addition what `QNet` takes, and:
+
+    Args:
+        implicit: quantiles of any fractions (IQN).
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        distribution: Distribution | None = None,
+        implicit: bool = False,
+        dueling: bool = False,
+        noisy: bool = False,
+        layer_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.q_kwargs: dict[str, Any] = {"dueling": dueling, "noisy": noisy, "layer_norm": layer_norm}
+        self.q_kwargs["distribution"] = distribution or Scalar()
+        self.q_class = ImplicitQNet if implicit else QNet
+        super().__init__(*args, **kwargs)
+
+    def make_q_net(self) -> QNet:
+        arguments = self._update_features_extractor(self.net_args, features_extractor=None)
+        return self.q_class(**arguments, **self.q_kwargs).to(self.device)
+
+
+class CnnPolicy(QPolicy):
+    """Stable-Baselines3's `CnnPolicy`."""
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = StableNatureCNN, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+
+
+class MultiInputPolicy(QPolicy):
+    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+
+
+class EncoderPolicy(QPolicy):
+    """Values on one of Ludus's encoders; `encoder` names it. A dueling network's last layer is twice as wide."""
+
+    encoder = "mlp"
+
+    def __init__(
+        self,
+        *args: Any,
+        features_extractor_class: type[BaseFeaturesExtractor] | None = None,
+        features_extractor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("net_arch", [])
+        if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
+            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
+        encoder = features_extractor_class or ENCODERS[self.encoder]
+        given = dict(features_extractor_kwargs or {})
+        if kwargs.get("dueling") and not kwargs["net_arch"]:
+            given = widened(encoder, given)
+        super().__init__(*args, features_extractor_class=encoder, features_extractor_kwargs=given, **kwargs)
+
+
+def widened(encoder: type[BaseFeaturesExtractor], given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of one of Ludus's encoders for twice the width of its last layer; of others, as they are."""
+    import inspect
+
+    defaults = inspect.signature(encoder.__init__).parameters
+    if encoder is MlpEncoder:
+        sizes = tuple(given.get("sizes", defaults["sizes"].default))
+        return {**given, "sizes": (*sizes[:-1], 2 * sizes[-1])}
+    if "width" in defaults:
+        return {**given, "width": 2 * given.get("width", defaults["width"].default)}
+    return given
+
+
+class MlpEncoderPolicy(EncoderPolicy):
+    """Policy `mlp`: two layers of 128."""
+
+
+class MinAtarPolicy(EncoderPolicy):
+    """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
+
+    encoder = "cnn"
+
+
+class NaturePolicy(EncoderPolicy):
+    """Policy `nature`: the network of Mnih et al. 2015."""
+
+    encoder = "nature"
+
+
+class ImpalaPolicy(EncoderPolicy):
+    """Policy `impala`: the residual network of Espeholt et al. 2018."""
+
+    encoder = "impala"
+
+
+Q_POLICIES: dict[str, type[QPolicy]] = {
+    "mlp": MlpEncoderPolicy,
+    "cnn": MinAtarPolicy,
+    "nature": NaturePolicy,
+    "impala": ImpalaPolicy,
+    "MlpPolicy": QPolicy,
+    "CnnPolicy": CnnPolicy,
+    "MultiInputPolicy": MultiInputPolicy,
+}

@@ -1,0 +1,393 @@
+"""What happened, kept to learn from again: a replay memory as tensors, on the device where the learning happens.
+
+Rows are steps, columns are games; a new row takes the place of the oldest. An observation is kept once, in its own dtype, and
+serves as what the step was decided on and as what the step before led to. Of a stack of frames the newest alone is kept, and
+the stack is put together when it is read. Nothing here waits for the device, so that all of it fits into a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from ..envs import OptionError
+from .hardware import available_memory
+from .loops import Loop
+from .networks import each
+from .priorities import SumTree
+from .returns import look_ahead, n_step_returns
+from .worlds import World
+
+KEPT = ("frames", "actions", "rewards", "terminated", "truncated", "factors", "ages", "masks", "row", "count")
+FINALS_KEPT = ("places", "used", "counts")
+BESIDES = 48  # bytes a transition takes at most beside its observation, masks aside
+
+
+class Batch(NamedTuple):
+    """B transitions of n steps.
+
+    Attributes:
+        obs, next_obs: (B, *shape), as the policy takes them; the second is what the last of the steps led to.
+        actions: (B,) int64, of the first step.
+        returns: (B,) float32, discounted rewards of the steps.
+        discounts: (B,) float32, of what follows them: 0 where the episode was over, below 0 where it is the other's turn.
+        masks, next_masks: (B, A) bool, legal actions before and afterwards, or None where all are. Where an episode was
+            cut off, nobody tells which would have been, and the second are all true.
+        indices: (B,) int64, for `Replay.set_priorities`.
+        weights: (B,) float32, 1 or, where some are drawn more often, less for those.
+    """
+
+    obs: Any
+    actions: Tensor
+    returns: Tensor
+    discounts: Tensor
+    next_obs: Any
+    masks: Tensor | None
+    next_masks: Tensor | None
+    indices: Tensor
+    weights: Tensor
+
+
+class Replay:
+    """The last `steps` steps of N games.
+
+    Args:
+        world: whose steps they are.
+        steps: T; at least n_steps + frame_stack + 1.
+        n_steps: how many steps a transition is of.
+        gamma: discount of the reward one step later.
+        frame_stack: how many frames an observation has.
+        stack_axis: of an observation without its first axis, along which they lie.
+        prioritized: draw in proportion to priorities.
+        choices: how many actions there are.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        steps: int,
+        *,
+        choices: int,
+        n_steps: int = 1,
+        gamma: float = 0.99,
+        frame_stack: int = 1,
+        stack_axis: int = -1,
+        prioritized: bool = False,
+    ) -> None:
+        needed = n_steps + frame_stack + 1
+        if steps < needed:
+            raise OptionError(f"buffer_size must be at least {needed * world.num_envs}, {needed} steps of every game")
+        self.steps, self.games, self.n_steps, self.gamma = steps, world.num_envs, n_steps, gamma
+        self.frame_stack, self.stack_axis = frame_stack, stack_axis
+        device = self.device = world.reward.device
+        self.frames = each(
+            lambda x: torch.zeros((steps, *self._newest(x).shape), dtype=x.dtype, device=device), world.obs
+        )
+        shape = (steps, self.games)
+        self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
+        self.rewards = torch.zeros(shape, device=device)
+        self.terminated, self.truncated = (torch.zeros(shape, dtype=torch.bool, device=device) for _ in range(2))
+        self.ages = torch.zeros(shape, dtype=torch.int32, device=device) if frame_stack > 1 else None
+        self.factors = torch.full(shape, gamma, device=device)  # how much of what follows a step counts
+        self.masks = None
+        if world.mask is not None:
+            self.masks = torch.ones((*shape, choices), dtype=torch.bool, device=device)
+        # Where the next row goes, and how many there are: on the device, for graphs to read.
+        self.row = torch.zeros(1, dtype=torch.int64, device=device)
+        self.count = torch.zeros(1, dtype=torch.int64, device=device)
+        self.tree = SumTree(steps * self.games, device) if prioritized else None
+        self.highest = torch.ones(1, dtype=torch.float64, device=device)  # priority so far: a new transition's
+        self._columns = torch.arange(self.games, device=device)
+        self._ahead, self._count = torch.arange(n_steps, device=device), torch.tensor([n_steps])
+        self._back = torch.arange(frame_stack - 1, -1, -1, device=device)
+        self.can_truncate = world.can_truncate
+        self.finals = Finals(self, world)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def begin(self, world: World) -> None:
+        """Keep what a step is decided on; once before each `end`, in this order."""
+        _write(self.frames, self.row, each(self._newest, world.obs))
+        if self.masks is not None and world.mask is not None:
+            self.masks.index_copy_(0, self.row, world.mask.unsqueeze(0))
+
+    def end(self, world: World, actions: Tensor) -> None:
+        """Keep what came of the step."""
+        row = self.row
+        self.actions.index_copy_(0, row, actions.unsqueeze(0))
+        self.rewards.index_copy_(0, row, world.reward.unsqueeze(0))
+        over, cut = world.terminated, world.truncated
+        if not world.can_truncate:  # a game of turns that is cut off is a draw, and nothing follows
+            over, cut = over | cut, torch.zeros_like(cut)
+        self.terminated.index_copy_(0, row, over.unsqueeze(0))
+        self.truncated.index_copy_(0, row, cut.unsqueeze(0))
+        if world.signs is not None:
+            self.factors.index_copy_(0, row, (self.gamma * world.signs).unsqueeze(0))
+        self.advance(world)
+
+    def advance(self, world: World) -> None:
+        """The row is complete; all that follows from it."""
+        if self.ages is not None:
+            self._count_ages()
+        if self.can_truncate:
+            self.finals.keep(self.row, self.truncated.index_select(0, self.row).squeeze(0), world.final_obs)
+        self.row.add_(1).remainder_(self.steps)
+        self.count.add_(1).clamp_(max=self.steps)
+        if self.tree is not None:
+            self._renew_priorities()
+
+    def break_off(self, world: World) -> None:
+        """The games are to begin anew: the last step led to what they show now, and to nothing that comes later."""
+        if self.device.type != "cpu":  # where graphs may know the memory's tensors, which could have to move
+            self.count.zero_()
+            return
+        if int(self.count):
+            last = (self.row - 1) % self.steps
+            cut = ~(self.terminated[last] | self.truncated[last]).squeeze(0)
+            self.truncated[last] |= cut
+            self.can_truncate = True
+            self.finals.keep(last, cut, world.obs)
+
+    def _count_ages(self) -> None:
+        """How many steps of its episode came before, up to what a stack needs."""
+        assert self.ages is not None
+        before = self.row - 1  # the last row of all, if this is the first: no step was kept there yet, its age is 0
+        ended = (self.terminated | self.truncated)[before]
+        fresh = ended | (self.count == 0)
+        age = torch.where(fresh, 0, self.ages[before] + 1).clamp_(max=self.frame_stack - 1)
+        self.ages.index_copy_(0, self.row, age)
+
+    def _renew_priorities(self) -> None:
+        """Nobody is to draw a row that is about to go; the newest that can be drawn gets the highest priority."""
+        assert self.tree is not None
+        going = (self.row + self.frame_stack - 1) % self.steps
+        coming = (self.row - 1 - self.n_steps) % self.steps
+        there = self.count > self.n_steps + self.frame_stack - 1
+        for row, priority in ((coming, torch.where(there, self.highest, 0.0)), (going, torch.zeros_like(self.highest))):
+            self.tree.set(row * self.games + self._columns, priority.expand(self.games))
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> Tensor:
+        """(1,), how many rows can be drawn: what follows the newest is not known, and some see frames that are gone."""
+        return (self.count - self.n_steps - self.frame_stack + 1).clamp_(min=0)
+
+    def sample(self, size: int, generator: torch.Generator, beta: float | Tensor = 1.0) -> Batch:
+        """Draw B transitions, uniformly or in proportion to priorities.
+
+        Args:
+            beta: how far weights make up for what is drawn more often, 0 to 1.
+        """
+        noise = torch.empty(size, dtype=torch.float64, device=self.device).uniform_(generator=generator)
+        if self.tree is None:
+            return self.at(self._uniform(noise))
+        lots = torch.arange(size, dtype=torch.float64, device=self.device)
+        indices = self.tree.find((lots + noise) / size * self.tree.total)  # one from each of B equal parts
+        chances = self.tree.leaves[indices] / self.tree.total * (self.ready * self.games)
+        weights = chances.pow(-beta)
+        return self.at(indices)._replace(weights=(weights / weights.max()).float())
+
+    def _uniform(self, noise: Tensor) -> Tensor:
+        """Indices (B,) from noise (B,), 0 to 1."""
+        span = self.ready * self.games
+        place = (noise * span).long().clamp_(max=span - 1)
+        first = self.row - self.count + self.frame_stack - 1
+        rows, games = place // self.games, place % self.games
+        return (first + rows) % self.steps * self.games + games
+
+    def set_priorities(self, indices: Tensor, priorities: Tensor) -> None:
+        """Of transitions (B,) that were drawn."""
+        assert self.tree is not None
+        priorities = priorities.to(torch.float64)
+        self.tree.set(indices, priorities)
+        torch.maximum(self.highest, priorities.max(), out=self.highest)
+
+    def at(self, indices: Tensor) -> Batch:
+        """The transitions that begin at these places, row * N + game."""
+        returns, discounts, lasts = self._look_ahead(indices)
+        rows, games = indices // self.games, indices % self.games
+        last = lasts // self.games
+        following = (last + 1) % self.steps
+        next_obs = self.obs(following, games)
+        masks, next_masks = (None if self.masks is None else self.masks[r, games] for r in (rows, following))
+        if self.can_truncate:
+            next_obs = self.finals.put(next_obs, last, games)
+            if next_masks is not None:
+                next_masks |= self.truncated[last, games].unsqueeze(1)
+        actions = self.actions.view(-1).index_select(0, indices)
+        weights = torch.ones_like(returns)
+        return Batch(self.obs(rows, games), actions, returns, discounts, next_obs, masks, next_masks, indices, weights)
+
+    def _look_ahead(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns and discounts (B,) of transitions, and the places (B,) of their last steps."""
+        if self.device.type == "cpu":
+            returns, discounts, lasts = torch.empty(len(indices)), torch.empty(len(indices)), torch.empty_like(indices)
+            kept = (self.rewards, self.terminated, self.truncated, self.factors)
+            loop = Loop(look_ahead, *kept, indices, self._count, returns, discounts, lasts, units=len(indices))
+            loop()
+            return returns, discounts, lasts
+        rows, games = indices // self.games, indices % self.games
+        steps, columns = (rows.unsqueeze(1) + self._ahead) % self.steps, games.unsqueeze(1)  # (B, n)
+        over, cut = self.terminated[steps, columns], self.truncated[steps, columns]
+        returns, discounts, taken = n_step_returns(
+            self.rewards[steps, columns], over | cut, self.factors[steps, columns]
+        )
+        last = (rows + taken - 1) % self.steps
+        return returns, torch.where(self.terminated[last, games], 0.0, discounts), last * self.games + games
+
+    def obs(self, rows: Tensor, games: Tensor) -> Any:
+        """(B, *shape), as the policy takes them."""
+        if self.ages is None:
+            flat = rows * self.games + games
+            return each(lambda x: x.flatten(0, 1).index_select(0, flat), self.frames)
+        back = torch.minimum(self._back, self.ages[rows, games].unsqueeze(1))  # (B, k): an episode starts with copies
+        frames = self.frames[(rows.unsqueeze(1) - back) % self.steps, games.unsqueeze(1)]  # (B, k, *frame)
+        return torch.cat(frames.unbind(1), self._axis)
+
+    # -- keeping -------------------------------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Its size."""
+        return sum(tensor.nbytes for tensor in self.state().values())
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the memory holds, by name: its own tensors."""
+        named: dict[str, Any] = {name: getattr(self, name) for name in KEPT}
+        named |= {
+            "finals.obs": self.finals.obs,
+            **{f"finals.{name}": getattr(self.finals, name) for name in FINALS_KEPT},
+        }
+        if self.tree is not None:
+            named |= {"priorities": self.tree.leaves, "highest": self.highest}
+        whole = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+        parts = {
+            f"{name}.{key}": x for name, value in named.items() if isinstance(value, dict) for key, x in value.items()
+        }
+        return {**whole, **parts}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state` gave, of a memory of the same kind."""
+        first = next(x for name, x in state.items() if name.startswith("finals.obs"))
+        if len(first) != self.finals.room + 1:
+            self.finals.resize(len(first) - 1)
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+        self.can_truncate = self.can_truncate or bool(self.truncated.any())
+        if self.tree is not None:
+            self.tree.refresh()
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _axis(self) -> int:
+        return self.stack_axis if self.stack_axis < 0 else self.stack_axis + 1
+
+    def _newest(self, obs: Tensor) -> Tensor:
+        """The newest frame of observations (N, *shape), which comes last."""
+        if self.frame_stack == 1:
+            return obs
+        size = obs.shape[self._axis] // self.frame_stack
+        return obs.narrow(self._axis, obs.shape[self._axis] - size, size)
+
+
+class Finals:
+    """Final observations of episodes that were cut off: what followed there is not in the next row, but goes on counting.
+
+    Where a game's limit of steps is known, so is the room they need, and nothing waits for a GPU. Else there is room for as
+    many as come.
+    """
+
+    def __init__(self, replay: Replay, world: World) -> None:
+        self.replay = replay
+        limit = world.max_episode_steps
+        self.counted = replay.device.type == "cpu" or limit is None
+        self.room = replay.games * (1 if self.counted or limit is None else replay.steps // limit + 2)
+        self.places = torch.zeros((replay.steps, replay.games), dtype=torch.int64, device=replay.device)
+        self.used = torch.zeros(1, dtype=torch.int64, device=replay.device)
+        self.counts = torch.zeros(replay.steps, dtype=torch.int64, device=replay.device)  # of each row, where counted
+        # One more than there is room for: what is not to be kept goes there.
+        self.obs = each(lambda x: torch.zeros((self.room + 1, *x.shape[1:]), dtype=x.dtype, device=x.device), world.obs)
+
+    def keep(self, row: Tensor, cut: Tensor, final_obs: Any) -> None:
+        """Those of games cut off, (N,) bool, in a row of the memory; the oldest make room."""
+        if self.counted:
+            games = cut.nonzero().squeeze(-1)
+            self.counts[row] = self.replay.truncated[row].sum()
+            if len(games):
+                if int(self.counts.sum()) > self.room:
+                    self._make_room(row, games)
+                places = (self.used + torch.arange(len(games), device=cut.device)) % self.room
+                self.places[row, games] = places
+                _write(self.obs, places, each(lambda x: x[games], final_obs), rows=True)
+                self.used += len(games)
+            return
+        places = torch.where(cut, (self.used + cut.long().cumsum(0) - 1) % self.room, self.room)
+        self.places.index_copy_(0, row, places.unsqueeze(0))
+        _write(self.obs, places, final_obs, rows=True)
+        self.used += cut.sum()
+
+    def _make_room(self, row: Tensor, coming: Tensor) -> None:
+        """For these games of a row beside all that are still needed, and for as many again."""
+        others = self.replay.truncated.clone()
+        others[row, coming] = False
+        rows, games = others.nonzero(as_tuple=True)
+        oldest_first = ((rows - row - 1) % self.replay.steps).sort(stable=True).indices
+        rows, games = rows[oldest_first], games[oldest_first]
+        kept, old = self.places[rows, games], self.obs
+        self.resize(2 * int(self.counts.sum()))
+        _write(self.obs, torch.arange(len(kept), device=kept.device), each(lambda x: x[kept], old), rows=True)
+        self.places[rows, games] = torch.arange(len(kept), device=kept.device)
+        self.used.fill_(len(kept))
+
+    def resize(self, room: int) -> None:
+        """Empty room for so many."""
+        self.room = room
+        self.obs = each(lambda x: torch.zeros((room + 1, *x.shape[1:]), dtype=x.dtype, device=x.device), self.obs)
+
+    def put(self, next_obs: Any, last: Tensor, games: Tensor) -> Any:
+        """Observations (B, *shape), but final ones where the steps (last, games) were cut off; on a CPU in place."""
+        cut = self.replay.truncated[last, games]
+        if self.replay.device.type == "cpu":
+            rows = cut.nonzero().squeeze(-1)
+            if len(rows):
+                places = self.places[last[rows], games[rows]]
+                _write(next_obs, rows, each(lambda x: x[places], self.obs), rows=True)
+            return next_obs
+        places = self.places[last, games]
+
+        def chosen(here: Tensor, finals: Tensor) -> Tensor:
+            return torch.where(cut.view(-1, *[1] * (here.dim() - 1)), finals[places], here)
+
+        if isinstance(next_obs, dict):
+            return {name: chosen(tensor, self.obs[name]) for name, tensor in next_obs.items()}
+        return chosen(next_obs, self.obs)
+
+
+def _write(target: Any, index: Tensor, value: Any, rows: bool = False) -> None:
+    """target[index] = value, for a tensor or each in a dictionary; `value` is one row, or with `rows` as many as `index`."""
+    if isinstance(target, dict):
+        for name, tensor in target.items():
+            tensor.index_copy_(0, index, value[name] if rows else value[name].unsqueeze(0))
+    else:
+        target.index_copy_(0, index, value if rows else value.unsqueeze(0))
+
+
+def check_room(space: spaces.Space, transitions: int, frame_stack: int, device: torch.device) -> int:
+    """Bytes that a memory of so many transitions takes; raises OptionError if there is not that much left."""
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else (space,)
+    frame = sum(math.prod(part.shape or ()) * (part.dtype or torch.float32).itemsize for part in parts) // frame_stack
+    needed, left = transitions * (frame + BESIDES), available_memory(device)
+    if left is not None and needed > left:
+        most = int(left // (frame + BESIDES))
+        raise OptionError(
+            f"buffer_size={transitions} takes {needed / 1e9:.1f} GB on {device.type}, where {left / 1e9:.1f} GB are left: "
+            f"use at most {most}"
+        )
+    return needed
