@@ -34,6 +34,7 @@ class Agent(Base):
     """
 
     algorithm: ClassVar[str]  # its name in files and on the command line
+    acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
     boundary: dict[str, Any] | None = None
     play_threads = learn_threads = 1

@@ -49,7 +49,7 @@ class Backprop(NetworkLoops):
         key = (planes.data_ptr(), len(rows))
         backward = remembered(self._backwards, key, lambda: _Judged(self, planes, len(rows)))
         self.read_weights()
-        parts = backward.run(self.crew, data["actions"], rows, columns, settings)
+        parts = backward.run(data["actions"], rows, columns, settings)
         self.collect()
         return self.gradients, parts
 
@@ -65,14 +65,14 @@ class _Judged(Backward):
         judged = (self.out, self.actions, self.columns, self.numbers, self.slope, self.sums)
         self.judge = Loop(categorical_slopes, *judged, units=units)
 
-    def run(self, crew: Crew, actions: Tensor, rows: Tensor, columns: Tensor, settings: Settings) -> Tensor:
+    def run(self, actions: Tensor, rows: Tensor, columns: Tensor, settings: Settings) -> Tensor:
         """Parts (6,) of the loss; the gradients lie with the layers."""
         samples = len(rows)
         self.rows[:samples] = rows
         torch.index_select(actions, 0, rows, out=self.actions)
         self.columns.copy_(columns)
         self.numbers.copy_(numbers_of(self.choices, settings, 1 / samples))
-        crew.run(*self.loops, self.judge, *self.back)
+        self.crew.run(*self.loops, self.judge, *self.back)
         return self.sums.sum(0).float()
 
 

@@ -25,9 +25,10 @@ from .graphs import Graphed
 from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_networks import draw_noise
+from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .reports import tell_rollout, tell_step
-from .worlds import VecEnvWorld, World, world_of
+from .worlds import SimulatorWorld, VecEnvWorld, World, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
 
@@ -215,11 +216,31 @@ class DQN(QAgent, StableDQN):
             )  # fmt: skip
             self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
             self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+            self.rounds = self._make_rounds()
             self.play: Any = self._play
             if self.device.type != "cpu" and self.simulator is not None:
                 self.play = Graphed(self._play, self.generators[:1])
         elif isinstance(self.world, VecEnvWorld):
             self.world.observe(self._last_obs)
+
+    def _make_rounds(self) -> QRounds | None:
+        """Steps as loops, where there are some for these games and this network."""
+        if not isinstance(self.world, SimulatorWorld) or not self.learner.chained or self.replay.frame_stack > 1:
+            return None
+        rounds = QRounds(self.learner, self.world, self.steps, self.epsilon)
+        self._keep_planes = rounds.keeps(self.replay.frames, self.replay.row)
+        self._remember_step = rounds.remembers(self.replay)
+        return rounds
+
+    def _keep(self) -> None:
+        """What a step is decided on."""
+        self.crew.run(self._keep_planes)
+        self.replay.keep_masks(self.world)  # type: ignore[arg-type]
+
+    def _remember(self, t: int, ended: int) -> None:
+        """What came of it."""
+        self.crew.run(self._remember_step)
+        self.replay.advance(self.world, ended)  # type: ignore[arg-type]
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, *_: Any, **kwargs: Any) -> RolloutReturn:
         """Play `train_freq` steps in every game, with exploration.
@@ -265,6 +286,9 @@ class DQN(QAgent, StableDQN):
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
         generator = self.generators[0]
+        if self.rounds is not None:
+            self.rounds.play(generator, self._keep, self._remember)
+            return True
         if self.noisy:
             draw_noise(self.learner.online, generator)
         return explore(self.world, self.learner.values, self.replay, self.steps, self.epsilon, generator, on_step)

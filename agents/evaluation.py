@@ -63,9 +63,11 @@ class Player:
         )
         return actions if sim.num_seats == 1 else actions.reshape(sim.num_envs, sim.num_seats)
 
-    def explain(self) -> tuple[np.ndarray, np.ndarray]:
-        """Action probabilities (N, A) and values (N,) of what the games show."""
-        return self.agent.explain(self._observations(), self.state, **self._masks())
+    def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Of what the games show: a number for each action (N, A), values (N,), and whether those numbers are values of the
+        actions; else they are probabilities."""
+        numbers, values = self.agent.explain(self._observations(), self.state, **self._masks())
+        return numbers, values, self.agent.acts_on_values
 
     def _masks(self) -> dict[str, np.ndarray]:
         return {} if self.sim.legal is None else {"action_masks": host(self.sim.legal)}

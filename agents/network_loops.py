@@ -90,6 +90,7 @@ class Backward(Forward):
 
     def __init__(self, owner: NetworkLoops, planes: Tensor, samples: int) -> None:
         super().__init__(owner, planes, samples)
+        self.crew = owner.crew
         for flow in self.flows[1:]:
             flow.slope = torch.zeros_like(flow.numbers)
         self.slope: Tensor = self.flows[-1].slope  # type: ignore[assignment]

@@ -22,11 +22,12 @@ from .graphs import Graphed
 from .guard import check_update
 from .networks import each
 from .q_agent import QAgent
+from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .returns import lambda_returns
 from .value_fit import ValueFit
-from .worlds import VecEnvWorld, World, world_of
+from .worlds import SimulatorWorld, VecEnvWorld, World, world_of
 
 
 class PQN(QAgent, OnPolicyAlgorithm):
@@ -129,6 +130,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
             self.data = self.rollout_buffer = QRollout(self.n_steps, self.world, self.device)
             self.order = torch.zeros(self.n_steps * self.world.num_envs, dtype=torch.int64, device=self.device)
             self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+            self.rounds = None
+            if isinstance(self.world, SimulatorWorld) and self.learner.chained:
+                self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
             on_gpu = self.device.type != "cpu"
             self.play: Any = Graphed(self._play, self.generators[:1]) if on_gpu and self.simulator else self._play
             self.look_back: Any = Graphed(self._look_back) if on_gpu else self._look_back
@@ -169,6 +173,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
 
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
+        if self.rounds is not None:
+            self.data.play(self.rounds, self.generators[0], self.learner.values)
+            return True
         return self.data.collect(self.world, self.learner.values, self.epsilon, self.generators[0], on_step)
 
     def _look_back(self) -> None:
@@ -197,12 +204,8 @@ class PQN(QAgent, OnPolicyAlgorithm):
         obs = each(lambda x: x.flatten(0, 1), data.obs)  # (T, N, *shape) -> (T * N, *shape)
         actions, returns = data.actions.view(-1), data.returns.view(-1)
         for rows in self.order.split(self.batch_size):
-            chosen, wanted = actions.index_select(0, rows), returns.index_select(0, rows)
-
-            def judge(out: Tensor, chosen: Tensor = chosen, wanted: Tensor = wanted) -> Tensor:
-                return learner.online.distribution.loss(learner.taken(out, chosen), wanted.unsqueeze(-1)).mean()
-
-            learner.fit(each(lambda x: x.index_select(0, rows), obs), judge)  # noqa: B023
+            seen = each(lambda x: x.index_select(0, rows), obs)  # noqa: B023
+            learner.fit(seen, actions.index_select(0, rows), returns.index_select(0, rows).unsqueeze(-1))
 
     def _log_update(self, rate: float) -> None:
         record, data = self.logger.record, self.data
@@ -256,6 +259,27 @@ class QRollout(Steps):
             if on_step is not None and not on_step(t):
                 return False
         return True
+
+    def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any) -> None:
+        """The same by loops."""
+        world, beyond = rounds.world, []
+        keeps = rounds.keeps(self.obs, rounds.clock)
+
+        def after(t: int, ended: int) -> None:
+            if ended:
+                torch.sub(1.0, world.terminated.float(), out=self.going_on[t])
+                cut = world.truncated.nonzero().squeeze(-1)
+                if len(cut):
+                    beyond.append((t, cut, values_of(world.final_obs[cut]).max(1).values.clone()))
+            else:
+                self.going_on[t] = 1.0
+
+        rounds.play(generator, lambda: rounds.crew.run(keeps), after)
+        rounds.look_ahead()
+        self.values.copy_(rounds.values)
+        self.next_values.copy_(rounds.bests[1:])
+        for t, cut, values in beyond:
+            self.next_values[t, cut] = values
 
     def _look_beyond(self, t: int, world: World, values_of: Any, values: Tensor) -> Tensor:
         """Where an episode was cut off, what comes next is worth what its final observation is; returns `values`."""

@@ -56,7 +56,7 @@ class SumTree:
     def find(self, points: Tensor) -> Tensor:
         """The leaves (B,) where points (B,) float64, 0 to `total`, lie when all are laid side by side; 0 of an empty tree."""
         node = torch.zeros_like(points, dtype=torch.int64)
-        order = torch.arange(WIDTH, device=points.device)
+        order = torch.arange(WIDTH, dtype=torch.int32, device=points.device)
         for level in reversed(self.levels[:-1]):
             children = level.view(-1, WIDTH)[node]  # (B, WIDTH)
             edges = children.cumsum(1)

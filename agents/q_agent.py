@@ -25,6 +25,7 @@ ROWS_A_THREAD = 64  # of a loop in `q_backprop`
 class QAgent(Agent):
     """An agent whose policy has a network of values, `q_net`."""
 
+    acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
     exploration_rate: float
     batch_size: int

@@ -43,12 +43,12 @@ class QBackprop(NetworkLoops):
 
     def differentiate(self, obs: Tensor, judge: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Gradients by the weights, if `judge` tells from raw numbers (B, P) how what counts changes with each of them."""
-        make: Any = lambda: Backward(self, torch.zeros_like(obs).flatten(1), len(obs))  # noqa: E731
-        backward = remembered(self._backwards, len(obs), make)
+        count = len(obs)
+        backward = remembered(self._backwards, count, lambda: Backward(self, torch.zeros_like(obs).flatten(1), count))
         backward.planes.copy_(obs.flatten(1))
-        torch.arange(len(obs), out=backward.rows[: len(obs)])
+        torch.arange(count, out=backward.rows[:count])
         self.crew.run(*backward.loops)
-        backward.slope[: len(obs), : self.size] = judge(backward.out[: len(obs), : self.size])
+        backward.slope[:count, : self.size] = judge(backward.out[:count, : self.size])
         self.crew.run(*backward.back)
         self.collect()
         return self.gradients

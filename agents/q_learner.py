@@ -8,11 +8,12 @@ import torch
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
-from .distributions import Quantile
 from .graphs import Graphed
 from .guard import check_update
 from .heads import masked
+from .network_loops import remembered
 from .q_backprop import q_backprop_of
+from .q_chain import TargetChain
 from .q_networks import ImplicitQNet, draw_noise
 from .replay import Batch
 from .returns import munchausen_bonus, soft_policy
@@ -38,6 +39,7 @@ class QLearner(ValueFit):
         self.target: Any = agent.policy.q_net_target
         self.target_loops = None if self.backprop is None else q_backprop_of(self.target, agent.crew)
         self.beta = torch.zeros(1, dtype=torch.float64, device=agent.device)
+        self._targets: dict[int, TargetChain] = {}
         self.update: Any = self._update
         if self.on_gpu:
             self.update = Graphed(self._update, agent.generators[-1:])
@@ -69,14 +71,19 @@ class QLearner(ValueFit):
         batch = agent.replay.sample(agent.batch_size, generator, self.beta)
         if self.online.noisy:
             draw_noise(self.online, generator)
-        target = self.targets(batch)
         fractions = self._fractions(len(batch.actions))
-        self.fit(batch.obs, lambda out: self._judge(out, batch, target, fractions), fractions)
+        errors = self.fit(batch.obs, batch.actions, self.targets(batch), batch.weights, fractions)
+        if agent.prioritized:
+            agent.replay.set_priorities(batch.indices, (errors + PRIORITY_FLOOR).pow(agent.priority_exponent))
 
     @torch.no_grad()
     def targets(self, batch: Batch) -> Tensor:
         """What the numbers of the actions taken are fitted to, (B, Z)."""
         agent, distribution, returns = self.agent, self.online.distribution, batch.returns
+        if self.chained and self.backprop is not None and self.target_loops is not None:
+            loops = self.backprop, self.target_loops
+            chain = remembered(self._targets, len(batch.actions), lambda: TargetChain(agent, *loops, batch))
+            return chain.run(batch)
         if agent.munchausen:  # before the other outputs, since loops write over theirs
             returns = returns + self._munchausen_bonus(batch)
         after = self._target_outputs(batch.next_obs, self._fractions(len(batch.actions)))  # (B, A, Z)
@@ -94,19 +101,6 @@ class QLearner(ValueFit):
         before = masked(self.online.distribution.mean(self._target_outputs(batch.obs)), batch.masks)
         numbers = agent.munchausen_temperature, agent.munchausen_alpha, agent.munchausen_lowest
         return munchausen_bonus(before, batch.actions, *numbers)
-
-    def _judge(self, out: Tensor, batch: Batch, target: Tensor, fractions: Tensor | None) -> Tensor:
-        """The loss of the network's numbers (B, A, Z); notes what is to be drawn more often."""
-        distribution, chosen = self.online.distribution, self.taken(out, batch.actions)
-        if fractions is not None and isinstance(distribution, Quantile):
-            losses = distribution.loss(chosen, target, fractions)
-        else:
-            losses = distribution.loss(chosen, target)
-        if self.agent.prioritized:
-            errors = (chosen - target).abs().squeeze(-1) if distribution.atoms == 1 else losses
-            priorities = (errors.detach() + PRIORITY_FLOOR).pow(self.agent.priority_exponent)
-            self.agent.replay.set_priorities(batch.indices, priorities)
-        return (batch.weights * losses).mean()
 
     def _target_outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
         """The target network's numbers (B, A, Z)."""

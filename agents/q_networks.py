@@ -213,9 +213,19 @@ class QPolicy(DQNPolicy):
         self.q_class = ImplicitQNet if implicit else QNet
         super().__init__(*args, **kwargs)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the network is weight by weight Stable-Baselines3's."""
+        options = ("dueling", "noisy", "layer_norm")
+        return isinstance(self.q_kwargs["distribution"], Scalar) and not any(self.q_kwargs[name] for name in options)
+
     def make_q_net(self) -> QNet:
         arguments = self._update_features_extractor(self.net_args, features_extractor=None)
         return self.q_class(**arguments, **self.q_kwargs).to(self.device)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        own = {**self.q_kwargs, "implicit": self.q_class is ImplicitQNet}
+        return {**super()._get_constructor_parameters(), **own}
 
 
 class CnnPolicy(QPolicy):
@@ -256,6 +266,7 @@ class EncoderPolicy(QPolicy):
         if kwargs.get("dueling") and not kwargs["net_arch"]:
             given = widened(encoder, given)
         super().__init__(*args, features_extractor_class=encoder, features_extractor_kwargs=given, **kwargs)
+        self.features_extractor_kwargs = features_extractor_kwargs or {}  # for `save`: as they were given
 
 
 def widened(encoder: type[BaseFeaturesExtractor], given: dict[str, Any]) -> dict[str, Any]:

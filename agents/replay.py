@@ -113,6 +113,10 @@ class Replay:
     def begin(self, world: World) -> None:
         """Keep what a step is decided on; once before each `end`, in this order."""
         _write(self.frames, self.row, each(self._newest, world.obs))
+        self.keep_masks(world)
+
+    def keep_masks(self, world: World) -> None:
+        """Which actions are legal."""
         if self.masks is not None and world.mask is not None:
             self.masks.index_copy_(0, self.row, world.mask.unsqueeze(0))
 
@@ -130,7 +134,7 @@ class Replay:
             self.factors.index_copy_(0, row, (self.gamma * world.signs).unsqueeze(0))
         self.advance(world)
 
-    def advance(self, world: World) -> None:
+    def advance(self, world: World, ended: int = 1) -> None:
         """The row is complete; all that follows from it."""
         if self.ages is not None:
             self._count_ages()

@@ -1,4 +1,4 @@
-"""Exchange with Stable-Baselines3: agents as the zip files that its own `PPO` saves and loads.
+"""Exchange with Stable-Baselines3: agents as the zip files that its own `PPO` and `DQN` save and load.
 
 A policy that Stable-Baselines3 knows by the same name (`MlpPolicy`, `CnnPolicy`) is written under that name. Policies of
 Ludus are pickled by value, code and all, so that whoever loads the file needs no Ludus. That is right for every policy,
@@ -26,20 +26,34 @@ from typing import Any
 
 import cloudpickle
 import torch
+from stable_baselines3 import DQN as StableDQN
 from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor, NatureCNN
+from stable_baselines3.dqn.policies import DQNPolicy
 from torch import Tensor, nn
 
+from .agent import Agent
 from .checkpoint import CheckpointError
 from .ppo import PPO
 from .untrusted_zip import read_members, read_tensors, short
 
-ARGUMENTS = (
-    "learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "clip_range_vf",
-    "normalize_advantage", "ent_coef", "vf_coef", "max_grad_norm", "use_sde", "sde_sample_freq", "target_kl",
-    "policy_kwargs", "seed",
-)  # fmt: skip
+ARGUMENTS = {
+    "ppo": (
+        "learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "clip_range_vf",
+        "normalize_advantage", "ent_coef", "vf_coef", "max_grad_norm", "use_sde", "sde_sample_freq", "target_kl", "seed",
+    ),
+    "dqn": (
+        "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "train_freq", "gradient_steps",
+        "n_steps", "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps",
+        "max_grad_norm", "seed",
+    ),
+    "pqn": (
+        "learning_rate", "batch_size", "gamma", "exploration_fraction", "exploration_initial_eps",
+        "exploration_final_eps", "max_grad_norm", "seed",
+    ),
+}  # fmt: skip
+STABLE: dict[str, Any] = {"ppo": StablePPO, "dqn": StableDQN, "pqn": StableDQN}  # what an agent becomes
 STATE = ("observation_space", "action_space", "n_envs", "policy", "num_timesteps", "_n_updates")
 
 MAX_DATA = 100_000_000  # bytes of `data`, which holds the last observations of every game
@@ -73,8 +87,8 @@ UNDERSTOOD = {  # arguments of a policy that `infer_network` heeds, or that do n
 # -- export ------------------------------------------------------------------------------------------------------------
 
 
-def export_zip(agent: PPO, path: Path | str) -> None:
-    """Write `agent` as a zip that Stable-Baselines3's `PPO.load` reads where there is no Ludus.
+def export_zip(agent: Agent, path: Path | str) -> None:
+    """Write `agent` as a zip that Stable-Baselines3's `load` reads where there is no Ludus: PPO's, or of others, DQN's.
 
     The loaded agent computes in single precision, whatever the `precision` of this one.
 
@@ -83,7 +97,7 @@ def export_zip(agent: PPO, path: Path | str) -> None:
         path: the file; folders are made if need be, and a file that is there is replaced.
 
     Raises:
-        CheckpointError: Stable-Baselines3's PPO cannot hold the agent, or the file cannot be written.
+        CheckpointError: Stable-Baselines3's class cannot hold the agent, or the file cannot be written.
     """
     path = Path(path)
     if getattr(agent.policy, "core", None) is not None:
@@ -105,22 +119,31 @@ def export_zip(agent: PPO, path: Path | str) -> None:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def as_stable(agent: PPO) -> StablePPO:
-    """`agent` as Stable-Baselines3's own PPO, without an environment; they share the policy."""
-    arguments = {name: getattr(agent, name) for name in ARGUMENTS}
-    policy: Any = stable_policy(agent) or type(agent.policy)
+def as_stable(agent: Agent) -> Any:
+    """`agent` as Stable-Baselines3's own PPO or DQN, without an environment; they share the policy."""
+    arguments = {name: agent.setting(name) for name in ARGUMENTS[agent.algorithm]}
+    own = stable_policy(agent)
+    told = {} if own else agent.network_arguments(vars(agent))
     no_env: Any = None  # as Stable-Baselines3's own `load` does it
-    stable = StablePPO(policy, no_env, _init_setup_model=False, **arguments)
+    stable = STABLE[agent.algorithm](
+        own or type(agent.policy),
+        no_env,
+        _init_setup_model=False,
+        policy_kwargs={**told, **agent.policy_kwargs},
+        **arguments,
+    )
     for name in STATE:
         setattr(stable, name, getattr(agent, name))
     return stable
 
 
-def stable_policy(agent: PPO) -> type[ActorCriticPolicy] | None:
-    """Stable-Baselines3's class for the agent's policy, if it has one of that name which takes the same arguments."""
-    known = inspect.signature(ActorCriticPolicy.__init__).parameters
-    same = all(name in known for name in agent.policy_kwargs)
-    return StablePPO.policy_aliases.get(agent.policy_name) if same else None  # type: ignore[return-value]
+def stable_policy(agent: Agent) -> Any:
+    """Stable-Baselines3's class for the agent's policy, if it has one of that name which makes the same network."""
+    policy = STABLE[agent.algorithm].policy_aliases.get(agent.policy_name)
+    if policy is None or not getattr(agent.policy, "plain", True):
+        return None
+    known = inspect.signature((DQNPolicy if agent.acts_on_values else ActorCriticPolicy).__init__).parameters
+    return policy if all(name in known for name in agent.policy_kwargs) else None
 
 
 @contextmanager

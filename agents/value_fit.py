@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from .descent import Descent
+from .distributions import Quantile, Scalar
+from .network_loops import remembered
 from .q_backprop import q_backprop_of
+from .q_chain import UpdateChain
 from .q_networks import QNet
+from .q_slopes import has_loops
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -27,8 +30,10 @@ class ValueFit:
     def __init__(self, agent: Agent, network: QNet, optimizer: torch.optim.Optimizer) -> None:
         self.agent, self.online, self.on_gpu = agent, network, agent.device.type != "cpu"
         self.backprop = None if self.on_gpu else q_backprop_of(network, agent.crew)  # type: ignore[attr-defined]
+        self.chained = self.backprop is not None and has_loops(network.distribution)
         self.descent = Descent(agent, network, optimizer, self.backprop is not None)
         self.loss, self.mean_value = (torch.zeros((), device=agent.device) for _ in range(2))
+        self._chains: dict[int, UpdateChain] = {}
 
     def refresh(self) -> None:
         """The network's weights may have changed: take them as they are."""
@@ -43,32 +48,60 @@ class ValueFit:
         """The network's numbers (B, A, Z), without a way back to its weights where loops compute them."""
         return self.online.outputs(obs) if self.backprop is None else self.online.assemble(self.backprop.raw(obs))
 
-    def fit(self, obs: Any, judge: Callable[[Tensor], Tensor], fractions: Tensor | None = None) -> None:
-        """One update; `judge` makes a loss of the network's numbers (B, A, Z) for observations (B, *shape).
+    def fit(
+        self, obs: Any, actions: Tensor, target: Tensor, weights: Tensor | None = None, fractions: Tensor | None = None
+    ) -> Tensor:
+        """One update: the numbers of the actions that were taken move towards what they should have been.
 
         Args:
+            obs: (B, *shape); actions: (B,) int64; target: (B, Z).
+            weights: (B,), how much each sample counts; None: 1.
             fractions: (B, K), of quantiles; see `ImplicitQNet`.
+
+        Returns:
+            (B,), how far off each was: the size of the error or, for a distribution, the loss.
         """
-        if self.backprop is not None:
-            gradients: Any = self.backprop.differentiate(obs, lambda raw: self._slope(raw, judge))
+        if self.chained and self.backprop is not None:
+            backprop = self.backprop
+            chain = remembered(self._chains, len(actions), lambda: UpdateChain(backprop, self.online, obs))
+            chain.run(obs, actions, target, weights)
+            backprop.collect()
+            self.loss, self.mean_value, errors = chain.loss, chain.values.mean(), chain.errors
+            gradients: Any = backprop.gradients
+        elif self.backprop is not None:
+            found: list[Tensor] = []
+            gradients = self.backprop.differentiate(obs, lambda raw: self._slope(raw, actions, target, weights, found))
+            errors = found[0]
         else:
-            loss = judge(self.online.outputs(obs, fractions))
-            self.loss.copy_(loss.detach())
+            out = self.online.outputs(obs, fractions)
+            loss, errors = self._judge(out, actions, target, weights, fractions)
             gradients = torch.autograd.grad(loss, self.descent.weights)
         self.descent.step(gradients, self.loss, self.agent.max_grad_norm)  # type: ignore[attr-defined]
         self.refresh()
+        return errors
 
-    def _slope(self, raw: Tensor, judge: Callable[[Tensor], Tensor]) -> Tensor:
-        """How the loss changes with raw numbers (B, P)."""
+    def _slope(
+        self, raw: Tensor, actions: Tensor, target: Tensor, weights: Tensor | None, found: list[Tensor]
+    ) -> Tensor:
+        """How the loss changes with raw numbers (B, P); errors are added to those found."""
         raw = raw.detach().requires_grad_()
-        loss = judge(self.online.assemble(raw))
-        self.loss.copy_(loss.detach())
+        loss, errors = self._judge(self.online.assemble(raw), actions, target, weights, None)
+        found.append(errors)
         return torch.autograd.grad(loss, raw)[0]
 
-    def taken(self, out: Tensor, actions: Tensor) -> Tensor:
-        """The numbers (B, Z) of the actions (B,) that were taken; notes their values' mean."""
-        rows = torch.arange(len(out), device=out.device)
-        chosen = out[rows, actions]  # (B, A, Z) -> (B, Z)
+    def _judge(
+        self, out: Tensor, actions: Tensor, target: Tensor, weights: Tensor | None, fractions: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of the network's numbers (B, A, Z), which it notes, and how far off each sample was (B,)."""
+        distribution = self.online.distribution
+        chosen = out[torch.arange(len(out), device=out.device), actions]  # (B, A, Z) -> (B, Z)
+        if fractions is not None and isinstance(distribution, Quantile):
+            losses = distribution.loss(chosen, target, fractions)
+        else:
+            losses = distribution.loss(chosen, target)
+        loss = losses.mean() if weights is None else (weights * losses).mean()
         with torch.no_grad():
-            self.mean_value.copy_(self.online.distribution.mean(chosen.unsqueeze(1)).mean())
-        return chosen
+            self.loss.copy_(loss)
+            self.mean_value.copy_(distribution.mean(chosen.unsqueeze(1)).mean())
+            errors = (chosen - target).abs().squeeze(-1) if isinstance(distribution, Scalar) else losses.detach()
+        return loss, errors

@@ -17,9 +17,10 @@ class Thoughts:
     """What an agent makes of the state in the picture."""
 
     actions: tuple[str, ...]
-    probabilities: tuple[float, ...]  # of the actions, 0 to 1
+    numbers: tuple[float, ...]  # of the actions: probabilities, 0 to 1, or what each is worth; -inf: not allowed
     chosen: int  # index of the action that it takes next
     values: tuple[float, ...]  # return expected at each step of the episode so far; the last is of this state
+    worth: bool = False  # whether the numbers are what actions are worth
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -325,27 +326,47 @@ def paint_key(brush: Brush, keys: str, what: str, x: int, y: int, width: int) ->
 
 
 def paint_thoughts(brush: Brush, thoughts: Thoughts, x: int, y: int, width: int, floor: int) -> None:
-    """How likely each action is, the one chosen highlighted, and what the agent expects."""
+    """How likely each action is, or what it is worth, the one chosen highlighted, and what the agent expects."""
     pygame.draw.line(brush.surface, LINE, (x, y - 8), (x + width, y - 8))
-    brush.text("NEXT ACTION", "label", x, y + 4)
+    brush.text("VALUE OF EACH ACTION" if thoughts.worth else "NEXT ACTION", "label", x, y + 4)
     y += 22
     shown = most_likely(thoughts, max((floor - y - 30) // 22, 1))
     name_width = min(max(brush.width(thoughts.actions[k], "chosen") for k in shown), width // 3) + 12
     for k in shown:
-        share, chosen = thoughts.probabilities[k], k == thoughts.chosen
+        chosen, share = k == thoughts.chosen, share_of(thoughts, k)
         if chosen:
             brush.box(x - 8, y, width + 16, 22, ROW)
         middle = y + 11 - brush.height("name") // 2
         brush.text(thoughts.actions[k], "chosen" if chosen else "name", x, middle, width=name_width)
-        paint_bar(brush, share, x + name_width, y + 8, width - name_width - 46, ACCENT if chosen else BAR)
-        brush.text(f"{100 * share:.0f} %", "chosen" if chosen else "name", x + width, middle, align=1)
+        paint_bar(brush, share, x + name_width, y + 8, width - name_width - 58, ACCENT if chosen else BAR)
+        brush.text(
+            label_of(thoughts.numbers[k], thoughts.worth), "chosen" if chosen else "name", x + width, middle, align=1
+        )
         y += 22
     paint_values(brush, thoughts.values, x, y + 8, width, floor)
 
 
+def share_of(thoughts: Thoughts, k: int) -> float:
+    """How long an action's bar is, 0 to 1: its probability, or where its value lies between the least and the greatest."""
+    if not thoughts.worth:
+        return thoughts.numbers[k]
+    allowed = [value for value in thoughts.numbers if value > -math.inf]
+    if thoughts.numbers[k] == -math.inf or not allowed:
+        return 0.0
+    span = max(max(allowed) - min(allowed), 1e-6)
+    return 0.08 + 0.92 * (thoughts.numbers[k] - min(allowed)) / span
+
+
+def label_of(number: float, worth: bool) -> str:
+    """A probability in per cent, a value with its sign."""
+    if not worth:
+        return f"{100 * number:.0f} %"
+    return "-" if number == -math.inf else f"{number:+.2f}"
+
+
 def most_likely(thoughts: Thoughts, count: int) -> Sequence[int]:
     """The actions to show where there is no room for all, in their own order; always with the one chosen."""
-    order = sorted(range(len(thoughts.actions)), key=lambda k: (k != thoughts.chosen, -thoughts.probabilities[k]))
+    order = sorted(range(len(thoughts.actions)), key=lambda k: (k != thoughts.chosen, -thoughts.numbers[k]))
     return sorted(order[:count])
 
 

@@ -87,7 +87,7 @@ def test_c51_target_of_a_policy_with_a_bonus_mixes_what_its_actions_bring(seed, 
 
 @settings(max_examples=100, deadline=None)
 @given(st.floats(-30, 30), st.floats(0.1, 40), st.integers(2, 60), SEEDS)
-@example(0.0, 10.1, 51, 0)
+@example(1.0, 9.0, 60, 0)  # where the highest return is a bit more than 59 steps above the lowest, in float32
 def test_c51_projection_makes_probabilities(v_min, width, atoms, seed):
     distribution, rng = Categorical(v_min, v_min + width, atoms), np.random.default_rng(seed)
     places = v_min + width * np.append(rng.uniform(-0.5, 1.5, (3, 20)), [[0, 1], [-1, 2], [1, 1]], 1)
@@ -102,7 +102,7 @@ def test_c51_projection_makes_probabilities(v_min, width, atoms, seed):
 def test_c51_target_keeps_the_mean_where_nothing_is_clipped(seed, discount):
     returns, out, policy, _ = some_target(seed)
     distribution = Categorical(-10, 10, 7)
-    assert returns.abs().max() < 5  # so that all of returns +- 0.5 * 10 lies within
+    returns = returns.clamp(-5, 5)  # so that all of returns +- 0.5 * 10 lies within
     result = distribution.target(returns, torch.full((4,), discount), out, policy, None)
     values = (policy * distribution.mean(out)).sum(1)
     assert torch.allclose(distribution.mean(result.log()), returns + discount * values, atol=1e-4)

@@ -9,7 +9,7 @@ LEFT, STAY, RIGHT = range(3)
 class Catcher:
     """What the command line needs of an agent. Sampled, it always goes left."""
 
-    channels_first = False
+    channels_first = acts_on_values = False
 
     def __init__(self, **environment):
         self.environment = environment or {"game": "Catch", "version": 1, "options": {}}

@@ -25,7 +25,7 @@ class Config:
     out: Path
     """For sb3 the file to write, agent.zip; for ludus the folder."""
     format: str = "sb3"
-    """sb3: a zip that `stable_baselines3.PPO.load` reads without Ludus. ludus: a folder, from such a zip."""
+    """sb3: a zip that Stable-Baselines3's PPO or DQN loads without Ludus. ludus: a folder, from a zip of its PPO."""
     env: str | None = None
     """For --format ludus: the game, or Gymnasium id, that the agent plays."""
     force: bool = False
@@ -58,7 +58,8 @@ def to_sb3(config: Config) -> str:
     agent = load_agent(config.agent, device="cpu")
     export_zip(agent, config.out)
     python = "" if stable_policy(agent) else f", in Python {sys.version_info.major}.{sys.version_info.minor}"
-    return f"{config.out}: load it with stable_baselines3.PPO.load({str(config.out)!r}){python}"
+    kind = "DQN" if agent.acts_on_values else "PPO"
+    return f"{config.out}: load it with stable_baselines3.{kind}.load({str(config.out)!r}){python}"
 
 
 def from_sb3(config: Config) -> str:

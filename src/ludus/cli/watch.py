@@ -88,8 +88,8 @@ class Session:
         self.actions = self.player.decide(not self.sampled)
         explained = self.player.explain() if self.overlay else None
         if explained is not None:
-            probabilities, values = explained
-            self.probabilities = tuple(float(p) for p in probabilities[0])
+            numbers, values, self.worth = explained
+            self.numbers = tuple(float(p) for p in numbers[0])
             self.values[self.steps] = float(values[0])
 
     def advance(self, seconds: float, held: list[str] | None = None) -> None:
@@ -173,7 +173,8 @@ class Session:
         return f"paused, {policy} actions" if self.paused else f"{policy}, {pace}"
 
     def thoughts(self) -> Thoughts:
-        return Thoughts(self.sim.actions, self.probabilities, int(self.actions.flat[0]), tuple(self.values.values()))
+        expected = tuple(self.values.values())
+        return Thoughts(self.sim.actions, self.numbers, int(self.actions.flat[0]), expected, self.worth)
 
     def summary(self) -> str:
         """A line for the terminal."""

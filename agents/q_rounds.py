@@ -1,0 +1,124 @@
+"""One step in all games as a chain of loops for agents that act on values: look, decide, choose, play, note.
+
+`exploration.explore` and `pqn.QRollout.collect` say the same in PyTorch's operations, some dozen small ones, which for a few
+games take longer than the games and the network together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .loops import Loop
+from .q_slopes import ATOMS, CHOICES, DUELING, advantage_of, common_of, numbers_of
+from .rounds import keep, note
+
+if TYPE_CHECKING:
+    from .exploration import Steps
+    from .replay import Replay
+    from .value_fit import ValueFit
+    from .worlds import SimulatorWorld
+
+
+def choose_best(out, legal, epsilon, noise, clock, numbers, actions, chosen, values, bests, first, last):
+    """Choose a random legal action with a chance of epsilon (N,), else the best, for games first .. last-1.
+
+    out (N', W) are raw numbers, legal (1 or N, A); noise (T, N, A + 1) as in `exploration.choose`. Written: actions (T, N) and
+    chosen (N,), values (T, N) of the actions chosen and bests (T + 1, N) of the best.
+    """
+    choices, atoms, t = int(numbers[CHOICES]), int(numbers[ATOMS]), clock[0]
+    for n in range(first, last):
+        best, random, highest, luck = 0, 0, -math.inf, -1.0
+        for a in range(choices):
+            if legal[n % legal.shape[0], a]:
+                value = advantage_of(out, n, a, atoms)
+                if value > highest:
+                    best, highest = a, value
+                if noise[t, n, a] > luck:
+                    random, luck = a, noise[t, n, a]
+        action = random if noise[t, n, choices] < epsilon[n] else best
+        common = 0.0
+        for z in range(atoms):
+            common += common_of(out, n, z, choices, atoms, numbers[DUELING] > 0) / atoms
+        actions[t, n] = chosen[n] = action
+        values[t, n] = advantage_of(out, n, action, atoms) + common
+        bests[t, n] = highest + common
+    return 0
+
+
+def remember(reward, terminated, truncated, chosen, row, rewards, ends, cuts, actions, first, last):
+    """What came of a step, from (N,) to (T, N) at `row` of a memory, for games first .. last-1."""
+    t = row[0]
+    for n in range(first, last):
+        rewards[t, n], ends[t, n], cuts[t, n], actions[t, n] = reward[n], terminated[n], truncated[n], chosen[n]
+    return 0
+
+
+class QRounds:
+    """Plays a simulator's games with exploration and notes what they come to.
+
+    Args:
+        fit: who decides; its `chained` must be true.
+        steps: where T steps of N games are noted.
+        epsilon: (N,), chance of a random action.
+
+    Attributes:
+        values: (T, N), what was expected of the actions chosen; bests: (T + 1, N), of the best ones, and after the last step.
+    """
+
+    def __init__(self, fit: ValueFit, world: SimulatorWorld, steps: Steps, epsilon: Tensor) -> None:
+        count, games = steps.actions.shape
+        network, backprop = fit.online, fit.backprop
+        assert backprop is not None
+        self.world, self.steps, self.crew = world, steps, backprop.crew
+        self.clock, self.noise = torch.zeros(1, dtype=torch.int64), torch.zeros(count, games, network.choices + 1)
+        self.values, self.bests = torch.zeros(count, games), torch.zeros(count + 1, games)
+        self.chosen, self._time = torch.zeros(games, dtype=torch.int64), self.clock.numpy()
+        self.planes = world.obs.flatten(1)  # (N, *shape) -> (N, K), the simulator's own memory
+        self._look, out = backprop.forward_of(self.planes)
+        self._raw, self._network = out[:games, : backprop.size], network
+        legal = torch.ones((1, network.choices), dtype=torch.bool) if world.mask is None else world.mask
+        numbers = numbers_of(network.choices, network.distribution, network.dueling, 1.0, 1.0, 0.0, 0.0)
+        read, written = (out, legal, epsilon, self.noise, self.clock, numbers), (steps.actions, self.chosen)
+        self._choose = Loop(choose_best, *read, *written, self.values, self.bests, units=games)
+        happened = (world.reward, world.terminated, world.truncated, world.episode_return, world.episode_length)
+        noted = (steps.rewards, steps.dones, steps.truncated, steps.episode_return, steps.episode_length)
+        self._note = Loop(note, *happened, self.clock, *noted, units=games)
+
+    def keeps(self, kept: Tensor, clock: Tensor) -> Loop:
+        """A loop that keeps observations in rows of (T, N, *shape)."""
+        return Loop(keep, self.planes, kept.flatten(2), clock, units=len(self.planes))
+
+    def remembers(self, replay: Replay) -> Loop:
+        """A loop that keeps what came of a step in a replay memory."""
+        world = self.world
+        happened = (world.reward, world.terminated, world.truncated, self.chosen, replay.row)
+        kept = (replay.rewards, replay.terminated, replay.truncated, replay.actions)
+        return Loop(remember, *happened, *kept, units=len(self.chosen))
+
+    def play(self, generator: torch.Generator, before: Callable[[], Any], after: Callable[[int, int], Any]) -> None:
+        """T steps; `before()` is called with what they are decided on, `after(t, ended)` when they were taken."""
+        self.noise.uniform_(generator=generator)
+        for t in range(len(self.noise)):
+            self._time[0] = t
+            before()
+            self.decide()
+            ended = self.world.step(self.chosen)
+            self.crew.run(self._note)
+            after(t, ended)
+
+    def look_ahead(self) -> None:
+        """What is expected of the best actions after the last step."""
+        self.crew.run(*self._look)
+        values = self._network.distribution.mean(self._network.assemble(self._raw))
+        if self.world.mask is not None:
+            values = values.masked_fill(~self.world.mask, -torch.inf)
+        torch.amax(values, 1, out=self.bests[-1])
+
+    def decide(self) -> None:
+        """Choose in all games as they are."""
+        self.crew.run(*self._look, self._choose)
