@@ -15,6 +15,7 @@ import numpy as np
 
 TILE = 4
 ROWS, INPUTS = 16, 32  # of a piece of a product, whose numbers stay in the nearest cache
+STRIP = 64  # inputs of a piece of the weights' change
 
 
 def dense_forward(x, weights, bias, out, first, last):
@@ -66,12 +67,13 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
         for r in range(o, o + TILE):
             for j in range(change.shape[2]):
                 change[g, r, j] = 0
-    for start in range(0, slope.shape[0], INPUTS):
-        end = min(start + INPUTS, slope.shape[0])
-        for tile in range(first, last):
-            g, o = tile // tiles, TILE * (tile % tiles)
-            for i in range(start, end, TILE):
-                _add_samples(slope, x, change, g, o, i)
+    for left in range(0, change.shape[2], STRIP):
+        right = min(left + STRIP, change.shape[2])
+        for start in range(0, slope.shape[0], INPUTS):
+            for tile in range(first, last):
+                g, o = tile // tiles, TILE * (tile % tiles)
+                for i in range(start, min(start + INPUTS, slope.shape[0]), TILE):
+                    _add_samples(slope, x, change, g, o, i, left, right)
     return 0
 
 
@@ -115,13 +117,13 @@ def _sum_slopes(slope, bias_change, g, o):
             bias_change[g, r] += slope[i, g, r]
 
 
-def _add_samples(slope, x, change, g, o, i):
-    """What samples i .. i+3 add to the changes of outputs o .. o+3 of group g."""
+def _add_samples(slope, x, change, g, o, i, left, right):
+    """What samples i .. i+3 add to the changes of outputs o .. o+3 of group g by inputs left .. right-1."""
     a0, a1, a2, a3 = slope[i, g, o], slope[i + 1, g, o], slope[i + 2, g, o], slope[i + 3, g, o]
     b0, b1, b2, b3 = slope[i, g, o + 1], slope[i + 1, g, o + 1], slope[i + 2, g, o + 1], slope[i + 3, g, o + 1]
     c0, c1, c2, c3 = slope[i, g, o + 2], slope[i + 1, g, o + 2], slope[i + 2, g, o + 2], slope[i + 3, g, o + 2]
     d0, d1, d2, d3 = slope[i, g, o + 3], slope[i + 1, g, o + 3], slope[i + 2, g, o + 3], slope[i + 3, g, o + 3]
-    for j in range(x.shape[2]):
+    for j in range(np.uint64(left), np.uint64(right)):  # unsigned, so that no index can count from the end
         x0, x1, x2, x3 = x[i, g, j], x[i + 1, g, j], x[i + 2, g, j], x[i + 3, g, j]
         change[g, o, j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
         change[g, o + 1, j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3

@@ -275,12 +275,12 @@ class DQN(QAgent, StableDQN):
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
         if self.num_timesteps < self.learning_starts:
-            rate = torch.ones_like(self.epsilon)
+            self.epsilon.fill_(1.0)
         elif self.noisy:
-            self.exploration_rate, rate = 0.0, torch.zeros_like(self.epsilon)
+            self.exploration_rate = 0.0
+            self.epsilon.zero_()
         else:
-            rate = spread(self.exploration_rate, len(self.epsilon), self.exploration_spread, self.device)
-        self.epsilon.copy_(rate)
+            spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
         self._set_training_mode(self.noisy)
 
     def _play(self, on_step: Any = None) -> bool:

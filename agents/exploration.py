@@ -14,13 +14,15 @@ from .worlds import World
 Valuer = Callable[[Any], Tensor]  # from observations (N, *shape) to values (N, A)
 
 
-def spread(epsilon: float, games: int, power: float, device: torch.device) -> Tensor:
-    """A chance of random actions for each of N games, (N,): epsilon^(1 + power * i / (N - 1)).
+def spread(epsilon: float, power: float, out: Tensor) -> Tensor:
+    """A chance of random actions for each of N games, (N,), written to `out`: epsilon^(1 + power * i / (N - 1)).
 
     As in Ape-X (Horgan et al. 2018). With a power of 0 all have epsilon; with 7, as published, the last games hardly explore.
     """
-    place = torch.arange(games, device=device) / max(games - 1, 1)
-    return epsilon ** (1.0 + power * place)
+    if power == 0.0:
+        return out.fill_(epsilon)
+    place = torch.arange(len(out), device=out.device) / max(len(out) - 1, 1)
+    return out.copy_(epsilon ** (1.0 + power * place))
 
 
 def choose(values: Tensor, mask: Tensor | None, epsilon: Tensor, noise: Tensor) -> Tensor:

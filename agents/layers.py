@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .dense import ROWS, TILE, dense_backward_inputs, dense_backward_weights, dense_forward, dense_forward_relu
+from .dense import (
+    ROWS,
+    TILE,
+    dense_backward_inputs,
+    dense_backward_weights,
+    dense_forward,
+    dense_forward_relu,
+)
 from .loops import Loop
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
 from .slopes import UNIT

@@ -152,8 +152,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         callback.on_rollout_start()
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
-        rates = spread(self.exploration_rate, len(self.epsilon), self.exploration_spread, self.device)
-        self.epsilon.copy_(rates)
+        spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
         if self.device.type == "cpu":
             self.boundary = capture(self)
         if isinstance(self.world, VecEnvWorld):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def choose_best(out, legal, epsilon, noise, clock, numbers, actions, chosen, values, bests, first, last):
     """Choose a random legal action with a chance of epsilon (N,), else the best, for games first .. last-1.
 
-    out (N', W) are raw numbers, legal (1 or N, A); noise (T, N, A + 1) as in `exploration.choose`. Written: actions (T, N) and
-    chosen (N,), values (T, N) of the actions chosen and bests (T + 1, N) of the best.
+    out (N', W) are raw numbers, legal (1 or N, A); noise (T, N, A + 1) as in `exploration.choose`. Written: actions (T, N)
+    and chosen (N,), values (T, N) of the actions chosen and bests (T + 1, N) of the best.
     """
     choices, atoms, t = int(numbers[CHOICES]), int(numbers[ATOMS]), clock[0]
     for n in range(first, last):

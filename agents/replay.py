@@ -18,6 +18,7 @@ from torch import Tensor
 from ..envs import OptionError
 from .hardware import available_memory
 from .loops import Loop
+from .network_loops import remembered
 from .networks import each
 from .priorities import SumTree
 from .returns import look_ahead, n_step_returns
@@ -103,7 +104,8 @@ class Replay:
         self.tree = SumTree(steps * self.games, device) if prioritized else None
         self.highest = torch.ones(1, dtype=torch.float64, device=device)  # priority so far: a new transition's
         self._columns = torch.arange(self.games, device=device)
-        self._ahead, self._count = torch.arange(n_steps, device=device), torch.tensor([n_steps])
+        self._ahead = torch.arange(n_steps, device=device)
+        self._outlooks: dict[int, Outlook] = {}
         self._back = torch.arange(frame_stack - 1, -1, -1, device=device)
         self.can_truncate = world.can_truncate
         self.finals = Finals(self, world)
@@ -191,6 +193,10 @@ class Replay:
         noise = torch.empty(size, dtype=torch.float64, device=self.device).uniform_(generator=generator)
         if self.tree is None:
             return self.at(self._uniform(noise))
+        if self.device.type == "cpu" and not float(self.tree.total) > 0:
+            raise OptionError(
+                "all priorities are zero, so that nothing can be drawn: set_priorities to some above zero"
+            )
         lots = torch.arange(size, dtype=torch.float64, device=self.device)
         indices = self.tree.find((lots + noise) / size * self.tree.total)  # one from each of B equal parts
         chances = self.tree.leaves[indices] / self.tree.total * (self.ready * self.games)
@@ -215,27 +221,24 @@ class Replay:
     def at(self, indices: Tensor) -> Batch:
         """The transitions that begin at these places, row * N + game."""
         returns, discounts, lasts = self._look_ahead(indices)
-        rows, games = indices // self.games, indices % self.games
-        last = lasts // self.games
-        following = (last + 1) % self.steps
-        next_obs = self.obs(following, games)
-        masks, next_masks = (None if self.masks is None else self.masks[r, games] for r in (rows, following))
+        games = indices % self.games
+        followings = (lasts + self.games) % (self.steps * self.games)
+        next_obs = self.obs(followings)
+        masks, next_masks = (None if self.masks is None else self.masks.flatten(0, 1)[i] for i in (indices, followings))
         if self.can_truncate:
+            last = lasts // self.games
             next_obs = self.finals.put(next_obs, last, games)
             if next_masks is not None:
                 next_masks |= self.truncated[last, games].unsqueeze(1)
         actions = self.actions.view(-1).index_select(0, indices)
         weights = torch.ones_like(returns)
-        return Batch(self.obs(rows, games), actions, returns, discounts, next_obs, masks, next_masks, indices, weights)
+        return Batch(self.obs(indices), actions, returns, discounts, next_obs, masks, next_masks, indices, weights)
 
     def _look_ahead(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns and discounts (B,) of transitions, and the places (B,) of their last steps."""
         if self.device.type == "cpu":
-            returns, discounts, lasts = torch.empty(len(indices)), torch.empty(len(indices)), torch.empty_like(indices)
-            kept = (self.rewards, self.terminated, self.truncated, self.factors)
-            loop = Loop(look_ahead, *kept, indices, self._count, returns, discounts, lasts, units=len(indices))
-            loop()
-            return returns, discounts, lasts
+            outlook = remembered(self._outlooks, len(indices), lambda: Outlook(self, len(indices)))
+            return outlook.of(indices)
         rows, games = indices // self.games, indices % self.games
         steps, columns = (rows.unsqueeze(1) + self._ahead) % self.steps, games.unsqueeze(1)  # (B, n)
         over, cut = self.terminated[steps, columns], self.truncated[steps, columns]
@@ -245,11 +248,11 @@ class Replay:
         last = (rows + taken - 1) % self.steps
         return returns, torch.where(self.terminated[last, games], 0.0, discounts), last * self.games + games
 
-    def obs(self, rows: Tensor, games: Tensor) -> Any:
-        """(B, *shape), as the policy takes them."""
+    def obs(self, places: Tensor) -> Any:
+        """(B, *shape), as the policy takes them, of places row * N + game."""
         if self.ages is None:
-            flat = rows * self.games + games
-            return each(lambda x: x.flatten(0, 1).index_select(0, flat), self.frames)
+            return each(lambda x: x.flatten(0, 1).index_select(0, places), self.frames)
+        rows, games = places // self.games, places % self.games
         back = torch.minimum(self._back, self.ages[rows, games].unsqueeze(1))  # (B, k): an episode starts with copies
         frames = self.frames[(rows.unsqueeze(1) - back) % self.steps, games.unsqueeze(1)]  # (B, k, *frame)
         return torch.cat(frames.unbind(1), self._axis)
@@ -299,6 +302,22 @@ class Replay:
             return obs
         size = obs.shape[self._axis] // self.frame_stack
         return obs.narrow(self._axis, obs.shape[self._axis] - size, size)
+
+
+class Outlook:
+    """`Replay._look_ahead` as a loop, for B transitions of a memory on the CPU; what it gives is written over at the next."""
+
+    def __init__(self, replay: Replay, count: int) -> None:
+        self.indices, self.lasts = (torch.zeros(count, dtype=torch.int64) for _ in range(2))
+        self.returns, self.discounts = torch.zeros(count), torch.zeros(count)
+        kept = (replay.rewards, replay.terminated, replay.truncated, replay.factors)
+        read = (self.indices, torch.tensor([replay.n_steps]))
+        self.loop = Loop(look_ahead, *kept, *read, self.returns, self.discounts, self.lasts, units=count)
+
+    def of(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.indices.copy_(indices)
+        self.loop()
+        return self.returns, self.discounts, self.lasts
 
 
 class Finals:

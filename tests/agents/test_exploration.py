@@ -19,6 +19,13 @@ def noise_of(games, actions, seed=0):
     return torch.rand(games, actions + 1, generator=torch.Generator().manual_seed(seed))
 
 
+def chances_of(epsilon, games, power):
+    """Of random actions; written where they are wanted, since graphs know that place."""
+    out = torch.full((games,), -1.0)
+    assert spread(epsilon, power, out=out) is out
+    return out
+
+
 # -- how much ----------------------------------------------------------------------------------------------------------
 
 
@@ -26,7 +33,7 @@ def noise_of(games, actions, seed=0):
 @given(st.floats(0.001, 1.0), st.integers(2, 300), st.floats(0.0, 10.0))
 def test_games_explore_less_the_later_they_come(epsilon, games, power):
     """epsilon^(1 + power * i / (N - 1))."""
-    chances = spread(epsilon, games, power, CPU)
+    chances = chances_of(epsilon, games, power)
     expected = [epsilon ** (1 + power * i / (games - 1)) for i in range(games)]
     assert chances.shape == (games,) and chances.dtype == torch.float32
     assert np.allclose(chances.numpy(), expected, rtol=1e-4)
@@ -37,17 +44,17 @@ def test_games_explore_less_the_later_they_come(epsilon, games, power):
 @pytest.mark.parametrize("epsilon", [0.0, 0.05, 1.0])
 @pytest.mark.parametrize("games", [1, 2, 64])
 def test_without_a_spread_all_games_explore_alike(epsilon, games):
-    assert torch.equal(spread(epsilon, games, 0.0, CPU), torch.full((games,), epsilon))
+    assert torch.equal(chances_of(epsilon, games, 0.0), torch.full((games,), epsilon))
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
 def test_one_game_alone_explores_as_asked(epsilon):
-    assert spread(epsilon, 1, 7.0, CPU).tolist() == pytest.approx([epsilon])
+    assert chances_of(epsilon, 1, 7.0).tolist() == pytest.approx([epsilon])
 
 
 @pytest.mark.parametrize("edge", [0.0, 1.0])
 def test_never_and_always_stay_so_whatever_the_spread(edge):
-    assert torch.equal(spread(edge, 9, 7.0, CPU), torch.full((9,), edge))
+    assert torch.equal(chances_of(edge, 9, 7.0), torch.full((9,), edge))
 
 
 # -- which -------------------------------------------------------------------------------------------------------------
@@ -180,6 +187,16 @@ def test_games_are_the_same_for_the_same_seed_and_others_for_another():
         return steps.actions
 
     assert torch.equal(actions(1), actions(1)) and not torch.equal(actions(1), actions(2))
+
+
+def test_random_actions_of_one_step_say_nothing_of_the_next():
+    sim = Simulator("Catch", 2, seed=4, mode="python")
+    sim.reset()
+    world, steps = SimulatorWorld(sim, channels_first=False), Steps(700, 2, CPU)
+    replay = Replay(world, 9, choices=3)
+    explore(world, lambda obs: torch.zeros(2, 3), replay, steps, torch.ones(2), torch.Generator().manual_seed(0))
+    pairs = (steps.actions[:-1] * 3 + steps.actions[1:]).flatten()
+    assert chisquare(torch.bincount(pairs, minlength=9).numpy()).pvalue > 1e-3
 
 
 def test_who_is_told_of_steps_can_end_it():

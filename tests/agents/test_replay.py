@@ -14,7 +14,7 @@ from ludus.agents import replay as replay_module
 from ludus.agents.networks import each
 from ludus.agents.replay import Replay, check_room
 from ludus.agents.workers import undivided
-from ludus.agents.worlds import SelfPlayWorld, SimulatorWorld, VecEnvWorld
+from ludus.agents.worlds import SelfPlayWorld, SimulatorWorld, VecEnvWorld, World
 from ludus.envs import Game, OptionError, Simulator, state
 from ludus.envs.rng import below, chance
 
@@ -122,7 +122,8 @@ WORLDS = {  # a world, and how many frames its observations have
 class History:
     """All steps of a world, and what the definition says of transitions of n of them."""
 
-    def __init__(self, world, n_steps):
+    def __init__(self, world, n_steps, start=0):
+        self.start = start  # the row of the first step
         self.world, self.n_steps, self.steps, self.known = world, n_steps, [], {}
         self.turns = isinstance(world, SelfPlayWorld) and world.turns
         self.generator = torch.Generator().manual_seed(7)
@@ -194,7 +195,7 @@ class History:
 
 
 def replay_choices(world):
-    return len(world.sim.actions) if hasattr(world, "sim") else world.env.action_space.n
+    return len(world.sim.actions) if hasattr(world, "sim") else 3
 
 
 def each_with(function, first, second):
@@ -212,12 +213,16 @@ def same(ours, rows):
     return ours.dtype == rows[0].dtype and torch.equal(ours, torch.stack(rows))
 
 
+def place_of(replay, time, game):
+    return time % replay.steps * replay.games + game
+
+
 def assert_same(replay, history, times):
     """The memory's transitions of all games at these times are those of the list."""
     if not len(times):
         return
     places = [(time, game) for time in times for game in range(replay.games)]
-    indices = torch.tensor([time % replay.steps * replay.games + game for time, game in places])
+    indices = torch.tensor([place_of(replay, time + history.start, game) for time, game in places])
     batch = replay.at(indices)
     obs, actions, returns, weights, after, masks, next_masks = zip(
         *(history.transition(*p) for p in places), strict=True
@@ -260,7 +265,7 @@ def on_a_gpu(replay, world):
 # -- what is kept ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_steps", "limit", "spare"), [(1, None, 0), (3, None, 5), (2, 1, 6), (4, 2, 1), (2, 5, 3)])
+@pytest.mark.parametrize(("n_steps", "limit", "spare"), [(3, None, 0), (1, 1, 6), (4, 2, 1), (2, 5, 3)])
 @pytest.mark.parametrize("name", [*WORLDS])
 def test_transitions_are_those_of_a_list_of_all_steps(name, n_steps, limit, spare):
     """For a memory that wraps around several times, at every moment."""
@@ -337,6 +342,59 @@ def test_there_is_room_for_as_many_final_observations_as_come(limit):
     assert kept > 40 and kept <= replay.finals.room <= 4 * kept
 
 
+class Cuts(World):
+    """Nothing but episodes that are cut off, now seldom, now often."""
+
+    def __init__(self, games, seed):
+        self.num_envs, self.rate, self.random = games, 0.0, torch.Generator().manual_seed(seed)
+        self.obs, self.final_obs = (torch.zeros(games, 1) for _ in range(2))
+        self.reward, self.terminated, self.truncated = torch.zeros(games), *torch.zeros(2, games, dtype=torch.bool)
+
+    def step(self, actions):
+        self.obs.normal_(generator=self.random)
+        self.final_obs.normal_(generator=self.random)
+        self.truncated.copy_(torch.rand(self.num_envs, generator=self.random) < self.rate)
+        return int(self.truncated.sum())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_still_needed_outlives_a_growth_of_the_room(seed):
+    """Which happens in the midst of a ring of rows, more than once, and nearly fills up then."""
+    world, sizes = Cuts(2, seed), set()
+    replay, history = memory_of(world, 12), History(world, 1)
+    for rate in (0.0, 0.2, 0.3, 0.2, 0.5, 0.4, 0.7, 0.1, 1.0):
+        world.rate = rate
+        for _ in range(20):
+            history.play(replay)
+            sizes.add(replay.finals.room)
+            assert_same(replay, history, history.drawable(12, 1)[:3])
+    assert len(sizes) >= 3
+
+
+@pytest.mark.parametrize("name", ["stacks and masks", "turns", "dictionaries"])
+@pytest.mark.parametrize("played", [0, 3, 25])
+def test_a_memory_goes_on_from_another_ones_state(name, played):
+    """Final observations, for which there was more room than at the start, and priorities included."""
+    make, stack = WORLDS[name]
+    world, rows = make(max_episode_steps=2), 12
+    first, history = memory_of(world, rows, stack, 2, prioritized=True), History(world, 2)
+    for _ in range(played):
+        history.play(first)
+    if len(history.drawable(rows, stack)):
+        indices = first.sample(9, history.generator).indices
+        first.set_priorities(indices, torch.rand(9, generator=history.generator) * 3)
+    state = {name: tensor.clone() for name, tensor in first.state().items()}
+    assert first.nbytes == sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    second = memory_of(world, rows, stack, 2, prioritized=True)
+    second.load(state)
+    assert_same(second, history, history.drawable(rows, stack))
+    assert torch.equal(first.tree.leaves, second.tree.leaves) and torch.equal(first.tree.total, second.tree.total)
+    assert torch.equal(first.highest, second.highest)
+    for _ in range(30):
+        history.play(second)
+        assert_same(second, history, history.drawable(rows, stack))
+
+
 # -- the way of a GPU --------------------------------------------------------------------------------------------------
 
 
@@ -360,16 +418,15 @@ def test_a_gpu_forgets_what_was_before_games_are_broken_off():
     world = simulated(LOTTERY, frame_stack=2, max_episode_steps=6)
     replay = on_a_gpu(memory_of(world, 12, 2, 2), world)
     for _ in range(3):
-        history = History(world, 2)
-        start = int(replay.row)
+        history = History(world, 2, int(replay.row))
         for _ in range(19):
             history.play(replay)
             times = history.drawable(12, 2)
             assert int(replay.ready) == len(times)
+            assert_same(replay, history, times)
             if len(times):
-                found = replay.sample(64, history.generator)
-                at = (found.indices // replay.games - start) % 12
-                assert set(at.tolist()) <= {time % 12 for time in times}
+                rows = replay.sample(64, history.generator).indices // replay.games
+                assert set(rows.tolist()) <= {(time + history.start) % 12 for time in times}
         replay.break_off(world)
         start_again(world)
         assert int(replay.ready) == 0
@@ -396,10 +453,6 @@ def test_nothing_is_drawn_that_is_not_known_or_is_gone(n_steps, stack, prioritiz
         if len(times):
             batch = replay.sample(200, history.generator)
             assert set(batch.indices.tolist()) <= {place_of(replay, t, game) for t in times for game in range(4)}
-
-
-def place_of(replay, time, game):
-    return time % replay.steps * replay.games + game
 
 
 def test_all_transitions_are_drawn_equally_often():
@@ -455,6 +508,16 @@ def test_draws_follow_priorities_and_weights_make_up_for_that(beta):
     assert ((counts - 5000 * chances).abs() < 2).all()
     weights = (len(drawable) * chances[batch.indices]) ** -beta
     assert torch.allclose(batch.weights, (weights / weights.max()).float(), rtol=1e-5)
+
+
+def test_nothing_is_drawn_where_nothing_has_a_priority():
+    world = simulated(LOTTERY)
+    replay, history = memory_of(world, 9, prioritized=True), History(world, 1)
+    for _ in range(5):
+        history.play(replay)
+    replay.set_priorities(torch.arange(36), torch.zeros(36))
+    with pytest.raises(OptionError, match=r"^all priorities are zero, so that nothing can be drawn: .*$"):
+        replay.sample(3, history.generator)
 
 
 def test_uniform_priorities_are_no_priorities():
