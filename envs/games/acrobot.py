@@ -35,7 +35,7 @@ Version history
     1: first release.
 """
 
-from ..canvas import ellipse, fill, line, rect
+from ..canvas import blend, ellipse, fill, line, rect
 from ..exact import cos, sin
 from ..game import Game, state
 from ..rng import uniform
@@ -145,15 +145,6 @@ def backdrop(canvas):
     for dash in range(12):
         rect(canvas, dash * 0.4 + 0.08, MIDDLE - 1.04, 0.24, 0.08, MARK_GLOW)
         rect(canvas, dash * 0.4 + 0.08, MIDDLE - 1.02, 0.24, 0.04, MARK)
-
-
-def blend(one, other, part, whole):
-    """The colour that lies `part` of `whole` of the way from one to the other."""
-    return (
-        one[0] + (other[0] - one[0]) * part // whole,
-        one[1] + (other[1] - one[1]) * part // whole,
-        one[2] + (other[2] - one[2]) * part // whole,
-    )
 
 
 def draw(s, canvas):
