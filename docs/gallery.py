@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from ludus.cli.record import Episode, Film, halved, write_gif
-from ludus.envs import Bot, Game, Options, Simulator, all_games
-from ludus.envs import canvas as canvas_module
+from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
 
 DOCS = Path(__file__).parent
 TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"
@@ -147,8 +146,8 @@ def hashes() -> dict[str, str]:
 
 def source_hash(game: Game) -> str:
     """Of what a game's picture depends on: its own file and how things are drawn."""
-    sources = (Path(str(sys.modules[game.step.__module__].__file__)), Path(str(canvas_module.__file__)))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    sources = (sys.modules[game.step.__module__], canvas, cards)
+    return hashlib.sha256(b"".join(Path(str(source.__file__)).read_bytes() for source in sources)).hexdigest()[:16]
 
 
 def draw(changed: list[Game], games: list[Game]) -> None:

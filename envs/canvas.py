@@ -22,6 +22,15 @@ def luma(color):
     return (77 * color[0] + 150 * color[1] + 29 * color[2]) >> 8
 
 
+def blend(one, other, part, whole):
+    """The colour that lies `part` of `whole` of the way from one to the other."""
+    return (
+        one[0] + (other[0] - one[0]) * part // whole,
+        one[1] + (other[1] - one[1]) * part // whole,
+        one[2] + (other[2] - one[2]) * part // whole,
+    )
+
+
 def raster(canvas):
     """Rows and columns of the picture, in pixels, and pixels per game unit down and across."""
     lines, width, height, _, step = canvas
@@ -99,6 +108,21 @@ def fill_ellipse(canvas, x, y, width, height, color):
             u = ((column + 0.5) / across - x) / width * 2.0 - 1.0
             if u * u + v * v <= 1.0:
                 paint(canvas, row, column, color)
+
+
+def rounded_rect(canvas, x, y, width, height, radius, color):
+    """Fill a rectangle with round corners."""
+    fill_rounded_rect(canvas, float(x), float(y), float(width), float(height), float(radius), color)
+
+
+def fill_rounded_rect(canvas, x, y, width, height, radius, color):
+    """`rounded_rect` in floats, so that it is compiled once for all mixtures of whole numbers and floats."""
+    size = 2.0 * radius
+    fill_rect(canvas, x + radius, y, width - size, height, color)
+    fill_rect(canvas, x, y + radius, width, height - size, color)
+    for right in range(2):
+        for down in range(2):
+            fill_ellipse(canvas, x + right * (width - size), y + down * (height - size), size, size, color)
 
 
 def triangle(canvas, x1, y1, x2, y2, x3, y3, color):

@@ -6,9 +6,8 @@ multiplications alone, in a fixed order, so a game that uses them stays equal ev
 functions of `math` are not.
 """
 
-import math
-
 TWO_OVER_PI = 0.6366197723675814
+NO_FRACTION = 1.5 * 2.0**52  # floats of this size are whole numbers, so that adding it rounds to the nearest
 # pi / 2 in three parts of 33 bits and a rest, so that whole multiples of the first three are exact (Cody & Waite 1980)
 HALF_PI_1, HALF_PI_2, HALF_PI_3 = 1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21
 # minimax polynomials on [-pi / 4, pi / 4], as in FreeBSD's libm (Sun Microsystems 1993)
@@ -40,9 +39,9 @@ def cos(x):
 
 def reduced(x):
     """The quarter turn, 0 to 3, that is nearest to x, and what is left of x."""
-    turns = int(math.floor(x * TWO_OVER_PI + 0.5))
+    turns = (x * TWO_OVER_PI + NO_FRACTION) - NO_FRACTION  # sooner there than a floor, and a float
     rest = ((x - turns * HALF_PI_1) - turns * HALF_PI_2) - turns * HALF_PI_3
-    return turns & 3, rest
+    return int(turns) & 3, rest
 
 
 def sine_near_zero(x):

@@ -25,9 +25,9 @@ Games for several `players` are of two kinds; in both, `observe`, `draw` and `he
 A game for one player has to take any action at any time: agents that know no masks play it too. `legal` then only tells
 those who ask which actions make sense.
 
-Rules are ordinary Python: `if`, `for`, helpers in the same file, and the toolboxes `ludus.envs.rng`, `ludus.envs.canvas` and
-`ludus.envs.exact`. They touch nothing but their arguments and module constants. The engine runs the same functions as
-plain Python, compiled over many games on CPU cores, and as a CUDA kernel.
+Rules are ordinary Python: `if`, `for`, helpers in the same file, and the toolboxes `ludus.envs.rng`, `ludus.envs.exact`,
+`ludus.envs.canvas` and `ludus.envs.cards`. They touch nothing but their arguments and module constants. The engine runs the
+same functions as plain Python, compiled over many games on CPU cores, and as a CUDA kernel.
 
 Numbers in rules behave as Python's: reading a field gives a whole number (int64), a float (float64) or a bool, whatever
 width the record stores. A record therefore has signed integers, floats and bools only; unsigned fields would make the

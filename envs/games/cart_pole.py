@@ -34,7 +34,7 @@ Version history
     1: first release.
 """
 
-from ..canvas import ellipse, fill, line, rect
+from ..canvas import blend, ellipse, fill, line, rect
 from ..exact import cos, cosine_near_zero, sin, sine_near_zero
 from ..game import Game, state
 from ..rng import uniform
@@ -116,15 +116,6 @@ def backdrop(canvas):
         x = WIDTH / 2 + side * TRACK
         for band in range(4):
             rect(canvas, x - 0.06, RAIL + 0.16 + band * 0.16, 0.12, 0.16, BAND if band % 2 == 0 else POST)
-
-
-def blend(one, other, part, whole):
-    """The colour that lies `part` of `whole` of the way from one to the other."""
-    return (
-        one[0] + (other[0] - one[0]) * part // whole,
-        one[1] + (other[1] - one[1]) * part // whole,
-        one[2] + (other[2] - one[2]) * part // whole,
-    )
 
 
 def draw(s, canvas):

@@ -36,7 +36,7 @@ Version history
     1: first release.
 """
 
-from ..canvas import ellipse, fill, number, rect
+from ..canvas import fill, number, rounded_rect
 from ..game import Game, state
 from ..rng import below
 
@@ -171,36 +171,26 @@ TILES = (
     (238, 208, 114), (238, 204, 97), (237, 199, 78), (236, 196, 62), (235, 190, 40), (120, 178, 92), (72, 156, 110),
     (44, 134, 148), (48, 102, 176), (92, 74, 170), (48, 42, 60),
 )  # fmt: skip
-MARGIN, GAP = 0.07, 0.055
+MARGIN, GAP, CORNER = 0.07, 0.055, 0.1
+SIDE = 1.0 - 2.0 * GAP  # of a tile
 
 
 def backdrop(canvas):
     fill(canvas, BOARD)
     for cell in range(CELLS):
-        rounded(canvas, cell % SIZE + GAP + MARGIN, cell // SIZE + GAP + MARGIN, 1.0 - 2.0 * GAP, HOLLOW)
+        rounded_rect(canvas, cell % SIZE + GAP + MARGIN, cell // SIZE + GAP + MARGIN, SIDE, SIDE, CORNER, HOLLOW)
 
 
 def draw(s, canvas):
     for cell in range(CELLS):
         tile = s.tiles[cell]
         if tile > 0:
-            x, y, side = cell % SIZE + GAP + MARGIN, cell // SIZE + GAP + MARGIN, 1.0 - 2.0 * GAP
-            rounded(canvas, x, y + 0.035, side, SHADE)
-            rounded(canvas, x, y, side, TILES[tile])
+            x, y = cell % SIZE + GAP + MARGIN, cell // SIZE + GAP + MARGIN
+            rounded_rect(canvas, x, y + 0.035, SIDE, SIDE, CORNER, SHADE)
+            rounded_rect(canvas, x, y, SIDE, SIDE, CORNER, TILES[tile])
             ink = DARK_INK if tile <= 2 else LIGHT_INK
             height = 0.42 if tile < 7 else 0.36
-            number(canvas, 1 << tile, x + 0.1, y + (side - height) / 2.0, side - 0.2, height, ink)
-
-
-def rounded(canvas, x, y, side, color):
-    """A square with round corners."""
-    round_off = 0.1
-    rect(canvas, x + round_off, y, side - 2.0 * round_off, side, color)
-    rect(canvas, x, y + round_off, side, side - 2.0 * round_off, color)
-    for corner in range(4):
-        corner_x = x + (side - 2.0 * round_off) * (corner % 2)
-        corner_y = y + (side - 2.0 * round_off) * (corner // 2)
-        ellipse(canvas, corner_x, corner_y, 2.0 * round_off, 2.0 * round_off, color)
+            number(canvas, 1 << tile, x + 0.1, y + (SIDE - height) / 2.0, SIDE - 0.2, height, ink)
 
 
 GAME = Game(

@@ -41,7 +41,7 @@ Version history
 
 import math
 
-from ..canvas import ellipse, fill, line, rect, triangle
+from ..canvas import blend, ellipse, fill, line, rect, triangle
 from ..exact import cos, sin
 from ..game import Game, state
 from ..rng import uniform
@@ -233,15 +233,6 @@ def backdrop(canvas):
     ellipse(canvas, 16.5, 2.3, 0.8, 0.9, LAND)
     ellipse(canvas, 15.7, 2.3, 0.9, 0.18, CLOUD)
     ellipse(canvas, 16.4, 1.7, 0.9, 0.16, CLOUD)
-
-
-def blend(one, other, part, whole):
-    """The colour that lies `part` of `whole` of the way from one to the other."""
-    return (
-        one[0] + (other[0] - one[0]) * part // whole,
-        one[1] + (other[1] - one[1]) * part // whole,
-        one[2] + (other[2] - one[2]) * part // whole,
-    )
 
 
 def draw(s, canvas):

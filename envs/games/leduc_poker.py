@@ -43,19 +43,30 @@ Version history
 
 import numpy as np
 
-from ..canvas import ellipse, fill, letter, number, rect, triangle
+from ..canvas import letter, number
+from ..cards import (
+    GOLD,
+    HEARTS,
+    KING,
+    MIDDLE,
+    QUEEN,
+    SPADES,
+    TABLE,
+    draw_back,
+    draw_chips,
+    draw_face,
+    draw_rim,
+    draw_table,
+)
 from ..game import Game, state
 from ..rng import below, chance
 
-JACK, QUEEN, KING = range(3)
 CARDS, SUITS = 6, 2
 ROUNDS = 2
 MOST_RAISES, MOST_CHIPS = 2, 13
 RAISES = (2, 4)  # chips, by round
 FOLD, CALL, RAISE = range(3)
 CHECK = 3  # a call with nothing to match: not an action of its own, but a word of its own
-HEARTS = 1
-PILE = 5
 OPEN, FIRST, BETS, CHIPS_IN = 3, 6, 7, 13  # among the features
 
 State = state(
@@ -153,103 +164,45 @@ def observe(s, player, features):
     features[CHIPS_IN + 1] = s.chips[1 - player] / MOST_CHIPS
 
 
-TABLE, WIDTH, HEIGHT = 16.0, 3.2, 4.5  # the table's side, a card's sides
-WOOD, WOOD_LIGHT, FELT, FELT_LIGHT, FELT_LINE = (72, 42, 26), (122, 76, 44), (22, 92, 66), (28, 108, 78), (74, 148, 112)
-PAPER, EDGE, SHADOW, GOLD = (250, 247, 238), (176, 168, 150), (14, 62, 46), (250, 206, 92)
-BLACK, RED = (34, 36, 46), (196, 44, 52)
-BACK, BACK_LINE = (46, 74, 140), (150, 172, 220)
-CHIPS, CHIP_EDGES = ((206, 66, 58), (66, 112, 200)), ((138, 36, 34), (38, 68, 134))
-LETTERS = (19, 26, 20)  # J, Q and K in the canvas's alphabet
+CHIP, PILE = 1.6, 5  # how wide, and how many one on another
+SUITS_OF = (SPADES, HEARTS)
 WORDS = np.array(
     [[15, 24, 21, 13, -1], [12, 10, 21, 21, -1], [27, 10, 18, 28, 14], [12, 17, 14, 12, 20]]
 )  # FOLD, CALL, RAISE, CHECK
 
 
 def backdrop(canvas):
-    fill(canvas, WOOD)
-    rounded(canvas, 0.15, 0.15, TABLE - 0.3, TABLE - 0.3, 1.6, WOOD_LIGHT)
-    rounded(canvas, 0.5, 0.5, TABLE - 1.0, TABLE - 1.0, 1.3, FELT)
-    ellipse(canvas, 1.6, 3.9, TABLE - 3.2, TABLE - 7.8, FELT_LINE)
-    ellipse(canvas, 1.75, 4.05, TABLE - 3.5, TABLE - 8.1, FELT_LIGHT)
+    draw_table(canvas)
     draw_back(canvas, 2.2, 5.75)  # the rest of the deck
     draw_back(canvas, 2.1, 5.65)
     draw_back(canvas, 2.0, 5.55)
 
 
-def rounded(canvas, x, y, width, height, corner, color):
-    """A rectangle with round corners."""
-    rect(canvas, x + corner, y, width - 2 * corner, height, color)
-    rect(canvas, x, y + corner, width, height - 2 * corner, color)
-    for right in range(2):
-        for down in range(2):
-            left, top = x + right * (width - 2 * corner), y + down * (height - 2 * corner)
-            ellipse(canvas, left, top, 2 * corner, 2 * corner, color)
-
-
 def draw(s, player, canvas):
-    near, middle = max(player, 0), (TABLE - WIDTH) / 2
+    near = max(player, 0)
     if s.round == 1:
-        draw_face(canvas, middle, 5.75, s.public)
+        draw_card(canvas, MIDDLE, 5.75, s.public)
     for seat in range(2):
         is_near = seat == near
         y = 10.9 if is_near else 0.6
         if s.player == seat:
-            rounded(canvas, middle - 0.22, y - 0.22, WIDTH + 0.44, HEIGHT + 0.44, 0.5, GOLD)
+            draw_rim(canvas, MIDDLE, y)
         if is_near or player < 0 or s.shown:
-            draw_face(canvas, middle, y, s.hands[seat])
+            draw_card(canvas, MIDDLE, y, s.hands[seat])
         else:
-            draw_back(canvas, middle, y)
-        draw_chips(canvas, 13.7 if is_near else 3.5, s.chips[seat], seat)
+            draw_back(canvas, MIDDLE, y)
+        draw_stake(canvas, 13.7 if is_near else 3.5, s.chips[seat], seat)
         draw_word(s, canvas, seat, 11.4 if is_near else 3.2)
 
 
-def draw_face(canvas, x, y, card):
-    rank, suit = card // SUITS, card % SUITS
-    color = RED if suit == HEARTS else BLACK
-    rounded(canvas, x + 0.12, y + 0.16, WIDTH, HEIGHT, 0.36, SHADOW)
-    rounded(canvas, x, y, WIDTH, HEIGHT, 0.36, EDGE)
-    rounded(canvas, x + 0.06, y + 0.06, WIDTH - 0.12, HEIGHT - 0.12, 0.3, PAPER)
-    letter(canvas, LETTERS[rank], x + 0.34, y + 0.36, 1.3, 1.75, color)
-    draw_suit(canvas, suit, x + 1.35, y + 2.35, 1.6, color)
-    draw_suit(canvas, suit, x + 2.15, y + 0.42, 0.7, color)
+def draw_card(canvas, x, y, card):
+    draw_face(canvas, x, y, card // SUITS, SUITS_OF[card % SUITS])
 
 
-def draw_suit(canvas, suit, x, y, size, color):
-    """A heart or a spade in a square of that size."""
-    part = size / 2
-    if suit == HEARTS:
-        ellipse(canvas, x, y, part * 1.06, part * 1.06, color)
-        ellipse(canvas, x + part * 0.94, y, part * 1.06, part * 1.06, color)
-        triangle(canvas, x + 0.03 * size, y + part * 0.72, x + 0.97 * size, y + part * 0.72, x + part, y + size, color)
-    else:
-        triangle(canvas, x + part, y + part, x + 0.25 * size, y + size, x + 0.75 * size, y + size, color)
-        triangle(canvas, x + part, y, x + 0.03 * size, y + part * 1.1, x + 0.97 * size, y + part * 1.1, color)
-        ellipse(canvas, x, y + part * 0.66, part * 1.06, part * 1.0, color)
-        ellipse(canvas, x + part * 0.94, y + part * 0.66, part * 1.06, part * 1.0, color)
-
-
-def draw_back(canvas, x, y):
-    rounded(canvas, x + 0.12, y + 0.16, WIDTH, HEIGHT, 0.36, SHADOW)
-    rounded(canvas, x, y, WIDTH, HEIGHT, 0.36, PAPER)
-    rounded(canvas, x + 0.22, y + 0.22, WIDTH - 0.44, HEIGHT - 0.44, 0.22, BACK)
-    for row in range(5):
-        for col in range(3):
-            left, top = x + 0.4 + 0.8 * col, y + 0.42 + 0.74 * row
-            triangle(canvas, left + 0.4, top, left + 0.1, top + 0.36, left + 0.7, top + 0.36, BACK_LINE)
-            triangle(canvas, left + 0.4, top + 0.72, left + 0.1, top + 0.36, left + 0.7, top + 0.36, BACK_LINE)
-            ellipse(canvas, left + 0.27, top + 0.23, 0.26, 0.26, BACK)
-
-
-def draw_chips(canvas, y, count, seat):
-    """Piles of five chips beside the player's card, from the right, and their number below."""
-    for chip in range(count):
-        x, top = 4.6 - 1.65 * (chip // PILE), y - 0.34 * (chip % PILE)
-        if chip % PILE == 0:
-            ellipse(canvas, x - 0.72, top - 0.3, 1.65, 1.0, SHADOW)
-        ellipse(canvas, x - 0.8, top - 0.45, 1.6, 1.0, CHIP_EDGES[seat])
-        ellipse(canvas, x - 0.8, top - 0.65, 1.6, 1.0, CHIPS[seat])
-        ellipse(canvas, x - 0.56, top - 0.5, 1.12, 0.7, PAPER)
-        ellipse(canvas, x - 0.47, top - 0.44, 0.94, 0.58, CHIPS[seat])
+def draw_stake(canvas, y, count, seat):
+    """Piles of chips beside the player's card, from the right, and their number below."""
+    for pile in range((count + PILE - 1) // PILE):
+        draw_chips(canvas, 4.6 - 1.65 * pile, y, min(count - PILE * pile, PILE), CHIP, seat)
     number(canvas, count, 3.8, y + 0.7, 1.6, 0.75, GOLD)
 
 

@@ -36,7 +36,7 @@ Version history
 
 import math
 
-from ..canvas import ellipse, fill, line, rect, triangle
+from ..canvas import blend, ellipse, fill, line, rect, triangle
 from ..exact import cos, sin
 from ..game import Game, state
 from ..rng import uniform
@@ -117,15 +117,6 @@ def backdrop(canvas):
     rect(canvas, flag - 0.025, ground(FLAG) - 0.95, 0.05, 1.0, POLE)
     triangle(canvas, flag, ground(FLAG) - 0.95, flag + 0.5, ground(FLAG) - 0.78, flag, ground(FLAG) - 0.6, CLOTH)
     triangle(canvas, flag, ground(FLAG) - 0.95, flag + 0.5, ground(FLAG) - 0.78, flag, ground(FLAG) - 0.78, CLOTH_LIGHT)
-
-
-def blend(one, other, part, whole):
-    """The colour that lies `part` of `whole` of the way from one to the other."""
-    return (
-        one[0] + (other[0] - one[0]) * part // whole,
-        one[1] + (other[1] - one[1]) * part // whole,
-        one[2] + (other[2] - one[2]) * part // whole,
-    )
 
 
 def draw(s, canvas):

@@ -1,9 +1,9 @@
-"""Lines, letters and numbers on a canvas, in plain Python: where pixels are and where they are not."""
+"""Shapes, letters and numbers on a canvas, in plain Python: where pixels are and where they are not."""
 
 import numpy as np
 import pytest
 
-from ludus.envs.canvas import FONT, letter, line, number
+from ludus.envs.canvas import FONT, blend, ellipse, letter, line, number, rect, rounded_rect
 
 WHITE = (255, 255, 255)
 
@@ -13,6 +13,25 @@ def drawn(draw, *arguments, size=60, units=6.0):
     lines = np.zeros((size, size * 3), np.uint8)
     draw((lines, units, units, 3, 3), *arguments, WHITE)
     return lines.reshape(size, size, 3).any(axis=2)
+
+
+def test_a_blend_lies_between_two_colours():
+    assert blend((0, 100, 50), (200, 0, 50), 0, 4) == (0, 100, 50)
+    assert blend((0, 100, 50), (200, 0, 50), 1, 4) == (50, 75, 50)
+    assert blend((0, 100, 50), (200, 0, 50), 4, 4) == (200, 0, 50)
+
+
+def test_a_rounded_rectangle_lacks_only_what_is_outside_its_corners():
+    whole, rounded = drawn(rect, 1, 1, 4, 3), drawn(rounded_rect, 1, 1, 4, 3, 1)
+    assert not (rounded & ~whole).any()
+    assert rounded[20:30, 10:50].all() and rounded[10:40, 20:40].all()
+    assert (whole & ~rounded).sum() / 100 == pytest.approx(4 - np.pi, rel=0.05)  # the area, in units
+    assert np.array_equal(rounded, rounded[::, ::-1]) and np.array_equal(rounded[10:40], rounded[10:40][::-1])
+
+
+def test_a_rounded_rectangle_ends_as_an_ellipse_or_a_rectangle():
+    assert np.array_equal(drawn(rounded_rect, 1, 1, 4, 4, 2), drawn(ellipse, 1, 1, 4, 4))
+    assert np.array_equal(drawn(rounded_rect, 1, 2, 4, 3, 0), drawn(rect, 1, 2, 4, 3))
 
 
 def test_a_level_line_is_a_rectangle_of_its_thickness():
