@@ -204,14 +204,16 @@ class DQN(QAgent, StableDQN):
             self.world = world_of(self)
             stack = 1 if self.simulator is None else self.simulator.options.frame_stack
             rows = max(self.buffer_size // self.world.num_envs, 1)
-            size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device)
+            choices = self.learner.online.choices
+            masked = 0 if self.world.mask is None else choices
+            size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device, masked)
             if self.save_replay and size > MAX_NUMBERS:
                 raise OptionError(
                     f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
                     "use save_replay=False, or a smaller buffer_size"
                 )
             self.replay = Replay(
-                self.world, rows, choices=self.learner.online.choices, n_steps=self.n_steps, gamma=self.gamma,
+                self.world, rows, choices=choices, n_steps=self.n_steps, gamma=self.gamma,
                 frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
             )  # fmt: skip
             self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]

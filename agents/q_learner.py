@@ -41,7 +41,7 @@ class QLearner(ValueFit):
         self.beta = torch.zeros(1, dtype=torch.float64, device=agent.device)
         self._targets: dict[int, TargetChain] = {}
         self.update: Any = self._update
-        if self.on_gpu:
+        if self.on_gpu and agent.simulator is not None:  # of other games, the memory's tensors may have to move
             self.update = Graphed(self._update, agent.generators[-1:])
 
     def learn(self, updates: int) -> None:

@@ -140,8 +140,10 @@ class Replay:
         """The row is complete; all that follows from it."""
         if self.ages is not None:
             self._count_ages()
-        if self.can_truncate:
+        if self.can_truncate and ended:
             self.finals.keep(self.row, self.truncated.index_select(0, self.row).squeeze(0), world.final_obs)
+        elif self.can_truncate:
+            self.finals.counts[self.row] = 0
         self.row.add_(1).remainder_(self.steps)
         self.count.add_(1).clamp_(max=self.steps)
         if self.tree is not None:
@@ -219,7 +221,10 @@ class Replay:
         torch.maximum(self.highest, priorities.max(), out=self.highest)
 
     def at(self, indices: Tensor) -> Batch:
-        """The transitions that begin at these places, row * N + game."""
+        """The transitions that begin at these places, row * N + game.
+
+        On a CPU, returns and discounts are written over when as many are asked for again.
+        """
         returns, discounts, lasts = self._look_ahead(indices)
         games = indices % self.games
         followings = (lasts + self.games) % (self.steps * self.games)
@@ -402,13 +407,18 @@ def _write(target: Any, index: Tensor, value: Any, rows: bool = False) -> None:
         target.index_copy_(0, index, value if rows else value.unsqueeze(0))
 
 
-def check_room(space: spaces.Space, transitions: int, frame_stack: int, device: torch.device) -> int:
-    """Bytes that a memory of so many transitions takes; raises OptionError if there is not that much left."""
+def check_room(space: spaces.Space, transitions: int, frame_stack: int, device: torch.device, masked: int = 0) -> int:
+    """Bytes that a memory of so many transitions takes; raises OptionError if there is not that much left.
+
+    Args:
+        masked: how many actions there are, if not all are always legal.
+    """
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else (space,)
     frame = sum(math.prod(part.shape or ()) * (part.dtype or torch.float32).itemsize for part in parts) // frame_stack
-    needed, left = transitions * (frame + BESIDES), available_memory(device)
+    each_one = frame + BESIDES + masked
+    needed, left = transitions * each_one, available_memory(device)
     if left is not None and needed > left:
-        most = int(left // (frame + BESIDES))
+        most = int(left // each_one)
         raise OptionError(
             f"buffer_size={transitions} takes {needed / 1e9:.1f} GB on {device.type}, where {left / 1e9:.1f} GB are left: "
             f"use at most {most}"

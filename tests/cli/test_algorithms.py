@@ -1,0 +1,119 @@
+"""`--algo dqn` and `--algo pqn`, through every verb."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ludus.agents.checkpoint import load_agent
+from ludus.agents.evaluation import Player
+from ludus.cli import watch
+from ludus.cli.settings import PRESETS, SETTINGS
+from ludus.cli.train import CONFIGS, defaults
+from ludus.envs import Simulator
+from ludus.envs.window import Window
+from ludus.zoo import recipe_names
+
+from .test_train_evaluate import here, refused
+from .test_train_evaluate import ludus as run
+
+QUICK = {
+    "dqn": [
+        "--num-envs", "16", "--buffer-size", "4000", "--learning-starts", "500", "--batch-size", "64", "--policy", "mlp",
+    ],
+    "pqn": ["--num-envs", "16", "--n-steps", "16", "--batch-size", "64", "--policy", "mlp"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=QUICK)
+def trained(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / request.param
+    command = ["train", "Catch", "--algo", request.param, "--total-timesteps", "20000", "--out", str(folder)]
+    result = run(*command, *QUICK[request.param])
+    assert result.returncode == 0, result.stderr
+    return request.param, folder, result.stdout
+
+
+def test_train_says_what_it_did_and_keeps_the_agent(trained):
+    algo, folder, output = trained
+    assert f"training {algo.upper()} on Catch, 16 games at once" in output and "done: mean return" in output
+    assert json.loads((folder / "agent.json").read_text())["algorithm"] == algo
+    assert type(load_agent(folder)).__name__ == algo.upper() and list(folder.glob("tensorboard*/events*"))
+
+
+def test_evaluate_and_record(trained, tmp_path):
+    _, folder, _ = trained
+    result = run("evaluate", str(folder), "--episodes", "20")
+    assert result.returncode == 0 and "greedy" in result.stdout, result.stderr
+    result = run("record", str(folder), "--out", str(tmp_path / "play.gif"), "--max-steps", "20")
+    assert result.returncode == 0 and (tmp_path / "play.gif").stat().st_size > 1000, result.stderr
+
+
+def test_export_says_how_to_load_it(trained, tmp_path):
+    _, folder, _ = trained
+    result = run("export", str(folder), "--out", str(tmp_path / "agent.zip"))
+    assert result.returncode == 0 and "stable_baselines3.DQN.load" in result.stdout, result.stderr
+
+
+def test_resume_goes_on_and_keeps_its_settings(trained, capsys):
+    algo, folder, _ = trained
+    steps = load_agent(folder).num_timesteps
+    assert here("train", "Catch", "--out", str(folder), "--resume", "--total-timesteps", str(steps + 2_000)) == 0
+    assert f"training {algo.upper()} on Catch, 16 games at once, from step {steps}" in capsys.readouterr().out
+    assert load_agent(folder).num_timesteps >= steps + 2_000
+
+
+def test_the_window_shows_what_actions_are_worth(trained, tmp_path):
+    _, folder, _ = trained
+    agent, sim = load_agent(folder), Simulator("Catch", seed=1, autoreset="disabled")
+    session = watch.Session(Player(agent, sim), sim, watch.Config(Path(folder)))
+    thoughts = session.scene().thoughts
+    obs = np.array(sim.obs)
+    assert thoughts.worth and np.allclose(thoughts.numbers, agent.explain(obs)[0][0])
+    assert thoughts.values[-1] == pytest.approx(max(thoughts.numbers))
+    with Window(sim, "test") as window:
+        window.show(session.scene())
+
+
+@pytest.mark.parametrize("algo", CONFIGS)
+def test_help_explains_every_setting_of_an_algorithm(algo):
+    text = run("train", "--algo", algo, "--help").stdout
+    for field in dataclasses.fields(SETTINGS[algo]):
+        assert f"--{field.name.replace('_', '-')}" in text, field.name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_settings_that_flags_go_before(preset):
+    config = defaults(["Breakout", "--algo", "dqn", "--preset", preset])
+    settings = dataclasses.asdict(config.settings)
+    assert config.preset == preset and PRESETS[preset].items() <= settings.items()
+
+
+@pytest.mark.parametrize("algo", SETTINGS)
+@pytest.mark.parametrize("game", recipe_names())
+def test_a_recipe_is_for_every_algorithm(algo, game):
+    config = defaults([game, "--recipe", "--algo", algo])
+    assert config.algo == algo and config.recipe and config.options.repeat_action_probability == 0.1
+
+
+BAD = {
+    "unknown algorithm": (["--algo", "sac"], "unknown algorithm 'sac': choose from ppo, dqn, pqn"),
+    "preset of another": (["--preset", "rainbow"], "--preset rainbow: choose from dqn, rainbow, with --algo dqn"),
+    "unknown preset": (["--algo", "dqn", "--preset", "agent57"], "--preset agent57: choose from"),
+    "unknown policy": (["--algo", "dqn", "--policy", "huge"], "unknown policy 'huge': choose from mlp, cnn"),
+    "unknown distribution": (["--algo", "dqn", "--distribution", "normal"], "distribution must be None or one of"),
+    "small memory": (["--algo", "dqn", "--buffer-size", "10"], "buffer_size must be at least"),
+}
+
+
+@pytest.mark.parametrize(("flags", "line"), BAD.values(), ids=BAD)
+def test_bad_flags_are_one_clear_line(flags, line, tmp_path):
+    assert line in refused("train", "Catch", "--out", str(tmp_path / "run"), *flags)
+
+
+def test_an_algorithm_cannot_change_on_the_way(trained):
+    algo, folder, _ = trained
+    other = "pqn" if algo == "dqn" else "dqn"
+    assert "--algo" in refused("train", "Catch", "--algo", other, "--out", str(folder), "--resume")
