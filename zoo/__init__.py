@@ -19,7 +19,8 @@ def recipe_names() -> list[str]:
 
 
 def recipe(game: str) -> dict[str, Any]:
-    """The recipe of a game: `options` (see `ludus.envs.Options`), `ppo` (settings of `ludus train`) and `about`.
+    """The recipe of a game: `options` (see `ludus.envs.Options`), `about`, and settings of `ludus train` by
+    algorithm, `ppo`, `dqn` and `pqn`, where they are not the defaults.
 
     Raises:
         OptionError: there is none.

@@ -81,7 +81,9 @@ def test_returns_look_ahead_to_where_episodes_end():
     expected = lambda_returns(data.rewards, data.next_values, data.going_on, data.dones, 0.99, 0.65)
     assert torch.allclose(data.returns, expected)
     for t, game in ends.tolist():
-        assert data.returns[t, game] == pytest.approx(float(data.rewards[t, game] + 0.99 * data.next_values[t, game]), abs=1e-6)
+        assert data.returns[t, game] == pytest.approx(
+            float(data.rewards[t, game] + 0.99 * data.next_values[t, game]), abs=1e-6
+        )
         if t + 1 < 16:  # with weights that stay: what the next step began with is another observation
             assert float(data.next_values[t, game]) != pytest.approx(float(data.values[t + 1, game]), abs=1e-7)
 

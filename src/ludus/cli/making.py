@@ -68,10 +68,15 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
     rate = settings.pop("learning_rate")
     settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
     policy = settings.pop("policy")
+    if policy == "auto":
+        policy = encoder_for(env.observation_space)
     if policy not in kind.policies:
         raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(kind.policies)}")
     if config.algo == "ppo":
         settings |= {"policy_kwargs": policy_arguments(settings), "group": group}
+    else:
+        widths = settings.pop("net_arch")
+        settings["policy_kwargs"] = {} if widths is None else {"net_arch": list(widths)}
     logs = str(folder) if config.tensorboard and folder is not None else None
     try:
         return kind.agent(
@@ -82,6 +87,20 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
         if isinstance(error, LudusError):
             raise
         raise LudusError(f"these settings do not make an agent: {error}") from error
+
+
+def encoder_for(space: Any) -> str:
+    """The encoder that suits observations of this kind."""
+    from gymnasium import spaces
+    from stable_baselines3.common.preprocessing import is_image_space
+
+    if isinstance(space, spaces.Dict):
+        return "MultiInputPolicy"
+    if len(space.shape) != 3:
+        return "mlp"
+    if is_image_space(space):
+        return "nature" if min(space.shape[1:]) >= 36 else "impala"
+    return "cnn" if min(space.shape[:2]) >= 3 else "mlp"
 
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -67,19 +68,19 @@ class DQNSettings:
     """Steps played at random before learning, over all games."""
     batch_size: int = 256
     """Transitions in a minibatch."""
-    replay_ratio: float = 4.0
+    replay_ratio: float = 2.0
     """Transitions learned from for each step played."""
     train_freq: int = 1
     """Steps in each game between two looks at whether to learn."""
     n_steps: int = 3
     """Steps of reward in a target."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
     """Adam's step size at the start."""
     anneal: bool = True
     """Bring the learning rate to zero linearly until the end of training."""
     gamma: float = 0.99
     """Discount of the reward one step later."""
-    target_update_interval: int = 4_000
+    target_update_interval: int = 1_000
     """Steps, over all games, between two copies of the network to the target network."""
     tau: float = 1.0
     """How much of it is copied, 0 to 1."""
@@ -121,8 +122,11 @@ class DQNSettings:
     """Errors count by their size beyond 1; else by half their square."""
     layer_norm: bool = False
     """Normalise what goes into each ReLU."""
-    policy: str = "mlp"
-    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy."""
+    policy: str = "auto"
+    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
+    planes, nature for pictures, else mlp."""
+    net_arch: Sequence[int] | None = (128,)
+    """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""
 
@@ -161,8 +165,11 @@ class PQNSettings:
     """Values of observations and advantages of actions."""
     layer_norm: bool = True
     """Normalise what goes into each ReLU."""
-    policy: str = "cnn"
-    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy."""
+    policy: str = "auto"
+    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
+    planes, nature for pictures, else mlp."""
+    net_arch: Sequence[int] | None = None
+    """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""
 
@@ -174,7 +181,7 @@ GYMNASIUM = {  # for environments of one kind that Stable-Baselines3 steps one b
     ),
     "dqn": DQNSettings(
         num_envs=8, buffer_size=50_000, learning_starts=1_000, batch_size=64, replay_ratio=16.0, learning_rate=1e-3,
-        target_update_interval=500, exploration_final_eps=0.05, policy="MlpPolicy",
+        target_update_interval=500, exploration_final_eps=0.05, policy="MlpPolicy", net_arch=(256, 256),
     ),
     "pqn": PQNSettings(num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp"),
 }  # fmt: skip
