@@ -264,7 +264,8 @@ class DQN(QAgent, StableDQN):
             assert self.simulator is not None
             self.simulator.check()
             going = tell_rollout(self, callback, self.steps)
-        self.kept += self.train_freq.frequency  # type: ignore[union-attr]
+        on_cpu = self.device.type == "cpu"
+        self.kept = int(self.replay.count) if on_cpu else self.kept + self.train_freq.frequency  # type: ignore[union-attr]
         self._follow(before)
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         callback.update_locals(locals())

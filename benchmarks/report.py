@@ -69,6 +69,11 @@ def machine(packages: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def all_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor() -> str:
     """The processor's name, with family and model, since virtual machines may shorten the name."""
     try:
@@ -99,10 +104,24 @@ def write_results(name: str, found: dict[str, Any], text: str, folder: Path = FO
 
     What else the page holds stays as it is.
     """
-    results, page = folder / "results" / f"{name}.json", folder / "RESULTS.md"
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(found, indent=2) + "\n")
+    write_figures(name, found, folder)
+    page = folder / "RESULTS.md"
     page.write_text(with_section(page.read_text() if page.exists() else "# Results\n", name, text))
+
+
+def write_figures(name: str, found: dict[str, Any], folder: Path = FOLDER) -> None:
+    """Keep figures in results/NAME.json, whole at any moment."""
+    results = folder / "results" / f"{name}.json"
+    results.parent.mkdir(exist_ok=True)
+    draft = results.with_suffix(".part")
+    draft.write_text(json.dumps(found, indent=2) + "\n")
+    draft.replace(results)
+
+
+def read_figures(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """What results/NAME.json has; nothing if there is none."""
+    results = folder / "results" / f"{name}.json"
+    return json.loads(results.read_text()) if results.exists() else {}
 
 
 def with_section(page: str, name: str, text: str) -> str:

@@ -1,6 +1,6 @@
 """How fast agents learn, side by side with other packages.
 
-    python benchmarks/training.py [--parts speed,breakdown,score,gpu] [--quick] [--write]
+    python benchmarks/training.py [--parts speed,breakdown,score,dqn,dqn-score,gpu] [--quick] [--write]
 
 Every measurement is a process of its own, and what is compared runs interleaved, A B C A B C ...; each figure is the
 median over the rounds. Compiling and the first iterations are left out. Parts can be measured one at a time, on different
@@ -9,7 +9,9 @@ machines: each keeps its own description in results/training.json, and --write l
     speed      steps per second of learning, on one core and on all
     breakdown  where the time of an iteration of ours goes, next to the same arithmetic in bare torch
     score      seconds of training until the mean return of the last hundred episodes passes a target
-    gpu        gpu-speed, gpu-games and gpu-score: the same on a GPU, the games alone, what waits for the device
+    dqn        steps and gradient steps per second of DQN, on one core and on all
+    dqn-score  seconds until the target is passed, of DQN and PQN
+    gpu        gpu-speed, gpu-games, gpu-score and gpu-dqn: the same on a GPU, the games alone, what waits for the device
 """
 
 from __future__ import annotations
@@ -21,22 +23,25 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
 from environments import one_core
-from report import FOLDER, machine, write_results
+from report import FOLDER, all_cores, machine, read_figures, write_results
 from rich.console import Console
+from training_families import FAMILIES
 from training_peers import CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
+from training_q_peers import GPU_Q_SHAPES, Q_CANDIDATES, Q_SHAPES, Q_SIDES
+from training_q_peers import NETWORKS as Q_NETWORKS
 from training_tables import NETWORKS, TABLES, account
 
 PACKAGES = ("ludus", "torch", "numpy", "stable-baselines3", "minatar", "sbx-rl", "jax", "gymnax")
 SHAPES = (Settings(8, 128, 4, 256), Settings(64, 128, 2, 2048))
 RECIPE = Settings(512, 16, 4, 1024, "mlp")
-TARGETS = (10.0, 20.0)
-GPU_PARTS = ("gpu-speed", "gpu-games", "gpu-score")
+TARGETS, Q_TARGETS = (10.0, 20.0), (10.0,)
+GPU_PARTS = ("gpu-speed", "gpu-games", "gpu-score", "gpu-dqn")
+DEFAULT_PARTS = "speed,breakdown,score,dqn,dqn-score,gpu"
 OURS = "Ludus, auto"
 console = Console()
 
@@ -72,11 +77,6 @@ def run_job(name: str, threads: int, device: str = "cpu", **arguments: Any) -> d
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def all_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def thread_counts() -> list[int]:
     return sorted({1, all_cores()})
 
@@ -104,14 +104,27 @@ def jax_sees_gpu() -> bool:
     return SIDES["PureJaxRL-style"].present and run_job("jax_backend", all_cores(), "cuda")["backend"] == "gpu"
 
 
-def speeds(cases: list[tuple[Settings, int, str]], device: str, effort: Effort) -> list[dict[str, Any]]:
-    """Median rates of those that are installed, taken in turns."""
-    present = [case for case in cases if SIDES[case[2]].present]
+def measure_dqn(effort: Effort) -> dict[str, Any]:
+    """Steps and gradient steps per second of DQN, on the CPU."""
+    shapes = [shape._replace(network=network) for network in Q_NETWORKS for shape in Q_SHAPES]
+    return {"rows": speeds(list(product(shapes, thread_counts(), Q_SIDES)), "cpu", effort)}
+
+
+def measure_gpu_dqn(effort: Effort) -> dict[str, Any]:
+    """The same on a GPU, and ours with more games."""
+    cases = list(product(Q_SHAPES, [all_cores()], Q_SIDES))
+    return {"rows": speeds([*cases, *product(GPU_Q_SHAPES, [all_cores()], ["Ludus"])], "cuda", effort)}
+
+
+def speeds(cases: list[tuple[Any, int, str]], device: str, effort: Effort) -> list[dict[str, Any]]:
+    """Median rates of those that are installed, taken in turns; a case is settings, threads and a side's name."""
+    present = [case for case in cases if FAMILIES[case[0].algo].sides[case[2]].present]
     samples: dict[Any, list[dict[str, float]]] = {case: [] for case in present}
     for number in range(effort.rounds):
         for case in present:
             settings, threads, side = case
-            found = run_job("speed", threads, device, side=side, settings=settings, seconds=effort.seconds)
+            job = {"algo": settings.algo, "side": side, "settings": settings, "seconds": effort.seconds}
+            found = run_job("speed", threads, device, **job)
             samples[case].append(found)
             rate = found["steps"] / found["seconds"]
             say(f"round {number + 1}, {settings.network}, {settings}, {threads} threads, {side}: {rate:,.0f} steps/s")
@@ -120,13 +133,18 @@ def speeds(cases: list[tuple[Settings, int, str]], device: str, effort: Effort) 
     return rows
 
 
-def speed_row(case: tuple[Settings, int, str], samples: list[dict[str, float]]) -> dict[str, Any]:
+def speed_row(case: tuple[Any, int, str], samples: list[dict[str, float]]) -> dict[str, Any]:
     settings, threads, side = case
     rates = [sample["steps"] / sample["seconds"] for sample in samples]
     cpu_rates = [sample["steps"] / sample["cpu_seconds"] for sample in samples]
-    found = {"side": side, "network": settings.network, "settings": str(settings), "threads": threads}
-    result = {"steps per second": median(rates), "steps per CPU-second": median(cpu_rates), "rounds": rates}
-    return {**found, **result, "parameters": samples[0]["parameters"]}
+    row = {
+        "side": side, "network": settings.network, "settings": str(settings), "threads": threads,
+        "steps per second": median(rates), "steps per CPU-second": median(cpu_rates), "rounds": rates,
+        "parameters": samples[0]["parameters"],
+    }  # fmt: skip
+    if settings.algo == "dqn":
+        row["updates per second"] = median(sample["updates"] / sample["seconds"] for sample in samples)
+    return row
 
 
 def check_sizes(rows: list[dict[str, Any]]) -> None:
@@ -170,16 +188,25 @@ def measure_gpu_score(effort: Effort) -> dict[str, Any]:
     return scores({name: facts for name, facts in GPU_CANDIDATES.items() if there[facts["who"]]}, "cuda", effort)
 
 
-def scores(candidates: dict[str, dict[str, Any]], device: str, effort: Effort) -> dict[str, Any]:
+def measure_dqn_score(effort: Effort) -> dict[str, Any]:
+    """Time to score of agents that act on values, on all cores."""
+    there = {"recipe": True, "sb3": Q_SIDES["SB3 on minatar"].present}
+    candidates = {name: facts for name, facts in Q_CANDIDATES.items() if there[facts["who"]]}
+    return scores(candidates, "cpu", effort, Q_TARGETS)
+
+
+def scores(
+    candidates: dict[str, dict[str, Any]], device: str, effort: Effort, targets: tuple[float, ...] = TARGETS
+) -> dict[str, Any]:
     """Every candidate with several seeds."""
     rows = []
     for name, candidate in candidates.items():
         for seed in range(effort.seeds if candidate["who"] == "recipe" else effort.peer_seeds):
-            arguments = {"candidate": candidate, "seed": seed, "targets": TARGETS, "limit": effort.limit}
+            arguments = {"candidate": candidate, "seed": seed, "targets": targets, "limit": effort.limit}
             found = run_job("score", all_cores(), device, **arguments)
             rows.append({"candidate": name, "seed": seed, **found})
             say(f"{rows[-1]}")
-    return {"targets": TARGETS, "limit": effort.limit, "rows": rows}
+    return {"targets": targets, "limit": effort.limit, "rows": rows}
 
 
 def measure_gpu_games(effort: Effort) -> dict[str, Any]:
@@ -195,7 +222,9 @@ def measure_gpu_games(effort: Effort) -> dict[str, Any]:
 
 MEASURE = {
     "speed": measure_speed, "breakdown": measure_breakdown, "score": measure_score,
+    "dqn": measure_dqn, "dqn-score": measure_dqn_score,
     "gpu-speed": measure_gpu_speed, "gpu-games": measure_gpu_games, "gpu-score": measure_gpu_score,
+    "gpu-dqn": measure_gpu_dqn,
 }  # fmt: skip
 
 
@@ -211,19 +240,17 @@ def facts_of(part: str) -> dict[str, Any]:
     return facts
 
 
-def earlier_results() -> dict[str, Any]:
-    path: Path = FOLDER / "results" / "training.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How fast agents learn, side by side with other packages.")
-    parser.add_argument("--parts", default="speed,breakdown,score,gpu", help=f"of {', '.join(MEASURE)}; gpu: all three")
+    parser.add_argument("--parts", default=DEFAULT_PARTS, help=f"of {', '.join(MEASURE)}; gpu: all on a GPU")
     parser.add_argument("--quick", action="store_true", help="one short round, one seed: rough")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which a training for score ends")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3, help="of each training of ours for score")
     parser.add_argument("--peer-seeds", type=int, default=1, help="of each training of a peer")
+    parser.add_argument(
+        "--remark", nargs=2, metavar=("PART", "TEXT"), help="keep this with a part until it is measured anew"
+    )
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/training.json")
     return parser.parse_args()
 
@@ -247,7 +274,14 @@ def main() -> None:
     effort = Effort(arguments.rounds, 5.0, arguments.seeds, arguments.peer_seeds, arguments.limit)
     if arguments.quick:
         effort = Effort(1, 0.5, 1, 1, arguments.limit)
-    found = earlier_results()
+    found = read_figures("training")
+    if arguments.remark:
+        part, text = arguments.remark
+        if part not in found:
+            raise SystemExit(f"--remark {part}: this part was not measured; there are {', '.join(found)}")
+        found[part]["remark"] = text
+        write_results("training", found, account(found))
+        return
     for part in chosen_parts(arguments.parts):
         found[part] = {"machine": facts_of(part), "effort": effort._asdict(), **MEASURE[part](effort)}
         for table in TABLES[part](found[part]):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from training_jobs import ENDLESS, WARM_UP, Mark
-from training_peers import GAME, PROTOCOL, Settings, make_agent
+from training_jobs import ENDLESS, Mark
+from training_peers import GAME, PROTOCOL, WARM_UP, Settings, Side, make_agent
 
 COPIED = 4 * 2**30  # bytes of the tensor whose copy tells the bandwidth
 PERIOD = 64  # steps after which the random actions come again
@@ -103,7 +103,7 @@ def counts_of(profile: Any) -> dict[str, int]:
     return {name: count for name, count in names.items() if name.startswith(("cuda", "cu", "Memcpy"))}
 
 
-def profile(side: str, settings: Settings, device: str, threads: int) -> dict[str, Any]:
+def profile(side: Side, settings: Settings, device: str, threads: int) -> dict[str, Any]:
     """Calls of CUDA in one rollout; what profiling itself adds is taken off."""
     empty = new_profile()
     empty.start()

@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as F
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor, nn
-from training_peers import SIDES, Settings, make_agent, parameters_of, recipe_agent, tuned_sb3_agent
+from training_families import FAMILIES
+from training_peers import WARM_UP, Settings, Side, make_agent, parameters_of, recipe_agent
 
 ENDLESS = 1_000_000_000  # steps
-WARM_UP = 5 if torch.cuda.is_available() else 2  # iterations not counted; on a GPU, CUDA graphs are captured in them
 PLANES = (10, 10, 4)
 NUM_ACTIONS = 6
 
@@ -35,56 +35,60 @@ class Mark:
     """A moment of a training."""
 
     steps: int
+    updates: int
     wall: float
     cpu: float
 
     @classmethod
-    def now(cls, steps: int) -> Mark:
+    def now(cls, steps: int, updates: int = 0) -> Mark:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        return cls(steps, time.perf_counter(), time.process_time())
+        return cls(steps, updates, time.perf_counter(), time.process_time())
 
     def since(self, other: Mark) -> dict[str, float]:
         return {
-            "steps": self.steps - other.steps, "seconds": self.wall - other.wall, "cpu_seconds": self.cpu - other.cpu
+            "steps": self.steps - other.steps, "updates": self.updates - other.updates,
+            "seconds": self.wall - other.wall, "cpu_seconds": self.cpu - other.cpu,
         }  # fmt: skip
 
 
 class Meter(BaseCallback):
     """Marks the beginning of each iteration after the warm-up, and ends training after so many seconds of them."""
 
-    def __init__(self, seconds: float, watch: Stopwatch | None = None) -> None:
+    def __init__(self, seconds: float, warm_up: int, watch: Stopwatch | None = None) -> None:
         super().__init__()
-        self.seconds, self.watch = seconds, watch
+        self.seconds, self.warm_up, self.watch = seconds, warm_up, watch
         self.iterations = 0
         self.first: Mark | None = None
         self.result: dict[str, float] = {}
 
     def _on_rollout_start(self) -> None:
         self.iterations += 1
-        if self.iterations <= WARM_UP or self.result:
+        if self.iterations <= self.warm_up or self.result:
             return
-        mark = Mark.now(self.model.num_timesteps)
         if self.first is None:
-            self.first = mark
+            self.first = self.mark()
             if self.watch is not None:
                 self.watch.start()
-        elif mark.wall - self.first.wall >= self.seconds:
-            self.result = mark.since(self.first)
+        elif time.perf_counter() - self.first.wall >= self.seconds:
+            self.result = self.mark().since(self.first)
             if self.watch is not None:
                 self.watch.stop()
+
+    def mark(self) -> Mark:
+        return Mark.now(self.model.num_timesteps, self.model._n_updates)
 
     def _on_step(self) -> bool:
         return not self.result
 
 
-def speed(side: str, settings: Settings, device: str, threads: int, seconds: float) -> dict[str, float]:
+def speed(side: Side, settings: Any, device: str, threads: int, seconds: float) -> dict[str, float]:
     """How many steps a side learns from in what time."""
-    if SIDES[side].agent is None:
+    if side.agent is None:
         from jax_ppo import speed as speed_of_jax
 
         return speed_of_jax(settings, seconds)
-    agent, meter = make_agent(side, settings, device, threads), Meter(seconds)
+    agent, meter = make_agent(side, settings, device, threads), Meter(seconds, settings.warm_up)
     agent.learn(ENDLESS, callback=meter)
     return {**meter.result, "parameters": parameters_of(agent)}
 
@@ -134,7 +138,7 @@ class Stopwatch:
                     setattr(place, key, timed)
 
 
-def breakdown(side: str, settings: Settings, device: str, threads: int, seconds: float) -> dict[str, Any]:
+def breakdown(side: Side, settings: Settings, device: str, threads: int, seconds: float) -> dict[str, Any]:
     """Seconds of an iteration of ours, by part."""
     from ludus.agents import advantages, backprop, networks, ppo, rollout, rounds, worlds
 
@@ -148,7 +152,7 @@ def breakdown(side: str, settings: Settings, device: str, threads: int, seconds:
     watch.watch(advantages, "generalized_advantages", "advantages")
     watch.watch(ppo.PPO, "collect_rollouts", "rollout")
     watch.watch(ppo.PPO, "train", "update")
-    meter = Meter(seconds, watch)
+    meter = Meter(seconds, settings.warm_up, watch)
     agent.learn(ENDLESS, callback=meter)
     iterations = meter.result["steps"] / settings.steps
     parts = parts_of(watch.seconds, meter.result["seconds"])
@@ -255,34 +259,39 @@ def score(
     candidate: dict[str, Any], seed: int, device: str, threads: int, targets: list[float], limit: float
 ) -> dict[str, Any]:
     """Train a candidate until it is good enough, or time is up."""
-    who, scores = candidate["who"], Scores(targets, limit)
-    total = candidate.get("total_timesteps")
-    if who == "jax":
+    scores = Scores(targets, limit)
+    if candidate["who"] == "jax":
         from jax_ppo import learning_curve
 
-        steps = 0
-        for steps, seconds, mean in learning_curve(
-            Settings(*candidate["settings"]), seed, candidate["total_timesteps"]
-        ):
+        steps, settings = 0, Settings(*candidate["settings"])
+        for steps, seconds, mean in learning_curve(settings, seed, candidate["total_timesteps"]):
             scores.note(steps, seconds, mean)
             if scores.over:
                 break
     else:
-        if who == "recipe":
-            options = {name: candidate[name] for name in ("time_limit", "ppo") if name in candidate}
-            agent, total = recipe_agent(seed, device, total, **options)
-        else:
-            settings = candidate["settings"]
-            agent = tuned_sb3_agent(seed, device, settings and Settings(*settings))
+        agent, total = candidate_agent(candidate, seed, device)
         agent.learn(total, callback=scores)
         steps = agent.num_timesteps
     return {"passed": scores.passed, "seconds": scores.seconds, "steps": steps, "mean": scores.mean}
 
 
+def candidate_agent(candidate: dict[str, Any], seed: int, device: str) -> tuple[Any, int]:
+    """The agent, and for how many steps it trains at the most."""
+    algo, total, changes = candidate.get("algo", "ppo"), candidate.get("total_timesteps"), candidate.get("changes", {})
+    if candidate["who"] == "recipe":
+        return recipe_agent(seed, device, algo, total, candidate.get("time_limit"), changes)
+    family, settings = FAMILIES[algo], candidate["settings"]
+    assert total is not None
+    return family.tuned(seed, device, settings and family.settings(*settings), **changes), total
+
+
 def main() -> None:
     name, arguments = sys.argv[1], json.loads(sys.argv[2])
+    family = FAMILIES[arguments.pop("algo", "ppo")]
     if "settings" in arguments:
-        arguments["settings"] = Settings(*arguments["settings"])
+        arguments["settings"] = family.settings(*arguments["settings"])
+    if "side" in arguments:
+        arguments["side"] = family.sides[arguments["side"]]
     jobs: dict[str, Callable[..., Any]] = {"speed": speed, "breakdown": breakdown, "bare": bare, "score": score}
     if name not in jobs:
         from training_gpu import JOBS

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from ludus.agents.encoders import MlpEncoder
 from ludus.agents.ppo import choose_precision
 
+WARM_UP = 5 if torch.cuda.is_available() else 2  # iterations not counted; on a GPU, CUDA graphs are captured in them
 GAME = "Breakout"
 PROTOCOL: dict[str, Any] = {"repeat_action_probability": 0.1, "full_action_space": True}
 LEARNING: dict[str, float] = {
@@ -48,6 +50,9 @@ class Settings(NamedTuple):
     n_epochs: int
     batch_size: int
     network: str = "cnn"
+
+    algo = "ppo"
+    warm_up = WARM_UP
 
     def __str__(self) -> str:
         return f"{self.num_envs} x {self.n_steps}, {self.n_epochs} epochs, batch {self.batch_size}"
@@ -190,19 +195,19 @@ SIDES = {
 }
 
 
-def make_agent(side: str, settings: Settings, device: str, threads: int) -> Any:
+def make_agent(side: Side, settings: Any, device: str, threads: int) -> Any:
     """The side's agent, on games of its own, seeded."""
-    make, games, *_ = SIDES[side]
-    assert make is not None and games is not None
-    return make(settings, games(settings.num_envs, 0, device), device, threads)
+    assert side.agent is not None and side.games is not None
+    return side.agent(settings, side.games(settings.num_envs, 0, device), device, threads)
 
 
 def parameters_of(agent: Any) -> int:
-    """How many numbers are learned."""
+    """How many numbers are learned; a target network learns nothing."""
     if hasattr(agent.policy, "actor_state"):  # SBX
         states = (agent.policy.actor_state.params, agent.policy.vf_state.params)
         return sum(leaf.size for leaf in import_module("jax").tree.leaves(states))
-    return sum(weight.numel() for weight in agent.policy.parameters() if weight.requires_grad)
+    network = getattr(agent, "q_net", agent.policy)
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
 
 
 # Time to score: each side with the settings that are best for it
@@ -218,9 +223,9 @@ GPU_SHAPES = tuple(
     Settings(num_envs, 32, 2, batch_size) for num_envs in (4096, 8192, 16384) for batch_size in (16384, 32768)
 )
 GPU_CANDIDATES: dict[str, dict[str, Any]] = {
-    "Ludus, 4096 games": {"who": "recipe", "ppo": {"num_envs": 4096, "n_steps": 32, "batch_size": 16384}},
-    "Ludus, 8192 games": {"who": "recipe", "ppo": {"num_envs": 8192, "n_steps": 32, "batch_size": 16384}},
-    "Ludus, 16384 games": {"who": "recipe", "ppo": {"num_envs": 16384, "n_steps": 32, "batch_size": 32768}},
+    "Ludus, 4096 games": {"who": "recipe", "changes": {"num_envs": 4096, "n_steps": 32, "batch_size": 16384}},
+    "Ludus, 8192 games": {"who": "recipe", "changes": {"num_envs": 8192, "n_steps": 32, "batch_size": 16384}},
+    "Ludus, 16384 games": {"who": "recipe", "changes": {"num_envs": 16384, "n_steps": 32, "batch_size": 32768}},
     "PureJaxRL-style, 4096 games": {"who": "jax", "settings": Settings(4096, 32, 4, 16384)},
     "SB3, 64 games": {"who": "sb3", "settings": SB3_TUNED, "total_timesteps": 8_000_000},
 }
@@ -229,14 +234,14 @@ for _candidate in GPU_CANDIDATES.values():
 
 
 def recipe_agent(
-    seed: int, device: str, total_timesteps: int | None = None, time_limit: float | None = None, ppo: Any = None
+    seed: int, device: str, algo: str, total_timesteps: int | None, time_limit: float | None, changes: dict[str, Any]
 ) -> tuple[Any, int]:
-    """What `ludus train Breakout --recipe` trains, and for how many steps."""
+    """What `ludus train Breakout --recipe --algo ...` trains, and for how many steps."""
     from ludus.cli import train
 
-    config = train.from_recipe(GAME, seed=seed, device=device, tensorboard=False, time_limit=time_limit)
+    config = train.from_recipe(GAME, algo, seed=seed, device=device, tensorboard=False, time_limit=time_limit)
     config.total_timesteps = total_timesteps or config.total_timesteps
-    config.settings = replace(config.settings, **(ppo or {}))
+    config.settings = replace(config.settings, **changes)
     return train.make_agent(config, train.make_env(config), Path()), config.total_timesteps
 
 

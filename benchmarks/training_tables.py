@@ -7,6 +7,7 @@ from typing import Any
 
 from report import ABSENT, Table, amount, describe, times
 from training_peers import SIDES
+from training_q_peers import Q_SHAPES, Q_SIDES
 
 Found = dict[str, Any]
 NETWORKS = {
@@ -14,14 +15,21 @@ NETWORKS = {
     "cnn": "A 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic",
     "towers": "An MLP of 128 and 128 for the actor and one for the critic",
 }
+Q_NETWORKS = {
+    "mlp": "An MLP of 128 and 128 and six values",
+    "cnn": "A 3x3 convolution of 16 channels, a layer of 128 and six values",
+}
 TITLES = {"mlp": "shared MLP", "cnn": "CNN", "towers": "two MLPs"}
 HEADINGS = {
     "speed": "Steps per second of learning",
     "breakdown": "Where the time goes",
     "score": "Time to score",
+    "dqn": "DQN: steps per second of learning",
+    "dqn-score": "DQN and PQN: time to score",
     "gpu-speed": "On a GPU: steps per second of learning",
     "gpu-games": "On a GPU: the games alone",
     "gpu-score": "On a GPU: time to score",
+    "gpu-dqn": "On a GPU: DQN, steps per second of learning",
 }
 NO_GPU = (
     "No GPU was there. `python benchmarks/training.py --parts gpu --write` on a machine with one fills "
@@ -35,16 +43,17 @@ PROTOCOL = (
 
 def account(found: Found) -> str:
     """The section of RESULTS.md."""
-    sections = ["## Training", PROTOCOL]
+    sections, no_gpu = ["## Training", PROTOCOL], not any(name.startswith("gpu") for name in found)
     for part, heading in HEADINGS.items():
         if part in found:
             sections += [table.markdown() for table in TABLES[part](found[part])]
-        elif part == "gpu-speed" and not any(name.startswith("gpu") for name in found):
+            if "remark" in found[part]:
+                sections.append(found[part]["remark"])
+        elif part == "gpu-speed" and no_gpu:
             sections.append(f"### On a GPU\n\n{NO_GPU}")
-        elif not part.startswith("gpu"):
-            sections.append(
-                f"### {heading}\n\nNot measured yet: `python benchmarks/training.py --parts {part} --write`."
-            )
+        elif not (part.startswith("gpu") and no_gpu):
+            command = f"python benchmarks/training.py --parts {part} --write"
+            sections.append(f"### {heading}\n\nNot measured yet: `{command}`.")
     return "\n\n".join(sections)
 
 
@@ -73,6 +82,43 @@ def speed_table(found: Found, network: str, heading: str) -> Table:
     peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
     title = f"{heading}, {TITLES[network]}"
     return Table(title, note, ["settings", *sides, *peers], lines)
+
+
+def dqn_tables(found: Found, heading: str = HEADINGS["dqn"]) -> list[Table]:
+    """One table a network: a row for settings and threads, a column a side."""
+    networks = [network for network in Q_NETWORKS if any(row["network"] == network for row in found["rows"])]
+    return [dqn_table(found, network, heading) for network in networks]
+
+
+def dqn_table(found: Found, network: str, heading: str) -> Table:
+    rows = [row for row in found["rows"] if row["network"] == network]
+    peers = [side for side in Q_SIDES if side != "Ludus"]
+    own = max((row["steps per second"] for row in rows if row["side"] == peers[0] and is_own(row)), default=None)
+    lines = []
+    for settings, threads in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
+        here = {row["side"]: row for row in rows if (row["settings"], row["threads"]) == (settings, threads)}
+        rates = {side: row["steps per second"] for side, row in here.items()}
+        cells = [
+            rate_cell(rates, side, rows) + (f" ({amount(here[side]['updates per second'])})" if side in here else "")
+            for side in Q_SIDES
+        ]
+        ratios = [times(ratio(rates, "Ludus", peer)) for peer in peers]
+        to_own = times(rates["Ludus"] / own if own else None)
+        lines.append([f"{settings}; {cores(threads)}", *cells, *ratios, to_own])
+    note = (
+        f"{intro(found)} {Q_NETWORKS[network]}: {rows[0]['parameters']:,} parameters on every side. Steps per second, in "
+        f"brackets gradient steps per second; median of {found['effort']['rounds']} rounds of "
+        f"{found['effort']['seconds']:g} s. All learn from eight transitions for each step played; the last ratio is of "
+        f"`Ludus` in each row to `{peers[0]}` in the setting that Stable-Baselines3 has by itself, {Q_SHAPES[0]}, with the "
+        "number of threads that is faster for it. The arithmetic is the same on every side, see `training_q_peers.py`."
+    )
+    columns = ["settings", *Q_SIDES, *(f"to {peer}" for peer in peers), "to SB3's own setting"]
+    return Table(f"{heading}, {TITLES[network].removeprefix('shared ')}", note, columns, lines)
+
+
+def is_own(row: Found) -> bool:
+    """Whether the settings are those that Stable-Baselines3 has by itself."""
+    return row["settings"] == str(Q_SHAPES[0])
 
 
 def rate_cell(rates: dict[str, float], side: str, rows: list[Found]) -> str:
@@ -119,7 +165,7 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms"
 
 
-def score_tables(found: Found, heading: str = HEADINGS["score"]) -> list[Table]:
+def score_tables(found: Found, heading: str = HEADINGS["score"], settings: str = "training_peers.py") -> list[Table]:
     """A row for each training."""
     lines = []
     for row in found["rows"]:
@@ -129,7 +175,7 @@ def score_tables(found: Found, heading: str = HEADINGS["score"]) -> list[Table]:
     note = (
         f"{intro(found)} Seconds of training, and steps, until the mean return of the last hundred training episodes passes "
         f"a target. A training ends when all are passed, when its steps are used up, or after {found['limit']:g} s; the last "
-        "column is the mean then. The settings are in `training_peers.py`."
+        f"column is the mean then. The settings are in `{settings}`."
     )
     targets = [f"passes {target:g}" for target in found["targets"]]
     return [Table(heading, note, ["who", "seed", *targets, "steps/s", "at the end"], lines)]
@@ -177,7 +223,10 @@ TABLES: dict[str, Callable[[Found], list[Table]]] = {
     "speed": speed_tables,
     "breakdown": breakdown_tables,
     "score": score_tables,
+    "dqn": dqn_tables,
+    "dqn-score": lambda found: score_tables(found, HEADINGS["dqn-score"], "training_q_peers.py"),
     "gpu-speed": lambda found: speed_tables(found, HEADINGS["gpu-speed"]),
     "gpu-games": gpu_games_tables,
     "gpu-score": lambda found: score_tables(found, HEADINGS["gpu-score"]),
+    "gpu-dqn": lambda found: dqn_tables(found, HEADINGS["gpu-dqn"]),
 }

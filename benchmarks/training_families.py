@@ -1,0 +1,29 @@
+"""The algorithms that `training.py` compares: their settings, who has them, and a peer's best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from training_peers import SIDES, Settings, Side, tuned_sb3_agent
+from training_q_peers import Q_SIDES, QSettings, tuned_sb3_dqn
+
+
+class Family(NamedTuple):
+    """An algorithm.
+
+    Attributes:
+        settings: how much is played and learned, made of a list of numbers.
+        sides: who is compared, by name.
+        tuned: Stable-Baselines3's agent with settings that are good for it.
+    """
+
+    settings: Callable[..., Any]
+    sides: dict[str, Side]
+    tuned: Callable[..., Any]
+
+
+FAMILIES = {
+    Settings.algo: Family(Settings, SIDES, tuned_sb3_agent),
+    QSettings.algo: Family(QSettings, Q_SIDES, tuned_sb3_dqn),
+}
