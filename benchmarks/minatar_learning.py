@@ -9,6 +9,8 @@ does; see `runs.py`. What DQN and PQN come to is kept apart from PPO's, in resul
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,34 +87,55 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=lambda text: int(float(text)), help="of each training; ppo: 1e7, others: 5e6")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--games", nargs="+", default=list(GAMES), choices=GAMES)
+    parser.add_argument("--more", action="store_true", help="keep the runs that are in the results; do the others")
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/minatar*.json")
     arguments = parser.parse_args()
     arguments.steps = arguments.steps or (10_000_000 if arguments.algo == "ppo" else 5_000_000)
     return arguments
 
 
+def settled(algo: str, steps: int) -> list[dict[str, Any]]:
+    """Runs of so many steps that are in the results already."""
+    path = FOLDER / "results" / f"{name_of(algo)}.json"
+    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    return [run for run in runs if steps <= run["steps"] < 1.1 * steps]
+
+
+def name_of(algo: str) -> str:
+    """Of the results: PPO's came first."""
+    return "minatar" if algo == "ppo" else f"minatar-{algo}"
+
+
+def write(runs: list[dict[str, Any]], algo: str, steps: int) -> None:
+    """Keep the runs, their table and their curves."""
+    name, title, flag = name_of(algo), f"MinAtar, {algo.upper()}", f" --algo {algo}"
+    if algo == "ppo":
+        title, flag = "MinAtar", ""
+    draw(runs, FOLDER / "results" / f"{name}.png")
+    facts = machine(PACKAGES)
+    how = HOW.format(machine=describe(facts), flag=flag, steps=steps)
+    found = {"machine": facts, "runs": sorted(runs, key=lambda run: (run["game"], run["seed"]))}
+    curves = f"![Curves of every seed](results/{name}.png)"
+    write_results(name, found, "\n\n".join([f"## {title}", how, table_of(runs, algo).markdown(), curves]))
+
+
 def main() -> None:
-    """Train, evaluate, show, and with --write keep."""
+    """Train, evaluate, show, and with --write keep after every run."""
     arguments = parse()
-    algo, facts, console = arguments.algo, machine(PACKAGES), Console()
-    runs: list[dict[str, Any]] = []
+    algo, steps, console = arguments.algo, arguments.steps, Console()
+    runs = settled(algo, steps) if arguments.more else []
+    done = {(run["game"], run["seed"]) for run in runs}
 
     def keep(case: Case, found: dict[str, Any]) -> None:
         runs.append(found)
         console.print({name: value for name, value in found.items() if name != "curve"}, highlight=False)
+        sys.stdout.flush()
+        if arguments.write:
+            write(runs, algo, steps)
 
-    seeds = range(arguments.seeds)
-    run_all([Case(game, seed, arguments.steps, algo) for seed in seeds for game in arguments.games], keep)
-    table = table_of(runs, algo)
-    console.print(table.rich())
-    if arguments.write:
-        name, title = ("minatar", "MinAtar") if algo == "ppo" else (f"minatar-{algo}", f"MinAtar, {algo.upper()}")
-        draw(runs, FOLDER / "results" / f"{name}.png")
-        flag = "" if algo == "ppo" else f" --algo {algo}"
-        how = HOW.format(machine=describe(facts), flag=flag, steps=arguments.steps)
-        found = {"machine": facts, "runs": sorted(runs, key=lambda run: (run["game"], run["seed"]))}
-        curves = f"![Curves of every seed](results/{name}.png)"
-        write_results(name, found, "\n\n".join([f"## {title}", how, table.markdown(), curves]))
+    cases = [Case(game, seed, steps, algo) for seed in range(arguments.seeds) for game in arguments.games]
+    run_all([case for case in cases if (case.game, case.seed) not in done], keep)
+    console.print(table_of(runs, algo).rich())
 
 
 if __name__ == "__main__":

@@ -180,8 +180,8 @@ GYMNASIUM = {  # for environments of one kind that Stable-Baselines3 steps one b
         num_envs=8, n_steps=64, batch_size=128, n_epochs=10, learning_rate=1e-3, ent_coef=0.0, gamma=0.98, policy="MlpPolicy"
     ),
     "dqn": DQNSettings(
-        num_envs=8, buffer_size=50_000, learning_starts=1_000, batch_size=64, replay_ratio=16.0, learning_rate=1e-3,
-        target_update_interval=500, exploration_final_eps=0.05, policy="MlpPolicy", net_arch=(256, 256),
+        num_envs=8, buffer_size=50_000, learning_starts=1_000, batch_size=128, replay_ratio=32.0, n_steps=1,
+        target_update_interval=100, exploration_final_eps=0.05, policy="MlpPolicy", net_arch=(256, 256),
     ),
     "pqn": PQNSettings(num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp"),
 }  # fmt: skip
