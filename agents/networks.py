@@ -253,3 +253,10 @@ def full_precision(device: str) -> AbstractContextManager[Any]:
 def each(function: Any, obs: Any) -> Any:
     """`function` of an observation tensor, or of each in a dictionary of them."""
     return {name: function(tensor) for name, tensor in obs.items()} if isinstance(obs, dict) else function(obs)
+
+
+def keep_obs(kept: Any, t: int, obs: Any) -> Any:
+    """Copy the observations (N, *shape) that step t is decided on into (T, N, *shape), and return the copy."""
+    if isinstance(obs, dict):
+        return {name: kept[name][t].copy_(tensor) for name, tensor in obs.items()}
+    return kept[t].copy_(obs)

@@ -20,7 +20,7 @@ from .distributions import Scalar
 from .exploration import Steps, choose, spread
 from .graphs import Graphed
 from .guard import check_update
-from .networks import each
+from .networks import each, keep_obs
 from .q_agent import QAgent
 from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
@@ -243,7 +243,7 @@ class QRollout(Steps):
         values = _legal(values_of(world.obs), world)
         noise = torch.empty((steps, games, values.shape[1] + 1), device=values.device).uniform_(generator=generator)
         for t in range(steps):
-            _keep(self.obs, t, world.obs)
+            keep_obs(self.obs, t, world.obs)
             actions = self.actions[t].copy_(choose(values, world.mask, epsilon, noise[t]))
             self.values[t] = values.gather(1, actions.unsqueeze(1)).squeeze(1)
             world.step(actions)
@@ -296,12 +296,3 @@ class QRollout(Steps):
 def _legal(values: Tensor, world: World) -> Tensor:
     """Values (N, A) of legal actions; of others, minus infinity."""
     return values if world.mask is None else values.masked_fill(~world.mask, -torch.inf)
-
-
-def _keep(target: Any, t: int, obs: Any) -> None:
-    """target[t] = obs, for a tensor or each in a dictionary."""
-    if isinstance(obs, dict):
-        for name, tensor in obs.items():
-            target[name][t] = tensor
-    else:
-        target[t] = obs

@@ -85,7 +85,7 @@ class Replay:
         if steps < needed:
             raise OptionError(f"buffer_size must be at least {needed * world.num_envs}, {needed} steps of every game")
         self.steps, self.games, self.n_steps, self.gamma = steps, world.num_envs, n_steps, gamma
-        self.frame_stack, self.stack_axis = frame_stack, stack_axis
+        self.frame_stack, self.stack_axis, self.choices = frame_stack, stack_axis, choices
         device = self.device = world.reward.device
         self.frames = each(
             lambda x: torch.zeros((steps, *self._newest(x).shape), dtype=x.dtype, device=device), world.obs
@@ -286,10 +286,14 @@ class Replay:
         return {**whole, **parts}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what `state` gave, of a memory of the same kind."""
-        first = next(x for name, x in state.items() if name.startswith("finals.obs"))
-        if len(first) != self.finals.room + 1:
-            self.finals.resize(len(first) - 1)
+        """Put back what `state` gave, of a memory of the same kind; raises OptionError if it points outside of it."""
+        room = len(next(x for name, x in state.items() if name.startswith("finals.obs")))
+        limits = {"row": self.steps - 1, "count": self.steps, "actions": self.choices - 1, "finals.places": room - 1}
+        for name, highest in limits.items():
+            if state[name].numel() and (int(state[name].min()) < 0 or int(state[name].max()) > highest):
+                raise OptionError(f"the memory's {name} must be from 0 to {highest}: the file is damaged")
+        if room != self.finals.room + 1:
+            self.finals.resize(room - 1)
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
         self.can_truncate = self.can_truncate or bool(self.truncated.any())

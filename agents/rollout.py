@@ -11,7 +11,7 @@ import torch
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-from .networks import ActorCritic, Thinker, each, think
+from .networks import ActorCritic, Thinker, each, keep_obs, think
 from .worlds import World
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -156,7 +156,7 @@ def _step(
     memory: Tensor | None,
 ) -> None:
     """Decide and play step t in every game."""
-    obs = _keep(data.obs, t, world.obs)
+    obs = keep_obs(data.obs, t, world.obs)
     if data.masks is not None and world.mask is not None:
         data.masks[t] = world.mask
     data.params[t], data.values[t], after = decide(obs, memory, world.mask)
@@ -174,13 +174,6 @@ def _step(
     if memory is not None:  # games that begin anew remember nothing
         assert after is not None
         memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
-
-
-def _keep(target: Any, t: int, obs: Any) -> Any:
-    """Copy the observations (N, ...) that step t is decided on, and return the copy."""
-    if isinstance(obs, dict):
-        return {name: target[name][t].copy_(tensor) for name, tensor in obs.items()}
-    return target[t].copy_(obs)
 
 
 def bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, memory: Tensor | None) -> None:
