@@ -30,7 +30,7 @@ QUICK = {
 @pytest.fixture(scope="module", params=QUICK)
 def trained(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / request.param
-    command = ["train", "Catch", "--algo", request.param, "--total-timesteps", "20000", "--out", str(folder)]
+    command = ["train", "Catch", "--algo", request.param, "--total-timesteps", "6000", "--out", str(folder)]
     result = run(*command, *QUICK[request.param])
     assert result.returncode == 0, result.stderr
     return request.param, folder, result.stdout
