@@ -28,10 +28,13 @@ class QAgent(Agent):
     acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
     exploration_rate: float
+    exploration_final_eps: float
     batch_size: int
 
     def _gather_crew(self) -> None:
-        """Threads and generators, the first of which is for play, the second for learning."""
+        """Threads and generators, the first of which is for play, the second for learning; and how an agent explores that
+        was loaded to play."""
+        self.exploration_rate = self.exploration_final_eps
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         self._seed_generators(2)
 
@@ -72,15 +75,19 @@ class QAgent(Agent):
     ) -> tuple[np.ndarray, Any]:
         """Actions for observations (N, ...) or one of them: the best or, each with a chance of `exploration_rate`, any.
 
+        What is random comes from PyTorch's own generator, so that to ask does not change a training.
+
         Args:
             action_masks: (N, A) bool, true where an action is legal.
         """
         _, vectorized = self.policy.obs_to_tensor(observation)
         values = self.q_values(observation, action_masks)
-        rate = 0.0 if deterministic else self.exploration_rate
-        noise = torch.empty((len(values), values.shape[1] + 1), device=self.device)
-        noise.uniform_(generator=self.generators[0])
-        actions = choose(values, values > -torch.inf, torch.full_like(noise[:, 0], rate), noise).cpu().numpy()
+        if deterministic:
+            actions = values.argmax(1).cpu().numpy()
+        else:
+            noise = torch.rand((len(values), values.shape[1] + 1), device=self.device)
+            rate = torch.full_like(noise[:, 0], self.exploration_rate)
+            actions = choose(values, values > -torch.inf, rate, noise).cpu().numpy()
         return (actions if vectorized else actions.squeeze(0)), state
 
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:

@@ -350,6 +350,27 @@ def test_predict_explores_each_game_by_itself():
     assert not (agent.predict(obs, action_masks=mask)[0] == best).any()
 
 
+def test_to_ask_an_agent_does_not_change_its_training():
+    class Asks(BaseCallback):
+        def _on_step(self):
+            obs = np.stack([self.model.observation_space.low] * 5)
+            for deterministic in (True, False):
+                self.model.predict(obs, deterministic=deterministic)
+            return True
+
+    one, other = catch_agent(), catch_agent()
+    one.learn(1_000)
+    other.learn(1_000, callback=Asks())
+    assert torch.equal(weights_of(one), weights_of(other))
+
+
+def test_an_agent_loaded_to_play_explores_as_in_the_end(tmp_path):
+    agent = catch_agent(exploration_final_eps=0.25)
+    agent.learn(600)
+    agent.save(tmp_path / "agent")
+    assert DQN.load(tmp_path / "agent").exploration_rate == 0.25
+
+
 def test_explain_tells_what_actions_are_worth():
     agent = catch_agent(4)
     obs = agent.env.reset()
