@@ -139,11 +139,11 @@ class PQNSettings:
     """Games played side by side."""
     n_steps: int = 32
     """Steps in each game between two updates."""
-    batch_size: int = 128
+    batch_size: int = 256
     """Transitions in a minibatch."""
     n_epochs: int = 2
     """Passes over the rollout in an update."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
     """Adam's step size at the start."""
     anneal: bool = True
     """Bring the learning rate to zero linearly until the end of training."""
@@ -168,7 +168,7 @@ class PQNSettings:
     policy: str = "auto"
     """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
     planes, nature for pictures, else mlp."""
-    net_arch: Sequence[int] | None = None
+    net_arch: Sequence[int] | None = (128,)
     """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""
@@ -183,7 +183,9 @@ GYMNASIUM = {  # for environments of one kind that Stable-Baselines3 steps one b
         num_envs=8, buffer_size=50_000, learning_starts=1_000, batch_size=128, replay_ratio=32.0, n_steps=1,
         target_update_interval=100, exploration_final_eps=0.05, policy="MlpPolicy", net_arch=(256, 256),
     ),
-    "pqn": PQNSettings(num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp"),
+    "pqn": PQNSettings(
+        num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp", net_arch=None
+    ),
 }  # fmt: skip
 PRESETS = {
     "dqn": {  # as published (Mnih et al. 2015), but for Adam and the numbers of games
