@@ -80,7 +80,7 @@ def table_of(found: Evaluation, title: str, policy: str) -> Table:
     several = found.returns.ndim > 1
     if several:
         table.title = f"{title}, {policy}"
-    for column in ("player" if several else "policy", "episodes", "mean return", "95 % interval", "std", "min", "max"):
+    for column in ("player" if several else "policy", "episodes", "return", "95 % interval", "std", "min", "max"):
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)
     for k, returns in enumerate(found.returns.T if several else [found.returns]):
