@@ -54,6 +54,7 @@ class Effort(NamedTuple):
     seeds: int  # of ours
     peer_seeds: int
     limit: float  # seconds of a training
+    only: str = ""  # what the names of candidates for a score must have in them
 
 
 def run_job(name: str, threads: int, device: str = "cpu", **arguments: Any) -> dict[str, Any]:
@@ -201,6 +202,8 @@ def scores(
     """Every candidate with several seeds."""
     rows = []
     for name, candidate in candidates.items():
+        if effort.only not in name:
+            continue
         for seed in range(effort.seeds if candidate["who"] == "recipe" else effort.peer_seeds):
             arguments = {"candidate": candidate, "seed": seed, "targets": targets, "limit": effort.limit}
             found = run_job("score", all_cores(), device, **arguments)
@@ -251,6 +254,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--remark", nargs=2, metavar=("PART", "TEXT"), help="keep this with a part until it is measured anew"
     )
+    parser.add_argument("--only", default="", help="for score: candidates with this in their name; other rows stay")
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/training.json")
     return parser.parse_args()
 
@@ -271,9 +275,9 @@ def chosen_parts(text: str) -> list[str]:
 def main() -> None:
     """Measure, show, and with --write keep after every part."""
     arguments = parse()
-    effort = Effort(arguments.rounds, 5.0, arguments.seeds, arguments.peer_seeds, arguments.limit)
+    effort = Effort(arguments.rounds, 5.0, arguments.seeds, arguments.peer_seeds, arguments.limit, arguments.only)
     if arguments.quick:
-        effort = Effort(1, 0.5, 1, 1, arguments.limit)
+        effort = Effort(1, 0.5, 1, 1, arguments.limit, arguments.only)
     found = read_figures("training")
     if arguments.remark:
         part, text = arguments.remark
@@ -283,7 +287,10 @@ def main() -> None:
         write_results("training", found, account(found))
         return
     for part in chosen_parts(arguments.parts):
+        earlier = found.get(part, {})
         found[part] = {"machine": facts_of(part), "effort": effort._asdict(), **MEASURE[part](effort)}
+        if effort.only and part.endswith("score"):
+            found[part]["rows"] += [row for row in earlier["rows"] if effort.only not in row["candidate"]]
         for table in TABLES[part](found[part]):
             console.print(table.rich())
         if arguments.write:

@@ -99,9 +99,12 @@ GPU_Q_SHAPES = (QSettings(1024, 1, 1, 8192), QSettings(4096, 1, 1, 32768))
 TUNED: dict[str, Any] = {
     "learning_starts": 5000, "exploration_fraction": 0.1, "exploration_initial_eps": 1.0, "exploration_final_eps": 0.01,
 }  # fmt: skip
+MLP: dict[str, Any] = {"policy": "mlp", "net_arch": None}
 Q_CANDIDATES: dict[str, dict[str, Any]] = {
     "Ludus DQN, its defaults": {"who": "recipe", "algo": "dqn"},
+    "Ludus DQN, MLP": {"who": "recipe", "algo": "dqn", "changes": {**MLP, "replay_ratio": 4.0}},
     "Ludus PQN, its defaults": {"who": "recipe", "algo": "pqn"},
+    "Ludus PQN, MLP": {"who": "recipe", "algo": "pqn", "changes": MLP},
     "SB3 DQN, CNN, batch 32 every step": {"settings": QSettings(8, 1, 8, 32)},  # as Young & Tian
     "SB3 DQN, CNN, batch 32 every 4 steps": {"settings": QSettings(8, 4, 8, 32)},  # as RL Zoo has it for Atari
     "SB3 DQN, MLP, batch 128 every 4 steps": {
@@ -109,8 +112,9 @@ Q_CANDIDATES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 for _candidate in Q_CANDIDATES.values():
+    _candidate["total_timesteps"] = 1_000_000  # over a tenth of which exploration falls
     if "settings" in _candidate:
-        _candidate |= {"who": "sb3", "algo": "dqn", "total_timesteps": 1_000_000}
+        _candidate |= {"who": "sb3", "algo": "dqn"}
 
 
 def tuned_sb3_dqn(seed: int, device: str, settings: QSettings, **changes: Any) -> Any:
