@@ -114,7 +114,7 @@ def test_the_overlay_tells_what_the_agent_says():
     session.advance(0.3)
     thoughts = session.scene().thoughts
     assert thoughts.actions == ("left", "stay", "right")
-    assert thoughts.probabilities == pytest.approx((0.2, 0.5, 0.3))
+    assert thoughts.numbers == pytest.approx((0.2, 0.5, 0.3))
     assert thoughts.values == (0.75,) * 4  # at the start and after each step
     before = session.sim.records["paddle"][0]
     session.advance(0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -125,7 +124,7 @@ class DQNSettings:
     policy: str = "auto"
     """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
     planes, nature for pictures, else mlp."""
-    net_arch: Sequence[int] | None = (128,)
+    net_arch: tuple[int, ...] | None = (128,)
     """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""
@@ -168,7 +167,7 @@ class PQNSettings:
     policy: str = "auto"
     """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
     planes, nature for pictures, else mlp."""
-    net_arch: Sequence[int] | None = (128,)
+    net_arch: tuple[int, ...] | None = (128,)
     """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""

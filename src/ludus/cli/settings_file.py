@@ -80,6 +80,6 @@ def from_plain(name: str, kind: Any, value: Any) -> Any:
             return value
         if choice is Path and isinstance(value, str):
             return Path(value)
-        if typing.get_origin(choice) is Sequence and isinstance(value, list):
+        if typing.get_origin(choice) in (Sequence, tuple) and isinstance(value, list):
             return tuple(from_plain(name, typing.get_args(choice)[0], item) for item in value)
     raise ValueError(f"{name} is {value!r}, which it cannot be")

@@ -92,7 +92,8 @@ def defaults(argv: list[str]) -> Config:
     algo = value_of("--algo", argv) or "ppo"
     if algo not in CONFIGS:
         raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
-    words = [a for a in argv if not a.startswith("-")]
+    answers = {value_of("--algo", argv), value_of("--preset", argv)}
+    words = [a for a in argv if not a.startswith("-") and a not in answers]
     named = next((word for word in words if is_game(word)), words[0] if words else "")
     if named and "--recipe" in argv and is_game(named):
         config = from_recipe(named, algo)
