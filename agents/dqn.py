@@ -8,14 +8,12 @@ Ludus simulator no Python runs for a single game; any other `VecEnv` takes the s
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any
 
 import torch
 from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
-from stable_baselines3.common.utils import LinearSchedule
 
 from ..envs import OptionError
 from .distributions import distribution_of
@@ -27,8 +25,7 @@ from .q_learner import QLearner
 from .q_networks import draw_noise
 from .q_rounds import QRounds
 from .replay import Replay, check_room
-from .reports import tell_rollout, tell_step
-from .worlds import SimulatorWorld, VecEnvWorld, World, world_of
+from .worlds import SimulatorWorld, VecEnvWorld, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
 
@@ -120,20 +117,9 @@ class DQN(QAgent, StableDQN):
 
     def _setup_model(self) -> None:
         self._check_arguments()
-        self._look_at_env()
-        self._setup_lr_schedule()
-        self.set_random_seed(self.seed)
-        own = self.network_arguments(vars(self))
-        kwargs = {**own, **self.policy_kwargs}
-        self.policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)  # type: ignore[assignment]
-        self.policy = self.policy.to(self.device)
+        self._make_policy()
         self._convert_train_freq()
         self._create_aliases()
-        self.exploration_schedule = LinearSchedule(
-            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
-        )
-        self._gather_crew()
-        self.world: World | None = None
         self.replay: Replay = None  # type: ignore[assignment]  # made when training begins
         self.kept = 0  # rows of the memory that were written, known without waiting for the device
         self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
@@ -219,7 +205,7 @@ class DQN(QAgent, StableDQN):
             self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
             self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
             self.rounds = self._make_rounds()
-            self.play: Any = self._play
+            self.play = self._play
             if self.device.type != "cpu" and self.simulator is not None:
                 self.play = Graphed(self._play, self.generators[:1])
         elif isinstance(self.world, VecEnvWorld):
@@ -245,25 +231,14 @@ class DQN(QAgent, StableDQN):
         self.replay.advance(self.world, ended)  # type: ignore[arg-type]
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, *_: Any, **kwargs: Any) -> RolloutReturn:
-        """Play `train_freq` steps in every game, with exploration.
-
-        Callbacks hear of the steps in other libraries' environments as they happen, and in Ludus's games when the last of
-        them is over, one call for each step.
-        """
+        """Play `train_freq` steps in every game, with exploration; see `_play_and_tell`."""
         if self._time_is_up():
             return RolloutReturn(0, 0, False)
         assert self.world is not None
         before = self.num_timesteps
         callback.on_rollout_start()
         self._look_ahead()
-        if isinstance(self.world, VecEnvWorld):
-            self.world.observe(self._last_obs)
-            going = self._play(partial(tell_step, self, callback, self.world, self.steps))
-        else:
-            self.play()
-            assert self.simulator is not None
-            self.simulator.check()
-            going = tell_rollout(self, callback, self.steps)
+        going = self._play_and_tell(callback, self.steps)
         on_cpu = self.device.type == "cpu"
         self.kept = int(self.replay.count) if on_cpu else self.kept + self.train_freq.frequency  # type: ignore[union-attr]
         self._follow(before)

@@ -6,13 +6,12 @@ rollout, the lambda-returns of it, and a few passes over it in minibatches.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.utils import LinearSchedule, explained_variance
+from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
 from ..envs import OptionError
@@ -23,11 +22,10 @@ from .guard import check_update
 from .networks import each, keep_obs
 from .q_agent import QAgent
 from .q_rounds import QRounds
-from .reports import tell_rollout, tell_step
 from .resume import capture
 from .returns import lambda_returns
 from .value_fit import ValueFit
-from .worlds import SimulatorWorld, VecEnvWorld, World, world_of
+from .worlds import SimulatorWorld, World, world_of
 
 
 class PQN(QAgent, OnPolicyAlgorithm):
@@ -95,17 +93,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
 
     def _setup_model(self) -> None:
         self._check_arguments()
-        self._look_at_env()
-        self._setup_lr_schedule()
-        self.set_random_seed(self.seed)
-        kwargs = {**self.network_arguments(vars(self)), **self.policy_kwargs}
-        self.policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)  # type: ignore[assignment]
-        self.policy = self.policy.to(self.device)
-        self.exploration_schedule = LinearSchedule(
-            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
-        )
-        self._gather_crew()
-        self.world: World | None = None
+        self._make_policy()
         self.rollout_buffer: Any = None  # made when training begins
         self.learner = ValueFit(self, self.policy.q_net, self.policy.optimizer)  # type: ignore[arg-type]
 
@@ -134,18 +122,14 @@ class PQN(QAgent, OnPolicyAlgorithm):
             if isinstance(self.world, SimulatorWorld) and self.learner.chained:
                 self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
             on_gpu = self.device.type != "cpu"
-            self.play: Any = Graphed(self._play, self.generators[:1]) if on_gpu and self.simulator else self._play
+            self.play = Graphed(self._play, self.generators[:1]) if on_gpu and self.simulator else self._play
             self.look_back: Any = Graphed(self._look_back) if on_gpu else self._look_back
             self.one_pass: Any = Graphed(self._one_pass) if on_gpu else self._one_pass
         self.learner.refresh()
         return answer
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Play `n_steps` in every game, with exploration, and look back; returns False to end training.
-
-        Callbacks hear of the steps in other libraries' environments as they happen, and in Ludus's games when the rollout is
-        over, one call for each step.
-        """
+        """Play `n_steps` in every game, with exploration, and look back; returns False to end training."""
         if self._time_is_up():
             return False
         assert self.world is not None
@@ -155,15 +139,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
         if self.device.type == "cpu":
             self.boundary = capture(self)
-        if isinstance(self.world, VecEnvWorld):
-            self.world.observe(self._last_obs)
-            going = self._play(partial(tell_step, self, callback, self.world, self.data))
-        else:
-            self.play()
-            assert self.simulator is not None
-            self.simulator.check()
-            going = tell_rollout(self, callback, self.data)
-        if not going:
+        if not self._play_and_tell(callback, self.data):
             return False
         self.look_back()
         callback.update_locals(locals())

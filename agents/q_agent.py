@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor
 
 from ..envs import OptionError
 from .agent import Agent
-from .exploration import choose
+from .exploration import Steps, choose
 from .hardware import threads_worth
 from .loops import Crew
 from .q_networks import Q_POLICIES
+from .reports import tell_rollout, tell_step
 from .workers import undivided
+from .worlds import VecEnvWorld, World
 
 ROWS_A_THREAD = 64  # of a loop in `q_backprop`
 
@@ -27,9 +32,44 @@ class QAgent(Agent):
 
     acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
+    play: Any  # `_play`, or a graph of it
     exploration_rate: float
+    exploration_initial_eps: float
+    exploration_fraction: float
     exploration_final_eps: float
     batch_size: int
+
+    def _make_policy(self) -> None:
+        """Games, schedules, seeds and networks, as Stable-Baselines3's `_setup_model` makes them, without its buffers."""
+        self._look_at_env()
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        kwargs = {**self.network_arguments(vars(self)), **self.policy_kwargs}
+        policy: Any = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)
+        self.policy = policy.to(self.device)
+        self.exploration_schedule = LinearSchedule(
+            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
+        )
+        self._gather_crew()
+        self.world: World | None = None
+
+    def _play_and_tell(self, callback: BaseCallback, data: Steps) -> bool:
+        """Play, and let callbacks hear of it; returns False if one asked to stop.
+
+        They hear of the steps in other libraries' environments as they happen, and in Ludus's games when all are over, one
+        call for each step.
+        """
+        if isinstance(self.world, VecEnvWorld):
+            self.world.observe(self._last_obs)
+            return self._play(partial(tell_step, self, callback, self.world, data))
+        self.play()
+        assert self.simulator is not None
+        self.simulator.check()
+        return tell_rollout(self, callback, data)
+
+    def _play(self, on_step: Any = None) -> bool:
+        """Play; returns False if `on_step(t)` asked to stop."""
+        raise NotImplementedError
 
     def _gather_crew(self) -> None:
         """Threads and generators, the first of which is for play, the second for learning; and how an agent explores that
