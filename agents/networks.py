@@ -139,58 +139,65 @@ class ActorCritic(ActorCriticPolicy):
         return self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
 
 
-class CnnPolicy(ActorCritic):
-    """Stable-Baselines3's `CnnPolicy`."""
+class WithExtractor:
+    """To be put before a policy: features come from `extractor`, unless others are asked for."""
 
-    def __init__(
-        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = StableNatureCNN, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
-
-
-class MultiInputPolicy(ActorCritic):
-    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
-
-    def __init__(
-        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
-
-
-class EncoderPolicy(ActorCritic):
-    """Actor and critic on one of Ludus's encoders, which they share; `encoder` names it."""
-
-    encoder = "mlp"
+    extractor: type[BaseFeaturesExtractor]
 
     def __init__(
         self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] | None = None, **kwargs: Any
     ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class or self.extractor, **kwargs)  # type: ignore[call-arg]
+
+
+class OnEncoder(WithExtractor):
+    """To be put before a policy: one of Ludus's encoders, and nothing between it and the decisions."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("net_arch", [])
         if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
             kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
-        super().__init__(*args, features_extractor_class=features_extractor_class or ENCODERS[self.encoder], **kwargs)
+        super().__init__(*args, **kwargs)
+
+
+class CnnPolicy(WithExtractor, ActorCritic):
+    """Stable-Baselines3's `CnnPolicy`."""
+
+    extractor = StableNatureCNN
+
+
+class MultiInputPolicy(WithExtractor, ActorCritic):
+    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
+
+    extractor = CombinedExtractor
+
+
+class EncoderPolicy(OnEncoder, ActorCritic):
+    """Actor and critic on one of Ludus's encoders, which they share."""
 
 
 class MlpEncoderPolicy(EncoderPolicy):
     """Policy `mlp`: two layers of 128."""
 
+    extractor = ENCODERS["mlp"]
+
 
 class MinAtarPolicy(EncoderPolicy):
     """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
 
-    encoder = "cnn"
+    extractor = ENCODERS["cnn"]
 
 
 class NaturePolicy(EncoderPolicy):
     """Policy `nature`: the network of Mnih et al. 2015."""
 
-    encoder = "nature"
+    extractor = ENCODERS["nature"]
 
 
 class ImpalaPolicy(EncoderPolicy):
     """Policy `impala`: the residual network of Espeholt et al. 2018."""
 
-    encoder = "impala"
+    extractor = ENCODERS["impala"]
 
 
 POLICIES: dict[str, type[ActorCritic]] = {

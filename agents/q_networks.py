@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from .distributions import Distribution, Scalar
 from .encoders import ENCODERS, MlpEncoder
+from .networks import OnEncoder, WithExtractor
 
 COSINES = 64  # of a fraction, that IQN's embedding reads
 
@@ -228,28 +229,20 @@ class QPolicy(DQNPolicy):
         return {**super()._get_constructor_parameters(), **own}
 
 
-class CnnPolicy(QPolicy):
+class CnnPolicy(WithExtractor, QPolicy):
     """Stable-Baselines3's `CnnPolicy`."""
 
-    def __init__(
-        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = StableNatureCNN, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+    extractor = StableNatureCNN
 
 
-class MultiInputPolicy(QPolicy):
+class MultiInputPolicy(WithExtractor, QPolicy):
     """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
 
-    def __init__(
-        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, features_extractor_class=features_extractor_class, **kwargs)
+    extractor = CombinedExtractor
 
 
-class EncoderPolicy(QPolicy):
-    """Values on one of Ludus's encoders; `encoder` names it. A dueling network's last layer is twice as wide."""
-
-    encoder = "mlp"
+class EncoderPolicy(OnEncoder, QPolicy):
+    """Values on one of Ludus's encoders. A dueling network's last layer is twice as wide."""
 
     def __init__(
         self,
@@ -258,12 +251,8 @@ class EncoderPolicy(QPolicy):
         features_extractor_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("net_arch", [])
-        if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
-            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
-        encoder = features_extractor_class or ENCODERS[self.encoder]
-        given = dict(features_extractor_kwargs or {})
-        if kwargs.get("dueling") and not kwargs["net_arch"]:
+        encoder, given = features_extractor_class or self.extractor, dict(features_extractor_kwargs or {})
+        if kwargs.get("dueling") and not kwargs.get("net_arch"):
             given = widened(encoder, given)
         super().__init__(*args, features_extractor_class=encoder, features_extractor_kwargs=given, **kwargs)
         self.features_extractor_kwargs = features_extractor_kwargs or {}  # for `save`: as they were given
@@ -285,23 +274,25 @@ def widened(encoder: type[BaseFeaturesExtractor], given: dict[str, Any]) -> dict
 class MlpEncoderPolicy(EncoderPolicy):
     """Policy `mlp`: two layers of 128."""
 
+    extractor = ENCODERS["mlp"]
+
 
 class MinAtarPolicy(EncoderPolicy):
     """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
 
-    encoder = "cnn"
+    extractor = ENCODERS["cnn"]
 
 
 class NaturePolicy(EncoderPolicy):
     """Policy `nature`: the network of Mnih et al. 2015."""
 
-    encoder = "nature"
+    extractor = ENCODERS["nature"]
 
 
 class ImpalaPolicy(EncoderPolicy):
     """Policy `impala`: the residual network of Espeholt et al. 2018."""
 
-    encoder = "impala"
+    extractor = ENCODERS["impala"]
 
 
 Q_POLICIES: dict[str, type[QPolicy]] = {
