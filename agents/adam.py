@@ -54,6 +54,7 @@ class AdamLoops:
     def __init__(self, optimizer: torch.optim.Adam, weights: Sequence[Tensor]) -> None:
         self.optimizer, self.weights = optimizer, weights
         self.sums, self.numbers = torch.zeros(LANES), torch.zeros(8)
+        self._numbers = self.numbers.numpy()  # the same memory
         self._bound: Any = None
         self._loops: list[tuple[Loop, Loop]] = []
         self._steps: list[Tensor] = []
@@ -73,7 +74,7 @@ class AdamLoops:
         beta1, beta2 = group["betas"]
         rate, root = group["lr"] / (1 - beta1**count), 1 / math.sqrt(1 - beta2**count)
         numbers = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate, root, group["eps"])
-        self.numbers.copy_(torch.tensor(numbers))
+        self._numbers[:] = numbers
         for _, adam in self._loops:
             adam()
 

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from .dense import (
     ROWS,
+    SIDE,
     TILE,
     dense_backward_inputs,
     dense_backward_weights,
     dense_forward,
     dense_forward_relu,
+    transpose,
 )
 from .loops import Loop
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
@@ -128,6 +130,7 @@ class Dense(Layer):
         self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
         self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
+        self._transposes: dict[Place, Loop] = {}
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
@@ -135,7 +138,10 @@ class Dense(Layer):
     def read(self) -> None:
         for place in self.places:
             weight, group = place.module.weight.detach(), place.group
-            self.forward_weights[group, place.inputs, place.outputs].copy_(weight.T)
+            loop = self._transposes.get(place)
+            if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # or the module was given another tensor
+                loop = self._transposes[place] = self._transpose(place)
+            loop()
             if self.backward_weights is not None:
                 self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
             self.bias[group, place.outputs].copy_(place.module.bias.detach())
@@ -153,6 +159,12 @@ class Dense(Layer):
             x_slope = x.slope.view(-1, self.groups, self.inputs)
             loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
+
+    def _transpose(self, place: Place) -> Loop:
+        """From the module's weight (O, I) to its place in `forward_weights`."""
+        weight, where = place.module.weight.detach(), [place.group, place.first_input, place.first_output]
+        units = -(-place.module.in_features // SIDE)
+        return Loop(transpose, weight, torch.tensor(where), self.forward_weights, units=units)
 
     def _in(self, x: Flow) -> Tensor:
         return x.numbers.view(-1, self.groups, self.inputs)  # (N, G * I) -> (N, G, I)

@@ -37,7 +37,7 @@ class Loop:
     """
 
     def __init__(self, function: Callable[..., int], *tensors: Tensor, units: int) -> None:
-        self.units, self._tensors = units, tensors  # which live as long as this
+        self.units, self.tensors = units, tensors  # which live as long as this
         kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
         self.kernel, self.address = _compiled(function, kinds)
         words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]

@@ -168,6 +168,7 @@ def filled_up(size: int) -> int:
 
 
 def all_of(layers: Sequence[Layer], weights: Sequence[Tensor]) -> bool:
-    """Whether these weights are those of the layers, and all learn."""
+    """Whether these weights are those of the layers, all learn, and are as loops take them."""
     own = {name for layer in layers for name in layer.gradients}
-    return own == {id(weight) for weight in weights} and all(weight.requires_grad for weight in weights)
+    plain = all(weight.dtype == torch.float32 and weight.is_contiguous() for weight in weights)
+    return plain and own == {id(weight) for weight in weights} and all(weight.requires_grad for weight in weights)

@@ -48,6 +48,8 @@ def episode_infos(
 ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
     """Information on the episodes that ended at these steps in these games, by step; the agent keeps it for its log."""
     assert agent.ep_info_buffer is not None
+    if not len(steps):
+        return {}
     now, found = round(agent.elapsed(), 6), {}
     columns = (data.episode_return, data.episode_length, data.truncated)
     rows = zip(steps.tolist(), games.tolist(), *(x.cpu().numpy()[steps, games].tolist() for x in columns), strict=True)

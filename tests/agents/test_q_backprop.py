@@ -140,6 +140,17 @@ def test_new_weights_count_once_they_are_read(kind):
         assert not torch.allclose(after, before, atol=1e-4)
 
 
+def test_a_weight_that_became_another_tensor_counts_once_it_is_read():
+    network = network_of()
+    loops, obs = q_backprop_of(network, Crew(1)), planes_of(5, SHAPE, 1)
+    loops.read_weights()
+    for weight in network.parameters():
+        weight.data = 1.1 * weight.data
+    loops.read_weights()
+    raw, _ = differentiated(network, obs, torch.zeros(5, 4))
+    assert torch.allclose(loops.raw(obs), raw, atol=1e-5, rtol=1e-4)
+
+
 def test_batches_of_different_sizes_do_not_disturb_each_other():
     """Also more sizes than loops are kept for, and what an earlier batch left behind where a later one has nothing."""
     network, loops = made("one layer", 1)
@@ -190,6 +201,10 @@ def test_bytes_of_any_size_are_taken_as_they_are():
 )
 def test_other_networks_are_for_pytorch(kwargs):
     assert q_backprop_of(network_of(**kwargs), Crew(1)) is None
+
+
+def test_a_network_in_double_precision_is_for_pytorch():
+    assert q_backprop_of(network_of().double(), Crew(1)) is None
 
 
 def test_a_network_of_which_a_part_is_not_to_learn_is_for_pytorch():
