@@ -139,7 +139,7 @@ class Dense(Layer):
         for place in self.places:
             weight, group = place.module.weight.detach(), place.group
             loop = self._transposes.get(place)
-            if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # or the module was given another tensor
+            if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
                 loop = self._transposes[place] = self._transpose(place)
             loop()
             if self.backward_weights is not None:
