@@ -20,9 +20,9 @@ from .distributions import distribution_of
 from .exploration import Steps, explore, spread
 from .files import MAX_NUMBERS
 from .graphs import Graphed
+from .noisy import draw_noise
 from .q_agent import QAgent
 from .q_learner import QLearner
-from .q_networks import draw_noise
 from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .worlds import SimulatorWorld, VecEnvWorld, world_of
@@ -264,11 +264,12 @@ class DQN(QAgent, StableDQN):
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
         generator = self.generators[0]
+        if self.noisy:
+            draw_noise(self.learner.online, generator)
+            self.learner.refresh()
         if self.rounds is not None:
             self.rounds.play(generator, self._keep, self._remember)
             return True
-        if self.noisy:
-            draw_noise(self.learner.online, generator)
         return explore(self.world, self.learner.values, self.replay, self.steps, self.epsilon, generator, on_step)
 
     def _follow(self, before: int) -> None:

@@ -20,6 +20,7 @@ from .dense import (
     transpose,
 )
 from .loops import Loop
+from .noisy import Moved, NoisyLinear
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
 from .slopes import UNIT
 from .sparse import (
@@ -131,20 +132,32 @@ class Dense(Layer):
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
         self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
         self._transposes: dict[Place, Loop] = {}
+        self._moved = {place: Moved(place.module) for place in places if isinstance(place.module, NoisyLinear)}
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
+        for moved in self._moved.values():
+            self.gradients |= {id(sigma): torch.zeros_like(sigma) for sigma, _, _ in moved.learned}
 
     def read(self) -> None:
+        for moved in self._moved.values():
+            moved.read()
         for place in self.places:
-            weight, group = place.module.weight.detach(), place.group
+            source, group = self._moved.get(place, place.module), place.group
+            weight = source.weight.detach()
             loop = self._transposes.get(place)
             if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
-                loop = self._transposes[place] = self._transpose(place)
+                loop = self._transposes[place] = self._transpose(place, weight)
             loop()
             if self.backward_weights is not None:
                 self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
-            self.bias[group, place.outputs].copy_(place.module.bias.detach())
+            self.bias[group, place.outputs].copy_(source.bias.detach())
+
+    def collect(self) -> None:
+        super().collect()
+        for moved in self._moved.values():
+            for sigma, weight, noise in moved.learned:
+                torch.mul(self.gradients[id(weight)], noise, out=self.gradients[id(sigma)])
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
@@ -160,9 +173,9 @@ class Dense(Layer):
             loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
 
-    def _transpose(self, place: Place) -> Loop:
-        """From the module's weight (O, I) to its place in `forward_weights`."""
-        weight, where = place.module.weight.detach(), [place.group, place.first_input, place.first_output]
+    def _transpose(self, place: Place, weight: Tensor) -> Loop:
+        """From a weight (O, I) to its place in `forward_weights`."""
+        where = [place.group, place.first_input, place.first_output]
         units = -(-place.module.in_features // SIDE)
         return Loop(transpose, weight, torch.tensor(where), self.forward_weights, units=units)
 

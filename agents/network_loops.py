@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .encoders import MinAtarCnn, MlpEncoder
 from .layers import Convolution, Dense, Layer, Norm, OnPlanes, Place, looked_at
 from .loops import Crew, Loop
+from .noisy import NoisyLinear
 from .slopes import UNIT
 
 
@@ -138,7 +139,7 @@ def activated(modules: Iterable[nn.Module]) -> list[tuple[Any, Any]] | None:
     while rest:
         layer = rest.pop(0)
         norm = rest.pop(0) if rest and isinstance(rest[0], nn.LayerNorm) else None
-        if type(layer) not in (nn.Linear, nn.Conv2d) or not rest or type(rest.pop(0)) is not nn.ReLU:
+        if type(layer) not in (nn.Linear, NoisyLinear, nn.Conv2d) or not rest or type(rest.pop(0)) is not nn.ReLU:
             return None
         found.append((layer, norm))
     return found

@@ -21,6 +21,7 @@ from .network_loops import (
     filled_up,
     remembered,
 )
+from .noisy import NoisyLinear
 from .planes import sees_planes
 from .q_networks import Duel, QNet
 
@@ -68,7 +69,7 @@ def layers_of(network: QNet) -> list[Layer] | None:
     """From planes to raw numbers: an encoder, hidden layers, and the last one; None if there are others."""
     *between, last = network.q_net
     hidden = activated(between)
-    if hidden is None or type(last) not in (nn.Linear, Duel):
+    if hidden is None or type(last) not in (nn.Linear, NoisyLinear, Duel):
         return None
     if type(network.features_extractor) is FlattenExtractor and hidden:
         (first, norm), *hidden = hidden

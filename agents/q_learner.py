@@ -12,9 +12,10 @@ from .graphs import Graphed
 from .guard import check_update
 from .heads import masked
 from .network_loops import remembered
+from .noisy import draw_noise
 from .q_backprop import q_backprop_of
 from .q_chain import TargetChain
-from .q_networks import ImplicitQNet, draw_noise
+from .q_networks import ImplicitQNet
 from .replay import Batch
 from .returns import munchausen_bonus, soft_policy
 from .value_fit import ValueFit
@@ -71,6 +72,7 @@ class QLearner(ValueFit):
         batch = agent.replay.sample(agent.batch_size, generator, self.beta)
         if self.online.noisy:
             draw_noise(self.online, generator)
+            self.refresh()
         fractions = self._fractions(len(batch.actions))
         errors = self.fit(batch.obs, batch.actions, self.targets(batch), batch.weights, fractions)
         if agent.prioritized:

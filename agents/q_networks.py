@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .distributions import Distribution, Scalar
 from .encoders import ENCODERS, MlpEncoder
 from .networks import OnEncoder, WithExtractor
+from .noisy import make_noisy
 
 COSINES = 64  # of a fraction, that IQN's embedding reads
 
@@ -58,7 +59,7 @@ class QNet(QNetwork):
         if layer_norm:
             _normalize(self)
         if noisy:
-            _make_noisy(self)
+            make_noisy(self)
         image = is_image_space(self.observation_space) and self.normalize_images
         self.divisor = 255.0 if image else 1.0
         self.plain = isinstance(self.observation_space, spaces.Box)  # others Stable-Baselines3 brings into shape
@@ -127,55 +128,11 @@ class Duel(nn.Module):
         return torch.cat([self.advantage(left), self.value(right)], -1)
 
 
-class NoisyLinear(nn.Linear):
-    """A fully connected layer whose weights move at random by a learned amount (Fortunato et al. 2018, factorised)."""
-
-    noise_in: Tensor
-    noise_out: Tensor
-
-    def __init__(self, layer: nn.Linear, sigma: float = 0.5) -> None:
-        super().__init__(layer.in_features, layer.out_features)
-        reach = 1 / math.sqrt(self.in_features)
-        nn.init.uniform_(self.weight, -reach, reach)
-        nn.init.uniform_(self.bias, -reach, reach)
-        self.weight_sigma = nn.Parameter(torch.full_like(self.weight, sigma * reach))
-        self.bias_sigma = nn.Parameter(torch.full_like(self.bias, sigma / math.sqrt(self.in_features)))
-        self.register_buffer("noise_in", torch.zeros(self.in_features))
-        self.register_buffer("noise_out", torch.zeros(self.out_features))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """New noise, the same for all samples until the next."""
-        for noise in (self.noise_in, self.noise_out):
-            noise.normal_(generator=generator)
-            noise.copy_(noise.sign() * noise.abs().sqrt())
-
-    def forward(self, input: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(input)
-        weight = self.weight + self.weight_sigma * torch.outer(self.noise_out, self.noise_in)
-        return nn.functional.linear(input, weight, self.bias + self.bias_sigma * self.noise_out)
-
-
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation of (B, C, H, W) over the channels of each place."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
-    """New noise in all noisy layers."""
-    for module in network.modules():
-        if isinstance(module, NoisyLinear):
-            module.draw(generator)
-
-
-def _make_noisy(network: nn.Module) -> None:
-    """All fully connected layers become noisy ones."""
-    for parent in list(network.modules()):
-        for name, layer in list(parent.named_children()):
-            if type(layer) is nn.Linear:
-                setattr(parent, name, NoisyLinear(layer))
 
 
 def _normalize(network: nn.Module) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ludus.agents.distributions import Categorical, Quantile
 from ludus.agents.loops import Crew
+from ludus.agents.noisy import draw_noise
 from ludus.agents.q_backprop import q_backprop_of
 from ludus.agents.q_networks import Q_POLICIES
 
@@ -35,6 +36,7 @@ def network_of(name="mlp", shape=SHAPE, choices=4, low=0, high=2, dtype=np.uint8
     with torch.no_grad():  # so that biases and gains count
         for weight in network.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
+    draw_noise(network, torch.Generator().manual_seed(seed))
     return network
 
 
@@ -60,6 +62,9 @@ NETWORKS = {
     "normalised": {"encoder": {"sizes": (16, 7)}, "layer_norm": True},
     "a normalised odd cnn": {"name": "cnn", "encoder": {"channels": 5, "width": 7}, "layer_norm": True},
     "a normalised MlpPolicy": {"name": "MlpPolicy", "net_arch": [9, 8], "layer_norm": True, "dueling": True},
+    "noisy": {"encoder": {"sizes": (16, 7)}, "noisy": True},
+    "a noisy odd cnn": {"name": "cnn", "encoder": {"channels": 5, "width": 7}, "noisy": True, "net_arch": [6]},
+    "a noisy duel": {"name": "MlpPolicy", "net_arch": [10, 7], "noisy": True, "dueling": True, "layer_norm": True},
     "c51 in a duel": {"encoder": {"sizes": (9, 11)}, "distribution": Categorical(-1, 1, 7), "dueling": True},
 }
 
@@ -140,6 +145,18 @@ def test_new_weights_count_once_they_are_read(kind):
         assert not torch.allclose(after, before, atol=1e-4)
 
 
+def test_noise_counts_while_a_network_is_in_training():
+    network = network_of(**NETWORKS["a noisy odd cnn"])
+    loops, obs, found = q_backprop_of(network, Crew(1)), planes_of(5, SHAPE, 1), []
+    for training, seed in ((True, 1), (True, 2), (False, 2)):
+        network.train(training)
+        draw_noise(network, torch.Generator().manual_seed(seed))
+        loops.read_weights()
+        found.append(loops.raw(obs).clone())
+        assert torch.allclose(found[-1], network.q_net(network.extract_features(obs)), atol=1e-5, rtol=1e-4)
+    assert not any(torch.allclose(found[i], found[j]) for i, j in ((0, 1), (1, 2), (0, 2)))
+
+
 def test_a_weight_that_became_another_tensor_counts_once_it_is_read():
     network = network_of()
     loops, obs = q_backprop_of(network, Crew(1)), planes_of(5, SHAPE, 1)
@@ -186,8 +203,6 @@ def test_bytes_of_any_size_are_taken_as_they_are():
 @pytest.mark.parametrize(
     "kwargs",
     [
-        {"noisy": True},
-        {"noisy": True, "dueling": True},
         {"implicit": True, "distribution": Quantile(4)},
         {"dtype": np.float32},
         {"name": "MlpPolicy", "dtype": np.float32},

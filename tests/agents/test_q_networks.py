@@ -11,15 +11,8 @@ from torch import nn
 
 from ludus.agents.distributions import Categorical, Quantile, Scalar
 from ludus.agents.encoders import ENCODERS
-from ludus.agents.q_networks import (
-    Q_POLICIES,
-    ChannelNorm,
-    Duel,
-    ImplicitQNet,
-    NoisyLinear,
-    QPolicy,
-    draw_noise,
-)
+from ludus.agents.noisy import NoisyLinear, draw_noise
+from ludus.agents.q_networks import Q_POLICIES, ChannelNorm, Duel, ImplicitQNet, QPolicy
 
 PLANES = spaces.Box(0, 1, (5, 6, 3), np.uint8)
 IMAGE = spaces.Box(0, 255, (3, 36, 36), np.uint8)

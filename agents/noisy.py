@@ -1,0 +1,82 @@
+"""Layers with learned noise in place of random actions (Fortunato et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class NoisyLinear(nn.Linear):
+    """A fully connected layer whose weights move at random by a learned amount (Fortunato et al. 2018, factorised)."""
+
+    noise_in: Tensor
+    noise_out: Tensor
+
+    def __init__(self, layer: nn.Linear, sigma: float = 0.5) -> None:
+        super().__init__(layer.in_features, layer.out_features)
+        reach = 1 / math.sqrt(self.in_features)
+        nn.init.uniform_(self.weight, -reach, reach)
+        nn.init.uniform_(self.bias, -reach, reach)
+        self.weight_sigma = nn.Parameter(torch.full_like(self.weight, sigma * reach))
+        self.bias_sigma = nn.Parameter(torch.full_like(self.bias, sigma / math.sqrt(self.in_features)))
+        self.register_buffer("noise_in", torch.zeros(self.in_features))
+        self.register_buffer("noise_out", torch.zeros(self.out_features))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """New noise, the same for all samples until the next."""
+        for noise in (self.noise_in, self.noise_out):
+            noise.normal_(generator=generator)
+            noise.copy_(noise.sign() * noise.abs().sqrt())
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        weight = self.weight + self.weight_sigma * torch.outer(self.noise_out, self.noise_in)
+        return nn.functional.linear(input, weight, self.bias + self.bias_sigma * self.noise_out)
+
+
+class Moved:
+    """A noisy layer's weight and bias as its noise has moved them, in tensors that stay where they are, for loops.
+
+    Attributes:
+        learned: each sigma with what it moves and the noise, by which the gradient of one becomes that of the other.
+    """
+
+    def __init__(self, layer: NoisyLinear) -> None:
+        self.layer = layer
+        self.weight, self.weight_noise = (torch.zeros_like(layer.weight) for _ in range(2))
+        self.bias, self.bias_noise = (torch.zeros_like(layer.bias) for _ in range(2))
+        self.learned = (
+            (layer.weight_sigma, layer.weight, self.weight_noise),
+            (layer.bias_sigma, layer.bias, self.bias_noise),
+        )
+
+    @torch.no_grad()
+    def read(self) -> None:
+        """As they are now."""
+        layer = self.layer
+        if layer.training:
+            torch.outer(layer.noise_out, layer.noise_in, out=self.weight_noise)
+            self.bias_noise.copy_(layer.noise_out)
+        else:
+            self.weight_noise.zero_()
+            self.bias_noise.zero_()
+        torch.addcmul(layer.weight, layer.weight_sigma, self.weight_noise, out=self.weight)
+        torch.addcmul(layer.bias, layer.bias_sigma, self.bias_noise, out=self.bias)
+
+
+def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
+    """New noise in all noisy layers."""
+    for module in network.modules():
+        if isinstance(module, NoisyLinear):
+            module.draw(generator)
+
+
+def make_noisy(network: nn.Module) -> None:
+    """All fully connected layers become noisy ones."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is nn.Linear:
+                setattr(parent, name, NoisyLinear(layer))
