@@ -110,6 +110,11 @@ def fill_ellipse(canvas, x, y, width, height, color):
                 paint(canvas, row, column, color)
 
 
+def disc(canvas, x, y, radius, color):
+    """Fill the disc around (x, y)."""
+    ellipse(canvas, x - radius, y - radius, 2.0 * radius, 2.0 * radius, color)
+
+
 def rounded_rect(canvas, x, y, width, height, radius, color):
     """Fill a rectangle with round corners."""
     fill_rounded_rect(canvas, float(x), float(y), float(width), float(height), float(radius), color)

@@ -35,7 +35,7 @@ Version history
     1: first release.
 """
 
-from ..canvas import blend, ellipse, fill, line, rect
+from ..canvas import blend, disc, fill, line, rect
 from ..exact import cos, sin
 from ..game import Game, state
 from ..rng import uniform
@@ -141,10 +141,8 @@ def backdrop(canvas):
         rect(canvas, 0.0, top, SIZE, SIZE - top, blend(TOP, BOTTOM, band, BANDS))
     for ring in range(2):
         radius = 2.0 - ring
-        ellipse(canvas, MIDDLE - radius, MIDDLE - radius, 2.0 * radius, 2.0 * radius, WALL)
-        ellipse(
-            canvas, MIDDLE - radius + 0.02, MIDDLE - radius + 0.02, 2.0 * radius - 0.04, 2.0 * radius - 0.04, BOTTOM
-        )
+        disc(canvas, MIDDLE, MIDDLE, radius, WALL)
+        disc(canvas, MIDDLE, MIDDLE, radius - 0.02, BOTTOM)
     for dash in range(12):
         rect(canvas, dash * 0.4 + 0.08, MIDDLE - 1.04, 0.24, 0.08, MARK_GLOW)
         rect(canvas, dash * 0.4 + 0.08, MIDDLE - 1.02, 0.24, 0.04, MARK)
@@ -169,10 +167,6 @@ def link(canvas, x1, y1, x2, y2, color, light):
     disc(canvas, x1, y1, 0.1, color)
     disc(canvas, x2, y2, 0.1, color)
     line(canvas, x1, y1, x2, y2, 0.06, light)
-
-
-def disc(canvas, x, y, radius, color):
-    ellipse(canvas, x - radius, y - radius, 2.0 * radius, 2.0 * radius, color)
 
 
 GAME = Game(

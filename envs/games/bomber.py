@@ -42,7 +42,7 @@ Version history
     1: first release.
 """
 
-from ..canvas import ellipse, fill, line, rect, triangle
+from ..canvas import disc, ellipse, fill, line, rect, triangle
 from ..game import Game, state
 from ..rng import below, chance
 
@@ -308,9 +308,9 @@ def draw(s, player, canvas):
         for col in range(SIZE):
             draw_ground(canvas, col + BORDER, row + BORDER, s.ground[row, col])
             if s.blast[row, col]:
-                draw_disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.98, FLAME)
-                draw_disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.7, HEART)
-                draw_disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.36, CORE)
+                disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.49, FLAME)
+                disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.35, HEART)
+                disc(canvas, col + BORDER + 0.5, row + BORDER + 0.5, 0.18, CORE)
     for slot in range(SLOTS):
         if s.bomb_reach[slot] > 0:
             draw_bomb(canvas, s.bomb_col[slot] + BORDER, s.bomb_row[slot] + BORDER, s.fuse[slot])
@@ -333,33 +333,29 @@ def draw_ground(canvas, x, y, kind):
         rect(canvas, x + 0.12, y + 0.12, 0.76, 0.76, EDGE)
         rect(canvas, x + 0.18, y + 0.18, 0.64, 0.64, TILE)
         triangle(canvas, x + 0.5, y + 0.2, x + 0.3, y + 0.6, x + 0.7, y + 0.6, FLAME if kind == LONGER else TILE)
-        draw_disc(canvas, x + 0.5, y + 0.58, 0.44, FLAME if kind == LONGER else IRON)
-        draw_disc(canvas, x + 0.47, y + 0.56, 0.16, CORE)
+        disc(canvas, x + 0.5, y + 0.58, 0.22, FLAME if kind == LONGER else IRON)
+        disc(canvas, x + 0.47, y + 0.56, 0.08, CORE)
 
 
 def draw_bomb(canvas, x, y, fuse):
     """It swells and reddens while its cord burns down."""
-    size, long = 0.66 + 0.05 * (FUSE - fuse), 0.06 * fuse
-    draw_disc(canvas, x + 0.56, y + 0.64, size, SHADE)
-    draw_disc(canvas, x + 0.5, y + 0.55, size, (38 + 26 * (FUSE - fuse), 40, 52))
-    draw_disc(canvas, x + 0.4, y + 0.42, 0.18, GLOSS)
+    radius, long = 0.33 + 0.025 * (FUSE - fuse), 0.06 * fuse
+    disc(canvas, x + 0.56, y + 0.64, radius, SHADE)
+    disc(canvas, x + 0.5, y + 0.55, radius, (38 + 26 * (FUSE - fuse), 40, 52))
+    disc(canvas, x + 0.4, y + 0.42, 0.09, GLOSS)
     line(canvas, x + 0.62, y + 0.3, x + 0.62 + long, y + 0.3 - long, 0.09, CORD)
-    draw_disc(canvas, x + 0.62 + long, y + 0.3 - long, 0.22, HEART)
+    disc(canvas, x + 0.62 + long, y + 0.3 - long, 0.11, HEART)
 
 
 def draw_player(canvas, x, y, coat, is_me):
     """A little fellow with a helmet; one's own has a white rim."""
-    draw_disc(canvas, x + 0.5, y + 0.5, 1.0, RIM if is_me else SHADE)
+    disc(canvas, x + 0.5, y + 0.5, 0.5, RIM if is_me else SHADE)
     ellipse(canvas, x + 0.24, y + 0.46, 0.52, 0.5, EYE)
-    draw_disc(canvas, x + 0.5, y + 0.4, 0.8, coat)
+    disc(canvas, x + 0.5, y + 0.4, 0.4, coat)
     ellipse(canvas, x + 0.2, y + 0.3, 0.6, 0.38, SKIN)
     rect(canvas, x + 0.34, y + 0.38, 0.1, 0.2, EYE)
     rect(canvas, x + 0.56, y + 0.38, 0.1, 0.2, EYE)
     ellipse(canvas, x + 0.28, y + 0.08, 0.2, 0.12, RIM)
-
-
-def draw_disc(canvas, x, y, size, color):
-    ellipse(canvas, x - size / 2, y - size / 2, size, size, color)
 
 
 GAME = Game(

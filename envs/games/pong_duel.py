@@ -39,7 +39,7 @@ Version history
 
 import math
 
-from ..canvas import ellipse, fill, number, rect
+from ..canvas import disc, fill, number, rect
 from ..game import Game, state
 from ..rng import below, uniform
 
@@ -215,16 +215,12 @@ def draw(s, player, canvas):
     if s.wait == 0:
         for k in range(3):
             back, size = (3 - k) * 0.8, RADIUS * (0.5 + 0.15 * k)
-            draw_disc(canvas, x - s.vx * view * back, y - s.vy * back, size, TRAIL[k])
-    draw_disc(canvas, x + 0.2, y + 0.25, RADIUS + 0.1, SHADOW)
+            disc(canvas, x - s.vx * view * back, y - s.vy * back, size, TRAIL[k])
+    disc(canvas, x + 0.2, y + 0.25, RADIUS + 0.1, SHADOW)
     draw_paddle(canvas, WIDTH / 2 - PADDLE_X - RADIUS, HEIGHT / 2 + s.paddle[left], 0)
     draw_paddle(canvas, WIDTH / 2 + PADDLE_X + RADIUS, HEIGHT / 2 + s.paddle[1 - left], 1)
-    draw_disc(canvas, x, y, RADIUS + 0.1, BALL)
-    draw_disc(canvas, x - 0.12, y - 0.14, 0.16, GLOSS)
-
-
-def draw_disc(canvas, x, y, radius, color):
-    ellipse(canvas, x - radius, y - radius, 2.0 * radius, 2.0 * radius, color)
+    disc(canvas, x, y, RADIUS + 0.1, BALL)
+    disc(canvas, x - 0.12, y - 0.14, 0.16, GLOSS)
 
 
 def draw_paddle(canvas, x, y, side):

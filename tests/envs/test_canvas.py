@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ludus.envs.canvas import FONT, blend, ellipse, letter, line, number, rect, rounded_rect
+from ludus.envs.canvas import FONT, blend, disc, ellipse, letter, line, number, rect, rounded_rect
 
 WHITE = (255, 255, 255)
 
@@ -19,6 +19,10 @@ def test_a_blend_lies_between_two_colours():
     assert blend((0, 100, 50), (200, 0, 50), 0, 4) == (0, 100, 50)
     assert blend((0, 100, 50), (200, 0, 50), 1, 4) == (50, 75, 50)
     assert blend((0, 100, 50), (200, 0, 50), 4, 4) == (200, 0, 50)
+
+
+def test_a_disc_is_an_ellipse_around_its_middle():
+    assert np.array_equal(drawn(disc, 3, 2.5, 2), drawn(ellipse, 1, 0.5, 4, 4))
 
 
 def test_a_rounded_rectangle_lacks_only_what_is_outside_its_corners():
