@@ -62,3 +62,14 @@ def play_out(sim: Simulator, player: Any, episodes: int) -> tuple[np.ndarray, np
         lengths.append(sim.episode_length[counted].copy())
         counts += over
     return np.concatenate(returns), np.concatenate(lengths)
+
+
+class Against:
+    """One bot as the first player, another as the second."""
+
+    def __init__(self, sim, *bots):
+        self.sim, self.bots = sim, bots
+
+    def act(self):
+        one, other = (bot.act() for bot in self.bots)
+        return np.where(self.sim.player == 0, one, other)

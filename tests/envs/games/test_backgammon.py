@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ludus.envs import Bot, Simulator
-from tests.envs.trajectories import play_out
+from tests.envs.trajectories import Against, play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 FACES, BAR, PASS = 6, 25, 0
@@ -213,17 +213,6 @@ def test_rolls_in_mid_game_are_fair():
     _, counts = np.unique(rolls, axis=0, return_counts=True)
     assert len(rolls) == 30_000 and len(counts) == 36
     assert np.abs(counts - 30_000 / 36).max() < 4.5 * np.sqrt(30_000 / 36)
-
-
-class Against:
-    """One bot as player 0, another as player 1."""
-
-    def __init__(self, sim, *bots):
-        self.sim, self.bots = sim, bots
-
-    def act(self):
-        one, other = (bot.act() for bot in self.bots)
-        return np.where(self.sim.player == 0, one, other)
 
 
 @pytest.mark.parametrize("seat", [0, 1])

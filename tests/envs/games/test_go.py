@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ludus.envs import Bot, Simulator, find_game
-from tests.envs.trajectories import play_out
+from tests.envs.trajectories import Against, play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 PASS, CELLS, KOMI = 81, 81, 7.5
@@ -119,17 +119,6 @@ def test_suicide_is_illegal_and_capture_is_not():
     sim, state, _ = play("a8 b8 b9 c9 j1 a7 j2")
     same_position(state, sim.records[0], sim.legal[0])
     assert allowed(sim, "a9")  # white takes both stones
-
-
-class Against:
-    """One bot as black, another as white."""
-
-    def __init__(self, sim, *bots):
-        self.sim, self.bots = sim, bots
-
-    def act(self):
-        one, other = (bot.act() for bot in self.bots)
-        return np.where(self.sim.player == 0, one, other)
 
 
 @pytest.mark.parametrize("seat", [0, 1])

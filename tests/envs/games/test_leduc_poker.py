@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ludus.envs import Bot, Simulator
-from tests.envs.trajectories import play_out
+from tests.envs.trajectories import Against, play_out
 
 pyspiel = pytest.importorskip("pyspiel")
 SUITS, GAMES = 2, 1200  # enough games for all 120 deals
@@ -78,17 +78,6 @@ def test_all_deals_are_equally_likely():
     deals = np.column_stack([sim.records["hands"], sim.records["public"]])
     _, counts = np.unique(deals, axis=0, return_counts=True)
     assert len(counts) == 120 and np.abs(counts - 1000).max() < 5 * np.sqrt(1000)
-
-
-class Against:
-    """One bot as player 0, another as player 1."""
-
-    def __init__(self, sim, *bots):
-        self.sim, self.bots = sim, bots
-
-    def act(self):
-        one, other = (bot.act() for bot in self.bots)
-        return np.where(self.sim.player == 0, one, other)
 
 
 @pytest.mark.parametrize("seat", [0, 1])
