@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -31,6 +33,7 @@ from ludus.envs import Simulator, all_games
 
 PACKAGES = ("ludus", "numpy", "numba", "gymnasium", "jax", "minatar", "pgx", "gymnax")
 THREADED = (1024, 8192, 65536)  # environments
+APART = 8192  # environments, half of them in each of two processes
 SHORTER = 8  # times as many rounds, each as much shorter, so that threads meet the same speed of the computer
 
 
@@ -199,13 +202,56 @@ def thread_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Tabl
             ratio = rates["2"].wall / rates["1"].wall
             found.setdefault(game, {})[str(num_envs)] = {"threads": as_json(rates), "ratio": ratio}
             row += [amount(rates["2"].wall), times(ratio)]
-        rows.append(row)
+        found[game]["apart"] = apart_ratio(game, effort)
+        rows.append([*row, times(found[game]["apart"])])
     note = (
         "Steps per second by the clock with `num_threads=2`, and the ratio to `num_threads=1`, in "
-        f"{effort.rounds} rounds of {effort.seconds:g} s. Goal: at least 1.7x."
+        f"{effort.rounds} rounds of {effort.seconds:g} s. Goal: at least 1.7x. The last column is what the computer itself "
+        f"has to give: how much two processes that share nothing, with {APART // 2} environments each, do together, to what "
+        "one of them does while the other rests. Processors that are two halves of one core give less than 2x."
     )
-    columns = ["game", *(cell for n in THREADED for cell in (f"{n} environments", "ratio"))]
+    columns = ["game", *(cell for n in THREADED for cell in (f"{n} environments", "ratio")), "two processes"]
     return found, Table("Two cores", note, columns, rows)
+
+
+def apart_ratio(game: str, effort: Effort) -> float:
+    """How much two processes do at once, to what one does alone; the median."""
+    context = get_context("spawn")
+    pipes = [context.Pipe() for _ in range(2)]
+    workers = [context.Process(target=play_on_demand, args=(far, game, core)) for core, (_, far) in enumerate(pipes)]
+    for worker in workers:
+        worker.start()
+    ends = [near for near, _ in pipes]
+
+    def seconds_of(*ends: Connection, count: int) -> float:
+        started = time.perf_counter()
+        for end in ends:
+            end.send(count)
+        for end in ends:
+            end.recv()
+        return time.perf_counter() - started
+
+    for end in ends:
+        count = end.recv()  # that takes about a hundredth of a second
+    steps = max(round(100 * effort.seconds * count), 1)
+    ratios = [2 * seconds_of(ends[0], count=steps) / seconds_of(*ends, count=steps) for _ in range(effort.rounds + 1)][
+        1:
+    ]
+    for end, worker in zip(ends, workers, strict=True):
+        end.send(0)
+        worker.join()
+    return median(ratios)
+
+
+def play_on_demand(pipe: Connection, game: str, core: int) -> None:
+    """In a process of its own, on a core of its own: play as many steps as asked for, until it is none."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
+    player = simulator_player(game, APART // 2)
+    pipe.send(calibrate(player, 0.01))
+    while count := pipe.recv():
+        player.play(count)
+        pipe.send(True)
 
 
 def single_rates(games: list[str], effort: Effort) -> tuple[dict[str, Any], Table]:
