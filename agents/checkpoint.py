@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ..envs import OptionError
 from . import description
 from .description import Description, describe, environment_facts, make_environment
 from .files import CheckpointError, read_json, read_tensors, short, sync_folder, to_json, write_whole
@@ -265,4 +266,7 @@ def _go_on(agent: Agent, about: Description, facts: Mapping[str, Any], source: P
             f"{source} was trained in {about.num_envs} of {short(about.environment)}, which this env is not"
         )
     tensors = _read_numbers(facts, "training", source, expected_tensors(agent, about))
-    restore(agent, about, tensors)
+    try:
+        restore(agent, about, tensors)
+    except OptionError as error:
+        raise CheckpointError(f"{_numbers_path(facts, 'training', source)}: {short(error)}") from error

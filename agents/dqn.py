@@ -158,6 +158,10 @@ class DQN(QAgent, StableDQN):
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         self.debt, self.exploration_rate = tensors["numbers"].tolist()
+        if not (0 <= self.debt < self.batch_size and 0 <= self.exploration_rate <= 1):
+            raise OptionError(
+                f"no training owes {self.debt} transitions or explores at a rate of {self.exploration_rate}"
+            )
         if self.save_replay:
             self.replay.load(
                 {name.removeprefix("replay."): x for name, x in tensors.items() if name.startswith("replay.")}

@@ -26,7 +26,7 @@ from .returns import look_ahead, n_step_returns
 from .worlds import World
 
 KEPT = ("frames", "actions", "rewards", "terminated", "truncated", "factors", "ages", "masks", "row", "count")
-FINALS_KEPT = ("places", "used", "counts")
+FINALS_KEPT = ("places", "used")
 BESIDES = 48  # bytes a transition takes at most beside its observation, masks aside
 
 
@@ -297,6 +297,7 @@ class Replay:
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
         self.can_truncate = self.can_truncate or bool(self.truncated.any())
+        torch.sum(self.truncated, 1, out=self.finals.counts)
         if self.tree is not None:
             self.tree.refresh()
 

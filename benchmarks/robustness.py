@@ -1,15 +1,17 @@
 """Whether checkpoints withstand what can happen: processes killed at any moment, and files with any damage.
 
-    python benchmarks/robustness.py --kills 200 --mutations 10000 --write
+    python benchmarks/robustness.py [--algo ppo,dqn,pqn] --kills 200 --mutations 10000 --write
 
-`ludus train ... --resume` is killed (SIGKILL) again and again and then left to finish; weights, optimiser, games and random
-numbers must equal those of a run that nobody touched, bit for bit. And files of a checkpoint are changed at random: each must
-be refused with one line, or load and be the same agent. Without --write, the figures are printed as JSON.
+`ludus train ... --resume` is killed (SIGKILL) again and again and then left to finish; weights, optimiser, games, random
+numbers and what is remembered must equal those of a run that nobody touched, bit for bit. And files of a checkpoint are
+changed at random: each must be refused with one line, or load and be the same agent, or, if the digests were made to fit, be
+an agent that can be trained on. Without --write, the figures are printed as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import mmap
 import os
@@ -23,6 +25,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +36,32 @@ from ludus.__main__ import main as ludus
 from ludus.agents.checkpoint import CheckpointError, digest_of, load_agent
 from ludus.agents.files import to_json
 from ludus.agents.saving import SaveCallback
+from ludus.envs import LudusError
 
 PACKAGES = ("ludus", "torch", "safetensors", "numpy")
 INTERVAL = 0.05  # seconds between two checkpoints
 ROLLOUT = 16 * 8
-SETTINGS = [
-    "--num-envs", "16", "--n-steps", "8", "--batch-size", "64", "--n-epochs", "1", "--no-anneal", "--precision", "fp32",
-    "--no-tensorboard", "--device", "cpu", "--repeat-action-probability", "0.1", "--frame-stack", "2",
+COMMON = [
+    "--num-envs", "16", "--no-anneal", "--no-tensorboard", "--device", "cpu", "--repeat-action-probability", "0.1",
+    "--frame-stack", "2", "--max-episode-steps", "7",
 ]  # fmt: skip
-HOW = """{machine} Made by `python benchmarks/robustness.py --kills {kills} --mutations {mutations} --write`.
+SETTINGS = {  # a rollout is of 16 * 8 steps; what falls over a training would depend on how long it is to be
+    "ppo": ["--n-steps", "8", "--batch-size", "64", "--n-epochs", "1", "--precision", "fp32"],
+    "dqn": [
+        "--train-freq", "8", "--n-steps", "3", "--batch-size", "32", "--buffer-size", "1000", "--learning-starts", "200",
+        "--replay-ratio", "0.5", "--prioritized", "--importance-exponent", "1", "--exploration-initial-eps", "0.1",
+        "--exploration-final-eps", "0.1",
+    ],
+    "pqn": ["--n-steps", "8", "--batch-size", "64", "--n-epochs", "1", "--exploration-initial-eps", "0.1",
+        "--exploration-final-eps", "0.1",
+    ],
+}  # fmt: skip
+NAMES = {"ppo": "PPO", "dqn": "DQN with a prioritised memory of 1000 transitions", "pqn": "PQN"}
+HOW = """{machine} Made by `python benchmarks/robustness.py --algo {algos} --kills {kills} --mutations {mutations} --write`.
 
-PPO on Catch, 16 games, two frames stacked, sticky actions, a checkpoint every {interval:g} s. SIGKILL comes at a random
-moment, in half of the cases anywhere in start, loading and training, in the other half within a save."""
+{names}; on Catch, 16 games, two frames stacked, sticky actions, seven steps at most, a checkpoint every {interval:g} s.
+SIGKILL comes at a random moment, in half of the cases anywhere in start, loading and training, in the other half within a
+save."""
 
 
 # -- kills -------------------------------------------------------------------------------------------------------------
@@ -89,7 +106,7 @@ def watch(board: Board) -> None:
 set_num_threads(1)  # forked processes must not wait for threads of PyTorch's that only their parent has
 
 
-def start(folder: Path, steps: int, interval: float, board: Board | None = None) -> int:
+def start(folder: Path, algo: str, steps: int, interval: float, board: Board | None = None) -> int:
     """`ludus train` in a process of its own; returns its number."""
     process = os.fork()
     if process:
@@ -98,21 +115,21 @@ def start(folder: Path, steps: int, interval: float, board: Board | None = None)
     os.dup2(silence, 1)
     if board is not None:
         watch(board)
-    arguments = ["train", "Catch", "--out", str(folder), "--resume", "--total-timesteps", str(steps)]
-    os._exit(ludus([*arguments, "--save-interval", str(interval), *SETTINGS]))
+    arguments = ["train", "Catch", "--algo", algo, "--out", str(folder), "--resume", "--total-timesteps", str(steps)]
+    os._exit(ludus([*arguments, "--save-interval", str(interval), *COMMON, *SETTINGS[algo]]))
 
 
-def finish(folder: Path, steps: int) -> None:
+def finish(folder: Path, algo: str, steps: int) -> None:
     """Train to the end."""
-    _, status = os.waitpid(start(folder, steps, 1000.0), 0)
+    _, status = os.waitpid(start(folder, algo, steps, 1000.0), 0)
     if status:
         raise SystemExit(f"training in {folder} ended with status {status}")
 
 
-def kill(folder: Path, chance: random.Random) -> dict[str, Any]:
+def kill(folder: Path, algo: str, chance: random.Random) -> dict[str, Any]:
     """Start, kill at a random moment, and look at what is there."""
     board, had = Board(), (folder / "agent.json").exists()
-    process = start(folder, 10**9, INTERVAL, board)
+    process = start(folder, algo, 10**9, INTERVAL, board)
     moment = chance.choice(("began", "saving", "saving", ""))  # to wait for; then, a random time
     while moment and not board[moment] and os.waitpid(process, os.WNOHANG)[0] == 0:
         time.sleep(0.0002)
@@ -132,15 +149,15 @@ def kill(folder: Path, chance: random.Random) -> dict[str, Any]:
     return found
 
 
-def kill_often(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+def kill_often(folder: Path, algo: str, kills: int, seed: int) -> dict[str, Any]:
     """Kill a training `kills` times, finish it, and compare with one that nobody touched."""
     chance = random.Random(seed)
-    seen = [kill(folder / "killed", chance) for _ in range(kills)]
+    seen = [kill(folder / "killed", algo, chance) for _ in range(kills)]
     steps = [found["steps"] for found in seen if "steps" in found]
     lost = [found["lost"] for found in seen if "lost" in found]
     total = (max(steps, default=0) // ROLLOUT + 10) * ROLLOUT
     for name in ("killed", "whole"):
-        finish(folder / name, total)
+        finish(folder / name, algo, total)
     return {
         "kills": kills,
         "while_training": sum(found["trained"] for found in seen),
@@ -238,23 +255,27 @@ def reseal(folder: Path, part: str) -> bool:
     return True
 
 
-def mutate_often(folder: Path, mutations: int, seed: int) -> dict[str, Any]:
+def mutate_often(folder: Path, algo: str, mutations: int, seed: int) -> dict[str, Any]:
     """Load `mutations` damaged checkpoints; counts what came of it."""
     import resource
 
     chance, good, bad = random.Random(seed), folder / "good", folder / "bad"
     if not (good / "agent.json").exists():
-        finish(good, 20 * ROLLOUT)
+        finish(good, algo, 20 * ROLLOUT)
     (good / "train.json").unlink(missing_ok=True)
     load_agent(good, resume=True, device="cpu")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     results, failures = Counter(), []
     for k in range(mutations):
+        if k % 20 == 0:
+            gc.collect()  # agents refer to their parts and these to them
         shutil.rmtree(bad, ignore_errors=True)
         shutil.copytree(good, bad)
         part, sealed = mutate(bad, chance)
         try:
-            load_agent(bad, resume=True, device="cpu")
+            agent = load_agent(bad, resume=True, device="cpu")
+            if sealed and not survives_training(agent):
+                failures.append(f"mutation {k} of {part}: trained on, the process died")
             what = "other numbers, digests made to fit" if sealed else "the same agent"
             if not sealed and not same_description(good, bad):
                 failures.append(f"mutation {k} of {part}: another agent was loaded")
@@ -275,6 +296,16 @@ def mutate_often(folder: Path, mutations: int, seed: int) -> dict[str, Any]:
     }
 
 
+def survives_training(agent: Any) -> bool:
+    """Whether a process that trains it for a rollout lives to tell; numbers that are none may end it, with an error."""
+    process = os.fork()
+    if not process:
+        with suppress(LudusError):
+            agent.learn(ROLLOUT, reset_num_timesteps=False)
+        os._exit(0)
+    return os.waitpid(process, 0)[1] == 0
+
+
 def same_description(one: Path, other: Path) -> bool:
     """Whether two descriptions say the same, and name files of the same content."""
     facts = [json.loads((folder / "agent.json").read_bytes()) for folder in (one, other)]
@@ -285,33 +316,37 @@ def same_description(one: Path, other: Path) -> bool:
 # -- account -----------------------------------------------------------------------------------------------------------
 
 
-def account(found: dict[str, Any]) -> list[str]:
-    """The section of RESULTS.md."""
+def account(found: dict[str, dict[str, Any]]) -> list[str]:
+    """The section of RESULTS.md, of what was found for each algorithm."""
     from report import Table
 
-    killed, mutated = found["kills"], found["mutations"]
     kills = Table(
         "Killed and continued",
         "Loadable: of the kills after which there had been a first checkpoint. Lost is the time trained since the moment "
         "found in the folder: an interval, the save before it, and the rollout, update or save under way, which take "
         "longer on a busy machine.",
-        ["kills", "in a save", "a file half written", "loadable", "median lost", "most lost", "steps", "equal"],
+        ["algorithm", "kills", "in a save", "a file half written", "loadable", "median lost", "most lost", "steps", "equal"],
         [
             [
-                str(killed["kills"]), str(killed["while_saving"]),
+                algo, str(killed["kills"]), str(killed["while_saving"]),
                 str(killed["while_a_file_was_half_written"]),
                 f"{killed['loadable']} of {killed['kills'] - killed['before_the_first_checkpoint']}",
                 f"{killed['median_lost']:.3f} s", f"{killed['most_lost']:.3f} s", str(killed["steps"]),
                 "bit for bit" if killed["equal"] else "no",
             ]
+            for algo, killed in ((algo, one["kills"]) for algo, one in found.items())
         ],
     )  # fmt: skip
+    results = {algo: one["mutations"]["results"] for algo, one in found.items()}
+    kinds = sorted({what for counts in results.values() for what in counts})
+    failures = sum(len(one["mutations"]["failures"]) for one in found.values())
     damage = Table(
         "Damaged files",
-        f"{mutated['mutations']} checkpoints with a random change in one file; for half of them, the digests were made to "
-        "fit again, where the description still was JSON. No other exception came, nor a message of two lines.",
-        ["what came of it", "times"],
-        [[what, str(count)] for what, count in mutated["results"].items()],
+        f"{next(iter(found.values()))['mutations']['mutations']} checkpoints with a random change in one file; for half of "
+        "them, the digests were made to fit again, where the description still was JSON, and what loaded was trained on for "
+        f"a rollout. Other exceptions, messages of two lines, or other agents with digests of their own: {failures}.",
+        ["what came of it", *results],
+        [[what, *(str(counts.get(what, 0)) for counts in results.values())] for what in kinds],
     )
     return [kills.markdown(), damage.markdown()]
 
@@ -319,25 +354,29 @@ def account(found: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Kill, damage, and print or keep."""
     parser = argparse.ArgumentParser(description="Whether checkpoints withstand kills and damage.")
+    parser.add_argument("--algo", type=lambda text: text.split(","), default=[*SETTINGS], metavar="ALGO,ALGO")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--mutations", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/robustness.json")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        found = {
-            "kills": kill_often(Path(folder), arguments.kills, arguments.seed),
-            "mutations": mutate_often(Path(folder), arguments.mutations, arguments.seed),
-        }
+    found = {}
+    for algo in arguments.algo:
+        with tempfile.TemporaryDirectory() as folder:
+            found[algo] = {
+                "kills": kill_often(Path(folder), algo, arguments.kills, arguments.seed),
+                "mutations": mutate_often(Path(folder), algo, arguments.mutations, arguments.seed),
+            }
     print(json.dumps(found, indent=2))
     if arguments.write:
         from report import describe, machine, write_results
 
         facts = machine(PACKAGES)
         how = HOW.format(
-            machine=describe(facts), kills=arguments.kills, mutations=arguments.mutations, interval=INTERVAL
-        )
+            machine=describe(facts), algos=",".join(found), names="; ".join(NAMES[algo] for algo in found),
+            kills=arguments.kills, mutations=arguments.mutations, interval=INTERVAL,
+        )  # fmt: skip
         text = "\n\n".join(["## Robustness", how, *account(found)])
         write_results("robustness", {"machine": facts, **found}, text)
 

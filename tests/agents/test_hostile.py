@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import subprocess
@@ -287,6 +288,43 @@ def test_a_broken_training_is_one_clear_line_and_does_not_hinder_playing(folder,
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
     if "must be" not in message and "lacks" not in message:
         assert load_agent(folder, device="cpu").num_timesteps == 128
+
+
+def remembering(name, value):
+    """Another number at the start of a memory's tensor."""
+    return lambda tensors: tensors[f"replay.{name}"].view(-1)[:1].fill_(value)
+
+
+MEMORIES = {
+    "an action that there is not": (remembering("actions", 3), "the memory's actions must be from 0 to 2"),
+    "an action below the first": (remembering("actions", -1), "the memory's actions must be from 0 to 2"),
+    "a row beyond the last": (remembering("row", 100), "the memory's row must be from 0 to 99"),
+    "more rows than there are": (remembering("count", 101), "the memory's count must be from 0 to 100"),
+    "a place outside": (remembering("finals.places", 10**9), "the memory's finals.places must be from 0 to"),
+    "more owed than a minibatch": (lambda t: t["numbers"][:1].fill_(1e300), "no training owes 1e+300"),
+    "a debt that is no number": (lambda t: t["numbers"][:1].fill_(float("nan")), "not finite"),
+}
+
+
+@pytest.fixture(scope="module")
+def saved_dqn(tmp_path_factory):
+    env = ludus.make_sb3("Catch", 8, seed=0, max_episode_steps=6)
+    settings = {"buffer_size": 800, "learning_starts": 64, "replay_ratio": 0.5, "prioritized": True}
+    agent = ludus.DQN("mlp", env, seed=0, num_threads=1, train_freq=4, **settings).learn(640)
+    folder = tmp_path_factory.mktemp("agent") / "run"
+    agent.save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("damage", MEMORIES)
+def test_a_broken_memory_is_one_clear_line_and_does_not_hinder_playing(saved_dqn, tmp_path, damage):
+    action, message = MEMORIES[damage]
+    folder = shutil.copytree(saved_dqn, tmp_path / "run")
+    edit(folder, action, "training")
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        load_agent(folder, device="cpu", resume=True)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+    assert load_agent(folder, device="cpu").num_timesteps == 640
 
 
 def test_a_name_of_many_lines_is_one_line(folder):
