@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
+from .settings import ON_PLANES
 
 if TYPE_CHECKING:
     from .train import Config
@@ -69,7 +70,7 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
     settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
     policy = settings.pop("policy")
     if policy == "auto":
-        policy = encoder_for(env.observation_space)
+        policy = encoder_for(env.observation_space, ON_PLANES[config.algo])
     if policy not in kind.policies:
         raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(kind.policies)}")
     if config.algo == "ppo":
@@ -89,8 +90,8 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
         raise LudusError(f"these settings do not make an agent: {error}") from error
 
 
-def encoder_for(space: Any) -> str:
-    """The encoder that suits observations of this kind."""
+def encoder_for(space: Any, on_planes: str) -> str:
+    """The encoder that suits observations of this kind; `on_planes` is the one for a game's planes."""
     from gymnasium import spaces
     from stable_baselines3.common.preprocessing import is_image_space
 
@@ -100,7 +101,7 @@ def encoder_for(space: Any) -> str:
         return "mlp"
     if is_image_space(space):
         return "nature" if min(space.shape[1:]) >= 36 else "impala"
-    return "cnn" if min(space.shape[:2]) >= 3 else "mlp"
+    return on_planes if min(space.shape[:2]) >= 3 else "mlp"
 
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:

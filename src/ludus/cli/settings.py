@@ -41,8 +41,9 @@ class PPOSettings:
     """Stop an update when the policy moved further than 1.5 times this, in nats; None: never."""
     precision: str = "auto"
     """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 where the processor has it)."""
-    policy: str = "mlp"
-    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy."""
+    policy: str = "auto"
+    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: nature
+    for pictures, else mlp."""
     memory: str | None = None
     """Recurrent core between encoder and actor: lstm or mingru; None: no memory."""
     optimizer: str = "adam"
@@ -132,7 +133,7 @@ class DQNSettings:
 
 @dataclass
 class PQNSettings:
-    """PQN: Q(lambda) over many games at once, without a replay memory or a target network."""
+    """PQN: Q(lambda) over many games at once, without a replay memory or a target network. The defaults suit planes."""
 
     num_envs: int = 128
     """Games played side by side."""
@@ -165,14 +166,15 @@ class PQNSettings:
     layer_norm: bool = True
     """Normalise what goes into each ReLU."""
     policy: str = "auto"
-    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: cnn for
-    planes, nature for pictures, else mlp."""
-    net_arch: tuple[int, ...] | None = (128,)
+    """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: nature
+    for pictures, else mlp."""
+    net_arch: tuple[int, ...] | None = None
     """Widths of hidden layers between the encoder and the values; None: the network's own."""
     num_threads: int | None = None
     """CPU threads that share each minibatch; None: one a core."""
 
 
+ON_PLANES = {"ppo": "mlp", "dqn": "cnn", "pqn": "mlp"}  # what "auto" means there, as benchmarks/RESULTS.md has it
 SETTINGS = {"ppo": PPOSettings, "dqn": DQNSettings, "pqn": PQNSettings}
 GYMNASIUM = {  # for environments of one kind that Stable-Baselines3 steps one by one, mostly of numbers
     "ppo": PPOSettings(
@@ -183,7 +185,7 @@ GYMNASIUM = {  # for environments of one kind that Stable-Baselines3 steps one b
         target_update_interval=100, exploration_final_eps=0.05, policy="MlpPolicy", net_arch=(256, 256),
     ),
     "pqn": PQNSettings(
-        num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp", net_arch=None
+        num_envs=16, n_steps=32, batch_size=64, n_epochs=4, learning_rate=1e-3, policy="mlp"
     ),
 }  # fmt: skip
 PRESETS = {
