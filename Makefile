@@ -9,7 +9,7 @@ TEST_BIN := $(TEST_VENV)/bin
 .PHONY: help demo install test check lint types unit format clean
 
 help:
-	@echo "make demo     install, train PPO on Breakout for two minutes, evaluate it, write a GIF"
+	@echo "make demo     install, train PQN on Breakout for two minutes, evaluate it, write a GIF"
 	@echo "make install  an editable install with all development tools in $(VENV)"
 	@echo "make test     ruff, pyright and all tests, against a regular install in $(TEST_VENV)"
 	@echo "make check    the tests that make test leaves out: every game, long, in plain Python"

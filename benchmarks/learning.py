@@ -1,10 +1,10 @@
-"""What `make demo` learns, over several seeds: two minutes of PPO on Breakout under MinAtar's own protocol.
+"""What two minutes on Breakout teach, over several seeds, under MinAtar's own protocol.
 
-    python benchmarks/learning.py --seeds 5 --write
+    python benchmarks/learning.py [--algo pqn] --seeds 5 --write
 
-Each seed trains in a process of its own, as a user would, with `ludus train Breakout --recipe --time-limit ...`. The final
-agent, not the best checkpoint, plays 100 whole episodes greedily and 100 with actions drawn from the policy;
-Stable-Baselines3's `evaluate_policy` plays the greedy ones again as a check.
+Each seed trains in a process of its own, as a user would, with `ludus train Breakout --recipe --algo ... --time-limit ...`;
+PQN is what `make demo` trains. The final agent, not the best checkpoint, plays 100 whole episodes greedily and 100 as it
+explores; Stable-Baselines3's `evaluate_policy` plays the greedy ones again as a check.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ from rich.console import Console
 
 from ludus.agents.checkpoint import load_agent, make_environment
 from ludus.agents.evaluation import evaluate
+from ludus.demo import ALGO, GAME, SECONDS
 
 PACKAGES = ("ludus", "torch", "stable-baselines3", "numpy")
 EPISODES = 100
 HOW = """{machine}
 
-`ludus train Breakout --recipe --time-limit {seconds:g}`: sticky actions 0.1, all six actions, no limit of steps, CPU only.
-Mean return of the final agent over 100 whole episodes. Published under the same protocol: DQN after 5 M frames 10 (Young &
-Tian 2019, read off a plot). The training is timed, so a faster or busier machine gets another figure."""
+`ludus train Breakout --recipe --algo {algo} --time-limit {seconds:g}`: sticky actions 0.1, all six actions, no limit of
+steps, CPU only. Mean return of the final agent over 100 whole episodes. Published under the same protocol: DQN after 5 M
+frames 10 (Young & Tian 2019, read off a plot). The training is timed, so a faster or busier machine gets another figure."""
 
 
-def run_seed(seed: int, seconds: float) -> dict[str, Any]:
+def run_seed(algo: str, seed: int, seconds: float) -> dict[str, Any]:
     """Train one agent and evaluate it three ways."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "ludus", "train", "Breakout", "--recipe", "--time-limit", str(seconds)]
+        command = [sys.executable, "-m", "ludus", "train", GAME, "--recipe", "--algo", algo]
+        command += ["--time-limit", str(seconds)]
         command += ["--total-timesteps", "1000000000", "--seed", str(seed), "--out", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         agent = load_agent(Path(folder), device="cpu")
@@ -63,9 +65,10 @@ def check_with_stable_baselines3(agent: Any) -> float:
     return float(np.mean(mean))
 
 
-def table_of(runs: list[dict[str, Any]]) -> Table:
+def table_of(algo: str, runs: list[dict[str, Any]]) -> Table:
     """One row a seed, and their mean."""
-    columns = ["seed", "steps", "steps/s", "greedy", "95 %", "sampled", "95 %", "evaluate_policy, greedy"]
+    sampled_as = "sampled" if algo == "ppo" else "with exploration"
+    columns = ["seed", "steps", "steps/s", "greedy", "95 %", sampled_as, "95 %", "evaluate_policy, greedy"]
     rows = [
         [
             str(run["seed"]), amount(run["steps"]), amount(run["steps_per_second"]),
@@ -76,28 +79,29 @@ def table_of(runs: list[dict[str, Any]]) -> Table:
     ]  # fmt: skip
     greedy, sampled = (np.array([run[name] for run in runs]) for name in ("greedy", "sampled"))
     rows.append(["mean of seeds", "", "", f"{greedy.mean():.1f}", "", f"{sampled.mean():.1f}", "", ""])
-    note = (
-        f"Lowest seed: greedy {greedy.min():.1f}, sampled {sampled.min():.1f}. The intervals are over the 100 episodes."
-    )
+    lowest = f"Lowest seed: greedy {greedy.min():.1f}, {sampled_as} {sampled.min():.1f}."
+    note = f"{lowest} The intervals are over the 100 episodes."
     return Table("Two minutes on Breakout", note, columns, rows)
 
 
 def main() -> None:
     """Train, evaluate, show, and with --write keep."""
-    parser = argparse.ArgumentParser(description="What two minutes of PPO on Breakout learn.")
+    parser = argparse.ArgumentParser(description="What two minutes on Breakout teach.")
+    parser.add_argument("--algo", default=ALGO, choices=("ppo", "dqn", "pqn"))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=115.0, help="of training, each")
-    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/learning.json")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of training, each")
+    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/learning*.json")
     arguments = parser.parse_args()
-    facts, console = machine(PACKAGES), Console()
+    algo, facts, console = arguments.algo, machine(PACKAGES), Console()
     runs = []
     for seed in range(arguments.seeds):
-        runs.append(run_seed(seed, arguments.seconds))
-        console.print(table_of(runs).rich())
+        runs.append(run_seed(algo, seed, arguments.seconds))
+        console.print(table_of(algo, runs).rich())
     if arguments.write:
-        how = HOW.format(machine=describe(facts), seconds=arguments.seconds)
+        name, title = ("learning", "Learning") if algo == ALGO else (f"learning-{algo}", f"Learning, {algo.upper()}")
+        how = HOW.format(machine=describe(facts), algo=algo, seconds=arguments.seconds)
         found = {"machine": facts, "seconds": arguments.seconds, "runs": runs}
-        write_results("learning", found, "\n\n".join(["## Learning", how, table_of(runs).markdown()]))
+        write_results(name, found, "\n\n".join([f"## {title}", how, table_of(algo, runs).markdown()]))
 
 
 if __name__ == "__main__":

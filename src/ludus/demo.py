@@ -1,4 +1,4 @@
-"""What `make demo` runs: train PPO on Breakout for two minutes, evaluate the agent, make a GIF of its play."""
+"""What `make demo` runs: train PQN on Breakout for two minutes, evaluate the agent, make a GIF of its play."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .cli import record, train
 
-GAME = "Breakout"
+GAME, ALGO = "Breakout", "pqn"
 SECONDS = 115.0  # of training
 
 
@@ -25,18 +25,18 @@ def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int =
     console.print(f"\n[bold]Ludus[/] learns {GAME} under MinAtar's rules, on {os.cpu_count()} cores, in two minutes.\n")
     started = time.monotonic()
     config = train.from_recipe(
-        GAME, out=folder, time_limit=seconds, total_timesteps=1_000_000_000, seed=seed, device="cpu", overwrite=True
-    )
+        GAME, ALGO, out=folder, time_limit=seconds, total_timesteps=1_000_000_000, seed=seed, device="cpu", overwrite=True,
+    )  # fmt: skip
     train.train(config)
     trained = time.monotonic() - started
 
     agent = load_agent(folder, device="cpu")
     agent.set_random_seed(seed)
-    greedy, sampled = (evaluate(agent, 100, deterministic=choice) for choice in (True, False))
+    greedy, exploring = (evaluate(agent, 100, deterministic=choice) for choice in (True, False))
     gif = folder / "play.gif"
     record.main([str(folder), "--out", str(gif), "--best-of", "10", "--max-steps", "400", "--force"])
 
-    console.print(f"\n[bold]Mean return over 100 episodes: {greedy.mean:.1f}[/] greedy, {sampled.mean:.1f} sampled")
+    console.print(f"\n[bold]Mean return over 100 episodes: {greedy.mean:.1f}[/] greedy, {exploring.mean:.1f} exploring")
     console.print(
         f"  trained for {clock(trained)}, {agent.num_timesteps:,} steps; everything took {clock(time.monotonic() - started)}"
     )
@@ -50,7 +50,7 @@ def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int =
     for line, why in (
         (f"{command} watch {folder}", "watch it in a window"),
         (f"{command} play {GAME}", "play yourself"),
-        (f"{command} train SpaceInvaders", "train another game"),
+        (f"{command} train SpaceInvaders --algo {ALGO}", "train another game"),
     ):
         console.print(f"  [bold]{line:<44}[/] {why}")
     return 0
