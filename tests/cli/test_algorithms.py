@@ -10,9 +10,10 @@ import pytest
 from ludus.agents.checkpoint import load_agent
 from ludus.agents.evaluation import Player
 from ludus.cli import watch
+from ludus.cli.making import make_agent, make_env
 from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.cli.train import CONFIGS, defaults
-from ludus.envs import Simulator
+from ludus.envs import Options, Simulator
 from ludus.envs.window import Window
 from ludus.zoo import recipe_names
 
@@ -49,6 +50,17 @@ def test_evaluate_and_record(trained, tmp_path):
     assert result.returncode == 0 and "greedy" in result.stdout, result.stderr
     result = run("record", str(folder), "--out", str(tmp_path / "play.gif"), "--max-steps", "20")
     assert result.returncode == 0 and (tmp_path / "play.gif").stat().st_size > 1000, result.stderr
+
+
+@pytest.mark.parametrize("algo", SETTINGS)
+@pytest.mark.parametrize(("options", "encoder"), [({}, None), ({"size": 36}, "NatureCnn"), ({"size": 20}, "ImpalaCnn")])
+def test_each_has_the_network_that_suits_what_it_sees(algo, options, encoder):
+    seen = Options(obs_type="rgb", **options) if options else Options()
+    config = CONFIGS[algo]("Catch", options=seen, settings=SETTINGS[algo](num_envs=64), device="cpu")
+    agent = make_agent(config, make_env(config), None)
+    network = agent.policy if algo == "ppo" else agent.policy.q_net
+    on_planes = {"ppo": "MlpEncoder", "dqn": "MinAtarCnn", "pqn": "MlpEncoder"}[algo]
+    assert type(network.features_extractor).__name__ == (encoder or on_planes)
 
 
 def test_export_says_how_to_load_it(trained, tmp_path):

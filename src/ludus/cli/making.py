@@ -93,14 +93,15 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
 def encoder_for(space: Any, on_planes: str) -> str:
     """The encoder that suits observations of this kind; `on_planes` is the one for a game's planes."""
     from gymnasium import spaces
-    from stable_baselines3.common.preprocessing import is_image_space
+    from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 
     if isinstance(space, spaces.Dict):
         return "MultiInputPolicy"
     if len(space.shape) != 3:
         return "mlp"
     if is_image_space(space):
-        return "nature" if min(space.shape[1:]) >= 36 else "impala"
+        sides = space.shape[1:] if is_image_space_channels_first(space) else space.shape[:2]
+        return "nature" if min(sides) >= 36 else "impala"
     return on_planes if min(space.shape[:2]) >= 3 else "mlp"
 
 
