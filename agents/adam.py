@@ -57,7 +57,7 @@ class AdamLoops:
         self._numbers = self.numbers.numpy()  # the same memory
         self._bound: Any = None
         self._loops: list[tuple[Loop, Loop]] = []
-        self._steps: list[Tensor] = []
+        self._steps: list[np.ndarray] = []  # of each weight, the optimiser's own count
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """The length of all gradients together, contiguous ones; `step` is for the same."""
@@ -69,7 +69,8 @@ class AdamLoops:
 
     def step(self, scale: float) -> None:
         """One step against the gradients times `scale`."""
-        torch._foreach_add_(self._steps, 1.0)
+        for steps in self._steps:
+            steps += 1  # in place
         group, count = self.optimizer.param_groups[0], float(self._steps[0])
         beta1, beta2 = group["betas"]
         rate, root = group["lr"] / (1 - beta1**count), 1 / math.sqrt(1 - beta2**count)
@@ -88,7 +89,7 @@ class AdamLoops:
         bound = [tensor.data_ptr() for four in places for tensor in four]
         if bound == self._bound:
             return
-        self._bound, self._steps, self._loops = bound, [state["step"] for state in states], []
+        self._bound, self._steps, self._loops = bound, [state["step"].numpy() for state in states], []
         for four in places:
             weight, gradient, mean, square = (tensor.view(-1) for tensor in four)
             self._loops.append(

@@ -132,6 +132,7 @@ class Dense(Layer):
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
         self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
         self._transposes: dict[Place, Loop] = {}
+        self._copies = {place: self._copies_at(place) for place in places}
         self._moved = {place: Moved(place.module) for place in places if isinstance(place.module, NoisyLinear)}
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
@@ -143,15 +144,15 @@ class Dense(Layer):
         for moved in self._moved.values():
             moved.read()
         for place in self.places:
-            source, group = self._moved.get(place, place.module), place.group
-            weight = source.weight.detach()
+            source = self._moved.get(place, place.module)
+            weight, (whole, bias) = source.weight.detach(), self._copies[place]
             loop = self._transposes.get(place)
             if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
                 loop = self._transposes[place] = self._transpose(place, weight)
             loop()
-            if self.backward_weights is not None:
-                self.backward_weights[group, place.outputs, place.inputs].copy_(weight)
-            self.bias[group, place.outputs].copy_(source.bias.detach())
+            if whole is not None:
+                whole.copy_(weight)
+            bias.copy_(source.bias.detach())
 
     def collect(self) -> None:
         super().collect()
@@ -172,6 +173,13 @@ class Dense(Layer):
             x_slope = x.slope.view(-1, self.groups, self.inputs)
             loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
+
+    def _copies_at(self, place: Place) -> tuple[Tensor | None, Tensor]:
+        """Where a module's weight and bias lie as they are, the former for the way back."""
+        rows = (
+            None if self.backward_weights is None else self.backward_weights[place.group, place.outputs, place.inputs]
+        )
+        return rows, self.bias[place.group, place.outputs]
 
     def _transpose(self, place: Place, weight: Tensor) -> Loop:
         """From a weight (O, I) to its place in `forward_weights`."""
@@ -261,11 +269,12 @@ class Norm(Layer):
         self.module, self.groups, self.width = module, groups, groups * width
         size = module.normalized_shape[0]
         self.numbers, self.epsilon = torch.zeros(2, size), torch.tensor([module.eps])
+        self._rows = list(self.numbers)
         self.changes = torch.zeros(PARTS, 2, size)
         self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
 
     def read(self) -> None:
-        for row, weight in zip(self.numbers, self.module.parameters(), strict=True):
+        for row, weight in zip(self._rows, (self.module.weight, self.module.bias), strict=True):
             row.copy_(weight.detach())
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:

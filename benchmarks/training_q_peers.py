@@ -104,7 +104,7 @@ Q_CANDIDATES: dict[str, dict[str, Any]] = {
     "Ludus DQN, its defaults": {"who": "recipe", "algo": "dqn"},
     "Ludus DQN, MLP": {"who": "recipe", "algo": "dqn", "changes": {**MLP, "replay_ratio": 4.0}},
     "Ludus PQN, its defaults": {"who": "recipe", "algo": "pqn"},
-    "Ludus PQN, MLP": {"who": "recipe", "algo": "pqn", "changes": MLP},
+    "Ludus PQN, CNN": {"who": "recipe", "algo": "pqn", "changes": {"policy": "cnn", "net_arch": (128,)}},
     "SB3 DQN, CNN, batch 32 every step": {"settings": QSettings(8, 1, 8, 32)},  # as Young & Tian
     "SB3 DQN, CNN, batch 32 every 4 steps": {"settings": QSettings(8, 4, 8, 32)},  # as RL Zoo has it for Atari
     "SB3 DQN, MLP, batch 128 every 4 steps": {
