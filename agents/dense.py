@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 TILE = 4
-ROWS, INPUTS = 16, 32  # of a piece of a product, whose numbers stay in the nearest cache
-STRIP = 64  # inputs of a piece of the weights' change
+ROWS = 16  # of a piece of a product, whose numbers stay in the nearest cache
+SAMPLES, STRIP = 32, 64  # samples and inputs of a piece of the weights' change
 SIDE = 16  # inputs of a piece of the weights, whose rows are a cache line once they are columns
 
 
@@ -70,10 +70,10 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
                 change[g, r, j] = 0
     for left in range(0, change.shape[2], STRIP):
         right = min(left + STRIP, change.shape[2])
-        for start in range(0, slope.shape[0], INPUTS):
+        for start in range(0, slope.shape[0], SAMPLES):
             for tile in range(first, last):
                 g, o = tile // tiles, TILE * (tile % tiles)
-                for i in range(start, min(start + INPUTS, slope.shape[0]), TILE):
+                for i in range(start, min(start + SAMPLES, slope.shape[0]), TILE):
                     _add_samples(slope, x, change, g, o, i, left, right)
     return 0
 
@@ -89,10 +89,9 @@ def _spread(bias, out, piece):
 def _add_product(x, weights, out, piece):
     """out (N, G, O) += x (N, G, I) @ weights (G, I, O), for the piece's rows."""
     for g in range(out.shape[1]):
-        for start in range(0, x.shape[2], INPUTS):
+        for k in range(0, x.shape[2], TILE):
             for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                for k in range(start, min(start + INPUTS, x.shape[2]), TILE):
-                    _add_tile(x, weights, out, g, i, k)
+                _add_tile(x, weights, out, g, i, k)
 
 
 def _add_tile(x, weights, out, g, i, k):

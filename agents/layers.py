@@ -115,8 +115,8 @@ class Dense(Layer):
     """Fully connected layers side by side, or several that read the same and are one wider layer.
 
     Args:
-        groups, inputs, outputs: sizes of the matrix; processors take eight numbers at once, so they are filled up with
-            zeros to multiples of that.
+        groups, inputs, outputs: sizes of the matrix; processors take up to sixteen numbers at once, so they are filled up
+            with zeros to multiples of that.
         places: which modules it consists of.
         relu: whether a ReLU follows at once.
     """

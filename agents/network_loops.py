@@ -164,8 +164,8 @@ def linear_layers(network: nn.Sequential) -> list[nn.Linear] | None:
 
 
 def filled_up(size: int) -> int:
-    """Processors take eight numbers at once."""
-    return -(-size // 8) * 8
+    """Processors take up to sixteen numbers at once."""
+    return -(-size // 16) * 16
 
 
 def all_of(layers: Sequence[Layer], weights: Sequence[Tensor]) -> bool:
