@@ -16,7 +16,6 @@ import numpy as np
 TILE = 4
 ROWS = 16  # of a piece of a product, whose numbers stay in the nearest cache
 SAMPLES, STRIP = 32, 64  # samples and inputs of a piece of the weights' change
-SIDE = 16  # inputs of a piece of the weights, whose rows are a cache line once they are columns
 
 
 def dense_forward(x, weights, bias, out, first, last):
@@ -129,38 +128,3 @@ def _add_samples(slope, x, change, g, o, i, left, right):
         change[g, o + 1, j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
         change[g, o + 2, j] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
         change[g, o + 3, j] += d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
-
-
-def transpose(weight, place, out, first, last):
-    """weight (O, I) with its axes swapped, in out (G, I', O') from place (3,) on; for pieces of `SIDE` inputs.
-
-    Sixteen numbers at a time, since to store them one by one takes twice as long.
-    """
-    g, row, column = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
-    outputs, inputs = weight.shape[0], weight.shape[1]
-    for piece in range(first, last):
-        left, right = SIDE * piece, min(SIDE * piece + SIDE, inputs)
-        whole = left + (right - left) // TILE * TILE
-        for o in range(np.uint64(0), np.uint64(outputs // TILE * TILE), np.uint64(TILE)):
-            for i in range(np.uint64(left), np.uint64(whole), np.uint64(TILE)):
-                _transpose_tile(weight, out[g], row, column, o, i)
-            for i in range(np.uint64(whole), np.uint64(right)):
-                for r in range(o, o + np.uint64(TILE)):
-                    out[g, row + i, column + r] = weight[r, i]
-        for o in range(np.uint64(outputs // TILE * TILE), np.uint64(outputs)):
-            for i in range(np.uint64(left), np.uint64(right)):
-                out[g, row + i, column + o] = weight[o, i]
-    return 0
-
-
-def _transpose_tile(weight, out, row, column, o, i):
-    """Inputs i .. i+3 of outputs o .. o+3."""
-    a0, a1, a2, a3 = weight[o, i], weight[o, i + 1], weight[o, i + 2], weight[o, i + 3]
-    b0, b1, b2, b3 = weight[o + 1, i], weight[o + 1, i + 1], weight[o + 1, i + 2], weight[o + 1, i + 3]
-    c0, c1, c2, c3 = weight[o + 2, i], weight[o + 2, i + 1], weight[o + 2, i + 2], weight[o + 2, i + 3]
-    d0, d1, d2, d3 = weight[o + 3, i], weight[o + 3, i + 1], weight[o + 3, i + 2], weight[o + 3, i + 3]
-    r, c = row + i, column + o
-    out[r, c], out[r, c + 1], out[r, c + 2], out[r, c + 3] = a0, b0, c0, d0
-    out[r + 1, c], out[r + 1, c + 1], out[r + 1, c + 2], out[r + 1, c + 3] = a1, b1, c1, d1
-    out[r + 2, c], out[r + 2, c + 1], out[r + 2, c + 2], out[r + 2, c + 3] = a2, b2, c2, d2
-    out[r + 3, c], out[r + 3, c + 1], out[r + 3, c + 2], out[r + 3, c + 3] = a3, b3, c3, d3

@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from .dense import (
     ROWS,
-    SIDE,
     TILE,
     dense_backward_inputs,
     dense_backward_weights,
     dense_forward,
     dense_forward_relu,
-    transpose,
 )
 from .loops import Loop
 from .noisy import Moved, NoisyLinear
@@ -33,6 +31,7 @@ from .sparse import (
     linear_forward_relu,
     strips_for,
 )
+from .transpose import SIDE, transpose
 
 PARTS = 16  # of a minibatch, whose changes of a convolution are added up
 

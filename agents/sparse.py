@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .transpose import transpose_columns
+
 STRIP = 64  # columns at most: what one thread takes of a weight matrix in `linear_backward`
 
 
@@ -86,9 +88,7 @@ def linear_backward(rows, planes, cells, counts, slope, strips, change, bias_cha
                 value = np.float32(planes[row, k])
                 for j in range(np.uint64(width)):
                     strips[s, k, j] += value * slope[i, left + j]
-        for k in range(strips.shape[1]):
-            for j in range(np.uint64(width)):
-                change[left + j, k] = strips[s, k, j]
+        transpose_columns(strips[s], change, left, np.uint64(0), 0, width)
     return 0
 
 

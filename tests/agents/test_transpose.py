@@ -1,11 +1,11 @@
-"""Loops of fully connected layers, where no network's gradients show what they do."""
+"""Matrices whose axes are swapped."""
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.agents.dense import SIDE, transpose
 from ludus.agents.loops import Loop
+from ludus.agents.transpose import SIDE, transpose
 
 
 @settings(deadline=None, max_examples=20)
