@@ -253,16 +253,14 @@ class PythonBackend(CpuBackend):
     """The rules as they are."""
 
     def __init__(self, sim: Simulator, debug: bool) -> None:
-        from .plain import PlainCells, PlainRecords, watched
+        from .plain import as_plain, watched
 
         super().__init__(sim)
         names = watched(sim.game, sim._names) if debug else sim._names
         if self.arrays["backdrop"].size > 1:
             link(kernel.draw_backdrops, names)(self.arrays["backdrop"], 0, 1)
         self._function = link(kernel.play_games, names)
-        plain: dict[str, Any] = dict.fromkeys(("records", "clocks", "settings"), PlainRecords)
-        plain |= dict.fromkeys(("actions", "reward"), lambda array: array.view(PlainCells))  # rules may see these too
-        self._arguments = [plain.get(name, lambda array: array)(array) for name, array in self.arrays.items()]
+        self._arguments = [as_plain(name, array) for name, array in self.arrays.items()]
 
     def point_at(self, actions: Any) -> None:
         self.actions = self.take_actions(actions)

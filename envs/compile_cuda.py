@@ -22,7 +22,7 @@ from .backends import allocate, check_shape, fault_error, paint_backdrop
 from .compile import link
 from .errors import ActionError, OptionError
 from .kernel import FAULT, RESET, STEP, fault_of, play_game
-from .plain import PlainRecords
+from .plain import as_plain
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -144,9 +144,10 @@ class CudaBackend:
             array = array.reshape(-1).view(kind)
         elif kind == np.uint64:
             array = array.view(kind)
-        if SIMULATED and kind.names:
-            return PlainRecords(array)  # which read as Python's numbers: a GPU's are as wide, NumPy's are not
-        return cuda.cudadrv.devicearray.FakeCUDAArray(array) if SIMULATED else array
+        if not SIMULATED:
+            return array
+        seen = as_plain(name, array)  # Python's numbers are as wide as a GPU's, NumPy's are not
+        return cuda.cudadrv.devicearray.FakeCUDAArray(seen) if isinstance(seen, np.ndarray) else seen
 
     def _play(self) -> None:
         """Launch one thread a game on torch's current stream."""

@@ -76,6 +76,13 @@ def plain(value: Any, dtype: np.dtype) -> Any:
     return value
 
 
+def as_plain(name: str, array: np.ndarray) -> Any:
+    """One of a simulator's arrays, by name, as rules may see it: records, actions and rewards are Python's numbers."""
+    if array.dtype.names:
+        return PlainRecords(array)
+    return array.view(PlainCells) if name in ("actions", "reward") else array
+
+
 def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
     """The game's rules, each checked while it runs: what it raises and what it returns is reported by name."""
     return {
