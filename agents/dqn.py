@@ -160,7 +160,8 @@ class DQN(QAgent, StableDQN):
         self.debt, self.exploration_rate = tensors["numbers"].tolist()
         if not (0 <= self.debt < self.batch_size and 0 <= self.exploration_rate <= 1):
             raise OptionError(
-                f"no training owes {self.debt} transitions or explores at a rate of {self.exploration_rate}"
+                f"no training owes {self.debt} transitions or explores at a rate of {self.exploration_rate}: "
+                "the file is damaged"
             )
         if self.save_replay:
             self.replay.load(

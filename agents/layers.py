@@ -175,10 +175,10 @@ class Dense(Layer):
 
     def _copies_at(self, place: Place) -> tuple[Tensor | None, Tensor]:
         """Where a module's weight and bias lie as they are, the former for the way back."""
-        rows = (
-            None if self.backward_weights is None else self.backward_weights[place.group, place.outputs, place.inputs]
-        )
-        return rows, self.bias[place.group, place.outputs]
+        whole = self.backward_weights
+        if whole is not None:
+            whole = whole[place.group, place.outputs, place.inputs]
+        return whole, self.bias[place.group, place.outputs]
 
     def _transpose(self, place: Place, weight: Tensor) -> Loop:
         """From a weight (O, I) to its place in `forward_weights`."""
