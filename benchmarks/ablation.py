@@ -68,6 +68,7 @@ def all_rows(base: DQNSettings) -> list[Row]:
     for kind in DISTRIBUTIONS:
         if kind != base.distribution:
             rows.append(Row(kind or "mean", f"distribution {kind}", replace(base, distribution=kind)))
+    rows.append(Row("mlp", "policy mlp, no net_arch", replace(base, policy="mlp", net_arch=None)))
     return rows + [Row(name, f"preset {name}", replace(base, **preset)) for name, preset in PRESETS.items()]
 
 
