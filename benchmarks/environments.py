@@ -231,9 +231,8 @@ def apart_ratio(game: str, effort: Effort) -> float:
             end.recv()
         return time.perf_counter() - started
 
-    for end in ends:
-        count = end.recv()  # that takes about a hundredth of a second
-    steps = max(round(100 * effort.seconds * count), 1)
+    counts = [end.recv() for end in ends]  # of steps that take about a hundredth of a second
+    steps = max(round(100 * effort.seconds * min(counts)), 1)
     ratios = [2 * seconds_of(ends[0], count=steps) / seconds_of(*ends, count=steps) for _ in range(effort.rounds + 1)][
         1:
     ]
