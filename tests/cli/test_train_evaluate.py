@@ -199,7 +199,7 @@ def test_a_finished_run_is_left_as_it_is(again, capsys):
     ("flags", "message"),
     [
         (["Breakout"], "the game was Catch and cannot become Breakout"),
-        (["ludus/Catch-v1", "--policy", "cnn"], "--policy was mlp and cannot become cnn"),
+        (["ludus/Catch-v1", "--policy", "cnn"], "--policy was auto and cannot become cnn"),
         (["Catch", "--num-envs", "32"], "--num-envs was 16 and cannot become 32"),
         (["Catch", "--frame-stack", "4"], "--frame-stack was 2 and cannot become 4"),
         (["Catch", "--levels", "3"], "--levels was [3, 5] and cannot become [3]"),
