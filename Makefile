@@ -16,17 +16,18 @@ help:
 	@echo "make format   let ruff format the code"
 	@echo "make clean    remove both environments and build folders"
 
+# Setuptools warns of folders beside an editable install, which src/ keeps out of the way.
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[video]"
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[video]"
 	@touch $@
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m ludus.demo
 
 install: $(VENV)/ready
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[dev]"
 
 $(TEST_VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST_VENV)

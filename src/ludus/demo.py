@@ -52,7 +52,7 @@ def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int =
         (f"{command} play {GAME}", "play yourself"),
         (f"{command} train SpaceInvaders --algo {ALGO}", "train another game"),
     ):
-        console.print(f"  [bold]{line:<44}[/] {why}")
+        console.print(f"  [bold]{line:<54}[/] {why}")
     return 0
 
 
