@@ -10,6 +10,7 @@ are no longer those of their row are done again. The table has all that is kept;
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict, replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -93,17 +94,22 @@ class Kept:
     def find(self, case: Case) -> dict[str, Any] | None:
         """The run, if it ended and its settings are still those of its row."""
         run = self.runs.get((case.name, case.game, case.seed, case.steps))
-        return run if run is not None and run["settings"] == case.changes else None
+        return run if run is not None and run["settings"] == as_kept(case.changes) else None
 
     def keep(self, case: Case, found: dict[str, Any]) -> None:
         del found["curve"]
-        run = {"row": case.name, **found, "asked": case.steps, "settings": case.changes}
+        run = {"row": case.name, **found, "asked": case.steps, "settings": as_kept(case.changes)}
         self.runs[case.name, case.game, case.seed, case.steps] = run
         self.machine = machine(PACKAGES)
         write_figures(NAME, self.figures())
 
     def figures(self) -> dict[str, Any]:
         return {"machine": self.machine, "runs": [self.runs[key] for key in sorted(self.runs)]}
+
+
+def as_kept(settings: dict[str, Any]) -> dict[str, Any]:
+    """As a file has them: JSON knows no tuples."""
+    return json.loads(json.dumps(settings))
 
 
 def table_of(rows: list[Row], games: list[str], seeds: int, steps: int, kept: Kept) -> Table:
