@@ -4,3 +4,10 @@ import os
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
+
+PREPARED = ("test_write_a_game.py", "test_robustness.py")  # half a minute each, before their first test
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long to prepare comes first: were it last, two workers would share its tests and each prepare them."""
+    items.sort(key=lambda item: item.path.name not in PREPARED)
