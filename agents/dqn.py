@@ -20,7 +20,6 @@ from .distributions import distribution_of
 from .exploration import Steps, explore, spread
 from .files import MAX_NUMBERS
 from .graphs import Graphed
-from .noisy import draw_noise
 from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_rounds import QRounds
@@ -270,8 +269,7 @@ class DQN(QAgent, StableDQN):
         assert self.world is not None
         generator = self.generators[0]
         if self.noisy:
-            draw_noise(self.learner.online, generator)
-            self.learner.refresh()
+            self.learner.draw_noise(generator)
         if self.rounds is not None:
             self.rounds.play(generator, self._keep, self._remember)
             return True

@@ -54,6 +54,11 @@ class QLearner(ValueFit):
         if self.on_gpu:
             check_update(float(self.loss), self.online, agent.num_timesteps, agent._n_updates)
 
+    def draw_noise(self, generator: torch.Generator) -> None:
+        """New noise in the online network, to act on or to learn with."""
+        draw_noise(self.online, generator)
+        self.refresh()
+
     def follow(self, tau: float) -> None:
         """The target network comes nearer to the online one by a share of tau."""
         polyak_update(self.online.parameters(), self.target.parameters(), tau)
@@ -71,8 +76,7 @@ class QLearner(ValueFit):
         generator = agent.generators[-1]
         batch = agent.replay.sample(agent.batch_size, generator, self.beta)
         if self.online.noisy:
-            draw_noise(self.online, generator)
-            self.refresh()
+            self.draw_noise(generator)
         fractions = self._fractions(len(batch.actions))
         errors = self.fit(batch.obs, batch.actions, self.targets(batch), batch.weights, fractions)
         if agent.prioritized:

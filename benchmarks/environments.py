@@ -233,13 +233,14 @@ def apart_ratio(game: str, effort: Effort) -> float:
 
     counts = [end.recv() for end in ends]  # of steps that take about a hundredth of a second
     steps = max(round(100 * effort.seconds * min(counts)), 1)
-    ratios = [2 * seconds_of(ends[0], count=steps) / seconds_of(*ends, count=steps) for _ in range(effort.rounds + 1)][
-        1:
-    ]
+    ratios = []
+    for _ in range(effort.rounds + 1):
+        alone, together = seconds_of(ends[0], count=steps), seconds_of(*ends, count=steps)
+        ratios.append(2 * alone / together)
     for end, worker in zip(ends, workers, strict=True):
         end.send(0)
         worker.join()
-    return median(ratios)
+    return median(ratios[1:])
 
 
 def play_on_demand(pipe: Connection, game: str, core: int) -> None:

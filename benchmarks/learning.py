@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import Table, amount, describe, machine, write_results
+from report import Table, amount, describe, machine, sampled_as, write_results
 from rich.console import Console
 
 from ludus.agents.checkpoint import load_agent, make_environment
@@ -67,8 +67,7 @@ def check_with_stable_baselines3(agent: Any) -> float:
 
 def table_of(algo: str, runs: list[dict[str, Any]]) -> Table:
     """One row a seed, and their mean."""
-    sampled_as = "sampled" if algo == "ppo" else "with exploration"
-    columns = ["seed", "steps", "steps/s", "greedy", "95 %", sampled_as, "95 %", "evaluate_policy, greedy"]
+    columns = ["seed", "steps", "steps/s", "greedy", "95 %", sampled_as(algo), "95 %", "evaluate_policy, greedy"]
     rows = [
         [
             str(run["seed"]), amount(run["steps"]), amount(run["steps_per_second"]),
@@ -79,7 +78,7 @@ def table_of(algo: str, runs: list[dict[str, Any]]) -> Table:
     ]  # fmt: skip
     greedy, sampled = (np.array([run[name] for run in runs]) for name in ("greedy", "sampled"))
     rows.append(["mean of seeds", "", "", f"{greedy.mean():.1f}", "", f"{sampled.mean():.1f}", "", ""])
-    lowest = f"Lowest seed: greedy {greedy.min():.1f}, {sampled_as} {sampled.min():.1f}."
+    lowest = f"Lowest seed: greedy {greedy.min():.1f}, {sampled_as(algo)} {sampled.min():.1f}."
     note = f"{lowest} The intervals are over the 100 episodes."
     return Table("Two minutes on Breakout", note, columns, rows)
 

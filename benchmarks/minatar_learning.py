@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import FOLDER, Table, describe, machine, write_results
+from report import FOLDER, Table, describe, machine, sampled_as, write_results
 from rich.console import Console
 from runs import Case, cut_off, run_all
 
@@ -55,9 +55,8 @@ def table_of(runs: list[dict[str, Any]], algo: str) -> Table:
         )  # fmt: skip
     unfinished = sum(run["unfinished"] for run in runs)
     note = NOTE + cut_off(unfinished)
-    sampled = "sampled" if algo == "ppo" else "with exploration"
     title = "Mean returns" if algo == "ppo" else f"Mean returns of {algo.upper()}"
-    return Table(title, note, ["game", "greedy (seeds)", f"{sampled} (seeds)", *PUBLISHED], rows)
+    return Table(title, note, ["game", "greedy (seeds)", f"{sampled_as(algo)} (seeds)", *PUBLISHED], rows)
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:

@@ -99,6 +99,11 @@ def describe(facts: dict[str, Any]) -> str:
     return f"{facts['date']}, {hardware}, Python {facts['python']}; {packages}."
 
 
+def sampled_as(algo: str) -> str:
+    """How an agent plays that does not play greedily."""
+    return "sampled" if algo == "ppo" else "with exploration"
+
+
 def write_results(name: str, found: dict[str, Any], text: str, folder: Path = FOLDER) -> None:
     """Keep figures in results/NAME.json and their account in RESULTS.md, between the benchmark's two markers.
 
