@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Optimizers import this, and it keeps the group that it finds for ever: its threads would outlive `leave_group`, and one
+# that frees a tensor while Python ends aborts the process. So it is imported before there is a group.
+import torch.distributed.nn
 from torch import Tensor
 
 

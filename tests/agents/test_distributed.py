@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.timeout(900)  # processes that wait for each other are slow on a busy machine
 
 SCRIPT = """
-import json, sys
+import json, pathlib, sys
 import torch
 import ludus
 from ludus.agents.distributed import join_group, leave_group
@@ -26,7 +26,7 @@ agent.learn(40_000)
 moments = RunningMoments((2,))
 data = torch.arange(40.0).reshape(20, 2) ** 1.5
 moments.update(data[:5] if group.rank == 0 else data[5:], group)
-print(json.dumps({
+result = {
     "rank": group.rank, "steps": agent.num_timesteps,
     "weights": [p.double().sum().item() for p in agent.policy.parameters()],
     "obs": int(agent.simulator.records["ball_col"].sum()), "scale": float(agent.reward_normalizer.moments.variance),
@@ -34,8 +34,11 @@ print(json.dumps({
     "any": [group.any(group.rank == 1), group.any(False)], "gathered": group.gather(group.rank),
     "moments": [moments.mean.tolist(), moments.variance.tolist()],
     "truth": [data.double().mean(0).tolist(), data.double().var(0, correction=0).tolist()],
-}))
+}
 leave_group()
+threads = pathlib.Path("/proc/self/task")  # on Linux
+result["threads"] = [(thread / "comm").read_text().strip() for thread in threads.iterdir()] if threads.exists() else []
+print(json.dumps(result))
 """
 
 
@@ -81,6 +84,11 @@ def test_what_they_tell_each_other(told):
     for one in told:
         for mine, truth in zip(one["moments"], one["truth"], strict=True):
             assert mine == pytest.approx(truth)
+
+
+def test_its_threads_end_with_the_group(told):
+    """One that is still there when Python ends may abort the process."""
+    assert not [name for one in told for name in one["threads"] if "gloo" in name]
 
 
 def test_torchrun_trains_one_agent(tmp_path):
