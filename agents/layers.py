@@ -71,6 +71,41 @@ class Place(NamedTuple):
         return slice(self.first_output, self.first_output + self.module.out_features)
 
 
+class _Copy:
+    """What a `Dense` layer has of one module's weights, at its place in the layer's matrices.
+
+    Attributes:
+        learned: of a noisy module, as `Moved` has it.
+    """
+
+    def __init__(self, place: Place, forward: Tensor, backward: Tensor | None, bias: Tensor) -> None:
+        module = place.module
+        self._moved = Moved(module) if isinstance(module, NoisyLinear) else None
+        self._source = self._moved or module
+        self.learned = self._moved.learned if self._moved else ()
+        self._forward = forward  # (G, I, O), all of it: a loop writes this module's part
+        self._backward = backward[place.group, place.outputs, place.inputs] if backward is not None else None
+        self._bias = bias[place.group, place.outputs]
+        self._where = torch.tensor([place.group, place.first_input, place.first_output])
+        self._transpose = self._transpose_of(self._source.weight.detach())
+
+    def read(self) -> None:
+        """The module's weights as they are now."""
+        if self._moved:
+            self._moved.read()
+        weight = self._source.weight.detach()
+        if self._transpose.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
+            self._transpose = self._transpose_of(weight)
+        self._transpose()
+        if self._backward is not None:
+            self._backward.copy_(weight)
+        self._bias.copy_(self._source.bias.detach())
+
+    def _transpose_of(self, weight: Tensor) -> Loop:
+        units = -(-weight.shape[1] // SIDE)
+        return Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
+
+
 class Layer:
     """A layer's weights as its loops want them.
 
@@ -125,39 +160,26 @@ class Dense(Layer):
     def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place], relu: bool = True) -> None:
         super().__init__()
         self.kernel = dense_forward_relu if relu else dense_forward
-        self.groups, self.inputs, self.outputs, self.places = groups, inputs, outputs, places
+        self.groups, self.inputs, self.outputs = groups, inputs, outputs
         self.width = groups * outputs
         self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
         self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
-        self._transposes: dict[Place, Loop] = {}
-        self._copies = {place: self._copies_at(place) for place in places}
-        self._moved = {place: Moved(place.module) for place in places if isinstance(place.module, NoisyLinear)}
+        self._copies = [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
-        for moved in self._moved.values():
-            self.gradients |= {id(sigma): torch.zeros_like(sigma) for sigma, _, _ in moved.learned}
+        self._learned = [learned for copy in self._copies for learned in copy.learned]
+        self.gradients |= {id(sigma): torch.zeros_like(sigma) for sigma, _, _ in self._learned}
 
     def read(self) -> None:
-        for moved in self._moved.values():
-            moved.read()
-        for place in self.places:
-            source = self._moved.get(place, place.module)
-            weight, (whole, bias) = source.weight.detach(), self._copies[place]
-            loop = self._transposes.get(place)
-            if loop is None or loop.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
-                loop = self._transposes[place] = self._transpose(place, weight)
-            loop()
-            if whole is not None:
-                whole.copy_(weight)
-            bias.copy_(source.bias.detach())
+        for copy in self._copies:
+            copy.read()
 
     def collect(self) -> None:
         super().collect()
-        for moved in self._moved.values():
-            for sigma, weight, noise in moved.learned:
-                torch.mul(self.gradients[id(weight)], noise, out=self.gradients[id(sigma)])
+        for sigma, weight, noise in self._learned:
+            torch.mul(self.gradients[id(weight)], noise, out=self.gradients[id(sigma)])
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
@@ -172,19 +194,6 @@ class Dense(Layer):
             x_slope = x.slope.view(-1, self.groups, self.inputs)
             loops.append(Loop(dense_backward_inputs, slope, self.backward_weights, numbers, x_slope, units=out.pieces))
         return loops
-
-    def _copies_at(self, place: Place) -> tuple[Tensor | None, Tensor]:
-        """Where a module's weight and bias lie as they are, the former for the way back."""
-        whole = self.backward_weights
-        if whole is not None:
-            whole = whole[place.group, place.outputs, place.inputs]
-        return whole, self.bias[place.group, place.outputs]
-
-    def _transpose(self, place: Place, weight: Tensor) -> Loop:
-        """From a weight (O, I) to its place in `forward_weights`."""
-        where = [place.group, place.first_input, place.first_output]
-        units = -(-place.module.in_features // SIDE)
-        return Loop(transpose, weight, torch.tensor(where), self.forward_weights, units=units)
 
     def _in(self, x: Flow) -> Tensor:
         return x.numbers.view(-1, self.groups, self.inputs)  # (N, G * I) -> (N, G, I)
