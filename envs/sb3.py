@@ -105,7 +105,8 @@ class LudusVecEnv(VecEnv):
         dones = to_numpy(sim.terminated) | truncated
         infos = self._empty_infos()
         if ended and dones.any():
-            self._tell(infos, np.flatnonzero(dones), truncated)
+            who = np.flatnonzero(dones)
+            self._tell(infos, who, truncated[who], sim.final_obs[who], sim.episode_return[who], sim.episode_length[who])
         return to_numpy(sim.obs), to_numpy(sim.reward), dones, infos
 
     def _empty_infos(self) -> list[dict[str, Any]]:
@@ -114,15 +115,17 @@ class LudusVecEnv(VecEnv):
             self._nothing = [{} for _ in range(self.num_envs)]
         return self._nothing.copy()
 
-    def _tell(self, infos: list[dict[str, Any]], games: np.ndarray, truncated: np.ndarray) -> None:
-        """Replace the information of the games, given by number, whose episodes ended."""
-        sim, elapsed = self.simulator, round(time.time() - self._started, 6)
-        returns, lengths = to_numpy(sim.episode_return)[games].tolist(), to_numpy(sim.episode_length)[games].tolist()
-        for k, obs, total, length in zip(games.tolist(), to_numpy(sim.final_obs[games]), returns, lengths, strict=True):
+    def _tell(self, infos: list[dict[str, Any]], who: np.ndarray, *ends: Any) -> None:
+        """Replace the information of those, by number, whose episodes ended.
+
+        `ends`, in the order of `who`: whether it was truncated, the last observation, the return, the length.
+        """
+        elapsed = round(time.time() - self._started, 6)
+        for k, cut, obs, total, length in zip(who, *map(to_numpy, ends), strict=True):
             infos[k] = {
                 "terminal_observation": obs,
-                "TimeLimit.truncated": bool(truncated[k]),
-                "episode": {"r": total, "l": length, "t": elapsed},
+                "TimeLimit.truncated": bool(cut),
+                "episode": {"r": float(total), "l": int(length), "t": elapsed},
             }
 
     def get_images(self) -> list[np.ndarray]:
@@ -196,22 +199,17 @@ class SelfPlayVecEnv(LudusVecEnv):
         mover = to_numpy(sim.player) if sim.game.turns else None
         sim.step(np.asarray(self._actions).reshape(-1, sim.num_seats) if sim.num_seats > 1 else self._actions)
         sim.check()
-        rewards, returns, lengths = map(to_numpy, (sim.reward, sim.episode_return, sim.episode_length))
+        rewards, returns, truncated = map(to_numpy, (sim.reward, sim.episode_return, sim.truncated))
         if mover is not None:
             rewards, returns = rewards[np.arange(sim.num_envs), mover], returns[:, 0]
-        rewards, returns, lengths = rewards.reshape(-1), returns.reshape(-1), np.repeat(lengths, sim.num_seats)
-        truncated = np.repeat(to_numpy(sim.truncated), sim.num_seats)
-        dones = np.repeat(to_numpy(sim.terminated), sim.num_seats) | truncated
-        final_obs = to_numpy(sim.final_obs).reshape(-1, *sim.obs_shape) if dones.any() else None
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        elapsed = round(time.time() - self._started, 6)
-        for k in np.flatnonzero(dones):
-            infos[k] = {
-                "terminal_observation": final_obs[k],  # type: ignore[index]
-                "TimeLimit.truncated": bool(truncated[k]),
-                "episode": {"r": float(returns[k]), "l": int(lengths[k]), "t": elapsed},
-            }
-        return to_numpy(sim.obs).reshape(-1, *sim.obs_shape), rewards, dones, infos
+        over, obs_shape = to_numpy(sim.terminated) | truncated, (self.num_envs, *sim.obs_shape)
+        infos = self._empty_infos()
+        if over.any():
+            who = np.flatnonzero(np.repeat(over, sim.num_seats))
+            games = who // sim.num_seats
+            final_obs = sim.final_obs.reshape(obs_shape)[who]
+            self._tell(infos, who, truncated[games], final_obs, returns.reshape(-1)[who], sim.episode_length[games])
+        return to_numpy(sim.obs).reshape(obs_shape), rewards.reshape(-1), np.repeat(over, sim.num_seats), infos
 
 
 def vec_env(game: str | Game, num_envs: int = 8, **options: Any) -> LudusVecEnv:
