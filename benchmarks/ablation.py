@@ -33,8 +33,8 @@ HOW = """{machine}
 0.1, all six actions, no limit of steps, CPU only. The defaults are {defaults}."""
 NOTE = (
     "Of each game: the mean return of the final agent, greedy, over 100 whole episodes and over the seeds; that of each "
-    "seed; and a 95 % bootstrap interval over the seeds. Steps per second are of one core, with as many trainings at once as "
-    "there are cores. Presets are those of `ludus train --preset`."
+    "seed; and a 95 % bootstrap interval over the seeds. Steps per second are rough: of one core, with as many trainings at "
+    "once as there are cores, one after another. Presets are those of `ludus train --preset`."
 )
 
 
@@ -114,16 +114,28 @@ def as_kept(settings: dict[str, Any]) -> dict[str, Any]:
 
 def table_of(rows: list[Row], games: list[str], seeds: int, steps: int, kept: Kept) -> Table:
     """A line for each row that has runs."""
-    lines, unfinished = [], 0
+    lines, unfinished, means = [], 0, {}
     for row in rows:
         runs = [run for case in row.cases(games, seeds, steps) if (run := kept.find(case))]
         unfinished += sum(run["unfinished"] for run in runs)
         if runs:
-            cells = [cell for game in games for cell in cells_of([run for run in runs if run["game"] == game])]
+            of_games = [[run for run in runs if run["game"] == game] for game in games]
+            cells = [cell for found in of_games for cell in cells_of(found)]
+            if all(of_games):
+                means[row.label] = [float(np.mean([run["greedy"] for run in found])) for found in of_games]
             rate = sum(run["steps"] for run in runs) / sum(run["seconds"] for run in runs)
             lines.append([row.label, *cells, amount(rate)])
     columns = [column for game in games for column in (game, "seeds", "95 %")]
-    return Table("DQN with one setting changed", NOTE + cut_off(unfinished), ["agent", *columns, "steps/s"], lines)
+    note = f"{NOTE}{cut_off(unfinished)} {above(means, rows[0].label)}"
+    return Table("DQN with one setting changed", note, ["agent", *columns, "steps/s"], lines)
+
+
+def above(means: dict[str, list[float]], base: str) -> str:
+    """Which agents have higher means than the base, game by game, in a sentence; nothing without the base's."""
+    if base not in means:
+        return ""
+    better = [name for name, of in means.items() if all(x > y for x, y in zip(of, means[base], strict=True))]
+    return f"Above {base} on every game: {', '.join(better) or 'none'}."
 
 
 def cells_of(runs: list[dict[str, Any]]) -> list[str]:

@@ -27,3 +27,10 @@ def test_an_ablation_goes_on_where_it_was_interrupted(ablation):
     assert kept.find(case)["greedy"] == 1.5
     assert kept.find(other) is None
     assert kept.find(dataclasses.replace(case, changes={**case.changes, "net_arch": (64,)})) is None
+
+
+def test_an_ablation_says_who_is_above_the_base_on_every_game(ablation):
+    means = {"base": [2.0, 10.0], "better": [2.1, 11.0], "half": [1.0, 90.0]}
+    assert ablation.above(means, "base") == "Above base on every game: better."
+    assert ablation.above({"base": [1.0], "half": [0.5]}, "base") == "Above base on every game: none."
+    assert ablation.above({"half": [0.5]}, "base") == ""
