@@ -53,20 +53,29 @@ State = state(
     theta_2="f8",
     velocity_1="f8",
     velocity_2="f8",
+    sine_1="f8",  # of the angles; kept, since what is seen, the end and the next step begin with them
+    cosine_1="f8",
+    sine_2="f8",
+    cosine_2="f8",
 )
 
 
 def reset(s, random):
-    s.theta_1 = uniform(random) * 0.2 - 0.1
-    s.theta_2 = uniform(random) * 0.2 - 0.1
+    theta_1, theta_2 = uniform(random) * 0.2 - 0.1, uniform(random) * 0.2 - 0.1
+    place(s, theta_1, theta_2)
     s.velocity_1 = uniform(random) * 0.2 - 0.1
     s.velocity_2 = uniform(random) * 0.2 - 0.1
+
+
+def place(s, theta_1, theta_2):
+    s.theta_1, s.sine_1, s.cosine_1 = theta_1, sin(theta_1), cos(theta_1)
+    s.theta_2, s.sine_2, s.cosine_2 = theta_2, sin(theta_2), cos(theta_2)
 
 
 def step(s, action, random):
     torque, half = action - 1.0, TIME_STEP / 2.0
     t1, t2, v1, v2 = s.theta_1, s.theta_2, s.velocity_1, s.velocity_2
-    a1, a2 = accelerations(t1, t2, v1, v2, torque)
+    a1, a2 = equations_of_motion(s.sine_1, s.cosine_1, s.sine_2, s.cosine_2, v1, v2, torque)
     v1_b, v2_b = v1 + half * a1, v2 + half * a2
     b1, b2 = accelerations(t1 + half * v1, t2 + half * v2, v1_b, v2_b, torque)
     v1_c, v2_c = v1 + half * b1, v2 + half * b2
@@ -75,21 +84,27 @@ def step(s, action, random):
     d1, d2 = accelerations(t1 + TIME_STEP * v1_c, t2 + TIME_STEP * v2_c, v1_d, v2_d, torque)
 
     sixth = TIME_STEP / 6.0
-    s.theta_1 = wrapped(t1 + sixth * (v1 + 2.0 * v1_b + 2.0 * v1_c + v1_d))
-    s.theta_2 = wrapped(t2 + sixth * (v2 + 2.0 * v2_b + 2.0 * v2_c + v2_d))
+    t1 = wrapped(t1 + sixth * (v1 + 2.0 * v1_b + 2.0 * v1_c + v1_d))
+    t2 = wrapped(t2 + sixth * (v2 + 2.0 * v2_b + 2.0 * v2_c + v2_d))
+    place(s, t1, t2)
     s.velocity_1 = bounded(v1 + sixth * (a1 + 2.0 * b1 + 2.0 * c1 + d1), FASTEST_1)
     s.velocity_2 = bounded(v2 + sixth * (a2 + 2.0 * b2 + 2.0 * c2 + d2), FASTEST_2)
-    cosine_of_both = cos(s.theta_1) * cos(s.theta_2) - sin(s.theta_1) * sin(s.theta_2)
-    swung_up = -cos(s.theta_1) - cosine_of_both > 1.0
+    cosine_of_both = s.cosine_1 * s.cosine_2 - s.sine_1 * s.sine_2
+    swung_up = -s.cosine_1 - cosine_of_both > 1.0
     return 0.0 if swung_up else -1.0, swung_up
 
 
 def accelerations(theta_1, theta_2, velocity_1, velocity_2, torque):
-    """Of both angles: the equations of motion of Sutton & Barto, two linear ones, solved by Cramer's rule.
+    """Of both angles."""
+    sine_1, cosine_1, sine_2, cosine_2 = sin(theta_1), cos(theta_1), sin(theta_2), cos(theta_2)
+    return equations_of_motion(sine_1, cosine_1, sine_2, cosine_2, velocity_1, velocity_2, torque)
+
+
+def equations_of_motion(sine_1, cosine_1, sine, cosine, velocity_1, velocity_2, torque):
+    """The accelerations by Sutton & Barto's equations, two linear ones, solved by Cramer's rule.
 
     Their only denominator is known long before the rest, so that nothing waits for a division.
     """
-    sine_1, cosine_1, sine, cosine = sin(theta_1), cos(theta_1), sin(theta_2), cos(theta_2)
     inertia_1 = 2.0 * CENTRE * CENTRE + 1.0 + 2.0 * CENTRE * cosine + 2.0
     inertia_2 = CENTRE * CENTRE + 1.0
     shared = CENTRE * CENTRE + CENTRE * cosine + 1.0
@@ -119,10 +134,8 @@ def heuristic(s, random):
 
 
 def observe(s, features):
-    features[0] = cos(s.theta_1)
-    features[1] = sin(s.theta_1)
-    features[2] = cos(s.theta_2)
-    features[3] = sin(s.theta_2)
+    features[0], features[1] = s.cosine_1, s.sine_1
+    features[2], features[3] = s.cosine_2, s.sine_2
     features[4] = s.velocity_1
     features[5] = s.velocity_2
 
@@ -149,7 +162,7 @@ def backdrop(canvas):
 
 
 def draw(s, canvas):
-    elbow_x, elbow_y = MIDDLE + sin(s.theta_1), MIDDLE + cos(s.theta_1)
+    elbow_x, elbow_y = MIDDLE + s.sine_1, MIDDLE + s.cosine_1
     hand_x, hand_y = elbow_x + sin(s.theta_1 + s.theta_2), elbow_y + cos(s.theta_1 + s.theta_2)
     link(canvas, MIDDLE, MIDDLE, elbow_x, elbow_y, UPPER, UPPER_LIGHT)
     link(canvas, elbow_x, elbow_y, hand_x, hand_y, LOWER, LOWER_LIGHT)

@@ -37,6 +37,8 @@ def test_states_from_all_over_step_as_gymnasiums():
     start = rng.uniform(-1, 1, (count, 4)) * np.pi * (1, 1, 4, 9)
     for field, column in zip(FIELDS, start.T, strict=True):
         sim.records[field] = column
+    for k in ("1", "2"):
+        sim.records["sine_" + k], sim.records["cosine_" + k] = (f(sim.records["theta_" + k]) for f in (np.sin, np.cos))
     actions = rng.integers(0, 3, count)
     sim.step(actions)
     env = gymnasium.make(ENV).unwrapped
