@@ -46,7 +46,7 @@ class Descent:
         """One step against the gradients, cut to the norm; on a CPU, raises NotFinite if one is not a number."""
         agent: Any = self.agent
         for weight, gradient in zip(self.weights, gradients, strict=True):
-            weight.grad = gradient
+            weight.grad = laid_out_as(weight, gradient)
         if self.adam is not None:
             norm = self.adam.norm(gradients)
             check_gradients(self.named, loss, norm, agent.num_timesteps, agent._n_updates)
@@ -56,3 +56,12 @@ class Descent:
         if not self.on_gpu:
             check_gradients(self.named, loss, float(norm), agent.num_timesteps, agent._n_updates)
         self.optimizer.step()
+
+
+def laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient, its numbers in the order that the weight's have in memory.
+
+    `torch.autograd.grad` gives those of convolutions channels last, and fused optimisers take them as they lie: on a CPU they
+    mix them up, on a GPU they refuse. (`backward` would have brought them into order.)
+    """
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)

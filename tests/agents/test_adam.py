@@ -1,10 +1,11 @@
-"""Adam as loops against PyTorch's."""
+"""Adam as loops against PyTorch's, and what optimisers are given."""
 
 import copy
 
 import pytest
 import torch
 
+from ludus import DQN, PPO, PQN, make_sb3
 from ludus.agents.adam import adam_loops_of
 from ludus.agents.muon import Muon
 
@@ -59,3 +60,34 @@ def test_notices_other_tensors():
 def test_only_for_adam_alone(optimizer, kwargs):
     weights, made = weights_and(optimizer, 1e-3, **kwargs)
     assert adam_loops_of(made, weights) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings"),
+    [
+        (PPO, {"n_steps": 16, "batch_size": 64, "n_epochs": 2}),
+        (DQN, {"learning_starts": 64, "batch_size": 64, "train_freq": 4, "gradient_steps": 2, "buffer_size": 1000}),
+        (PQN, {"n_steps": 16, "batch_size": 64, "n_epochs": 2}),
+    ],
+    ids=["ppo", "dqn", "pqn"],
+)
+def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypatch):
+    """Gradients of convolutions come channels last from PyTorch, and a fused optimiser takes them as they lie."""
+
+    def learned():
+        agent = algorithm(
+            "cnn", make_sb3("Breakout", 16, seed=0), seed=0, learning_rate=1e-3, num_threads=1, **settings
+        )
+        before = [weight.detach().clone() for weight in agent.policy.parameters()]
+        agent.learn(256)
+        after = [weight.detach() for weight in agent.policy.parameters()]
+        return before, after
+
+    before, by_loops = learned()
+    for name in ("ppo.backprop_of", "value_fit.q_backprop_of"):
+        monkeypatch.setattr(f"ludus.agents.{name}", lambda *_: None)
+    _, by_pytorch = learned()
+    moved = [float((one - first).abs().mean()) for first, one in zip(before, by_loops, strict=True)]
+    apart = [float((one - other).abs().mean()) for one, other in zip(by_loops, by_pytorch, strict=True)]
+    assert max(moved) > 1e-3
+    assert all(gap < 0.05 * way + 1e-9 for gap, way in zip(apart, moved, strict=True))
