@@ -118,3 +118,12 @@ def adam_loops_of(optimizer: Any, weights: Sequence[Tensor]) -> AdamLoops | None
     fit = all(weight.dtype == torch.float32 and weight.is_contiguous() and not weight.is_cuda for weight in weights)
     same = [id(weight) for weight in group["params"]] == [id(weight) for weight in weights]
     return AdamLoops(optimizer, weights) if fit and same else None
+
+
+def laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient, its numbers in the order that the weight's have in memory.
+
+    `torch.autograd.grad` gives those of convolutions channels last. Loops cannot read them so, and PyTorch's fused Adam takes
+    them as they lie: on a CPU it mixes them up, on a GPU it refuses. (`backward` would have brought them into order.)
+    """
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .adam import adam_loops_of
+from .adam import adam_loops_of, laid_out_as
 from .guard import check_gradients
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Descent:
     def step(self, gradients: Sequence[Tensor], loss: Tensor, max_norm: float) -> None:
         """One step against the gradients, cut to the norm; on a CPU, raises NotFinite if one is not a number."""
         agent: Any = self.agent
+        gradients = [laid_out_as(weight, gradient) for weight, gradient in zip(self.weights, gradients, strict=True)]
         for weight, gradient in zip(self.weights, gradients, strict=True):
-            weight.grad = laid_out_as(weight, gradient)
+            weight.grad = gradient
         if self.adam is not None:
             norm = self.adam.norm(gradients)
             check_gradients(self.named, loss, norm, agent.num_timesteps, agent._n_updates)
@@ -56,12 +57,3 @@ class Descent:
         if not self.on_gpu:
             check_gradients(self.named, loss, float(norm), agent.num_timesteps, agent._n_updates)
         self.optimizer.step()
-
-
-def laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient, its numbers in the order that the weight's have in memory.
-
-    `torch.autograd.grad` gives those of convolutions channels last, and fused optimisers take them as they lie: on a CPU they
-    mix them up, on a GPU they refuse. (`backward` would have brought them into order.)
-    """
-    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)

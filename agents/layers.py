@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .adam import laid_out_as
 from .dense import (
     ROWS,
     TILE,
@@ -139,7 +140,7 @@ class Layer:
 
     def _found(self, weight: Tensor, source: Tensor) -> None:
         """The gradient of a weight lies there: the same memory, if it is whole."""
-        gradient = source.contiguous()
+        gradient = laid_out_as(weight, source)
         self.gradients[id(weight)] = gradient
         if gradient.data_ptr() != source.data_ptr():
             self.copied.append((gradient, source))

@@ -122,7 +122,7 @@ def table_of(rows: list[Row], games: list[str], seeds: int, steps: int, kept: Ke
             of_games = [[run for run in runs if run["game"] == game] for game in games]
             cells = [cell for found in of_games for cell in cells_of(found)]
             if all(of_games):
-                means[row.label] = [float(np.mean([run["greedy"] for run in found])) for found in of_games]
+                means[row.label] = [returns_of(found).mean() for found in of_games]
             rate = sum(run["steps"] for run in runs) / sum(run["seconds"] for run in runs)
             lines.append([row.label, *cells, amount(rate)])
     columns = [column for game in games for column in (game, "seeds", "95 %")]
@@ -142,9 +142,14 @@ def cells_of(runs: list[dict[str, Any]]) -> list[str]:
     """Mean, seeds and interval of one agent on one game."""
     if not runs:
         return ["-", "-", "-"]
-    returns = np.array([run["greedy"] for run in runs])
+    returns = returns_of(runs)
     low, high = interval(returns)
     return [f"{returns.mean():.1f}", ", ".join(f"{value:.1f}" for value in returns), f"{low:.1f} to {high:.1f}"]
+
+
+def returns_of(runs: list[dict[str, Any]]) -> np.ndarray:
+    """Mean returns of the final agents, greedy, one a run."""
+    return np.array([run["greedy"] for run in runs])
 
 
 def account(table: Table, steps: int, facts: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import torch
 from ludus import DQN, PPO, PQN, make_sb3
 from ludus.agents.adam import adam_loops_of
 from ludus.agents.muon import Muon
+from ludus.envs.sb3 import vec_env
 
 
 def weights_and(optimizer, *args, **kwargs):
@@ -91,3 +92,12 @@ def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypa
     apart = [float((one - other).abs().mean()) for one, other in zip(by_loops, by_pytorch, strict=True)]
     assert max(moved) > 1e-3
     assert all(gap < 0.05 * way + 1e-9 for gap, way in zip(apart, moved, strict=True))
+
+
+def test_convolutions_learn_where_moves_are_forbidden():
+    """There PyTorch computes the gradients, and Adam's loops take the step."""
+    agent = PPO("cnn", vec_env("ConnectFour", 16), n_steps=8, batch_size=64, num_threads=1)
+    before = [weight.detach().clone() for weight in agent.policy.parameters()]
+    agent.learn(256)
+    assert agent.learner.descent.adam is not None
+    assert all(not torch.equal(first, now) for first, now in zip(before, agent.policy.parameters(), strict=True))
