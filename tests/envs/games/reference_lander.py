@@ -25,7 +25,7 @@ class ReferenceLander:
         self.angle, self.spin = float(record["angle"]), float(record["spin"])
         self.ground = np.array(record["ground"])
         self.touching = np.array([bool(record["left_leg"]), bool(record["right_leg"])])
-        self.merit = self.worth()
+        self.merit, self.broken = self.worth(), False
 
     def height(self, x):
         return np.interp(x, np.arange(len(self.ground)), self.ground)
@@ -45,7 +45,7 @@ class ReferenceLander:
         up = np.where(depth > 0, np.maximum(60 * depth - 6 * speed.imag, 0), 0)
         aside = np.clip(-8 * speed.real, -0.8 * up, 0.8 * up)
         force = aside + 1j * up
-        broken = np.any((depth > 0) & (speed.imag < -2))
+        self.broken = bool(np.any((depth > 0) & (speed.imag < -2)))  # a leg
         self.touching = up > 0
 
         self.velocity += DT * (push * upright - 1j * GRAVITY + force.sum())
@@ -55,7 +55,7 @@ class ReferenceLander:
 
         corners = self.place + HULL * cmath.exp(1j * self.angle)
         inside = 0 <= self.place.real <= 20 and self.place.imag <= 14
-        if broken or not inside or np.any(corners.imag < self.height(corners.real)):
+        if self.broken or not inside or np.any(corners.imag < self.height(corners.real)):
             return -100, True
         if self.touching.all() and max(abs(self.velocity.real), abs(self.velocity.imag), abs(self.spin)) < 0.1:
             return 100, True
