@@ -80,10 +80,11 @@ WORTH = (CELLS == ".") + 5 * (CELLS == "o").astype(np.int8)
 POWER_ROWS, POWER_COLS, POWERS = (3, 3, 15, 15), (1, 17, 1, 17), 4
 
 UP, LEFT, DOWN, RIGHT = range(4)
-DOWNWARDS, RIGHTWARDS = (-1, 0, 1, 0), (0, -1, 0, 1)  # what a step in each direction adds
+DOWNWARDS, RIGHTWARDS = np.array([-1, 0, 1, 0]), np.array([0, -1, 0, 1])  # what a step in each direction adds
 START_ROW, GATE_ROW, HOME_ROW, MIDDLE = 15, 7, 9, 9
-FULL_ROWS = tuple(sum(int(WORTH[row, col] > 0) << col for col in range(COLS)) for row in range(ROWS))
-FOOD_AT_FIRST = sum(row.bit_count() for row in FULL_ROWS)
+FULL = (WORTH > 0).astype(np.int8)
+FOOD_AT_FIRST = int(FULL.sum())
+BESIDE = (np.arange(COLS) + RIGHTWARDS[:, None]) % COLS  # (4, COLS): the column after a step
 CHASER, AMBUSHER, FICKLE, WANDERER = range(4)
 GHOSTS, WAITS = 4, (0, 8, 24, 40)
 HOME_COLS = (9, 9, 8, 10)
@@ -113,8 +114,8 @@ def _ways():
 
 
 EXITS, STEPS = _ways()
-WAYS = tuple(bits.bit_count() for bits in range(16))
-FIRST_WAY = tuple(max((bits & -bits).bit_length() - 1, 0) for bits in range(16))
+WAYS = np.array([bits.bit_count() for bits in range(16)])
+FIRST_WAY = np.array([max((bits & -bits).bit_length() - 1, 0) for bits in range(16)])
 
 State = state(
     row="i1",
@@ -135,13 +136,14 @@ State = state(
     ghost_row="(4,)i1",
     ghost_col="(4,)i1",
     ghost_heading="(4,)i1",
-    food="(21,)i4",  # of each row, one bit for each cell, the first column's the lowest
+    food="(21,19)i1",  # 1 where there still is some
 )
 
 
 def reset(s, random):
     for row in range(ROWS):
-        s.food[row] = FULL_ROWS[row]
+        for col in range(COLS):
+            s.food[row, col] = FULL[row, col]
     s.food_left = FOOD_AT_FIRST
     s.row, s.col, s.heading = START_ROW, MIDDLE, LEFT
     s.rest, s.blink, s.phase, s.phase_left, s.scare = RESTS[s.level], 0, 0, PHASES[0], 0
@@ -199,13 +201,13 @@ def run(s, action):
 
 def beside(col, way):
     """The column after a step, also through the tunnel."""
-    return (col + RIGHTWARDS[way] + COLS) % COLS
+    return BESIDE[way, col]
 
 
 def eat(s):
-    if not has_food(s, s.row, s.col):
+    if s.food[s.row, s.col] == 0:
         return 0.0
-    s.food[s.row] ^= 1 << s.col
+    s.food[s.row, s.col] = 0
     s.food_left -= 1
     if WORTH[s.row, s.col] > 1:
         s.scare, s.eaten = SCARES[s.level], 0
@@ -213,10 +215,6 @@ def eat(s):
         for g in range(GHOSTS):
             s.scared[g] = s.mode[g] != EYES
     return float(WORTH[s.row, s.col])
-
-
-def has_food(s, row, col):
-    return s.food[row] >> col & 1 == 1
 
 
 def meet(s):
@@ -301,7 +299,7 @@ def heuristic(s, random):
 def promise(s, cell):
     value, danger = -1.0 * FAR, 0.0
     for place in range(ROWS * COLS):
-        if has_food(s, place // COLS, place % COLS):
+        if s.food[place // COLS, place % COLS] == 1:
             value = max(value, -1.0 * STEPS[cell, place])
     for g in range(GHOSTS):
         way = STEPS[cell, s.ghost_row[g] * COLS + s.ghost_col[g]]
@@ -317,12 +315,13 @@ SCARED, TRAIL = FIRST_GHOST + GHOSTS, FIRST_GHOST + GHOSTS + 1
 
 
 def observe(s, planes):
-    for row in range(1, ROWS - 1):
-        food = s.food[row]
+    for row in range(1, ROWS, 2):  # ways across lie in odd rows, ways down in odd columns; all else is wall
         for col in range(COLS):
-            planes[row, col, FOOD] = food >> col & 1
+            planes[row, col, FOOD] = s.food[row, col]
+        for col in range(1, COLS, 2):
+            planes[row + 1, col, FOOD] = s.food[row + 1, col]
     for k in range(POWERS):
-        planes[POWER_ROWS[k], POWER_COLS[k], POWER] = has_food(s, POWER_ROWS[k], POWER_COLS[k])
+        planes[POWER_ROWS[k], POWER_COLS[k], POWER] = s.food[POWER_ROWS[k], POWER_COLS[k]]
     planes[s.row, s.col, MUNCHER] = 1
     for way in range(4):
         planes[s.row + DOWNWARDS[way], beside(s.col, way), WAY] = EXITS[s.row, s.col] >> way & 1
@@ -360,11 +359,11 @@ def backdrop(canvas):
 def draw(s, canvas):
     for row in range(ROWS):
         for col in range(COLS):
-            if has_food(s, row, col):
+            if s.food[row, col] == 1:
                 ellipse(canvas, col + 0.38, row + 0.38, 0.24, 0.24, PELLET_COLOR)
     for k in range(POWERS):
         row, col = POWER_ROWS[k], POWER_COLS[k]
-        if has_food(s, row, col):
+        if s.food[row, col] == 1:
             ellipse(canvas, col + 0.05, row + 0.05, 0.9, 0.9, POWER_GLOW if s.blink == 1 else FLOOR)
             ellipse(canvas, col + 0.22, row + 0.22, 0.56, 0.56, POWER_COLOR)
     draw_muncher(s, canvas)

@@ -117,7 +117,8 @@ def kept_inside(y):
 
 def move_rival(s):
     """Follow a ball that comes, and go back to the middle while it goes away."""
-    goal = s.ball_y + s.aim if s.ball_dx < 0.0 else MIDDLE
+    meeting = s.ball_y + s.aim  # read in any case: a jump here is guessed wrong every other time
+    goal = meeting if s.ball_dx < 0.0 else MIDDLE
     s.rival = kept_inside(s.rival + min(max(goal - s.rival, -RIVAL_SPEED), RIVAL_SPEED))
 
 
