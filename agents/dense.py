@@ -1,21 +1,23 @@
 """Fully connected layers as loops in plain Python, compiled like a game's rules.
 
-PyTorch's matrix products are a little faster, but each is a call that takes the interpreter lock, and threads that learn
-side by side wait for each other there. These loops take four samples and four inputs at a time, so that a number that was
-read serves several multiplications, and run innermost along a row, which the compiler turns into vectors.
+PyTorch's matrix products are as fast, but each is a call that takes the interpreter lock, and threads that learn side by
+side wait for each other there. What these loops write at a time, four rows of `STRIP` numbers, the compiler turns into
+vectors and, since its size is known when they are compiled, keeps in the processor's registers until all is added up.
 
-Matrices are float32, and all sizes but G multiples of `TILE`. A layer is G layers of equal size side by side, each with
-inputs of its own: N samples are (N, G, I) or (N, G, O), weights (G, I, O). `first` and `last` count pieces or tiles, and
-whoever computes some of them needs nothing from others. No two arguments may share memory.
+Matrices are float32, N and O multiples of `TILE`. A layer is G layers of equal size side by side, each with inputs of its
+own: N samples are (N, G, I) or (N, G, O), weights (G, I, O). `first` and `last` count pieces or tiles, and whoever computes
+some of them needs nothing from others. No two arguments may share memory.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 TILE = 4
-ROWS = 16  # of a piece of a product, whose numbers stay in the nearest cache
-SAMPLES, STRIP = 32, 64  # samples and inputs of a piece of the weights' change
+STRIP = 64 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 16  # four rows take half of the registers
+ROWS = 16  # of a piece of a product
+SAMPLES = 128  # whose share in the weights' change is added up at a time
 
 
 def dense_forward(x, weights, bias, out, first, last):
@@ -67,13 +69,16 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
         for r in range(o, o + TILE):
             for j in range(change.shape[2]):
                 change[g, r, j] = 0
-    for left in range(0, change.shape[2], STRIP):
-        right = min(left + STRIP, change.shape[2])
-        for start in range(0, slope.shape[0], SAMPLES):
+    whole = change.shape[2] // STRIP * STRIP
+    for start in range(0, slope.shape[0], SAMPLES):
+        stop = min(start + SAMPLES, slope.shape[0])
+        for left in range(0, whole, STRIP):
             for tile in range(first, last):
                 g, o = tile // tiles, TILE * (tile % tiles)
-                for i in range(start, min(start + SAMPLES, slope.shape[0]), TILE):
-                    _add_samples(slope, x, change, g, o, i, left, right)
+                _add_samples(slope, x, change, g, o, start, stop, left, STRIP)
+        for tile in range(first, last):
+            g, o = tile // tiles, TILE * (tile % tiles)
+            _add_samples(slope, x, change, g, o, start, stop, whole, change.shape[2] - whole)
     return 0
 
 
@@ -87,24 +92,31 @@ def _spread(bias, out, piece):
 
 def _add_product(x, weights, out, piece):
     """out (N, G, O) += x (N, G, I) @ weights (G, I, O), for the piece's rows."""
+    whole = out.shape[2] // STRIP * STRIP
     for g in range(out.shape[1]):
-        for k in range(0, x.shape[2], TILE):
+        for left in range(0, whole, STRIP):
             for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                _add_tile(x, weights, out, g, i, k)
+                _add_inputs(x, weights, out, g, i, left, STRIP)
+        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
+            _add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
 
 
-def _add_tile(x, weights, out, g, i, k):
-    """What inputs k .. k+3 add to rows i .. i+3 of group g."""
-    a0, a1, a2, a3 = x[i, g, k], x[i, g, k + 1], x[i, g, k + 2], x[i, g, k + 3]
-    b0, b1, b2, b3 = x[i + 1, g, k], x[i + 1, g, k + 1], x[i + 1, g, k + 2], x[i + 1, g, k + 3]
-    c0, c1, c2, c3 = x[i + 2, g, k], x[i + 2, g, k + 1], x[i + 2, g, k + 2], x[i + 2, g, k + 3]
-    d0, d1, d2, d3 = x[i + 3, g, k], x[i + 3, g, k + 1], x[i + 3, g, k + 2], x[i + 3, g, k + 3]
-    for j in range(out.shape[2]):
-        w0, w1, w2, w3 = weights[g, k, j], weights[g, k + 1, j], weights[g, k + 2, j], weights[g, k + 3, j]
-        out[i, g, j] += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
-        out[i + 1, g, j] += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
-        out[i + 2, g, j] += c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
-        out[i + 3, g, j] += d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3
+def _add_inputs(x, weights, out, g, i, left, width):
+    """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
+    i, left, width = (
+        np.uint64(i),
+        np.uint64(left),
+        np.uint64(width),
+    )  # unsigned, so that no index can count from the end
+    i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
+    for k in range(np.uint64(x.shape[2])):
+        a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
+        for j in range(left, left + width):
+            weight = weights[g, k, j]
+            out[i, g, j] += a * weight
+            out[i1, g, j] += b * weight
+            out[i2, g, j] += c * weight
+            out[i3, g, j] += d * weight
 
 
 def _sum_slopes(slope, bias_change, g, o):
@@ -116,15 +128,15 @@ def _sum_slopes(slope, bias_change, g, o):
             bias_change[g, r] += slope[i, g, r]
 
 
-def _add_samples(slope, x, change, g, o, i, left, right):
-    """What samples i .. i+3 add to the changes of outputs o .. o+3 of group g by inputs left .. right-1."""
-    a0, a1, a2, a3 = slope[i, g, o], slope[i + 1, g, o], slope[i + 2, g, o], slope[i + 3, g, o]
-    b0, b1, b2, b3 = slope[i, g, o + 1], slope[i + 1, g, o + 1], slope[i + 2, g, o + 1], slope[i + 3, g, o + 1]
-    c0, c1, c2, c3 = slope[i, g, o + 2], slope[i + 1, g, o + 2], slope[i + 2, g, o + 2], slope[i + 3, g, o + 2]
-    d0, d1, d2, d3 = slope[i, g, o + 3], slope[i + 1, g, o + 3], slope[i + 2, g, o + 3], slope[i + 3, g, o + 3]
-    for j in range(np.uint64(left), np.uint64(right)):  # unsigned, so that no index can count from the end
-        x0, x1, x2, x3 = x[i, g, j], x[i + 1, g, j], x[i + 2, g, j], x[i + 3, g, j]
-        change[g, o, j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
-        change[g, o + 1, j] += b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
-        change[g, o + 2, j] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
-        change[g, o + 3, j] += d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
+def _add_samples(slope, x, change, g, o, start, stop, left, width):
+    """What samples start .. stop-1 add to the changes of outputs o .. o+3 of group g by inputs left .. left+width-1."""
+    o, left, width = np.uint64(o), np.uint64(left), np.uint64(width)
+    o1, o2, o3 = o + np.uint64(1), o + np.uint64(2), o + np.uint64(3)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        a, b, c, d = slope[i, g, o], slope[i, g, o1], slope[i, g, o2], slope[i, g, o3]
+        for j in range(left, left + width):
+            value = x[i, g, j]
+            change[g, o, j] += a * value
+            change[g, o1, j] += b * value
+            change[g, o2, j] += c * value
+            change[g, o3, j] += d * value
