@@ -237,31 +237,32 @@ class Convolution(Layer):
         self.module, (rows, columns, channels), outputs = module, shape, module.out_channels
         height, across = module.kernel_size
         self.shape = (rows - height + 1, (columns - across + 1) * outputs)
+        self.grid = (rows + height - 1, (columns + across - 1) * outputs)  # with what lies around
         self.width = self.shape[0] * self.shape[1]
-        self.weights, self.bias = torch.zeros(channels, height, across, outputs), torch.zeros(1, outputs)
-        self.changes, self.bias_changes = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, outputs)
+        self.weights, self.bias = torch.zeros(channels, height, across, outputs), torch.zeros(1, self.grid[1])
+        self.changes, self.bias_changes = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, self.shape[1])
         self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
 
     def read(self) -> None:
         weight, bias = (weight.detach() for weight in self.module.parameters())
-        self.weights.copy_(weight.permute(1, 2, 3, 0).flip(2))  # (O, C, h, w) -> (C, h, w, O)
-        self.bias[0] = bias
+        self.weights.copy_(weight.permute(1, 2, 3, 0).flip(1, 2))  # (O, C, h, w) -> (C, h, w, O)
+        self.bias.view(-1, len(bias)).copy_(bias)
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out = Flow(torch.zeros(len(x.numbers), self.width))
-        read = (*x.seen, self.weights.flatten(2), self.bias)
-        return out, [Loop(self.kernel, *read, self._grid(out.numbers), units=len(x.numbers))]
+        read, grids = (*x.seen, self.weights.flatten(2)[None], self.bias), torch.zeros(x.pieces, *self.grid)
+        return out, [Loop(self.kernel, *read, grids, self._inside(out.numbers), units=x.pieces)]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
-        written = (self.changes.flatten(3), self.bias_changes)
-        return [Loop(convolution_backward, *x.seen, self._grid(out.slope), *written, units=PARTS)]
+        written = (torch.zeros(PARTS, *self.grid), self.changes.flatten(3), self.bias_changes)
+        return [Loop(convolution_backward, *x.seen, self._inside(out.slope), *written, units=PARTS)]
 
     def collect(self) -> None:
         weight, bias = self.gradients.values()
-        weight.copy_(self.changes.sum(0).flip(2).permute(3, 0, 1, 2))  # (P, C, h, w, O) -> (O, C, h, w)
-        bias.copy_(self.bias_changes.sum(0))
+        weight.copy_(self.changes.sum(0).flip(1, 2).permute(3, 0, 1, 2))  # (P, C, h, w, O) -> (O, C, h, w)
+        bias.copy_(self.bias_changes.view(-1, len(bias)).sum(0))
 
-    def _grid(self, numbers: Any) -> Tensor:
+    def _inside(self, numbers: Any) -> Tensor:
         return numbers.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W' * O)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .dense import ROWS
 from .transpose import transpose_columns
 
 STRIP = 64  # columns at most: what one thread takes of a weight matrix in `linear_backward`
@@ -92,89 +93,100 @@ def linear_backward(rows, planes, cells, counts, slope, strips, change, bias_cha
     return 0
 
 
-# A convolution has weights (C, h, w * O), from right to left in w. So what a cell adds to a row of the outputs is one
-# stretch of the weights, times the cell's value: those of a place between `_reach`'s answers.
+# A convolution's weights are (C, h, w * O), turned by half a circle in h and w. Its outputs, with a border of h - 1 rows and
+# w - 1 columns around them, are a grid in which each cell of the planes reaches h rows of w * O numbers that begin at the
+# cell's own place: loops of one size that need not ask where the outputs end. Bias and slopes are written and added up by
+# whole rows of outputs, since of loops over a few channels the compiler makes slow ones that skip from place to place.
 
 
-def convolution_forward(rows, planes, cells, counts, weights, bias, out, first, last):
-    """A convolution without padding and with steps of one, for samples first .. last-1.
+def convolution_forward(rows, planes, cells, counts, weights, bias, grids, out, first, last):
+    """A convolution without padding and with steps of one, for pieces of `ROWS` samples.
 
-    From planes (M, H * W * C), weights (C, h, w * O) and bias (1, O) to out (N, H', W' * O).
+    From planes (M, H * W * C), weights (1, C, h, w * O) and bias (1, (W' + 2w - 2) * O), the same for each place of a row,
+    to out (N, H', W' * O); grids (N / ROWS, H' + 2h - 2, (W' + 2w - 2) * O) are scratch.
     """
-    for i in range(first, last):
-        _convolve(rows, planes, cells, counts, weights, bias, out, i)
+    for piece in range(first, last):
+        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
+            _convolve(rows, planes, cells, counts, weights[0], bias[0], grids[piece], i)
+            _copy_inside(grids[piece], weights[0], out, i)
     return 0
 
 
-def convolution_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
+def convolution_forward_relu(rows, planes, cells, counts, weights, bias, grids, out, first, last):
     """The same, and what is below zero becomes zero."""
     zero = np.float32(0)
-    for i in range(first, last):
-        _convolve(rows, planes, cells, counts, weights, bias, out, i)
-        for a in range(out.shape[1]):
-            for j in range(out.shape[2]):
-                out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
+    for piece in range(first, last):
+        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
+            _convolve(rows, planes, cells, counts, weights[0], bias[0], grids[piece], i)
+            _copy_inside(grids[piece], weights[0], out, i)
+            for a in range(out.shape[1]):
+                for j in range(out.shape[2]):
+                    out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
     return 0
 
 
-def _convolve(rows, planes, cells, counts, weights, bias, out, i):
-    """Sample i."""
-    outputs = bias.shape[1]
-    height, across, columns = weights.shape[1], weights.shape[2] // outputs, out.shape[2] // outputs
-    channels = planes.shape[1] // ((out.shape[1] + height - 1) * (columns + across - 1))
-    for a in range(out.shape[1]):
-        for b in range(columns):
-            for o in range(np.uint64(outputs)):
-                out[i, a, np.uint64(b * outputs) + o] = bias[0, o]
+def _convolve(rows, planes, cells, counts, weights, bias, grid, i):
+    """What sample i makes of the grid."""
+    channels, width = weights.shape[0], np.uint64(weights.shape[2])
+    columns, outputs = _places(planes, weights, grid)
+    for a in range(grid.shape[0]):
+        for j in range(np.uint64(grid.shape[1])):
+            grid[a, j] = bias[j]
     for m in range(counts[i]):
         k = cells[i, m]
-        value, c = np.float32(planes[rows[i], k]), k % channels
-        row, left, start, size = _reach(k // channels, across, columns, outputs)
-        for a in range(max(row - height + 1, 0), min(row + 1, out.shape[1])):
-            for j in range(size):
-                out[i, a, left + j] += value * weights[c, row - a, start + j]
+        value, c, place = np.float32(planes[rows[i], k]), k % channels, k // channels
+        top, left = place // columns, np.uint64(place % columns * outputs)
+        for a in range(weights.shape[1]):
+            for j in range(width):
+                grid[top + a, left + j] += value * weights[c, a, j]
 
 
-def convolution_backward(rows, planes, cells, counts, slope, change, bias_change, first, last):
-    """change (P, C, h, w * O) and bias_change (P, O) of the P equal parts of the samples; for parts first .. last-1.
+def _copy_inside(grid, weights, out, i):
+    """The grid without its border."""
+    top, left = weights.shape[1] - 1, np.uint64((grid.shape[1] - out.shape[2]) // 2)
+    for a in range(out.shape[1]):
+        for j in range(np.uint64(out.shape[2])):
+            out[i, a, j] = grid[top + a, left + j]
 
-    slope (N, H', W' * O) is 0 where the ReLU gave 0.
+
+def convolution_backward(rows, planes, cells, counts, slope, grids, change, bias_change, first, last):
+    """change (P, C, h, w * O) and bias_change (P, W' * O) of the P equal parts of the samples; for parts first .. last-1.
+
+    slope (N, H', W' * O) is 0 where the ReLU gave 0; grids (P, ...) are scratch as above, and their borders 0.
     """
-    samples, outputs = -(-slope.shape[0] // change.shape[0]), bias_change.shape[1]
-    channels, height, across = change.shape[1], change.shape[2], change.shape[3] // outputs
-    columns = slope.shape[2] // outputs
     for p in range(first, last):
-        for o in range(outputs):
-            bias_change[p, o] = 0
-        for c in range(channels):
-            for a in range(height):
-                for j in range(change.shape[3]):
-                    change[p, c, a, j] = 0
-        for i in range(p * samples, min((p + 1) * samples, slope.shape[0])):
-            for a in range(slope.shape[1]):
-                for b in range(columns):
-                    for o in range(np.uint64(outputs)):
-                        bias_change[p, o] += slope[i, a, np.uint64(b * outputs) + o]
-            for m in range(counts[i]):
-                k = cells[i, m]
-                value, c = np.float32(planes[rows[i], k]), k % channels
-                row, left, start, size = _reach(k // channels, across, columns, outputs)
-                for a in range(max(row - height + 1, 0), min(row + 1, slope.shape[1])):
-                    for j in range(size):
-                        change[p, c, row - a, start + j] += value * slope[i, a, left + j]
+        _change_part(rows, planes, cells, counts, slope, grids[p], change[p], bias_change[p], p, change.shape[0])
     return 0
 
 
-def _reach(place, across, columns, outputs):
-    """A cell's row, and where a row of outputs and one of the weights begin that meet there, and how far they go.
+def _change_part(rows, planes, cells, counts, slope, grid, change, bias_change, p, parts):
+    channels, height, width = change.shape[0], change.shape[1], np.uint64(change.shape[2])
+    samples, border = -(-slope.shape[0] // parts), np.uint64((grid.shape[1] - slope.shape[2]) // 2)
+    columns, outputs = _places(planes, change, grid)
+    for j in range(np.uint64(bias_change.shape[0])):
+        bias_change[j] = 0
+    for c in range(channels):
+        for a in range(height):
+            for j in range(width):
+                change[c, a, j] = 0
+    for i in range(p * samples, min((p + 1) * samples, slope.shape[0])):
+        for a in range(slope.shape[1]):
+            for j in range(np.uint64(slope.shape[2])):
+                grid[height - 1 + a, border + j] = slope[i, a, j]
+                bias_change[j] += slope[i, a, j]
+        for m in range(counts[i]):
+            k = cells[i, m]
+            value, c, place = np.float32(planes[rows[i], k]), k % channels, k // channels
+            top, left = place // columns, np.uint64(place % columns * outputs)
+            for a in range(height):
+                for j in range(width):
+                    change[c, a, j] += value * grid[top + a, left + j]
 
-    Unsigned: else each index would be looked at, whether it counts from the end.
-    """
-    row, column = place // (columns + across - 1), place % (columns + across - 1)
-    leftmost = max(column - across + 1, 0)
-    size = (min(column + 1, columns) - leftmost) * outputs
-    start = (across - 1 - column + leftmost) * outputs
-    return row, np.uint64(leftmost * outputs), np.uint64(start), np.uint64(size)
+
+def _places(planes, weights, grid):
+    """W, how many cells a row of planes has, and O, how many numbers each place of the grid."""
+    columns = planes.shape[1] // (weights.shape[0] * (grid.shape[0] - weights.shape[1] + 1))
+    return columns, (grid.shape[1] - weights.shape[2]) // max(columns - 1, 1)
 
 
 def strips_for(inputs: int, outputs: int) -> Tensor:
