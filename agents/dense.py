@@ -44,7 +44,7 @@ def dense_forward_relu(x, weights, bias, out, first, last):
 def dense_backward_inputs(slope, weights, x, x_slope, first, last):
     """x_slope (N, G, I) = slope (N, G, O) @ weights (G, O, I) where x, which came out of a ReLU, is above zero; else 0.
 
-    For pieces of `ROWS` samples.
+    For pieces of `ROWS` samples. The weights' rows may be longer than I.
     """
     zero = np.float32(0)
     for piece in range(first, last):

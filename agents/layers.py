@@ -35,6 +35,7 @@ from .sparse import (
 from .transpose import SIDE, transpose
 
 PARTS = 16  # of a minibatch, whose changes of a convolution are added up
+PAD = 16  # numbers after each row of weights: rows of whole pages would push each other out of the cache
 
 
 @dataclass
@@ -165,7 +166,7 @@ class Dense(Layer):
         self.width = groups * outputs
         self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
-        self.backward_weights = torch.zeros_like(self.change) if self.passes_on else None
+        self.backward_weights = torch.zeros(groups, outputs, inputs + PAD) if self.passes_on else None
         self._copies = [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
