@@ -103,11 +103,7 @@ def _add_product(x, weights, out, piece):
 
 def _add_inputs(x, weights, out, g, i, left, width):
     """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
-    i, left, width = (
-        np.uint64(i),
-        np.uint64(left),
-        np.uint64(width),
-    )  # unsigned, so that no index can count from the end
+    i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
     i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
     for k in range(np.uint64(x.shape[2])):
         a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]

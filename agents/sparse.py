@@ -160,6 +160,7 @@ def convolution_backward(rows, planes, cells, counts, slope, grids, change, bias
 
 
 def _change_part(rows, planes, cells, counts, slope, grid, change, bias_change, p, parts):
+    """What the samples of part p, of so many, change."""
     channels, height, width = change.shape[0], change.shape[1], np.uint64(change.shape[2])
     samples, border = -(-slope.shape[0] // parts), np.uint64((grid.shape[1] - slope.shape[2]) // 2)
     columns, outputs = _places(planes, change, grid)

@@ -30,6 +30,7 @@ def ways_of(cell):
 
 
 def food_of(s):
+    assert set(np.unique(s["food"])) <= {0, 1}
     return {(int(row), int(col)) for row, col in np.argwhere(s["food"])}
 
 
