@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from .adam import laid_out_as
 from .dense import (
     ROWS,
+    SAMPLES,
+    STRIP,
     TILE,
     dense_backward_inputs,
     dense_backward_weights,
     dense_forward,
     dense_forward_relu,
 )
+from .half import half_backward_inputs, half_backward_weights, half_forward_relu, pair_rows, sum_slopes
 from .loops import Loop
 from .noisy import Moved, NoisyLinear
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
@@ -89,23 +92,48 @@ class _Copy:
         self._backward = backward[place.group, place.outputs, place.inputs] if backward is not None else None
         self._bias = bias[place.group, place.outputs]
         self._where = torch.tensor([place.group, place.first_input, place.first_output])
-        self._transpose = self._transpose_of(self._source.weight.detach())
+        self._bind(self._source.weight.detach())
 
     def read(self) -> None:
         """The module's weights as they are now."""
         if self._moved:
             self._moved.read()
         weight = self._source.weight.detach()
-        if self._transpose.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
-            self._transpose = self._transpose_of(weight)
+        if weight.data_ptr() != self._weight.data_ptr():  # it has another tensor now
+            self._bind(weight)
+        self._write()
+        self._bias.copy_(self._source.bias.detach())
+
+    def _bind(self, weight: Tensor) -> None:
+        self._weight = weight
+        self._transpose = self._transpose_of(weight)
+
+    def _write(self) -> None:
         self._transpose()
         if self._backward is not None:
-            self._backward.copy_(weight)
-        self._bias.copy_(self._source.bias.detach())
+            self._backward.copy_(self._weight)
 
     def _transpose_of(self, weight: Tensor) -> Loop:
         units = -(-weight.shape[1] // SIDE)
         return Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
+
+
+class _HalfCopy(_Copy):
+    """The same in pairs of bfloat16: (G, I / 2, O) forward and (G, O / 2, I) backward."""
+
+    def __init__(self, place: Place, forward: Tensor, backward: Tensor, bias: Tensor) -> None:
+        self._rows = backward[place.group, : place.module.out_features // 2]
+        super().__init__(place, forward, None, bias)
+
+    def _bind(self, weight: Tensor) -> None:
+        self._weight, self._rounded = weight, weight.bfloat16()
+        self._transpose = self._transpose_of(self._rounded.view(torch.int32))
+        self._pair = Loop(pair_rows, weight, self._rows, units=-(-len(self._rows) // ROWS))
+
+    def _write(self) -> None:
+        self._rounded.copy_(self._weight)
+        self._transpose()
+        self._pair()
 
 
 class Layer:
@@ -162,13 +190,17 @@ class Dense(Layer):
     def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place], relu: bool = True) -> None:
         super().__init__()
         self.kernel = dense_forward_relu if relu else dense_forward
-        self.groups, self.inputs, self.outputs = groups, inputs, outputs
+        self.groups, self.inputs, self.outputs, self.places, self.relu = groups, inputs, outputs, places, relu
         self.width = groups * outputs
         self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
         self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
         self.backward_weights = torch.zeros(groups, outputs, inputs + PAD) if self.passes_on else None
-        self._copies = [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
-        for place in places:
+        self._use([_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places])
+
+    def _use(self, copies: Sequence[_Copy]) -> None:
+        """Of the modules that the layer consists of."""
+        self._copies = copies
+        for place in self.places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
         self._learned = [learned for copy in self._copies for learned in copy.learned]
@@ -202,6 +234,46 @@ class Dense(Layer):
 
     def _out(self, numbers: Any) -> Tensor:
         return numbers.view(-1, self.groups, self.outputs)  # (N, G * O) -> (N, G, O)
+
+
+class HalfDense(Dense):
+    """The same with products of bfloat16 (see `half`); each module is alone in its group, and a ReLU follows."""
+
+    def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place]) -> None:
+        super().__init__(groups, inputs, outputs, places)
+        self.forward_weights = torch.zeros(groups, inputs // 2, outputs, dtype=torch.int32)
+        self.backward_weights = torch.zeros(groups, outputs // 2, inputs + PAD, dtype=torch.int32)
+        self._use([_HalfCopy(place, self.forward_weights, self.backward_weights, self.bias) for place in places])
+
+    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
+        out, numbers = Flow(torch.zeros(len(x.numbers), self.width)), self._in(x)
+        pairs = torch.zeros(*numbers.shape[:2], self.inputs // 2, dtype=torch.int32)
+        read = (numbers, self.forward_weights, self.bias)
+        return out, [Loop(half_forward_relu, *read, pairs, self._out(out.numbers), units=out.pieces)]
+
+    def backward(self, x: Flow, out: Flow) -> list[Loop]:
+        slope, numbers, count = self._out(out.slope), self._in(x), len(x.numbers) // 2
+        slopes = torch.zeros(count, self.width, dtype=torch.int32)  # of two samples each
+        strips = torch.zeros(self.groups * -(-self.inputs // STRIP), SAMPLES // 2, STRIP, dtype=torch.int32)
+        loops = [
+            Loop(pair_rows, out.slope, slopes, units=-(-count // ROWS)),  # type: ignore[arg-type]
+            Loop(sum_slopes, slope, self.bias_change, units=self.width // TILE),
+            Loop(half_backward_weights, self._out(slopes), numbers, strips, self.change, units=len(strips)),
+        ]
+        if x.slope is not None:
+            pairs = torch.zeros(2 * count, self.groups, self.outputs // 2, dtype=torch.int32)
+            written = (pairs, x.slope.view(-1, self.groups, self.inputs))
+            loops.append(Loop(half_backward_inputs, slope, self.backward_weights, numbers, *written, units=out.pieces))
+        return loops
+
+
+def in_half(layer: Layer) -> Layer:
+    """The same layer with products of bfloat16, if it is of a kind and size for that."""
+    if type(layer) is not Dense or not layer.relu:
+        return layer
+    whole = all(place.first_input == place.first_output == 0 for place in layer.places)
+    even = all(size % 2 == 0 for place in layer.places for size in place.module.weight.shape)
+    return HalfDense(layer.groups, layer.inputs, layer.outputs, layer.places) if whole and even else layer
 
 
 class OnPlanes(Dense):

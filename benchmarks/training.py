@@ -31,7 +31,7 @@ from environments import one_core
 from report import FOLDER, all_cores, machine, read_figures, write_results
 from rich.console import Console
 from training_families import FAMILIES
-from training_peers import CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
+from training_peers import AUTO, CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
 from training_q_peers import GPU_Q_SHAPES, Q_CANDIDATES, Q_SHAPES, Q_SIDES
 from training_q_peers import NETWORKS as Q_NETWORKS
 from training_tables import NETWORKS, TABLES, account
@@ -42,7 +42,6 @@ RECIPE = Settings(512, 16, 4, 1024, "mlp")
 TARGETS, Q_TARGETS = (10.0, 20.0), (10.0,)
 GPU_PARTS = ("gpu-speed", "gpu-games", "gpu-score", "gpu-dqn")
 DEFAULT_PARTS = "speed,breakdown,score,dqn,dqn-score,gpu"
-OURS = "Ludus, auto"
 console = Console()
 
 
@@ -86,16 +85,15 @@ def thread_counts() -> list[int]:
 
 
 def measure_speed(effort: Effort) -> dict[str, Any]:
-    """Steps per second of learning, on the CPU, where all of these networks are loops in single precision: no "auto"."""
+    """Steps per second of learning, on the CPU."""
     shapes = [shape._replace(network=network) for network in NETWORKS for shape in SHAPES]
-    sides = [side for side in SIDES if side != OURS]
-    cases = [case for case in product(shapes, thread_counts(), sides) if case[0].network in SIDES[case[2]].networks]
+    cases = [case for case in product(shapes, thread_counts(), SIDES) if case[0].network in SIDES[case[2]].networks]
     return {"rows": speeds(cases, "cpu", effort)}
 
 
 def measure_gpu_speed(effort: Effort) -> dict[str, Any]:
     """The same on a GPU; peers that step games one by one, at the smallest shape alone."""
-    quick = ["Ludus", "Ludus, auto"] + ["PureJaxRL-style"] * jax_sees_gpu()
+    quick = ["Ludus", AUTO] + ["PureJaxRL-style"] * jax_sees_gpu()
     cases = list(product(GPU_SHAPES, [all_cores()], quick))
     cases += [(GPU_SHAPES[0], all_cores(), side) for side in ("SB3 on minatar", "SB3 on Ludus")]
     return {"rows": speeds(cases, "cuda", effort)}
@@ -163,7 +161,7 @@ def measure_breakdown(effort: Effort) -> dict[str, Any]:
     for number in range(effort.rounds):
         for settings, threads in cases:
             common = {"settings": settings, "seconds": effort.seconds}
-            ours = run_job("breakdown", threads, side=OURS, **common)
+            ours = run_job("breakdown", threads, side=AUTO, **common)
             bare = run_job("bare", threads, precision=ours["precision"], **common)
             samples[settings, threads].append((ours, bare["seconds"]))
             say(f"round {number + 1}, {settings.network}, {settings}, {threads} threads: {ours}, bare {bare}")
@@ -220,7 +218,7 @@ def measure_gpu_games(effort: Effort) -> dict[str, Any]:
         rounds = [run_job("games", all_cores(), "cuda", num_envs=num_envs, seconds=0.5) for _ in range(effort.rounds)]
         rates.append({name: median(found[name] for found in rounds) for name in rounds[0]})
         say(f"{rates[-1]}")
-    waits = run_job("profile", all_cores(), "cuda", side=OURS, settings=GPU_SHAPES[0])
+    waits = run_job("profile", all_cores(), "cuda", side=AUTO, settings=GPU_SHAPES[0])
     return {"games": rates, "waits": waits}
 
 

@@ -183,7 +183,7 @@ class Side(NamedTuple):
         return all(find_spec(package) for package in self.packages)
 
 
-ALL = ("mlp", "cnn", "towers")
+ALL, AUTO = ("mlp", "cnn", "towers"), "Ludus, auto"
 SIDES = {
     "SB3 on minatar": Side(sb3_agent, minatar_games, ALL, ("minatar",)),
     "SB3 on Ludus": Side(sb3_agent, ludus_games, ALL),
@@ -191,7 +191,7 @@ SIDES = {
     "SBX on Ludus": Side(sbx_agent, ludus_games, ("towers",), ("sbx",)),
     "PureJaxRL-style": Side(None, None, ("cnn", "towers"), ("jax", "flax", "optax", "gymnax")),
     "Ludus": Side(ludus_agent, ludus_games, ALL),
-    "Ludus, auto": Side(automatic_ludus_agent, ludus_games, ALL),
+    AUTO: Side(automatic_ludus_agent, ludus_games, ALL),
 }
 
 

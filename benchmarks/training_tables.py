@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from report import ABSENT, Table, amount, describe, times
-from training_peers import SIDES
+from training_peers import AUTO, SIDES
 from training_q_peers import Q_SHAPES, Q_SIDES
 
 Found = dict[str, Any]
@@ -72,16 +72,24 @@ def speed_table(found: Found, network: str, heading: str) -> Table:
     lines = []
     for case in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
         rates = {row["side"]: row["steps per second"] for row in rows if (row["settings"], row["threads"]) == case}
-        ratios = [times(ratio(rates, "Ludus", peer)) for peer in sides if not peer.startswith("Ludus")]
+        ratios = [both_ratios(rates, peer) for peer in sides if not peer.startswith("Ludus")]
         lines.append([f"{case[0]}; {cores(case[1])}", *(rate_cell(rates, side, rows) for side in sides), *ratios])
     note = (
         f"{intro(found)} {NETWORKS[network]}: {rows[0]['parameters']:,} parameters on every side. "
         f"Median of {found['effort']['rounds']} rounds of {found['effort']['seconds']:g} s. Ratios are of `Ludus`, which "
-        "computes in single precision like its peers, to each of them."
+        "computes in single precision like its peers, to each of them"
     )
+    if AUTO in measured:
+        note += f", and in brackets of `{AUTO}`, which multiplies in half precision here, as `ludus train` does"
     peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
     title = f"{heading}, {TITLES[network]}"
-    return Table(title, note, ["settings", *sides, *peers], lines)
+    return Table(title, f"{note}.", ["settings", *sides, *peers], lines)
+
+
+def both_ratios(rates: dict[str, float], peer: str) -> str:
+    """Of ours in single precision to a peer and, if it was measured, in the precision that it chooses by itself."""
+    own = times(ratio(rates, AUTO, peer))
+    return times(ratio(rates, "Ludus", peer)) + (f" ({own})" if AUTO in rates and peer in rates else "")
 
 
 def dqn_tables(found: Found, heading: str = HEADINGS["dqn"]) -> list[Table]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from .bfloat16 import FEATURE, VECTORS, with_instructions
 from .compile import fingerprint, link
 from .errors import GameError
 
@@ -73,9 +74,7 @@ def compile_cpu(
             code = _read(path)
             if code is None:
                 ir = _numba_ir(name, function, names, buffers, checked)
-                code = machine.compile(
-                    name, re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir) if loose else ir
-                )
+                code = machine.compile(name, machine.loosened(ir) if loose else ir)
                 _write(path, code)
             _engines[key] = machine.load(code)
         return _engines[key][1]
@@ -248,6 +247,7 @@ class _Machine:
             key,
             Path(__file__).read_bytes(),  # how tables are laid out and code is made
             Path(__file__).with_name("numba_pipeline.py").read_bytes(),
+            Path(__file__).with_name("bfloat16.py").read_bytes(),
             self.name,
             self.features,
             self.version,
@@ -263,16 +263,19 @@ class _Machine:
             cpu=self.name, features=self.features, opt=3, jit=True, codemodel="jitdefault"
         )
 
+    def loosened(self, ir: str) -> str:
+        """Sums of float32 in any order; and the instructions for `bfloat16`, if there are."""
+        ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
+        return with_instructions(ir) if FEATURE in self.features else ir
+
     def compile(self, name: str, ir: str) -> bytes:
         """Optimise the whole module, now that the sizes are known, and return an object file."""
         module, target = self.llvm.parse_assembly(ir), self._target()
         module.verify()
         self._simplify(module, target)
-        for function in module.functions:
-            if not function.is_declaration and function.name != "entry":
-                function.linkage = "internal"  # free to be inlined and dropped
-        passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
-        passes.getModulePassManager().run(module, passes)
+        self._optimise(module, target, "entry", VECTORS)
+        if VECTORS in (function.name for function in module.functions):  # the loops are vectors now
+            self._optimise(module, target, "entry")
         c_library = ctypes.CDLL(None)
         for function in module.functions:  # a later process, without Numba, must find all that is called
             if (
@@ -284,6 +287,14 @@ class _Machine:
                     f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices"
                 )
         return target.emit_object(module)
+
+    def _optimise(self, module: Any, target: Any, *kept: str) -> None:
+        """Inline, drop and improve all but the functions of these names."""
+        for function in module.functions:
+            if not function.is_declaration and function.name not in kept:
+                function.linkage = "internal"
+        passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
+        passes.getModulePassManager().run(module, passes)
 
     def _simplify(self, module: Any, target: Any) -> None:
         """Tidy each function up by itself, while it still has to serve callers outside.

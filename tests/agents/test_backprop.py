@@ -10,6 +10,7 @@ from torch import nn
 
 import ludus
 from ludus.agents.backprop import backprop_of
+from ludus.agents.layers import Dense, HalfDense
 from ludus.agents.loops import Crew, Loop
 from ludus.agents.networks import ActorCritic, MinAtarPolicy, MlpEncoderPolicy, think
 from ludus.agents.planes import shortcut_of
@@ -127,12 +128,32 @@ def test_other_policies_are_for_pytorch(kwargs):
     assert backprop_of(policy, Crew(1)) is None
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("auto", "fp32"), ("fp32", "fp32"), ("bf16", None)])
-def test_loops_compute_in_single_precision(precision, expected, monkeypatch):
-    """Also on processors for which "auto" would be bf16."""
-    monkeypatch.setattr("ludus.agents.ppo.choose_precision", lambda wanted: "bf16" if wanted == "auto" else wanted)
-    agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision)
-    assert agent.precision == (expected or "bf16") and (agent.backprop is not None) == (expected is not None)
+@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution"])
+def test_half_precision_comes_near(kind):
+    torch.manual_seed(0)
+    given = {"sizes": (), **POLICIES[kind]}
+    policy, data = policy_of(**given), samples_of(50, 3, torch.Generator().manual_seed(0), given.get("shape", SHAPE))
+    options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.01, vf_coef=0.5)
+    arguments = (data, torch.arange(50), data["columns"], options)
+    single, parts = backprop_of(policy, Crew(1))(*arguments)
+    half, half_parts = backprop_of(policy, Crew(1), half=True)(*arguments)
+    off = [float((x - y).norm() / x.norm()) for x, y in zip(single, half, strict=True)]
+    assert 0 < max(off) < 0.2 and torch.allclose(parts, half_parts, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("precision", "able", "layer"),
+    [
+        ("fp32", True, Dense), ("auto", True, HalfDense), ("bf16", True, HalfDense),
+        ("fp32", False, Dense), ("auto", False, Dense), ("bf16", False, None),
+    ],
+)  # fmt: skip
+def test_loops_compute_in_what_the_processor_has(precision, able, layer, monkeypatch):
+    for module in ("hardware", "ppo"):
+        monkeypatch.setattr(f"ludus.agents.{module}.multiplies_bf16", lambda: able)
+    agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision, device="cpu")
+    assert agent.precision == (precision if precision != "auto" else "bf16" if able else "fp32")
+    assert (agent.backprop and type(agent.backprop.layers[1])) is layer
 
 
 def test_what_is_not_a_number_comes_through():
