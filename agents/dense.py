@@ -23,21 +23,17 @@ SAMPLES = 128  # whose share in the weights' change is added up at a time
 def dense_forward(x, weights, bias, out, first, last):
     """out (N, G, O) = x (N, G, I) @ weights (G, I, O) + bias (G, O), for pieces of `ROWS` samples."""
     for piece in range(first, last):
-        _spread(bias, out, piece)
-        _add_product(x, weights, out, piece)
+        spread(bias, out, piece)
+        add_product(x, weights, out, piece)
     return 0
 
 
 def dense_forward_relu(x, weights, bias, out, first, last):
     """The same, and what is below zero becomes zero."""
-    zero = np.float32(0)
     for piece in range(first, last):
-        _spread(bias, out, piece)
-        _add_product(x, weights, out, piece)
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
-            for g in range(out.shape[1]):
-                for j in range(out.shape[2]):
-                    out[r, g, j] = zero if out[r, g, j] < zero else out[r, g, j]  # what is not a number stays so
+        spread(bias, out, piece)
+        add_product(x, weights, out, piece)
+        relu(out, piece)
     return 0
 
 
@@ -46,17 +42,10 @@ def dense_backward_inputs(slope, weights, x, x_slope, first, last):
 
     For pieces of `ROWS` samples. The weights' rows may be longer than I.
     """
-    zero = np.float32(0)
     for piece in range(first, last):
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_slope.shape[0])):
-            for g in range(x_slope.shape[1]):
-                for j in range(x_slope.shape[2]):
-                    x_slope[r, g, j] = zero
-        _add_product(slope, weights, x_slope, piece)
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_slope.shape[0])):
-            for g in range(x_slope.shape[1]):
-                for j in range(x_slope.shape[2]):
-                    x_slope[r, g, j] = x_slope[r, g, j] if x[r, g, j] > zero else zero
+        clear(x_slope, piece)
+        add_product(slope, weights, x_slope, piece)
+        keep_above_zero(x, x_slope, piece)
     return 0
 
 
@@ -65,7 +54,7 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
     tiles = change.shape[1] // TILE
     for tile in range(first, last):
         g, o = tile // tiles, TILE * (tile % tiles)
-        _sum_slopes(slope, bias_change, g, o)
+        sum_slopes(slope, bias_change, g, o)
         for r in range(o, o + TILE):
             for j in range(change.shape[2]):
                 change[g, r, j] = 0
@@ -82,7 +71,10 @@ def dense_backward_weights(slope, x, change, bias_change, first, last):
     return 0
 
 
-def _spread(bias, out, piece):
+# Of pieces of `ROWS` samples, (N, G, W)
+
+
+def spread(bias, out, piece):
     """The piece's rows become the bias."""
     for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
         for g in range(out.shape[1]):
@@ -90,32 +82,65 @@ def _spread(bias, out, piece):
                 out[r, g, j] = bias[g, j]
 
 
-def _add_product(x, weights, out, piece):
-    """out (N, G, O) += x (N, G, I) @ weights (G, I, O), for the piece's rows."""
-    whole = out.shape[2] // STRIP * STRIP
-    for g in range(out.shape[1]):
-        for left in range(0, whole, STRIP):
+def clear(out, piece):
+    """The piece's rows become zero."""
+    for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
+        for g in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                out[r, g, j] = 0
+
+
+def relu(out, piece):
+    """What is below zero becomes zero."""
+    zero = np.float32(0)
+    for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
+        for g in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                out[r, g, j] = zero if out[r, g, j] < zero else out[r, g, j]  # what is not a number stays so
+
+
+def keep_above_zero(x, x_slope, piece):
+    """Slopes where x is not above zero become zero."""
+    zero = np.float32(0)
+    for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_slope.shape[0])):
+        for g in range(x_slope.shape[1]):
+            for j in range(x_slope.shape[2]):
+                x_slope[r, g, j] = x_slope[r, g, j] if x[r, g, j] > zero else zero
+
+
+def product_with(plus):
+    """A loop for out (N, G, O) += x (N, G, I) @ weights (G, I, O), in which `plus(total, a, b)` is total + a * b."""
+
+    def add_product(x, weights, out, piece):
+        """For the piece's rows."""
+        whole = out.shape[2] // STRIP * STRIP
+        for g in range(out.shape[1]):
+            for left in range(0, whole, STRIP):
+                for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
+                    add_inputs(x, weights, out, g, i, left, STRIP)
             for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                _add_inputs(x, weights, out, g, i, left, STRIP)
-        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-            _add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
+                add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
+
+    def add_inputs(x, weights, out, g, i, left, width):
+        """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
+        i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
+        i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
+        for k in range(np.uint64(x.shape[2])):
+            a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
+            for j in range(left, left + width):
+                weight = weights[g, k, j]
+                out[i, g, j] = plus(out[i, g, j], a, weight)
+                out[i1, g, j] = plus(out[i1, g, j], b, weight)
+                out[i2, g, j] = plus(out[i2, g, j], c, weight)
+                out[i3, g, j] = plus(out[i3, g, j], d, weight)
+
+    return add_product
 
 
-def _add_inputs(x, weights, out, g, i, left, width):
-    """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
-    i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
-    i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
-    for k in range(np.uint64(x.shape[2])):
-        a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
-        for j in range(left, left + width):
-            weight = weights[g, k, j]
-            out[i, g, j] += a * weight
-            out[i1, g, j] += b * weight
-            out[i2, g, j] += c * weight
-            out[i3, g, j] += d * weight
+add_product = product_with(lambda total, a, b: total + a * b)
 
 
-def _sum_slopes(slope, bias_change, g, o):
+def sum_slopes(slope, bias_change, g, o):
     """Of outputs o .. o+3 of group g."""
     for r in range(o, o + TILE):
         bias_change[g, r] = 0

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..envs.bfloat16 import add_products, pair_of
-from .dense import ROWS, SAMPLES, STRIP, TILE, _spread, _sum_slopes
+from .dense import ROWS, SAMPLES, STRIP, TILE, clear, keep_above_zero, product_with, relu, spread, sum_slopes
+
+add_product = product_with(add_products)
 
 
 def half_forward_relu(x, weights, bias, pairs, out, first, last):
@@ -18,15 +20,11 @@ def half_forward_relu(x, weights, bias, pairs, out, first, last):
 
     For pieces of `ROWS` samples; pairs (N, G, I / 2) are scratch.
     """
-    zero = np.float32(0)
     for piece in range(first, last):
-        _spread(bias, out, piece)
+        spread(bias, out, piece)
         _pair_up(x, pairs, piece)
-        _add_product(pairs, weights, out, piece)
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
-            for g in range(out.shape[1]):
-                for j in range(out.shape[2]):
-                    out[r, g, j] = zero if out[r, g, j] < zero else out[r, g, j]  # what is not a number stays so
+        add_product(pairs, weights, out, piece)
+        relu(out, piece)
     return 0
 
 
@@ -35,18 +33,11 @@ def half_backward_inputs(slope, weights, x, pairs, x_slope, first, last):
 
     For pieces of `ROWS` samples; pairs (N, G, O / 2) are scratch. The weights' rows may be longer than I.
     """
-    zero = np.float32(0)
     for piece in range(first, last):
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_slope.shape[0])):
-            for g in range(x_slope.shape[1]):
-                for j in range(x_slope.shape[2]):
-                    x_slope[r, g, j] = zero
+        clear(x_slope, piece)
         _pair_up(slope, pairs, piece)
-        _add_product(pairs, weights, x_slope, piece)
-        for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_slope.shape[0])):
-            for g in range(x_slope.shape[1]):
-                for j in range(x_slope.shape[2]):
-                    x_slope[r, g, j] = x_slope[r, g, j] if x[r, g, j] > zero else zero
+        add_product(pairs, weights, x_slope, piece)
+        keep_above_zero(x, x_slope, piece)
     return 0
 
 
@@ -69,11 +60,11 @@ def half_backward_weights(slopes, x, strips, change, first, last):
     return 0
 
 
-def sum_slopes(slope, bias_change, first, last):
+def half_backward_bias(slope, bias_change, first, last):
     """bias_change (G, O) = the sums of slope (N, G, O), for tiles of G * O."""
     tiles = bias_change.shape[1] // TILE
     for tile in range(first, last):
-        _sum_slopes(slope, bias_change, tile // tiles, TILE * (tile % tiles))
+        sum_slopes(slope, bias_change, tile // tiles, TILE * (tile % tiles))
     return 0
 
 
@@ -92,31 +83,6 @@ def _pair_up(x, pairs, piece):
         for g in range(x.shape[1]):
             for k in range(np.uint64(pairs.shape[2])):
                 pairs[r, g, k] = pair_of(x[r, g, np.uint64(2) * k], x[r, g, np.uint64(2) * k + np.uint64(1)])
-
-
-def _add_product(x, weights, out, piece):
-    """out (N, G, O) += x (N, G, I / 2) @ weights (G, I / 2, O), both pairs, for the piece's rows."""
-    whole = out.shape[2] // STRIP * STRIP
-    for g in range(out.shape[1]):
-        for left in range(0, whole, STRIP):
-            for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                _add_inputs(x, weights, out, g, i, left, STRIP)
-        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-            _add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
-
-
-def _add_inputs(x, weights, out, g, i, left, width):
-    """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
-    i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
-    i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
-    for k in range(np.uint64(x.shape[2])):
-        a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
-        for j in range(left, left + width):
-            weight = weights[g, k, j]
-            out[i, g, j] = add_products(out[i, g, j], a, weight)
-            out[i1, g, j] = add_products(out[i1, g, j], b, weight)
-            out[i2, g, j] = add_products(out[i2, g, j], c, weight)
-            out[i3, g, j] = add_products(out[i3, g, j], d, weight)
 
 
 def _add_samples(slopes, x, strip, change, g, start, left, width):

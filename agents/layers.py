@@ -20,7 +20,7 @@ from .dense import (
     dense_forward,
     dense_forward_relu,
 )
-from .half import half_backward_inputs, half_backward_weights, half_forward_relu, pair_rows, sum_slopes
+from .half import half_backward_bias, half_backward_inputs, half_backward_weights, half_forward_relu, pair_rows
 from .loops import Loop
 from .noisy import Moved, NoisyLinear
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
@@ -257,7 +257,7 @@ class HalfDense(Dense):
         strips = torch.zeros(self.groups * -(-self.inputs // STRIP), SAMPLES // 2, STRIP, dtype=torch.int32)
         loops = [
             Loop(pair_rows, out.slope, slopes, units=-(-count // ROWS)),  # type: ignore[arg-type]
-            Loop(sum_slopes, slope, self.bias_change, units=self.width // TILE),
+            Loop(half_backward_bias, slope, self.bias_change, units=self.width // TILE),
             Loop(half_backward_weights, self._out(slopes), numbers, strips, self.change, units=len(strips)),
         ]
         if x.slope is not None:
