@@ -3,7 +3,8 @@
     python benchmarks/precision.py [--steps 2e6] [--seeds 5] [--games Breakout,Asterix] [--write]
 
 The zoo's recipes with both precisions and two networks. Every run is a process of its own on one core, as many at once as
-there are cores; see `runs.py`.
+there are cores; see `runs.py`. Each is kept in results/precision.json as soon as it ends, so that the same command goes on
+where it was interrupted, and one with more seeds trains those alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from report import Table, amount, describe, machine, times, write_results
+from report import Table, amount, describe, machine, read_figures, times, write_figures, write_results
 from rich.console import Console
 from runs import Case, run_all
 
@@ -28,7 +29,7 @@ HOW = """{machine}
 `ludus train GAME --recipe --policy NETWORK --precision ... --total-timesteps {steps} --num-threads 1`: sticky actions 0.1,
 all six actions, no limit of steps, CPU only."""
 NOTE = (
-    "Of each precision: the mean return of the final agent as it explores, over 100 whole episodes and over {seeds} seeds, "
+    "Of each precision: the mean return of the final agent as it explores, over 100 whole episodes and over the seeds, "
     "with a 95 % bootstrap interval over the seeds; and steps per second, roughly: of one core, while other trainings keep "
     "the other cores busy."
 )
@@ -42,18 +43,26 @@ def cases_of(games: list[str], seeds: int, steps: int) -> list[Case]:
     ]
 
 
-def table_of(runs: list[dict[str, Any]], seeds: int) -> Table:
+def as_kept(case: Case) -> tuple[Any, ...]:
+    """What tells a run from others."""
+    return (case.game, case.changes["policy"], case.changes["precision"], case.seed, case.steps)
+
+
+def table_of(runs: list[dict[str, Any]]) -> Table:
     """A line for each network and game."""
     lines = []
-    for network, game in dict.fromkeys((run["policy"], run["game"]) for run in runs):
+    for network, game in product(NETWORKS, dict.fromkeys(run["game"] for run in runs)):
         both = [
             [run for run in runs if (run["policy"], run["game"], run["precision"]) == (network, game, precision)]
             for precision in PRECISIONS
         ]
+        if not all(both):
+            continue
         rates = [sum(run["steps"] for run in of) / sum(run["seconds"] for run in of) for of in both]
-        lines.append([f"{network}, {game}", *map(mean_of, both), *map(amount, rates), times(rates[1] / rates[0])])
-    columns = ["network, game", *PRECISIONS, *(f"{name}, steps/s" for name in PRECISIONS), "ratio"]
-    return Table("PPO in single and half precision", NOTE.format(seeds=seeds), columns, lines)
+        cells = [str(len(both[0])), *map(mean_of, both), *map(amount, rates), times(rates[1] / rates[0])]
+        lines.append([f"{network}, {game}", *cells])
+    columns = ["network, game", "seeds", *PRECISIONS, *(f"{name}, steps/s" for name in PRECISIONS), "ratio"]
+    return Table("PPO in single and half precision", NOTE, columns, lines)
 
 
 def mean_of(runs: list[dict[str, Any]]) -> str:
@@ -73,27 +82,30 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train all, and show; with --write also in RESULTS.md."""
+    """Train what is missing, keep it, and show; with --write also in RESULTS.md."""
     arguments, console = parse(), Console()
     if choose_precision("auto") != "bf16":
         raise SystemExit(
             "this processor has no instructions for bfloat16 (AVX512_BF16), so there is nothing to compare"
         )
-    runs: list[dict[str, Any]] = []
+    facts, cases = machine(PACKAGES), cases_of(arguments.games, arguments.seeds, arguments.steps)
+    kept = {tuple(key): run for key, run in read_figures(NAME).get("runs", [])}
+    missing = [case for case in cases if as_kept(case) not in kept]
 
     def keep(case: Case, found: dict[str, Any]) -> None:
         del found["curve"]
-        runs.append({**case.changes, **found})
+        kept[as_kept(case)] = {**case.changes, **found}
+        write_figures(NAME, {"machine": facts, "runs": sorted(kept.items())})
         console.print(f"{case}: sampled {found['sampled']:.1f}, {found['seconds']:.0f} s", highlight=False)
 
-    run_all(cases_of(arguments.games, arguments.seeds, arguments.steps), keep)
-    runs.sort(key=lambda run: (NETWORKS.index(run["policy"]), arguments.games.index(run["game"]), run["seed"]))
-    table, facts = table_of(runs, arguments.seeds), machine(PACKAGES)
+    console.print(f"{len(missing)} of {len(cases)} trainings are to be done")
+    run_all(missing, keep)
+    table = table_of([run for (*_, steps), run in sorted(kept.items()) if steps == arguments.steps])
     console.print(table.rich())
     if arguments.write:
         how = HOW.format(machine=describe(facts), steps=arguments.steps)
         section = "\n\n".join(["## Precision", how, table.markdown()])
-        write_results(NAME, {"machine": facts, "runs": runs}, section)
+        write_results(NAME, {"machine": facts, "runs": sorted(kept.items())}, section)
 
 
 if __name__ == "__main__":
