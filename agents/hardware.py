@@ -11,13 +11,13 @@ import torch
 from ..envs import OptionError
 
 
-def choose_precision(precision: str) -> str:
-    """fp32 or bf16, as asked or as the processor likes it."""
+def choose_precision(precision: str, device: str) -> str:
+    """fp32 or bf16, as asked or as the processor likes it; device is "cpu" or "cuda"."""
     if precision not in ("auto", "fp32", "bf16"):
         raise OptionError(f"precision must be auto, fp32 or bf16, got {precision!r}")
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
+    if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if multiplies_bf16() else "fp32"
 

@@ -192,19 +192,20 @@ class Dense(Layer):
         self.kernel = dense_forward_relu if relu else dense_forward
         self.groups, self.inputs, self.outputs, self.places, self.relu = groups, inputs, outputs, places, relu
         self.width = groups * outputs
-        self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
-        self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
-        self.backward_weights = torch.zeros(groups, outputs, inputs + PAD) if self.passes_on else None
-        self._use([_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places])
-
-    def _use(self, copies: Sequence[_Copy]) -> None:
-        """Of the modules that the layer consists of."""
-        self._copies = copies
-        for place in self.places:
+        self.bias, self.change = torch.zeros(groups, outputs), torch.zeros(groups, outputs, inputs)
+        self.bias_change = torch.zeros_like(self.bias)
+        self._copies = self._copies_of(places)
+        for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
         self._learned = [learned for copy in self._copies for learned in copy.learned]
         self.gradients |= {id(sigma): torch.zeros_like(sigma) for sigma, _, _ in self._learned}
+
+    def _copies_of(self, places: Sequence[Place]) -> Sequence[_Copy]:
+        """The matrices, and what keeps them up to date."""
+        self.forward_weights = torch.zeros(self.groups, self.inputs, self.outputs)
+        self.backward_weights = torch.zeros(self.groups, self.outputs, self.inputs + PAD) if self.passes_on else None
+        return [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
 
     def read(self) -> None:
         for copy in self._copies:
@@ -239,11 +240,11 @@ class Dense(Layer):
 class HalfDense(Dense):
     """The same with products of bfloat16 (see `half`); each module is alone in its group, and a ReLU follows."""
 
-    def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place]) -> None:
-        super().__init__(groups, inputs, outputs, places)
-        self.forward_weights = torch.zeros(groups, inputs // 2, outputs, dtype=torch.int32)
-        self.backward_weights = torch.zeros(groups, outputs // 2, inputs + PAD, dtype=torch.int32)
-        self._use([_HalfCopy(place, self.forward_weights, self.backward_weights, self.bias) for place in places])
+    def _copies_of(self, places: Sequence[Place]) -> Sequence[_Copy]:
+        self.forward_weights = torch.zeros(self.groups, self.inputs // 2, self.outputs, dtype=torch.int32)
+        backward = torch.zeros(self.groups, self.outputs // 2, self.inputs + PAD, dtype=torch.int32)
+        self.backward_weights = backward
+        return [_HalfCopy(place, self.forward_weights, backward, self.bias) for place in places]
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         out, numbers = Flow(torch.zeros(len(x.numbers), self.width)), self._in(x)

@@ -82,8 +82,7 @@ class PPO(Agent, StablePPO):
         if kwargs.get("use_sde"):
             raise OptionError("use_sde is not for this PPO: leave it out, or take stable_baselines3.PPO")
         env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
-        self.precision = choose_precision(precision)
-        self.normalize_reward, self.group = normalize_reward, group
+        self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -101,6 +100,7 @@ class PPO(Agent, StablePPO):
         self.reward_normalizer = (
             RewardNormalizer(self.n_envs, self.gamma, self.group).to(self.device) if self.normalize_reward else None
         )
+        self.precision = choose_precision(self.precision, self.device.type)
         on_cpu = self.device.type == "cpu"
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)

@@ -84,7 +84,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Train what is missing, keep it, and show; with --write also in RESULTS.md."""
     arguments, console = parse(), Console()
-    if choose_precision("auto") != "bf16":
+    if choose_precision("auto", "cpu") != "bf16":
         raise SystemExit(
             "this processor has no instructions for bfloat16 (AVX512_BF16), so there is nothing to compare"
         )

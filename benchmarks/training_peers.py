@@ -178,7 +178,8 @@ class Side(NamedTuple):
     @property
     def present(self) -> bool:
         """Whether its packages are installed; where single precision is all that Ludus chooses, "auto" adds nothing."""
-        if self.agent is automatic_ludus_agent and choose_precision("auto") == "fp32":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if self.agent is automatic_ludus_agent and choose_precision("auto", device) == "fp32":
             return False
         return all(find_spec(package) for package in self.packages)
 
