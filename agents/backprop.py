@@ -80,7 +80,7 @@ def backprop_of(policy: Any, crew: Crew, half: bool = False) -> Backprop | None:
     """For this policy; None if its layers are not of the kinds that there are loops for, or not all of them learn.
 
     Args:
-        half: multiply in bfloat16, but in the first layer and in the last.
+        half: multiply in bfloat16 on the way back, but in the first layer and in the last.
     """
     known = isinstance(policy.head, CategoricalHead) and policy.core is None and policy.normalizer is None
     if not known or not sees_planes(policy) or not policy.share_features_extractor:

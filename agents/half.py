@@ -1,8 +1,10 @@
-"""Fully connected layers as loops in plain Python, in half precision: `dense`, with products of bfloat16.
+"""Gradients of fully connected layers as loops in plain Python, in half precision: `dense`, with products of bfloat16.
 
-What comes and goes is float32, and so are the sums. Weights are rounded when they are read, once a minibatch, and numbers
-and slopes on their way into a product. Pairs (see `envs.bfloat16`) lie along the axis over which is summed. All numbers of
-inputs and outputs are even, and no two arguments may share memory.
+What comes and goes is float32, and so are the sums: numbers, slopes and weights are rounded on their way into a product.
+Layers decide in single precision. Measured on PPO's networks, rounding forwards, too, moves a gradient by one per cent, and
+always the same way; rounding backwards moves it by less than a tenth of that.
+
+Pairs (see `envs.bfloat16`) lie along the axis over which is summed. No two arguments may share memory.
 """
 
 from __future__ import annotations
@@ -10,22 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..envs.bfloat16 import add_products, pair_of
-from .dense import ROWS, SAMPLES, STRIP, TILE, clear, keep_above_zero, product_with, relu, spread, sum_slopes
+from .dense import ROWS, SAMPLES, STRIP, TILE, clear, keep_above_zero, product_with, sum_slopes
 
 add_product = product_with(add_products)
-
-
-def half_forward_relu(x, weights, bias, pairs, out, first, last):
-    """out (N, G, O) = x (N, G, I) @ weights (G, I / 2, O) + bias (G, O), and what is below zero becomes zero.
-
-    For pieces of `ROWS` samples; pairs (N, G, I / 2) are scratch.
-    """
-    for piece in range(first, last):
-        spread(bias, out, piece)
-        _pair_up(x, pairs, piece)
-        add_product(pairs, weights, out, piece)
-        relu(out, piece)
-    return 0
 
 
 def half_backward_inputs(slope, weights, x, pairs, x_slope, first, last):

@@ -20,7 +20,7 @@ from .dense import (
     dense_forward,
     dense_forward_relu,
 )
-from .half import half_backward_bias, half_backward_inputs, half_backward_weights, half_forward_relu, pair_rows
+from .half import half_backward_bias, half_backward_inputs, half_backward_weights, pair_rows
 from .loops import Loop
 from .noisy import Moved, NoisyLinear
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
@@ -119,20 +119,18 @@ class _Copy:
 
 
 class _HalfCopy(_Copy):
-    """The same in pairs of bfloat16: (G, I / 2, O) forward and (G, O / 2, I) backward."""
+    """The same with pairs of bfloat16, of two outputs each, backward: (G, O / 2, I)."""
 
     def __init__(self, place: Place, forward: Tensor, backward: Tensor, bias: Tensor) -> None:
         self._rows = backward[place.group, : place.module.out_features // 2]
         super().__init__(place, forward, None, bias)
 
     def _bind(self, weight: Tensor) -> None:
-        self._weight, self._rounded = weight, weight.bfloat16()
-        self._transpose = self._transpose_of(self._rounded.view(torch.int32))
+        super()._bind(weight)
         self._pair = Loop(pair_rows, weight, self._rows, units=-(-len(self._rows) // ROWS))
 
     def _write(self) -> None:
-        self._rounded.copy_(self._weight)
-        self._transpose()
+        super()._write()
         self._pair()
 
 
@@ -238,19 +236,13 @@ class Dense(Layer):
 
 
 class HalfDense(Dense):
-    """The same with products of bfloat16 (see `half`); each module is alone in its group, and a ReLU follows."""
+    """The same with gradients by products of bfloat16 (see `half`); each module is alone in its group."""
 
     def _copies_of(self, places: Sequence[Place]) -> Sequence[_Copy]:
-        self.forward_weights = torch.zeros(self.groups, self.inputs // 2, self.outputs, dtype=torch.int32)
+        self.forward_weights = torch.zeros(self.groups, self.inputs, self.outputs)
         backward = torch.zeros(self.groups, self.outputs // 2, self.inputs + PAD, dtype=torch.int32)
         self.backward_weights = backward
         return [_HalfCopy(place, self.forward_weights, backward, self.bias) for place in places]
-
-    def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
-        out, numbers = Flow(torch.zeros(len(x.numbers), self.width)), self._in(x)
-        pairs = torch.zeros(*numbers.shape[:2], self.inputs // 2, dtype=torch.int32)
-        read = (numbers, self.forward_weights, self.bias)
-        return out, [Loop(half_forward_relu, *read, pairs, self._out(out.numbers), units=out.pieces)]
 
     def backward(self, x: Flow, out: Flow) -> list[Loop]:
         slope, numbers, count = self._out(out.slope), self._in(x), len(x.numbers) // 2
@@ -269,11 +261,11 @@ class HalfDense(Dense):
 
 
 def in_half(layer: Layer) -> Layer:
-    """The same layer with products of bfloat16, if it is of a kind and size for that."""
+    """The same layer with gradients by products of bfloat16, if it is of a kind and size for that."""
     if type(layer) is not Dense or not layer.relu:
         return layer
     whole = all(place.first_input == place.first_output == 0 for place in layer.places)
-    even = all(size % 2 == 0 for place in layer.places for size in place.module.weight.shape)
+    even = all(place.module.out_features % 2 == 0 for place in layer.places)
     return HalfDense(layer.groups, layer.inputs, layer.outputs, layer.places) if whole and even else layer
 
 

@@ -54,8 +54,8 @@ class PPO(Agent, StablePPO):
         normalize_reward: divide rewards by the running standard deviation of returns.
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
-        precision: of the encoder's arithmetic, "fp32", "bf16" (weights and sums stay in fp32) or "auto": bf16 where the
-            processor has instructions for it.
+        precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32; where `backprop` computes, so do
+            decisions, and gradients alone are in bf16) or "auto": bf16 where the processor has instructions for it.
         num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
             it. Results repeat to the last bit for the same number and, where `backprop` computes, for any.
         group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
@@ -177,7 +177,8 @@ class PPO(Agent, StablePPO):
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""
-        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        half = self.precision == "bf16" and self.backprop is None
+        return torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext()
 
     # -- the update ----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ludus.agents.half import half_forward_relu
+from ludus.agents.half import half_backward_inputs
 from ludus.agents.loops import Loop, _compiled
 from ludus.envs import compile_cpu
 from ludus.envs.bfloat16 import FEATURE, add_products, pair_of
@@ -88,14 +88,15 @@ def test_compiled_loops_do_the_same(processor):
 
 
 @pytest.mark.skipif(not X86, reason="the instruction is x86's")
-@pytest.mark.parametrize("outputs", [16, 32, 64, 80])
-def test_loops_become_the_instruction(outputs):
+@pytest.mark.parametrize("inputs", [16, 32, 64, 80])
+def test_loops_become_the_instruction(inputs):
     """On any x86 processor, for one that has it: for a tile of four rows of up to four vectors."""
-    shapes = {"x": (1, 32), "weights": (16, outputs), "bias": (outputs,), "pairs": (1, 16), "out": (1, outputs)}
+    wide = inputs + 16
+    shapes = {"slope": (1, 32), "weights": (16, wide), "x": (1, inputs), "pairs": (1, 16), "x_slope": (1, inputs)}
     pairs = ("weights", "pairs")
     buffers = [compile_cpu.Buffer(np.dtype("i4" if name in pairs else "f4"), shape) for name, shape in shapes.items()]
     machine = compile_cpu._Machine()
     machine.name, machine.features = "znver4", FEATURE
-    ir = compile_cpu._numba_ir("loop", half_forward_relu, {}, buffers, checked=False)
+    ir = compile_cpu._numba_ir("loop", half_backward_inputs, {}, buffers, checked=False)
     assert not VDPBF16PS.search(machine.compile("loop", ir))
-    assert len(VDPBF16PS.findall(machine.compile("loop", machine.loosened(ir)))) >= 4 * min(outputs // 16, 4)
+    assert len(VDPBF16PS.findall(machine.compile("loop", machine.loosened(ir)))) >= 4 * min(inputs // 16, 4)
