@@ -31,7 +31,7 @@ all six actions, no limit of steps, CPU only."""
 NOTE = (
     "Of each precision: the mean return of the final agent as it explores, over 100 whole episodes and over the seeds, "
     "with a 95 % bootstrap interval over the seeds; and steps per second, roughly: of one core, while other trainings keep "
-    "the other cores busy."
+    "the other cores busy. Half precision is of gradients alone: decisions are in single precision."
 )
 
 
@@ -100,7 +100,10 @@ def main() -> None:
 
     console.print(f"{len(missing)} of {len(cases)} trainings are to be done")
     run_all(missing, keep)
-    table = table_of([run for (*_, steps), run in sorted(kept.items()) if steps == arguments.steps])
+    extent = (arguments.seeds, arguments.steps)
+    table = table_of(
+        [run for (*_, seed, steps), run in sorted(kept.items()) if seed < extent[0] and steps == extent[1]]
+    )
     console.print(table.rich())
     if arguments.write:
         how = HOW.format(machine=describe(facts), steps=arguments.steps)
