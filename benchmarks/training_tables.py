@@ -80,7 +80,7 @@ def speed_table(found: Found, network: str, heading: str) -> Table:
         "computes in single precision like its peers, to each of them"
     )
     if AUTO in measured:
-        note += f", and in brackets of `{AUTO}`, which multiplies in half precision here, as `ludus train` does"
+        note += f", and in brackets of `{AUTO}`, which takes half precision where it can, as `ludus train` does"
     peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
     title = f"{heading}, {TITLES[network]}"
     return Table(title, f"{note}.", ["settings", *sides, *peers], lines)
@@ -159,7 +159,8 @@ def breakdown_tables(found: Found) -> list[Table]:
     note = (
         f"{intro(found)} An iteration of `ludus.PPO` by timers around its functions; what threads do at once counts by the "
         "clock. `mlp` is what the recipe trains. Bare torch does the same arithmetic without games or RL: as many forward "
-        "passes, rows gathered for as many minibatches, gradients of a squared error and Adam, in the same precision."
+        "passes, rows gathered for as many minibatches, gradients of a squared error and Adam; all of it in half precision "
+        "where ours says bf16."
     )
     columns = ["settings", "iteration", *parts, "bare torch", "ratio"]
     return [Table(HEADINGS["breakdown"], note, columns, lines)]
