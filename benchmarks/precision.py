@@ -1,4 +1,4 @@
-"""What half precision costs PPO in score, and what it gains in speed, on MinAtar's games under their own protocol.
+"""What half precision costs PPO in score, on MinAtar's games under their own protocol.
 
     python benchmarks/precision.py [--steps 2e6] [--seeds 5] [--games Breakout,Asterix] [--write]
 
@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from report import Table, amount, describe, machine, read_figures, times, write_figures, write_results
+from report import Table, describe, machine, read_figures, write_figures, write_results
 from rich.console import Console
 from runs import Case, run_all
 
@@ -29,9 +29,9 @@ HOW = """{machine}
 `ludus train GAME --recipe --policy NETWORK --precision ... --total-timesteps {steps} --num-threads 1`: sticky actions 0.1,
 all six actions, no limit of steps, CPU only."""
 NOTE = (
-    "Of each precision: the mean return of the final agent as it explores, over 100 whole episodes and over the seeds, "
-    "with a 95 % bootstrap interval over the seeds; and steps per second, roughly: of one core, while other trainings keep "
-    "the other cores busy. Half precision is of gradients alone: decisions are in single precision."
+    "Of each precision: the mean return of the final agent as it explores, over 100 whole episodes and over the seeds, with "
+    "a 95 % bootstrap interval over the seeds. Half precision is of gradients alone: decisions are in single precision. What "
+    "it gains in speed is in the tables of training."
 )
 
 
@@ -58,11 +58,8 @@ def table_of(runs: list[dict[str, Any]]) -> Table:
         ]
         if not all(both):
             continue
-        rates = [sum(run["steps"] for run in of) / sum(run["seconds"] for run in of) for of in both]
-        cells = [str(len(both[0])), *map(mean_of, both), *map(amount, rates), times(rates[1] / rates[0])]
-        lines.append([f"{network}, {game}", *cells])
-    columns = ["network, game", "seeds", *PRECISIONS, *(f"{name}, steps/s" for name in PRECISIONS), "ratio"]
-    return Table("PPO in single and half precision", NOTE, columns, lines)
+        lines.append([f"{network}, {game}", str(len(both[0])), *map(mean_of, both)])
+    return Table("PPO in single and half precision", NOTE, ["network, game", "seeds", *PRECISIONS], lines)
 
 
 def mean_of(runs: list[dict[str, Any]]) -> str:
@@ -73,7 +70,7 @@ def mean_of(runs: list[dict[str, Any]]) -> str:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What half precision costs PPO in score, and what it gains in speed.")
+    parser = argparse.ArgumentParser(description="What half precision costs PPO in score.")
     parser.add_argument("--steps", type=lambda text: int(float(text)), default=2_000_000, help="of each training")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--games", type=lambda text: text.split(","), default=["Breakout", "Asterix"])
