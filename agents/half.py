@@ -1,8 +1,8 @@
 """Gradients of fully connected layers as loops in plain Python, in half precision: `dense`, with products of bfloat16.
 
 What comes and goes is float32, and so are the sums: numbers, slopes and weights are rounded on their way into a product.
-Layers decide in single precision. Measured on PPO's networks, rounding forwards, too, moves a gradient by one per cent, and
-always the same way; rounding backwards moves it by less than a tenth of that.
+Layers decide in single precision: what is rounded on the way back is noise in a gradient that has far more of it, but a
+rounded decision is another function, with another gradient.
 
 Pairs (see `envs.bfloat16`) lie along the axis over which is summed. No two arguments may share memory.
 """

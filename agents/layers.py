@@ -105,17 +105,13 @@ class _Copy:
         self._bias.copy_(self._source.bias.detach())
 
     def _bind(self, weight: Tensor) -> None:
-        self._weight = weight
-        self._transpose = self._transpose_of(weight)
+        self._weight, units = weight, -(-weight.shape[1] // SIDE)
+        self._transpose = Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
 
     def _write(self) -> None:
         self._transpose()
         if self._backward is not None:
             self._backward.copy_(self._weight)
-
-    def _transpose_of(self, weight: Tensor) -> Loop:
-        units = -(-weight.shape[1] // SIDE)
-        return Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
 
 
 class _HalfCopy(_Copy):

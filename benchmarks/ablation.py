@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from report import Table, amount, describe, machine, read_figures, write_figures, write_results
 from rich.console import Console
-from runs import Case, cut_off, run_all
+from runs import Case, comparison_parser, cut_off, run_all
 
 from ludus.cli.settings import PRESETS, DQNSettings
 from ludus.envs.bots import interval
@@ -161,12 +161,8 @@ def account(table: Table, steps: int, facts: dict[str, Any]) -> str:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What each part of DQN adds, on MinAtar's games.")
-    parser.add_argument("--steps", type=lambda text: int(float(text)), default=1_000_000, help="of each training")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--games", type=lambda text: text.split(","), default=["Breakout", "Asterix"])
+    parser = comparison_parser("What each part of DQN adds, on MinAtar's games.", steps=1_000_000, seeds=3)
     parser.add_argument("--only", metavar="ROW,ROW", help="train these alone")
-    parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
     return parser.parse_args()
 
 

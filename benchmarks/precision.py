@@ -9,14 +9,13 @@ where it was interrupted, and one with more seeds trains those alone.
 
 from __future__ import annotations
 
-import argparse
 from itertools import product
 from typing import Any
 
 import numpy as np
 from report import Table, describe, machine, read_figures, write_figures, write_results
 from rich.console import Console
-from runs import Case, run_all
+from runs import Case, comparison_parser, run_all
 
 from ludus.agents.hardware import choose_precision
 from ludus.envs.bots import interval
@@ -69,23 +68,15 @@ def mean_of(runs: list[dict[str, Any]]) -> str:
     return f"{returns.mean():.1f} ({low:.1f} to {high:.1f})"
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What half precision costs PPO in score.")
-    parser.add_argument("--steps", type=lambda text: int(float(text)), default=2_000_000, help="of each training")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--games", type=lambda text: text.split(","), default=["Breakout", "Asterix"])
-    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/precision.json")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Train what is missing, keep it, and show; with --write also in RESULTS.md."""
-    arguments, console = parse(), Console()
+    arguments = comparison_parser("What half precision costs PPO in score.", steps=2_000_000, seeds=5).parse_args()
+    seeds, steps, console = arguments.seeds, arguments.steps, Console()
     if choose_precision("auto", "cpu") != "bf16":
         raise SystemExit(
             "this processor has no instructions for bfloat16 (AVX512_BF16), so there is nothing to compare"
         )
-    facts, cases = machine(PACKAGES), cases_of(arguments.games, arguments.seeds, arguments.steps)
+    facts, cases = machine(PACKAGES), cases_of(arguments.games, seeds, steps)
     kept = {tuple(key): run for key, run in read_figures(NAME).get("runs", [])}
     missing = [case for case in cases if as_kept(case) not in kept]
 
@@ -97,13 +88,10 @@ def main() -> None:
 
     console.print(f"{len(missing)} of {len(cases)} trainings are to be done")
     run_all(missing, keep)
-    extent = (arguments.seeds, arguments.steps)
-    table = table_of(
-        [run for (*_, seed, steps), run in sorted(kept.items()) if seed < extent[0] and steps == extent[1]]
-    )
+    table = table_of([run for (*_, seed, length), run in sorted(kept.items()) if seed < seeds and length == steps])
     console.print(table.rich())
     if arguments.write:
-        how = HOW.format(machine=describe(facts), steps=arguments.steps)
+        how = HOW.format(machine=describe(facts), steps=steps)
         section = "\n\n".join(["## Precision", how, table.markdown()])
         write_results(NAME, {"machine": facts, "runs": sorted(kept.items())}, section)
 

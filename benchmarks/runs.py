@@ -8,6 +8,7 @@ agent, not the best checkpoint, plays 100 whole episodes greedily and 100 with i
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -85,6 +86,16 @@ def run(case: Case) -> dict[str, Any]:
         "greedy": greedy.mean, "sampled": sampled.mean, "unfinished": greedy.unfinished + sampled.unfinished,
         "curve": curve.points,
     }  # fmt: skip
+
+
+def comparison_parser(description: str, steps: int, seeds: int) -> argparse.ArgumentParser:
+    """What every comparison of agents on MinAtar's games can be told; these are the defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--steps", type=lambda text: int(float(text)), default=steps, help="of each training")
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--games", type=lambda text: text.split(","), default=["Breakout", "Asterix"])
+    parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
+    return parser
 
 
 def cut_off(count: int) -> str:

@@ -8,12 +8,9 @@ from torch import nn
 
 from ludus.agents.layers import Dense, Flow, HalfDense, Norm, Place, in_half
 from ludus.agents.loops import Crew
+from ludus.agents.network_loops import filled_up
 
 even = st.integers(1, 40).map(lambda half: 2 * half)
-
-
-def filled_up(size):
-    return -(-size // 16) * 16
 
 
 def rounded(x):
