@@ -10,7 +10,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
 from .heads import CategoricalHead, masked
-from .layers import Dense, Layer, OnPlanes, Place, in_half
+from .layers import Dense, Layer, OnPlanes, Place
 from .loops import Crew, Loop
 from .network_loops import Backward, NetworkLoops, all_of, encoder_layers, filled_up, linear_layers, remembered
 from .networks import Thinker
@@ -76,20 +76,14 @@ class _Judged(Backward):
         return self.sums.sum(0).float()
 
 
-def backprop_of(policy: Any, crew: Crew, half: bool = False) -> Backprop | None:
-    """For this policy; None if its layers are not of the kinds that there are loops for, or not all of them learn.
-
-    Args:
-        half: multiply in bfloat16 on the way back, but in the first layer and in the last.
-    """
+def backprop_of(policy: Any, crew: Crew) -> Backprop | None:
+    """For this policy; None if its layers are not of the kinds that there are loops for, or not all of them learn."""
     known = isinstance(policy.head, CategoricalHead) and policy.core is None and policy.normalizer is None
     if not known or not sees_planes(policy) or not policy.share_features_extractor:
         return None
     layers, weights = layers_of(policy), list(policy.parameters())
     if layers is None or not all_of(layers, weights):
         return None
-    if half:
-        layers = [in_half(layer) for layer in layers]
     return Backprop(layers, weights, policy.action_net.out_features, crew)
 
 

@@ -108,36 +108,29 @@ def keep_above_zero(x, x_slope, piece):
                 x_slope[r, g, j] = x_slope[r, g, j] if x[r, g, j] > zero else zero
 
 
-def product_with(plus):
-    """A loop for out (N, G, O) += x (N, G, I) @ weights (G, I, O), in which `plus(total, a, b)` is total + a * b."""
-
-    def add_product(x, weights, out, piece):
-        """For the piece's rows."""
-        whole = out.shape[2] // STRIP * STRIP
-        for g in range(out.shape[1]):
-            for left in range(0, whole, STRIP):
-                for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                    add_inputs(x, weights, out, g, i, left, STRIP)
+def add_product(x, weights, out, piece):
+    """out (N, G, O) += x (N, G, I) @ weights (G, I, O), for the piece's rows."""
+    whole = out.shape[2] // STRIP * STRIP
+    for g in range(out.shape[1]):
+        for left in range(0, whole, STRIP):
             for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
-
-    def add_inputs(x, weights, out, g, i, left, width):
-        """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
-        i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
-        i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
-        for k in range(np.uint64(x.shape[2])):
-            a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
-            for j in range(left, left + width):
-                weight = weights[g, k, j]
-                out[i, g, j] = plus(out[i, g, j], a, weight)
-                out[i1, g, j] = plus(out[i1, g, j], b, weight)
-                out[i2, g, j] = plus(out[i2, g, j], c, weight)
-                out[i3, g, j] = plus(out[i3, g, j], d, weight)
-
-    return add_product
+                add_inputs(x, weights, out, g, i, left, STRIP)
+        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
+            add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
 
 
-add_product = product_with(lambda total, a, b: total + a * b)
+def add_inputs(x, weights, out, g, i, left, width):
+    """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
+    i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
+    i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
+    for k in range(np.uint64(x.shape[2])):
+        a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
+        for j in range(left, left + width):
+            weight = weights[g, k, j]
+            out[i, g, j] += a * weight
+            out[i1, g, j] += b * weight
+            out[i2, g, j] += c * weight
+            out[i3, g, j] += d * weight
 
 
 def sum_slopes(slope, bias_change, g, o):

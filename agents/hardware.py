@@ -12,19 +12,13 @@ from ..envs import OptionError
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """fp32 or bf16, as asked or as the processor likes it; device is "cpu" or "cuda"."""
+    """fp32 or bf16, as asked or, if "auto", as is faster; device is "cpu" or "cuda"."""
     if precision not in ("auto", "fp32", "bf16"):
         raise OptionError(f"precision must be auto, fp32 or bf16, got {precision!r}")
     if precision != "auto":
         return precision
-    if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if multiplies_bf16() else "fp32"
-
-
-def multiplies_bf16() -> bool:
-    """Whether the processor has instructions for that."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
+    half = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if half else "fp32"
 
 
 def default_threads() -> int:

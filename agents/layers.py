@@ -12,15 +12,12 @@ from torch import Tensor, nn
 from .adam import laid_out_as
 from .dense import (
     ROWS,
-    SAMPLES,
-    STRIP,
     TILE,
     dense_backward_inputs,
     dense_backward_weights,
     dense_forward,
     dense_forward_relu,
 )
-from .half import half_backward_bias, half_backward_inputs, half_backward_weights, pair_rows
 from .loops import Loop
 from .noisy import Moved, NoisyLinear
 from .norms import norm_backward_inputs, norm_backward_weights, norm_forward_relu
@@ -92,42 +89,23 @@ class _Copy:
         self._backward = backward[place.group, place.outputs, place.inputs] if backward is not None else None
         self._bias = bias[place.group, place.outputs]
         self._where = torch.tensor([place.group, place.first_input, place.first_output])
-        self._bind(self._source.weight.detach())
+        self._transpose = self._transpose_of(self._source.weight.detach())
 
     def read(self) -> None:
         """The module's weights as they are now."""
         if self._moved:
             self._moved.read()
         weight = self._source.weight.detach()
-        if weight.data_ptr() != self._weight.data_ptr():  # it has another tensor now
-            self._bind(weight)
-        self._write()
-        self._bias.copy_(self._source.bias.detach())
-
-    def _bind(self, weight: Tensor) -> None:
-        self._weight, units = weight, -(-weight.shape[1] // SIDE)
-        self._transpose = Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
-
-    def _write(self) -> None:
+        if self._transpose.tensors[0].data_ptr() != weight.data_ptr():  # it has another tensor now
+            self._transpose = self._transpose_of(weight)
         self._transpose()
         if self._backward is not None:
-            self._backward.copy_(self._weight)
+            self._backward.copy_(weight)
+        self._bias.copy_(self._source.bias.detach())
 
-
-class _HalfCopy(_Copy):
-    """The same with pairs of bfloat16, of two outputs each, backward: (G, O / 2, I)."""
-
-    def __init__(self, place: Place, forward: Tensor, backward: Tensor, bias: Tensor) -> None:
-        self._rows = backward[place.group, : place.module.out_features // 2]
-        super().__init__(place, forward, None, bias)
-
-    def _bind(self, weight: Tensor) -> None:
-        super()._bind(weight)
-        self._pair = Loop(pair_rows, weight, self._rows, units=-(-len(self._rows) // ROWS))
-
-    def _write(self) -> None:
-        super()._write()
-        self._pair()
+    def _transpose_of(self, weight: Tensor) -> Loop:
+        units = -(-weight.shape[1] // SIDE)
+        return Loop(transpose, weight, self._where, self._forward, units=units)  # (O, I) -> (I, O)
 
 
 class Layer:
@@ -184,22 +162,17 @@ class Dense(Layer):
     def __init__(self, groups: int, inputs: int, outputs: int, places: Sequence[Place], relu: bool = True) -> None:
         super().__init__()
         self.kernel = dense_forward_relu if relu else dense_forward
-        self.groups, self.inputs, self.outputs, self.places, self.relu = groups, inputs, outputs, places, relu
+        self.groups, self.inputs, self.outputs = groups, inputs, outputs
         self.width = groups * outputs
-        self.bias, self.change = torch.zeros(groups, outputs), torch.zeros(groups, outputs, inputs)
-        self.bias_change = torch.zeros_like(self.bias)
-        self._copies = self._copies_of(places)
+        self.forward_weights, self.bias = torch.zeros(groups, inputs, outputs), torch.zeros(groups, outputs)
+        self.change, self.bias_change = torch.zeros(groups, outputs, inputs), torch.zeros_like(self.bias)
+        self.backward_weights = torch.zeros(groups, outputs, inputs + PAD) if self.passes_on else None
+        self._copies = [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
         for place in places:
             self._found(place.module.weight, self.change[place.group, place.outputs, place.inputs])
             self._found(place.module.bias, self.bias_change[place.group, place.outputs])
         self._learned = [learned for copy in self._copies for learned in copy.learned]
         self.gradients |= {id(sigma): torch.zeros_like(sigma) for sigma, _, _ in self._learned}
-
-    def _copies_of(self, places: Sequence[Place]) -> Sequence[_Copy]:
-        """The matrices, and what keeps them up to date."""
-        self.forward_weights = torch.zeros(self.groups, self.inputs, self.outputs)
-        self.backward_weights = torch.zeros(self.groups, self.outputs, self.inputs + PAD) if self.passes_on else None
-        return [_Copy(place, self.forward_weights, self.backward_weights, self.bias) for place in places]
 
     def read(self) -> None:
         for copy in self._copies:
@@ -229,40 +202,6 @@ class Dense(Layer):
 
     def _out(self, numbers: Any) -> Tensor:
         return numbers.view(-1, self.groups, self.outputs)  # (N, G * O) -> (N, G, O)
-
-
-class HalfDense(Dense):
-    """The same with gradients by products of bfloat16 (see `half`); each module is alone in its group."""
-
-    def _copies_of(self, places: Sequence[Place]) -> Sequence[_Copy]:
-        self.forward_weights = torch.zeros(self.groups, self.inputs, self.outputs)
-        backward = torch.zeros(self.groups, self.outputs // 2, self.inputs + PAD, dtype=torch.int32)
-        self.backward_weights = backward
-        return [_HalfCopy(place, self.forward_weights, backward, self.bias) for place in places]
-
-    def backward(self, x: Flow, out: Flow) -> list[Loop]:
-        slope, numbers, count = self._out(out.slope), self._in(x), len(x.numbers) // 2
-        slopes = torch.zeros(count, self.width, dtype=torch.int32)  # of two samples each
-        strips = torch.zeros(self.groups * -(-self.inputs // STRIP), SAMPLES // 2, STRIP, dtype=torch.int32)
-        loops = [
-            Loop(pair_rows, out.slope, slopes, units=-(-count // ROWS)),  # type: ignore[arg-type]
-            Loop(half_backward_bias, slope, self.bias_change, units=self.width // TILE),
-            Loop(half_backward_weights, self._out(slopes), numbers, strips, self.change, units=len(strips)),
-        ]
-        if x.slope is not None:
-            pairs = torch.zeros(2 * count, self.groups, self.outputs // 2, dtype=torch.int32)
-            written = (pairs, x.slope.view(-1, self.groups, self.inputs))
-            loops.append(Loop(half_backward_inputs, slope, self.backward_weights, numbers, *written, units=out.pieces))
-        return loops
-
-
-def in_half(layer: Layer) -> Layer:
-    """The same layer with gradients by products of bfloat16, if it is of a kind and size for that."""
-    if type(layer) is not Dense or not layer.relu:
-        return layer
-    whole = all(place.first_input == place.first_output == 0 for place in layer.places)
-    even = all(place.module.out_features % 2 == 0 for place in layer.places)
-    return HalfDense(layer.groups, layer.inputs, layer.outputs, layer.places) if whole and even else layer
 
 
 class OnPlanes(Dense):

@@ -23,7 +23,7 @@ from .agent import Agent
 from .backprop import backprop_of
 from .distributed import Group
 from .guard import check_rollout
-from .hardware import choose_precision, multiplies_bf16, threads_worth
+from .hardware import choose_precision, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
@@ -54,8 +54,8 @@ class PPO(Agent, StablePPO):
         normalize_reward: divide rewards by the running standard deviation of returns.
         time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
             steps; None: steps alone decide.
-        precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32; where `backprop` computes, so do
-            decisions, and gradients alone are in bf16) or "auto": bf16 where the processor has instructions for it.
+        precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 on a GPU that has
+            it, fp32 on a CPU, where compiled loops are faster than PyTorch's bf16 on every processor that was tried.
         num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
             it. Results repeat to the last bit for the same number and, where `backprop` computes, for any.
         group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
@@ -105,9 +105,8 @@ class PPO(Agent, StablePPO):
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
-        half = self.precision == "bf16"
-        fits = on_cpu and (multiplies_bf16() or not half)
-        self.backprop = backprop_of(self.policy, self.crew, half) if fits else None
+        loops = on_cpu and self.precision == "fp32"
+        self.backprop = backprop_of(self.policy, self.crew) if loops else None
         shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
         if self.simulator is not None and self.simulator.num_players > 1:
@@ -177,8 +176,7 @@ class PPO(Agent, StablePPO):
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""
-        half = self.precision == "bf16" and self.backprop is None
-        return torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
     # -- the update ----------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from .bfloat16 import FEATURE, VECTORS, with_instructions
 from .compile import fingerprint, link
 from .errors import GameError
 
@@ -247,7 +246,6 @@ class _Machine:
             key,
             Path(__file__).read_bytes(),  # how tables are laid out and code is made
             Path(__file__).with_name("numba_pipeline.py").read_bytes(),
-            Path(__file__).with_name("bfloat16.py").read_bytes(),
             self.name,
             self.features,
             self.version,
@@ -264,18 +262,15 @@ class _Machine:
         )
 
     def loosened(self, ir: str) -> str:
-        """Sums of float32 in any order; and the instructions for `bfloat16`, if there are."""
-        ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
-        return with_instructions(ir) if FEATURE in self.features else ir
+        """Sums of float32 in any order."""
+        return re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
 
     def compile(self, name: str, ir: str) -> bytes:
         """Optimise the whole module, now that the sizes are known, and return an object file."""
         module, target = self.llvm.parse_assembly(ir), self._target()
         module.verify()
         self._simplify(module, target)
-        self._optimise(module, target, "entry", VECTORS)
-        if VECTORS in (function.name for function in module.functions):  # the loops are vectors now
-            self._optimise(module, target, "entry")
+        self._optimise(module, target)
         c_library = ctypes.CDLL(None)
         for function in module.functions:  # a later process, without Numba, must find all that is called
             if (
@@ -288,10 +283,10 @@ class _Machine:
                 )
         return target.emit_object(module)
 
-    def _optimise(self, module: Any, target: Any, *kept: str) -> None:
-        """Inline, drop and improve all but the functions of these names."""
+    def _optimise(self, module: Any, target: Any) -> None:
+        """Inline, drop and improve all but `entry`."""
         for function in module.functions:
-            if not function.is_declaration and function.name not in kept:
+            if not function.is_declaration and function.name != "entry":
                 function.linkage = "internal"
         passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
         passes.getModulePassManager().run(module, passes)

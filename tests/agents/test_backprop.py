@@ -10,7 +10,6 @@ from torch import nn
 
 import ludus
 from ludus.agents.backprop import backprop_of
-from ludus.agents.layers import Dense, HalfDense
 from ludus.agents.loops import Crew, Loop
 from ludus.agents.networks import ActorCritic, MinAtarPolicy, MlpEncoderPolicy, think
 from ludus.agents.planes import shortcut_of
@@ -128,32 +127,11 @@ def test_other_policies_are_for_pytorch(kwargs):
     assert backprop_of(policy, Crew(1)) is None
 
 
-@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution"])
-def test_gradients_in_half_precision_come_near(kind):
-    torch.manual_seed(0)
-    given = {"sizes": (), **POLICIES[kind]}
-    policy, data = policy_of(**given), samples_of(50, 3, torch.Generator().manual_seed(0), given.get("shape", SHAPE))
-    options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.01, vf_coef=0.5)
-    arguments = (data, torch.arange(50), data["columns"], options)
-    single, parts = backprop_of(policy, Crew(1))(*arguments)
-    half, half_parts = backprop_of(policy, Crew(1), half=True)(*arguments)
-    off = [float((x - y).norm() / x.norm()) for x, y in zip(single, half, strict=True)]
-    assert 0 < max(off) < 0.02 and torch.equal(parts, half_parts)
-
-
-@pytest.mark.parametrize(
-    ("precision", "able", "layer"),
-    [
-        ("fp32", True, Dense), ("auto", True, HalfDense), ("bf16", True, HalfDense),
-        ("fp32", False, Dense), ("auto", False, Dense), ("bf16", False, None),
-    ],
-)  # fmt: skip
-def test_loops_compute_in_what_the_processor_has(precision, able, layer, monkeypatch):
-    for module in ("hardware", "ppo"):
-        monkeypatch.setattr(f"ludus.agents.{module}.multiplies_bf16", lambda: able)
+@pytest.mark.parametrize(("precision", "taken"), [("fp32", "fp32"), ("auto", "fp32"), ("bf16", "bf16")])
+def test_loops_compute_in_single_precision_alone(precision, taken):
+    """Whatever the processor has instructions for: that says nothing of how fast they are."""
     agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision, device="cpu")
-    assert agent.precision == (precision if precision != "auto" else "bf16" if able else "fp32")
-    assert (agent.backprop and type(agent.backprop.layers[1])) is layer
+    assert agent.precision == taken and (agent.backprop is not None) == (taken == "fp32")
 
 
 def test_what_is_not_a_number_comes_through():

@@ -40,7 +40,7 @@ class PPOSettings:
     target_kl: float | None = None
     """Stop an update when the policy moved further than 1.5 times this, in nats; None: never."""
     precision: str = "auto"
-    """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 where the processor has it)."""
+    """Of the encoder's arithmetic: fp32, bf16, or auto (bf16 on a GPU that has it)."""
     policy: str = "auto"
     """Network: mlp (128, 128), cnn (MinAtar's), nature, impala, or Stable-Baselines3's MlpPolicy, CnnPolicy; auto: nature
     for pictures, else mlp."""
