@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..envs.compile_cpu import Buffer, compile_cpu
-from ..envs.team import Team
+from ..envs.team import Team, Work
+from ..envs.threads import Turns, once
 
 NUMPY_TYPES = {
     torch.bool: "?",
@@ -27,7 +27,7 @@ NUMPY_TYPES = {
 SHARED = 128  # units from which a loop is worth waking others
 
 
-class Loop:
+class Loop(Work):
     """`function(*arrays, first, last)`, which returns 0, bound to contiguous CPU tensors that share no memory.
 
     Sizes but for the first axes are compiled in. The interpreter lock is free while it runs.
@@ -37,35 +37,34 @@ class Loop:
     """
 
     def __init__(self, function: Callable[..., int], *tensors: Tensor, units: int) -> None:
-        self.units, self.tensors = units, tensors  # which live as long as this
         kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
-        self.kernel, self.address = _compiled(function, kinds)
         words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
-        self._table = (ctypes.c_int64 * len(words))(*words)
-        self.table = ctypes.addressof(self._table)
+        table = (ctypes.c_int64 * len(words))(*words)
+        super().__init__(_compiled(function, kinds), ctypes.addressof(table), units, table, tensors)
 
     def __call__(self) -> None:
-        self.kernel(self.table, 0, self.units)
+        self.kernel(self.table, 0, self.num_games)
 
 
 class Crew:
     """Threads that share loops; what they compute does not depend on how many they are."""
 
     def __init__(self, num_threads: int) -> None:
-        self._num_threads, self._team = num_threads, None
+        self._num_threads, self._team, self._turns = num_threads, None, Turns()
 
     def run(self, *loops: Loop) -> None:
         """One loop after the other; alone, if the first is short and the others likely are."""
-        if self._num_threads == 1 or loops[0].units < SHARED:
+        if self._num_threads == 1 or loops[0].num_games < SHARED:
             for loop in loops:
                 loop()
             return
-        for loop in loops:
-            if self._team is None:
-                self._team = Team(loop.kernel, loop.table, loop.units, self._num_threads)
-            else:
-                self._team.assign(loop.address, loop.table, loop.units)
-            self._team.play()
+        with self._turns:
+            for loop in loops:
+                if self._team is None:
+                    self._team = Team(loop, self._num_threads)
+                else:
+                    self._team.assign(loop)
+                self._team.play()
 
     def close(self) -> None:
         """Send the threads home, until the next run."""
@@ -74,9 +73,8 @@ class Crew:
             self._team = None
 
 
-@cache
-def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> tuple[Callable[[int, int, int], int], int]:
-    """The loop as a function, and its address."""
+@once
+def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> Callable[[int, int, int], int]:
+    """The loop as a function."""
     buffers = [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape) for dtype, shape in kinds]
-    kernel = compile_cpu("loop", loop, {}, buffers, loose=True)
-    return kernel, ctypes.cast(kernel, ctypes.c_void_p).value  # type: ignore[arg-type,return-value]
+    return compile_cpu("loop", loop, {}, buffers, loose=True)

@@ -9,7 +9,6 @@ import ctypes
 import os
 from collections.abc import Callable
 from copy import copy
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from . import kernel
 from .compile import link, replacements
 from .errors import ActionError, GameError, NotReset, OptionError
 from .game import Game
-from .team import Team
+from .team import Team, Work
+from .threads import once
 
 if TYPE_CHECKING:
     from .compile_cpu import Buffer
@@ -184,7 +184,7 @@ class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
     def __init__(self, sim: Simulator, num_threads: int | None, checked: bool = False) -> None:
-        from .compile_cpu import RAISED, Buffer, compile_cpu, table_of
+        from .compile_cpu import RAISED, Buffer, Table, compile_cpu
 
         super().__init__(sim)
         self._checked = checked
@@ -192,18 +192,19 @@ class CompiledBackend(CpuBackend):
         paint_backdrop(sim, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
         self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers, checked=checked)
-        self._table = table_of(arrays, buffers)
-        self._address, self._raised = self._table.ctypes.data, RAISED
+        self._table, self._raised = Table(arrays, buffers), RAISED
+        self._address = self._table.address
         self._actions_at = 2 * list(self.arrays).index("actions")
         threads = num_threads or min(_num_cores(), sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
         self._team: Team | None = None
         if threads > 1 and sim.num_envs > 1:
-            self._team = Team(self._function, self._address, sim.num_envs, min(threads, sim.num_envs))
+            work = Work(self._function, self._address, sim.num_envs, self._table)
+            self._team = Team(work, min(threads, sim.num_envs))
 
     def point_at(self, actions: Any) -> None:
         if actions is not self.actions:  # an array that comes again and again is looked at once
             self.actions = self.take_actions(actions)
-            self._table[self._actions_at] = _address_of(self.actions)
+            self._table.words[self._actions_at] = _address_of(self.actions)
 
     def play(self) -> int:
         code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
@@ -214,7 +215,7 @@ class CompiledBackend(CpuBackend):
 
     def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
         """A backend of `sim` for games first .. last-1 alone, on the same memory, without helpers."""
-        from .compile_cpu import Buffer, table_of
+        from .compile_cpu import Buffer, Table
 
         twin, all_games = copy(self), self.sim.num_envs
         twin.sim, twin.actions, twin._team = sim, None, None
@@ -223,8 +224,8 @@ class CompiledBackend(CpuBackend):
             for name, array in self.arrays.items()
         }
         arrays = list(twin.arrays.values())
-        twin._table = table_of(arrays, [Buffer.of(array) for array in arrays])
-        twin._address = twin._table.ctypes.data
+        twin._table = Table(arrays, [Buffer.of(array) for array in arrays])
+        twin._address = twin._table.address
         return twin
 
     def close(self) -> None:
@@ -273,30 +274,26 @@ class PythonBackend(CpuBackend):
 
 def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
     """Draw what the pixels of this simulator begin with, if it has any and they begin with something."""
-    from .compile_cpu import Buffer, compile_cpu, table_of
+    from .compile_cpu import Buffer, Table, compile_cpu
 
     if backdrop.size > 1:
         buffers = (Buffer(backdrop.dtype, (None, None)),)
-        function, table = (
-            compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers),
-            table_of((backdrop,), buffers),
-        )
-        function(table.ctypes.data, 0, 1)
+        table = Table((backdrop,), buffers)
+        compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers)(table.address, 0, 1)
 
 
 def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR) -> None:
     """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them."""
-    from .compile_cpu import table_of
+    from .compile_cpu import Table
 
     function, buffers = _painter(game)
-    arrays = (np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures)
-    table = table_of(arrays, buffers)  # all must outlive the call
-    function(table.ctypes.data, 0, len(records))
+    table = Table((np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures), buffers)
+    function(table.address, 0, len(records))
 
 
 def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
     """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
-    from .compile_cpu import Buffer, compile_cpu, table_of
+    from .compile_cpu import Buffer, Table, compile_cpu
 
     frames = views.reshape(len(records), *_frame_shape(sim))
     arrays = (
@@ -306,11 +303,11 @@ def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.nda
         frames,
     )
     buffers = [Buffer.of(array) for array in arrays]
-    table = table_of(arrays, buffers)  # all must outlive the call
-    compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.ctypes.data, 0, len(records))
+    table = Table(arrays, buffers)
+    compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.address, 0, len(records))
 
 
-@cache
+@once
 def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
     """The compiled `draw_games` of a game, for pictures of any size."""
     from .compile_cpu import Buffer, compile_cpu

@@ -34,7 +34,7 @@ class Bot:
             raise OptionError(f"a bot is one of {', '.join(BOTS)}, got {kind!r}")
         if kind == "heuristic" and sim.game.heuristic is None:
             raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")
-        from .compile_cpu import Buffer, compile_cpu, table_of
+        from .compile_cpu import Buffer, Table, compile_cpu
 
         self.sim, self.kind = sim, kind
         indices = np.arange(sim.num_envs, dtype=np.uint64)
@@ -44,11 +44,11 @@ class Bot:
         self._number = np.full(1, len(sim.actions), np.int64)
         self._offered = np.zeros(len(sim.game.actions), np.int64)  # the game's action -> its number in the chosen set
         self._offered[[sim.game.actions.index(name) for name in sim.actions]] = np.arange(len(sim.actions))
-        arrays = self._arrays = self._read()
+        arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
         loop = kernel.advise_games if kind == "heuristic" else kernel.pick_games
         self._play = compile_cpu(sim.game.name, loop, sim._names, buffers)
-        self._lay_out = lambda arrays: table_of(arrays, buffers)
+        self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
 
     def _read(self) -> list[np.ndarray]:
@@ -60,9 +60,9 @@ class Bot:
     def act(self) -> np.ndarray:
         """What it does now: (N,) int64, or (N, P) where players act together; overwritten by the next call."""
         if not isinstance(self.sim.obs, np.ndarray):  # on a GPU; on the CPU the arrays are the simulator's own
-            self._arrays = self._read()
-            self._table = self._lay_out(self._arrays)
-        self._play(self._table.ctypes.data, 0, self.sim.num_envs)
+            self._table = self._lay_out(self._read())
+        with self.sim._turns:
+            self._play(self._table.address, 0, self.sim.num_envs)
         if self.kind == "heuristic":
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions

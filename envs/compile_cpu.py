@@ -16,17 +16,16 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from .compile import fingerprint, link
 from .errors import GameError
+from .threads import making
 
 RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception
-_engines: dict[str, tuple[Any, Callable[..., int]]] = {}  # kernels of this process, with the memory that holds them
-_lock = Lock()
+_engines: dict[str, Callable[[int, int, int], int]] = {}  # kernels of this process
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def compile_cpu(
 ) -> Callable[[int, int, int], int]:
     """Compile `function(*arrays, int, int) -> int` and return a callable `(address of table, int, int) -> int`.
 
-    The table comes from `table_of`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
+    The table is a `Table`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
     order than written, and products added without rounding first; games must not differ from plain Python by that.
     `checked`: an index outside its array ends the call, which then answers RAISED.
     """
@@ -66,7 +65,7 @@ def compile_cpu(
         [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers]
         + [loose, checked],
     )
-    with _lock:
+    with making:
         if key not in _engines:
             machine = _Machine()
             path = cache_folder() / f"{name}-{function.__name__}-{machine.hash(key)}.o"
@@ -76,16 +75,26 @@ def compile_cpu(
                 code = machine.compile(name, ir, loose)
                 _write(path, code)
             _engines[key] = machine.load(code)
-        return _engines[key][1]
+        return _engines[key]
 
 
-def table_of(arrays: Sequence[np.ndarray], buffers: Sequence[Buffer]) -> np.ndarray:
-    """The table that a kernel reads: for each array its address, its length, and the sizes that were left open."""
-    words = []
-    for array, buffer in zip(arrays, buffers, strict=True):
-        left_open = [have for have, size in zip(array.shape[1:], buffer.inner_shape, strict=True) if size is None]
-        words += [array.ctypes.data, len(array), *left_open]
-    return np.array(words, np.int64)
+class Table:
+    """What a kernel reads: for each array its address, its length, and the sizes that were left open.
+
+    Keep it while a kernel may read: it holds on to the arrays.
+
+    Attributes:
+        words: (W,) int64.
+        address: of the words, which a kernel is called with.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], buffers: Sequence[Buffer]) -> None:
+        words = []
+        for array, buffer in zip(arrays, buffers, strict=True):
+            left_open = [have for have, size in zip(array.shape[1:], buffer.inner_shape, strict=True) if size is None]
+            words += [array.ctypes.data, len(array), *left_open]
+        self.arrays, self.words = tuple(arrays), np.array(words, np.int64)
+        self.address: int = self.words.ctypes.data
 
 
 def cache_folder() -> Path:
@@ -307,10 +316,12 @@ class _Machine:
             if not function.is_declaration:
                 passes.run(function, builder)
 
-    def load(self, code: bytes) -> tuple[Any, Callable[..., int]]:
-        """Put an object file into memory; returns its keeper and the function."""
+    def load(self, code: bytes) -> Callable[[int, int, int], int]:
+        """Put an object file into memory; returns its function, which holds on to that memory."""
         engine = self.llvm.create_mcjit_compiler(self.llvm.parse_assembly(""), self._target())
         engine.add_object_file(self.llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        return engine, kind(engine.get_function_address("entry"))
+        function = kind(engine.get_function_address("entry"))
+        function.engine = engine  # type: ignore[attr-defined]
+        return function

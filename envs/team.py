@@ -18,12 +18,12 @@ import re
 import weakref
 from collections.abc import Callable
 from ctypes import c_int64, c_void_p
-from functools import cache
 from threading import Thread
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from .teamwork import CODE
+from .threads import once
 
 SPINS = 4000  # pauses of a processor, in all about as long as:
 SHORT_PAUSE, LONG_STEP = 100e-6, 200e-6  # seconds; see Team.play
@@ -36,14 +36,25 @@ _python.PyThread_free_lock.argtypes = (ctypes.c_void_p,)
 _python.PyThread_free_lock.restype = None
 
 
+class Work:
+    """What a team plays: a kernel of `compile_cpu`, the address of its table, and how many games that has.
+
+    It holds on to the kernel and to `owners`, whose memory the table is in and names.
+    """
+
+    def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, *owners: object) -> None:
+        self.kernel, self.table, self.num_games, self.owners = kernel, table, num_games, owners
+        self.address = ctypes.cast(kernel, ctypes.c_void_p).value  # type: ignore[arg-type]
+
+
 class Team:
-    """`num_members` threads, one of them the caller's, that play `num_games` games with a kernel of `compile_cpu`.
+    """`num_members` threads, one of them the caller's, that share work.
 
     The helpers end when the team is closed or nobody refers to it any more, and do not keep the process alive.
     """
 
-    def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, num_members: int) -> None:
-        self._plan = Plan(kernel, table, num_games, num_members)
+    def __init__(self, work: Work, num_members: int) -> None:
+        self._plan = Plan(work, num_members)
         self._stopped = self._took = 0.0  # when the last step ended, and how long it took
         self._address, self._play = ctypes.addressof(self._plan), teamwork().play
         helpers = [
@@ -68,9 +79,9 @@ class Team:
         self._took = self._stopped - started
         return code
 
-    def assign(self, kernel: int, table: int, num_games: int) -> None:
-        """Other work from the next step on: a kernel's address, its table's, and how many games that has."""
-        self._plan.assign(kernel, table, num_games)
+    def assign(self, work: Work) -> None:
+        """Other work from the next step on."""
+        self._plan.assign(work)
 
     def close(self) -> None:
         """Send the helpers home; the caller can still play alone."""
@@ -137,7 +148,7 @@ class Plan(ctypes.Structure):
         ("gap3", GAP),
     )
 
-    def __init__(self, kernel: Callable[[int, int, int], int], table: int, num_games: int, num_members: int) -> None:
+    def __init__(self, work: Work, num_members: int) -> None:
         self._owned = (Member * num_members)()
         for member in self._owned:
             member.lock = _taken_lock(self)
@@ -150,11 +161,12 @@ class Plan(ctypes.Structure):
             sched_yield=ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value,
         )
         self._works = 0
-        self.assign(ctypes.cast(kernel, ctypes.c_void_p).value, table, num_games)  # type: ignore[arg-type]
+        self.assign(work)
 
-    def assign(self, kernel: int, table: int, num_games: int) -> None:
+    def assign(self, work: Work) -> None:
         """What to play from the next step on; a helper that is still looking for games of the last takes no harm."""
-        self.kernel, self.table, self.num_games = kernel, table, num_games
+        self._work, num_games = work, work.num_games  # whose memory is read
+        self.kernel, self.table, self.num_games = work.address, work.table, num_games
         self.chunk = min(max(num_games // (self.num_members * PARTS), 1), CHUNK)
         self._works = (self._works + 1) % (1 << 31)
         base, first = self._works << 32, 0
@@ -178,10 +190,9 @@ class Teamwork(NamedTuple):
     play: Callable[[Any, bool, int], int]
     help: Callable[[Any, int], None]
     begin: Callable[[Any], None]
-    code: Any  # what holds them in memory
 
 
-@cache
+@once
 def teamwork() -> Teamwork:
     """Compile `teamwork.CODE`, which takes a few milliseconds."""
     import llvmlite.binding as llvm
@@ -193,13 +204,14 @@ def teamwork() -> Teamwork:
     engine.finalize_object()
 
     def function(name: str, *kinds: Any) -> Any:
-        return ctypes.CFUNCTYPE(*kinds)(engine.get_function_address(name))
+        found = ctypes.CFUNCTYPE(*kinds)(engine.get_function_address(name))
+        found.engine = engine  # type: ignore[attr-defined]  # which holds it in memory
+        return found
 
     return Teamwork(
         play=function("play", c_int64, c_void_p, c_int64, c_int64),
         help=function("help", None, c_void_p, c_int64),
         begin=function("begin", None, c_void_p),
-        code=engine,
     )
 
 
