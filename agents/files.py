@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ..envs import LudusError
+from ..envs.files import OddFile, read_file
+from ..envs.files import write_whole as write_whole
 
 MAX_JSON = 1_000_000  # bytes; a description is a few thousand
 MAX_HEADER = 1_000_000  # bytes of a safetensors file that are not numbers
@@ -31,26 +31,6 @@ def short(thing: Any) -> str:
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write under another name, push to disk, rename: `path` has its old content or all of the new.
-
-    Raises OSError, and then leaves nothing behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with suppress(FileNotFoundError):
-        temporary.unlink()
-    try:
-        with open(temporary, "xb") as file:  # x: never through a link that somebody put there
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -74,17 +54,10 @@ def to_json(facts: Any) -> bytes:
 
 def read_bytes(path: Path, limit: int) -> bytes:
     """An ordinary file's content; raises CheckpointError for links, pipes, and files of more than `limit` bytes."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if path.is_symlink():
-            raise CheckpointError(f"{path} is a link: give a folder that has the file itself")
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise CheckpointError(f"{path} is not an ordinary file")
-            if facts.st_size > limit:
-                raise CheckpointError(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
-            return file.read(facts.st_size)
+        return read_file(path, limit)
+    except OddFile as error:
+        raise CheckpointError(str(error)) from error
     except (OSError, MemoryError) as error:
         raise CheckpointError(f"{path} cannot be read: {short(getattr(error, 'strerror', None) or error)}") from error
 

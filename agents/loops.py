@@ -40,7 +40,8 @@ class Loop(Work):
         kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
         words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
         table = (ctypes.c_int64 * len(words))(*words)
-        super().__init__(_compiled(function, kinds), ctypes.addressof(table), units, table, tensors)
+        super().__init__(_compiled(function, kinds), ctypes.addressof(table), units, table)
+        self.tensors = tensors
 
     def __call__(self) -> None:
         self.kernel(self.table, 0, self.num_games)

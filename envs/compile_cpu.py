@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .cache import read_kernel, write_kernel
 from .compile import fingerprint, link
 from .errors import GameError
 from .threads import making
@@ -68,12 +67,12 @@ def compile_cpu(
     with making:
         if key not in _engines:
             machine = _Machine()
-            path = cache_folder() / f"{name}-{function.__name__}-{machine.hash(key)}.o"
-            code = _read(path)
+            kept_as = f"{name}-{function.__name__}", machine.hash(key)
+            code = read_kernel(*kept_as)
             if code is None:
                 ir = _numba_ir(name, function, names, buffers, checked)
                 code = machine.compile(name, ir, loose)
-                _write(path, code)
+                write_kernel(*kept_as, code)
             _engines[key] = machine.load(code)
         return _engines[key]
 
@@ -95,38 +94,6 @@ class Table:
             words += [array.ctypes.data, len(array), *left_open]
         self.arrays, self.words = tuple(arrays), np.array(words, np.int64)
         self.address: int = self.words.ctypes.data
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: `$LUDUS_CACHE_DIR`, else `ludus` in the user's cache folder."""
-    if chosen := os.environ.get("LUDUS_CACHE_DIR"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ludus"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "ludus"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ludus"
-
-
-def _read(path: Path) -> bytes | None:
-    """The object file, if it is there and whole."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Save under a temporary name and rename; a folder that cannot be written costs only the time to compile again."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(temporary, path)
-    except OSError:
-        pass
 
 
 def _numba_ir(
@@ -262,7 +229,7 @@ class _Machine:
             sys.platform,
             sys.implementation.cache_tag,
         )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _target(self, wide: bool = False) -> Any:
         """What code is made for; `wide`: vectors as long as the processor has, where LLVM would halve them.

@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from .errors import LudusError
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # One lock for all that is made once, so that makers may need each other in any order. A fork waits until nothing is being
 # made: the child would inherit a lock, ours, Numba's or LLVM's, whose holder is not there to give it back.

@@ -1,0 +1,68 @@
+"""Files that others may have put there: read without trust, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+class OddFile(ValueError):
+    """Something that is no file to be read: a link, a pipe, a device, or one that is far too long."""
+
+
+def read_file(path: Path, limit: int, own: bool = False) -> bytes:
+    """An ordinary file's content.
+
+    Args:
+        limit: bytes, at most.
+        own: refuse what others could have written, see `foreign`.
+
+    Raises:
+        OddFile: it is not such a file; nothing was read.
+        OSError: it is not there, or cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise OddFile(f"{path} is a link: give a folder that has the file itself")
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise OddFile(f"{path} is not an ordinary file")
+        if facts.st_size > limit:
+            raise OddFile(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
+        if own and (why := foreign(facts)):
+            raise OddFile(f"{path}: {why}")
+        return file.read(facts.st_size)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write under another name, push to disk, rename: `path` has its old content or all of the new.
+
+    Raises OSError, and then leaves nothing behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    try:
+        with open(temporary, "xb") as file:  # x: never through a link that somebody put there
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def foreign(facts: os.stat_result) -> str:
+    """Why others than this user and the system's could have written there, in a few words; empty if they could not."""
+    if not hasattr(os, "geteuid"):  # Windows: folders of a user's profile are closed to others
+        return ""
+    if facts.st_uid not in (os.geteuid(), 0):
+        return f"it belongs to another user ({facts.st_uid})"
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "others may write there (chmod go-w)"
+    return ""
