@@ -35,7 +35,12 @@ from .sparse import (
 from .transpose import SIDE, transpose
 
 PARTS = 16  # of a minibatch, whose changes of a convolution are added up
-PAD = 16  # numbers after each row of weights: rows of whole pages would push each other out of the cache
+PAD = 16  # numbers after each row: rows that lie whole pages apart would push each other out of the cache
+
+
+def rows_of(count: int, width: int) -> Tensor:
+    """Zeros (N, W), with gaps between the rows."""
+    return torch.zeros(count, width + PAD)[:, :width]
 
 
 @dataclass
@@ -184,7 +189,7 @@ class Dense(Layer):
             torch.mul(self.gradients[id(weight)], noise, out=self.gradients[id(sigma)])
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
-        out = Flow(torch.zeros(len(x.numbers), self.width))
+        out = Flow(rows_of(len(x.numbers), self.width))
         loop = Loop(self.kernel, self._in(x), self.forward_weights, self.bias, self._out(out.numbers), units=out.pieces)
         return out, [loop]
 
@@ -215,7 +220,7 @@ class OnPlanes(Dense):
         self.strips = strips_for(inputs, outputs)
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
-        out = Flow(torch.zeros(len(x.numbers), self.width))
+        out = Flow(rows_of(len(x.numbers), self.width))
         read = (*x.seen, self.forward_weights[0], self.bias[0])
         return out, [Loop(self.kernel, *read, out.numbers, units=len(x.numbers))]
 
@@ -250,7 +255,7 @@ class Convolution(Layer):
         self.bias.view(-1, len(bias)).copy_(bias)
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
-        out = Flow(torch.zeros(len(x.numbers), self.width))
+        out = Flow(rows_of(len(x.numbers), self.width))
         read, grids = (*x.seen, self.weights.flatten(2)[None], self.bias), torch.zeros(x.pieces, *self.grid)
         return out, [Loop(self.kernel, *read, grids, self._inside(out.numbers), units=x.pieces)]
 
@@ -290,7 +295,7 @@ class Norm(Layer):
 
     def forward(self, x: Flow) -> tuple[Flow, list[Loop]]:
         count = len(x.numbers)
-        out, scaled = Flow(torch.zeros(count, self.width)), torch.zeros(count, self.width)
+        out, scaled = Flow(rows_of(count, self.width)), rows_of(count, self.width)
         out.kept = self._in(scaled), torch.zeros(count, self.groups)
         read = (self._in(x.numbers), self.numbers, self.epsilon)
         return out, [Loop(norm_forward_relu, *read, *out.kept, self._in(out.numbers), units=count)]

@@ -28,16 +28,17 @@ SHARED = 128  # units from which a loop is worth waking others
 
 
 class Loop(Work):
-    """`function(*arrays, first, last)`, which returns 0, bound to contiguous CPU tensors that share no memory.
+    """`function(*arrays, first, last)`, which returns 0, bound to CPU tensors that share no memory.
 
-    Sizes but for the first axes are compiled in. The interpreter lock is free while it runs.
+    They are contiguous but for the first axis, along which there may be gaps. Sizes but for the first axes are compiled
+    in. The interpreter lock is free while it runs.
 
     Args:
         units: how many steps the whole loop has, which a crew may share in any order.
     """
 
     def __init__(self, function: Callable[..., int], *tensors: Tensor, units: int) -> None:
-        kinds = tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in tensors)
+        kinds = tuple((tensor.dtype, tuple(tensor.shape[1:]), _row_of(tensor)) for tensor in tensors)
         words = [word for tensor in tensors for word in (tensor.data_ptr(), len(tensor))]
         table = (ctypes.c_int64 * len(words))(*words)
         super().__init__(_compiled(function, kinds), ctypes.addressof(table), units, table)
@@ -77,5 +78,13 @@ class Crew:
 @once
 def _compiled(loop: Callable[..., int], kinds: tuple[Any, ...]) -> Callable[[int, int, int], int]:
     """The loop as a function."""
-    buffers = [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape) for dtype, shape in kinds]
+    buffers = [Buffer(np.dtype(NUMPY_TYPES[dtype]), shape, row=row) for dtype, shape, row in kinds]
     return compile_cpu("loop", loop, {}, buffers, loose=True)
+
+
+def _row_of(tensor: Tensor) -> int | None:
+    """The distance between neighbours on the first axis, where there are gaps between them."""
+    if tensor.is_contiguous():
+        return None
+    assert tensor[0].is_contiguous(), f"a loop cannot read a tensor of shape {tensor.shape}, strides {tensor.stride()}"
+    return tensor.stride(0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .encoders import MinAtarCnn, MlpEncoder
-from .layers import Convolution, Dense, Layer, Norm, OnPlanes, Place, looked_at
+from .layers import Convolution, Dense, Layer, Norm, OnPlanes, Place, looked_at, rows_of
 from .loops import Crew, Loop
 from .noisy import NoisyLinear
 from .slopes import UNIT
@@ -93,7 +93,7 @@ class Backward(Forward):
         super().__init__(owner, planes, samples)
         self.crew = owner.crew
         for flow in self.flows[1:]:
-            flow.slope = torch.zeros_like(flow.numbers)
+            flow.slope = rows_of(*flow.numbers.shape)
         self.slope: Tensor = self.flows[-1].slope  # type: ignore[assignment]
         self.back: list[Loop] = []
         for layer, x, out in reversed([*zip(owner.layers, self.flows[:-1], self.flows[1:], strict=True)]):

@@ -33,11 +33,13 @@ class Buffer:
 
     Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table. The optimiser
     takes it that no other argument shares an array's memory, which lets it keep numbers in registers, unless it is `shared`.
+    `row` is the distance from one index of the first axis to the next, in items, where that is more than the others' sizes.
     """
 
     dtype: np.dtype
     inner_shape: tuple[int | None, ...] = ()
     shared: bool = False
+    row: int | None = None
 
     @staticmethod
     def of(array: np.ndarray, shared: bool = False) -> Buffer:
@@ -61,7 +63,10 @@ def compile_cpu(
     key = fingerprint(
         function,
         names,
-        [(b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared) for b in buffers]
+        [
+            (b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared, b.row)
+            for b in buffers
+        ]
         + [loose, checked],
     )
     with making:
@@ -104,7 +109,9 @@ def _numba_ir(
     from numba.core.errors import NumbaError, UnsupportedBytecodeError
     from numba.np.numpy_support import from_dtype
 
-    arrays = [numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C") for b in buffers]
+    arrays = [
+        numba.types.Array(from_dtype(b.dtype), 1 + len(b.inner_shape), "C" if b.row is None else "A") for b in buffers
+    ]
     signature = numba.types.int64(*arrays, numba.types.int64, numba.types.int64)
     try:
         code, callee = _translate(function, names, signature, checked)
@@ -182,6 +189,8 @@ def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
         strides = [str(buffer.dtype.itemsize)]
         for size in reversed(shape[1:]):
             strides.insert(0, emit(f"mul i64 {strides[0]}, {size}"))
+        if buffer.row is not None:
+            strides[0] = str(buffer.row * buffer.dtype.itemsize)
         count = emit(f"udiv i64 {emit(f'mul i64 {strides[0]}, {length}')}, {buffer.dtype.itemsize}")  # items in all
         alone = "" if buffer.shared else "noalias "
         arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {alone}{data}"]
@@ -244,13 +253,8 @@ class _Machine:
         )
 
     def compile(self, name: str, ir: str, loose: bool = False) -> bytes:
-        """Optimise the whole module, now that the sizes are known, and return an object file."""
-        if loose:  # sums of float32 in any order
-            ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
-        module, target = self.llvm.parse_assembly(ir), self._target(wide=loose)
-        module.verify()
-        self._simplify(module, target)
-        self._optimise(module, target)
+        """An object file of the whole module."""
+        module, target = self.optimised(ir, loose)
         c_library = ctypes.CDLL(None)
         for function in module.functions:  # a later process, without Numba, must find all that is called
             if (
@@ -262,6 +266,16 @@ class _Machine:
                     f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices"
                 )
         return target.emit_object(module)
+
+    def optimised(self, ir: str, loose: bool = False) -> tuple[Any, Any]:
+        """The whole module as it should be, now that the sizes are known, and the target that it is for."""
+        if loose:  # sums of float32 in any order
+            ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
+        module, target = self.llvm.parse_assembly(ir), self._target(wide=loose)
+        module.verify()
+        self._simplify(module, target)
+        self._optimise(module, target)
+        return module, target
 
     def _optimise(self, module: Any, target: Any) -> None:
         """Inline, drop and improve all but `entry`."""

@@ -159,6 +159,22 @@ def double(out, first, last):
     return 0
 
 
+def test_loops_take_rows_with_gaps_between_them_but_not_within():
+    whole = torch.ones(6, 5)
+    Loop(add_index, whole[:, :3], units=6)()
+    assert torch.equal(whole[:, :3], 1.0 + torch.arange(6.0)[:, None].expand(6, 3))
+    assert torch.equal(whole[:, 3:], torch.ones(6, 2))
+    with pytest.raises(AssertionError, match="a loop cannot read"):
+        Loop(add_index, whole.T, units=5)
+
+
+def add_index(x, first, last):
+    for i in range(first, last):
+        for j in range(x.shape[1]):
+            x[i, j] += i
+    return 0
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_a_crew_does_every_unit_of_each_loop_once(threads):
     out, more, crew = torch.zeros(1000), torch.zeros(10), Crew(threads)

@@ -1,6 +1,8 @@
 """The cache of compiled kernels notices every edit, and a later process needs no compiler."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -244,3 +246,42 @@ def test_a_constant_may_be_a_view_of_another_array():
     sim.records["x"] = 3
     sim.step(np.zeros(1, np.int64))
     assert sim.reward[0] == 100.0
+
+
+def weigh(x, weights, out, first, last):
+    for i in range(first, last):
+        for k in range(x.shape[1]):
+            for j in range(np.uint64(64)):
+                out[i, j] += x[i, k] * weights[k, j]
+    return 0
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="vectors of another kind of processor")
+@pytest.mark.parametrize(("loose", "longest"), [(True, "zmm"), (False, "ymm")])
+def test_loops_of_networks_use_whole_vectors_where_llvm_would_halve_them(loose, longest):
+    buffers = [compile_cpu.Buffer(np.dtype(np.float32), shape) for shape in ((8,), (64,), (64,))]
+    ir = compile_cpu._numba_ir("loop", weigh, {}, buffers, False)
+    machine = compile_cpu._Machine()
+    machine.name, machine.features = "sapphirerapids", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma"
+    module, target = machine.optimised(ir, loose)
+    used = set(re.findall(r"%([xyz]mm)", target.emit_assembly(module)))
+    assert max(used) == longest
+
+
+def total_of_rows(x, out, first, last):
+    for i in range(first, last):
+        out[i] = 0.0
+        for j in range(x.shape[1]):
+            out[i] += x[i, j]
+    return 0
+
+
+def test_rows_may_have_gaps_between_them():
+    """Whose size is compiled in: other gaps are another kernel."""
+    for gap in (0, 3, 16):
+        whole = np.arange(5.0 * (7 + gap)).reshape(5, 7 + gap)
+        x, out = whole[:, :7], np.zeros(5)
+        buffers = [compile_cpu.Buffer(x.dtype, (7,), row=7 + gap), compile_cpu.Buffer.of(out)]
+        table = compile_cpu.Table((x, out), buffers)
+        compile_cpu.compile_cpu("loop", total_of_rows, {}, buffers)(table.address, 0, 5)
+        assert np.array_equal(out, x.sum(1))
