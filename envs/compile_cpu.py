@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from .bounded import fuel_for
 from .cache import read_kernel, write_kernel
 from .compile import fingerprint, link
 from .errors import GameError
 from .threads import making
 
-RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception
+RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception,
+ENDLESS = RAISED + 1  # or, in checked kernels, went on and on
 _engines: dict[str, Callable[[int, int, int], int]] = {}  # kernels of this process
 
 
@@ -58,7 +61,8 @@ def compile_cpu(
 
     The table is a `Table`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
     order than written, and products added without rounding first; games must not differ from plain Python by that.
-    `checked`: an index outside its array ends the call, which then answers RAISED.
+    `checked`: an index outside its array ends the call, which then answers RAISED, and so does a loop without end
+    (ENDLESS); such a kernel is safe whatever its arrays hold.
     """
     key = fingerprint(
         function,
@@ -119,7 +123,7 @@ def _numba_ir(
         raise GameError(f"{name}: its rules use {error}, which the record does not have") from error
     except (NumbaError, UnsupportedBytecodeError) as error:
         raise GameError(f"{name}: its rules do not compile. Numba says: {_one_line(error)}") from error
-    return code + _entry(callee, buffers)
+    return code + _entry(callee, buffers, checked)
 
 
 def _translate(
@@ -166,7 +170,7 @@ def _one_line(error: Exception) -> str:
     return " ".join([*what[:2], *where[:1]])
 
 
-def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
+def _entry(callee: str, buffers: Sequence[Buffer], checked: bool) -> str:
     """An LLVM function that reads the table and calls Numba's, which wants each array as seven or more separate values.
 
     Known sizes are written as constants, so that the optimiser can unroll and vectorise over them.
@@ -196,15 +200,20 @@ def _entry(callee: str, buffers: Sequence[Buffer]) -> str:
         arguments += ["ptr null", "ptr null", f"i64 {count}", f"i64 {buffer.dtype.itemsize}", f"ptr {alone}{data}"]
         arguments += [f"i64 {number}" for number in (*shape, *strides)]
     body = "\n  ".join(lines)
+    numbers = sum(math.prod(size for size in buffer.inner_shape if size is not None) for buffer in buffers)
     return f"""
 define i64 @entry(ptr %table, i64 %first, i64 %last) {{
   %result = alloca i64
   %error = alloca ptr
   {body}
+  {fuel_for(numbers) if checked else ""}
   %status = call i32 @{callee}({", ".join(arguments)}, i64 %first, i64 %last)
   %value = load i64, ptr %result
   %ok = icmp eq i32 %status, 0
-  %answer = select i1 %ok, i64 %value, i64 {RAISED}
+  %left = {"load i64, ptr @fuel" if checked else "add i64 0, 0"}
+  %dry = icmp slt i64 %left, 0
+  %fault = select i1 %dry, i64 {ENDLESS}, i64 {RAISED}
+  %answer = select i1 %ok, i64 %value, i64 %fault
   ret i64 %answer
 }}
 """
@@ -231,6 +240,7 @@ class _Machine:
             key,
             Path(__file__).read_bytes(),  # how tables are laid out and code is made
             Path(__file__).with_name("numba_pipeline.py").read_bytes(),
+            Path(__file__).with_name("bounded.py").read_bytes(),
             self.name,
             self.features,
             self.version,

@@ -28,6 +28,7 @@ from numba.core.target_extension import CPU, dispatcher_registry, jit_registry, 
 from numba.cpython import builtins, iterators, listobj, mathimpl, numbers, rangeobj, slicing, tupleobj  # noqa: F401
 from numba.np import arrayobj, npyimpl  # noqa: F401
 
+from .bounded import with_fuel
 from .compile import link
 
 TARGET = "ludus"
@@ -62,17 +63,18 @@ def translate(
 ) -> tuple[str, str]:
     """LLVM code of the linked function and all that it calls, not optimised, and the function's name in it.
 
-    `checked`: an index outside its array raises.
+    `checked`: an index outside its array raises, and a loop without end runs out of fuel.
 
     Rules that the short way refuses are tried again with all of Numba, which may know better and else says what is wrong.
     """
     options = {**OPTIONS, "boundscheck": True if checked else None}
     with target_override(TARGET), global_compiler_lock:
         try:
-            return _code_of(link(function, names, partial(QuickDispatcher, options=options)), signature)
+            code, name = _code_of(link(function, names, partial(QuickDispatcher, options=options)), signature)
         except (NumbaError, KeyError):
             RuleDispatcher.targetdescr.target_context.know_all()
-            return _code_of(link(function, names, partial(RuleDispatcher, options=options)), signature)
+            code, name = _code_of(link(function, names, partial(RuleDispatcher, options=options)), signature)
+    return with_fuel(code) if checked else code, name
 
 
 def _code_of(dispatcher: RuleDispatcher, signature: Any) -> tuple[str, str]:
