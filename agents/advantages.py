@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .hardware import on_gpu
 from .loops import Loop
 
 
@@ -25,7 +26,7 @@ def generalized_advantages(
         (T, N) advantages; advantages + values are the returns that the critic learns.
     """
     advantages = torch.empty_like(rewards)
-    if rewards.device.type == "cpu":
+    if not on_gpu(rewards.device):
         numbers = torch.tensor([gamma, gamma * gae_lambda], dtype=rewards.dtype)
         given = (x.contiguous() for x in (rewards, values, going_on, last_values))
         Loop(look_back, *given, numbers, advantages, units=len(last_values))()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +12,7 @@ import torch
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
-from .hardware import default_threads
+from .hardware import default_threads, device_beside
 from .worlds import games_by_name, simulator_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,22 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     play_threads = learn_threads = 1
 
-    def _begin(self, policy: Any, env: Any, seed: int | None, time_limit: float | None, num_threads: int | None) -> Any:
-        """What comes before Stable-Baselines3's constructor; returns the environment for it."""
+    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
+        """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
+        given = signature(super().__init__).bind(policy, env, *args, **kwargs)
+        arguments = given.arguments
+        asked = arguments.get("device", "auto")
+        if isinstance(env, str):
+            place = "cpu" if asked == "auto" else str(asked)
+            arguments["env"] = games_by_name(env, arguments.get("seed"), place) or env
+        games: Any = arguments["env"]
+        simulator, _ = simulator_of(games)
+        if simulator is not None:
+            arguments["device"] = device_beside(simulator.device, asked)
+        super().__init__(*given.args, **given.kwargs)
+
+    def _begin(self, policy: Any, time_limit: float | None, num_threads: int | None) -> None:
+        """What comes before that."""
         if num_threads is not None and num_threads < 1:
             raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
@@ -49,12 +64,13 @@ class Agent(Base):
         self.channels_first = False
         self.environment: dict[str, Any] = {}
         self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
-        return (games_by_name(env, seed) or env) if isinstance(env, str) else env
 
     def _look_at_env(self) -> None:
         if self.env is not None:
             self.environment = environment_facts(self.env)
             self.simulator, self.channels_first = simulator_of(self.env)
+        if self.simulator is not None:
+            device_beside(self.simulator.device, self.device)
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""

@@ -28,8 +28,10 @@ from ..envs import OptionError
 from . import description
 from .description import Description, describe, environment_facts, make_environment
 from .files import CheckpointError, read_json, read_tensors, short, sync_folder, to_json, write_whole
+from .hardware import device_beside
 from .kinds import KINDS
 from .resume import capture, expected_tensors, restore, training_tensors
+from .worlds import simulator_of
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -129,11 +131,15 @@ def load_agent(
         path: the folder that `save` or `ludus train` wrote, or one of the descriptions in it, `agent-<timesteps>.json`.
         env: to go on training in. In as many games of the same kind as before, training goes on exactly; in others,
             from the weights alone. None makes one game to play in or, with `resume`, as many as there were.
-        device: "cpu", "cuda" or "auto".
+        device: "cpu", "cuda" or "auto": where the games of `env` are or, without it, where training was if it is to go on,
+            and else a CPU.
         resume: go on exactly; raises CheckpointError where that cannot be.
         algorithm: what it must be of; None: any.
     """
     source = Path(path)
+    simulator, _ = simulator_of(env)
+    if simulator is not None:
+        device = device_beside(simulator.device, device)
     if source.is_dir() or source.suffix != ".json":
         source = source / NEWEST
     try:
@@ -189,16 +195,24 @@ def _environment(
     about: Description, facts: Mapping[str, Any], source: Path, env: Any, device: str, resume: bool
 ) -> Any:
     """A wrapped `VecEnv`: the one given, or games made as the description says."""
-    from stable_baselines3.common.utils import get_device
-
+    place = _games_device(about, device, resume)
     if env is None and resume:
         _check_room(about, _numbers_path(facts, "training", source))
         seed = about.settings["seed"]  # of Gymnasium's environments, which begin anew: not as at first
         seed = None if seed is None else (seed + about.timesteps) % 2**32
-        env = make_environment(about.environment, about.num_envs, seed, get_device(device).type)
+        env = make_environment(about.environment, about.num_envs, seed, place)
     elif env is None:
-        env = make_environment(about.environment)
+        env = make_environment(about.environment, device=place)
     return KINDS[about.algorithm].agent._wrap_env(env, verbose=0)
+
+
+def _games_device(about: Description, device: str, resume: bool) -> str:
+    """Where to make games for an agent that is loaded onto `device`."""
+    from stable_baselines3.common.utils import get_device
+
+    if device == "auto":
+        device = about.device if resume else "cpu"
+    return str(get_device(device))  # a CPU where there is no GPU
 
 
 def _check_room(about: Description, training: Path) -> None:

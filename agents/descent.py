@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .adam import adam_loops_of, laid_out_as
 from .guard import check_gradients
+from .hardware import on_gpu
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -29,7 +30,7 @@ class Descent:
         self.named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
         self.weights = [weight for _, weight in self.named]
         self.adam = adam_loops_of(optimizer, self.weights) if loops else None
-        self.on_gpu = agent.device.type != "cpu"
+        self.on_gpu = on_gpu(agent.device)
         if self.on_gpu:
             for group in optimizer.param_groups:  # a graph reads the learning rate from memory
                 group["lr"], group["capturable"] = torch.tensor(float(group["lr"]), device=agent.device), True

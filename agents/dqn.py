@@ -20,6 +20,7 @@ from .distributions import distribution_of
 from .exploration import Steps, explore, spread
 from .files import MAX_NUMBERS
 from .graphs import Graphed
+from .hardware import on_gpu
 from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_rounds import QRounds
@@ -97,7 +98,7 @@ class DQN(QAgent, StableDQN):
         for name in ("replay_buffer_class", "replay_buffer_kwargs"):
             if kwargs.pop(name, None):
                 raise OptionError(f"{name} is not for this DQN: leave it out, or take stable_baselines3.DQN")
-        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self._begin(policy, time_limit, num_threads)
         self.replay_ratio, self.double, self.dueling, self.noisy = replay_ratio, double, dueling, noisy
         self.layer_norm, self.distribution, self.atoms = layer_norm, distribution, atoms
         self.v_min, self.v_max, self.munchausen = v_min, v_max, munchausen
@@ -210,7 +211,7 @@ class DQN(QAgent, StableDQN):
             self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
             self.rounds = self._make_rounds()
             self.play = self._play
-            if self.device.type != "cpu" and self.simulator is not None:
+            if on_gpu(self.device) and self.simulator is not None:
                 self.play = Graphed(self._play, self.generators[:1])
         elif isinstance(self.world, VecEnvWorld):
             self.world.observe(self._last_obs)
@@ -243,8 +244,7 @@ class DQN(QAgent, StableDQN):
         callback.on_rollout_start()
         self._look_ahead()
         going = self._play_and_tell(callback, self.steps)
-        on_cpu = self.device.type == "cpu"
-        self.kept = int(self.replay.count) if on_cpu else self.kept + self.train_freq.frequency  # type: ignore[union-attr]
+        self.kept = self.kept + self.train_freq.frequency if on_gpu(self.device) else int(self.replay.count)  # type: ignore[union-attr]
         self._follow(before)
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         callback.update_locals(locals())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .hardware import on_gpu
 from .networks import each
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Finals:
     def __init__(self, replay: Replay, world: World) -> None:
         self.replay = replay
         limit = world.max_episode_steps
-        self.counted = replay.device.type == "cpu" or limit is None
+        self.counted = not on_gpu(replay.device) or limit is None
         self.room = replay.games * (1 if self.counted or limit is None else replay.steps // limit + 2)
         self.places = torch.zeros((replay.steps, replay.games), dtype=torch.int64, device=replay.device)
         self.used = torch.zeros(1, dtype=torch.int64, device=replay.device)
@@ -71,7 +72,7 @@ class Finals:
     def put(self, next_obs: Any, last: Tensor, games: Tensor) -> Any:
         """Observations (B, *shape), but final ones where the steps (last, games) were cut off; on a CPU in place."""
         cut = self.replay.truncated[last, games]
-        if self.replay.device.type == "cpu":
+        if not on_gpu(self.replay.device):
             rows = cut.nonzero().squeeze(-1)
             if len(rows):
                 places = self.places[last[rows], games[rows]]

@@ -1,4 +1,4 @@
-"""What this machine is good for: arithmetic in half precision, and how many threads."""
+"""What this machine is good for: where agents compute, arithmetic in half precision, and how many threads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,43 @@ from pathlib import Path
 import torch
 
 from ..envs import OptionError
+
+GPUS = ("cuda",)  # kinds of device that work is handed to and that are not waited for; tests take others for such
+
+
+def on_gpu(device: torch.device | str) -> bool:
+    """Whether work there is handed over, captured in graphs, and looked at only when it is done."""
+    return torch.device(device).type in GPUS
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch sees one here."""
+    return torch.cuda.is_available()
+
+
+def choose_device(asked: str) -> str:
+    """For games and agent alike: "auto" is a GPU where there is one; under torchrun, "cuda" is this process's own.
+
+    Raises OptionError if there is none.
+    """
+    if asked == "auto":
+        asked = "cuda" if has_gpu() else "cpu"
+    if asked.startswith("cuda") and not has_gpu():
+        raise OptionError(f"device={asked!r} but torch sees no GPU here: use device='cpu'")
+    if asked == "cuda" and "LOCAL_RANK" in os.environ:
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return asked
+
+
+def device_beside(games: str, asked: torch.device | str) -> str:
+    """Where an agent computes whose games are on a device: there. Raises OptionError if another is asked for."""
+    there, wanted = torch.device(games), torch.device(games if asked == "auto" else asked)
+    if wanted.type != there.type or wanted.index not in (None, there.index):
+        raise OptionError(
+            f"the agent's device is {str(asked)!r} but its games are on {games!r}: make the games with "
+            f"device={str(asked)!r}, or leave the agent's device out"
+        )
+    return games
 
 
 def choose_precision(precision: str, device: str) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from .descent import Descent
 from .graphs import Graphed
 from .guard import check_update
+from .hardware import on_gpu
 from .rollout import RolloutTensors
 from .update import PARTS, Autograd, Settings, epoch
 from .workers import Workers
@@ -29,7 +30,7 @@ class Learner:
     """
 
     def __init__(self, agent: PPO) -> None:
-        self.agent, self.device, self.on_gpu = agent, agent.device, agent.device.type != "cpu"
+        self.agent, self.device, self.on_gpu = agent, agent.device, on_gpu(agent.device)
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), 0
         self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)

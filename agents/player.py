@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .advantages import generalized_advantages
 from .graphs import Graphed
+from .hardware import on_gpu
 from .rollout import collect
 from .rounds import Rounds
 from .worlds import SimulatorWorld, World, world_of
@@ -33,7 +34,7 @@ class Player:
         self._rounds: Rounds | None = None
         self.play: Any = self._play_parts
         self.look_back: Any = self._look_back
-        if agent.device.type != "cpu":
+        if on_gpu(agent.device):
             self.look_back = Graphed(self.look_back)
             if agent.simulator is not None:
                 self.play = Graphed(self.play, agent.generators[:1])

@@ -23,7 +23,7 @@ from .agent import Agent
 from .backprop import backprop_of
 from .distributed import Group
 from .guard import check_rollout
-from .hardware import choose_precision, threads_worth
+from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
@@ -81,7 +81,7 @@ class PPO(Agent, StablePPO):
     ) -> None:
         if kwargs.get("use_sde"):
             raise OptionError("use_sde is not for this PPO: leave it out, or take stable_baselines3.PPO")
-        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self._begin(policy, time_limit, num_threads)
         self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)
 
@@ -101,7 +101,7 @@ class PPO(Agent, StablePPO):
             RewardNormalizer(self.n_envs, self.gamma, self.group).to(self.device) if self.normalize_reward else None
         )
         self.precision = choose_precision(self.precision, self.device.type)
-        on_cpu = self.device.type == "cpu"
+        on_cpu = not on_gpu(self.device)
         if on_cpu:
             self.policy.shortcut = shortcut_of(self.policy)
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
@@ -125,7 +125,7 @@ class PPO(Agent, StablePPO):
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
         self.workers = Workers(max(self.play_threads, self.learn_threads))
         try:
-            with undivided() if self.device.type == "cpu" else nullcontext():
+            with nullcontext() if on_gpu(self.device) else undivided():
                 return super().learn(*args, **kwargs)
         finally:
             self.workers.close()
@@ -156,7 +156,7 @@ class PPO(Agent, StablePPO):
         callback.on_rollout_start()
         data, before = rollout_buffer, self.num_timesteps
         self.player.prepare()
-        if self.device.type == "cpu":
+        if not on_gpu(self.device):
             self.boundary = capture(self)
         if self.simulator is None:
             world = self.player.worlds[0]
@@ -221,8 +221,7 @@ class PPO(Agent, StablePPO):
         tensor, _ = self.policy.obs_to_tensor(obs)
         memory = None
         if self.policy.core is not None:
-            n = len(obs)
-            memory = self.policy.core.initial_state(n, self.device) if state is None else torch.as_tensor(state[0])
+            memory = self.policy._memory_of(state, None, len(obs))
         with self.autocast():
             mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device)
             params, values, _ = think(self.policy, tensor, memory, mask)

@@ -19,6 +19,7 @@ from .distributions import Scalar
 from .exploration import Steps, choose, spread
 from .graphs import Graphed
 from .guard import check_update
+from .hardware import on_gpu
 from .networks import each, keep_obs
 from .q_agent import QAgent
 from .q_rounds import QRounds
@@ -77,7 +78,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         num_threads: int | None = None,
         **kwargs: Any,
     ) -> None:
-        env = self._begin(policy, env, kwargs.get("seed"), time_limit, num_threads)
+        self._begin(policy, time_limit, num_threads)
         self.batch_size, self.n_epochs, self.q_lambda = batch_size, n_epochs, q_lambda
         self.exploration_fraction, self.exploration_spread = exploration_fraction, exploration_spread
         self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
@@ -121,10 +122,13 @@ class PQN(QAgent, OnPolicyAlgorithm):
             self.rounds = None
             if isinstance(self.world, SimulatorWorld) and self.learner.chained:
                 self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
-            on_gpu = self.device.type != "cpu"
-            self.play = Graphed(self._play, self.generators[:1]) if on_gpu and self.simulator else self._play
-            self.look_back: Any = Graphed(self._look_back) if on_gpu else self._look_back
-            self.one_pass: Any = Graphed(self._one_pass) if on_gpu else self._one_pass
+            self.play: Any = self._play
+            self.look_back: Any = self._look_back
+            self.one_pass: Any = self._one_pass
+            if on_gpu(self.device):
+                self.look_back, self.one_pass = Graphed(self._look_back), Graphed(self._one_pass)
+                if self.simulator is not None:
+                    self.play = Graphed(self._play, self.generators[:1])
         self.learner.refresh()
         return answer
 
@@ -137,7 +141,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
         spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
-        if self.device.type == "cpu":
+        if not on_gpu(self.device):
             self.boundary = capture(self)
         if not self._play_and_tell(callback, self.data):
             return False
@@ -258,7 +262,7 @@ class QRollout(Steps):
 
     def _look_beyond(self, t: int, world: World, values_of: Any, values: Tensor) -> Tensor:
         """Where an episode was cut off, what comes next is worth what its final observation is; returns `values`."""
-        if values.device.type == "cpu":
+        if not on_gpu(values.device):
             cut = world.truncated.nonzero().squeeze(-1)
             if len(cut):
                 values = values.clone()  # loops write over theirs

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..envs import OptionError
 from .agent import Agent
 from .exploration import Steps, choose
-from .hardware import threads_worth
+from .hardware import on_gpu, threads_worth
 from .loops import Crew
 from .q_networks import Q_POLICIES
 from .reports import tell_rollout, tell_step
@@ -86,7 +86,7 @@ class QAgent(Agent):
     def learn(self, *args: Any, **kwargs: Any) -> Any:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
         try:
-            with undivided() if self.device.type == "cpu" else nullcontext():
+            with nullcontext() if on_gpu(self.device) else undivided():
                 return super().learn(*args, **kwargs)
         finally:
             self.crew.close()

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .hardware import on_gpu
+
 
 class RecurrentCore(nn.Module):
     """What every core has.
@@ -123,7 +125,7 @@ def linear_recurrence(decay: Tensor, enter: Tensor, state: Tensor) -> Tensor:
 
     A processor does the fewest operations in a loop; on a GPU, launches count, and doubling has log2(T) rounds, not T.
     """
-    return _by_loop(decay, enter, state) if decay.device.type == "cpu" else _by_doubling(decay, enter, state)
+    return (_by_doubling if on_gpu(decay.device) else _by_loop)(decay, enter, state)
 
 
 def _by_loop(decay: Tensor, enter: Tensor, state: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..envs import OptionError
 from .finals import Finals, write_rows
-from .hardware import available_memory
+from .hardware import available_memory, on_gpu
 from .loops import Loop
 from .network_loops import remembered
 from .networks import each
@@ -152,7 +152,7 @@ class Replay:
 
     def break_off(self, world: World) -> None:
         """The games are to begin anew: the last step led to what they show now, and to nothing that comes later."""
-        if self.device.type != "cpu":  # where graphs may know the memory's tensors, which could have to move
+        if on_gpu(self.device):  # where graphs may know the memory's tensors, which could have to move
             self.count.zero_()
             return
         if int(self.count):
@@ -196,7 +196,7 @@ class Replay:
         noise = torch.empty(size, dtype=torch.float64, device=self.device).uniform_(generator=generator)
         if self.tree is None:
             return self.at(self._uniform(noise))
-        if self.device.type == "cpu" and not float(self.tree.total) > 0:
+        if not on_gpu(self.device) and not float(self.tree.total) > 0:
             raise OptionError(
                 "all priorities are zero, so that nothing can be drawn: set_priorities to some above zero"
             )
@@ -242,7 +242,7 @@ class Replay:
 
     def _look_ahead(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns and discounts (B,) of transitions, and the places (B,) of their last steps."""
-        if self.device.type == "cpu":
+        if not on_gpu(self.device):
             outlook = remembered(self._outlooks, len(indices), lambda: Outlook(self, len(indices)))
             return outlook.of(indices)
         rows, games = indices // self.games, indices % self.games

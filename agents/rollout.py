@@ -11,6 +11,7 @@ import torch
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
+from .hardware import on_gpu
 from .networks import ActorCritic, Thinker, each, keep_obs, think
 from .worlds import World
 
@@ -181,7 +182,7 @@ def bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, m
 
     On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.
     """
-    if data.device.type != "cpu":
+    if on_gpu(data.device):
         values = think(policy, world.final_obs, memory)[1]
         data.bootstrap[t] = torch.where(world.truncated, values, 0.0)
         return

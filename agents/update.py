@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .hardware import on_gpu
 from .heads import CategoricalHead
 from .networks import ActorCritic, each, reconsider
 from .rollout import Autocast
@@ -82,7 +83,7 @@ class Autograd:
         """The same as `share` of a minibatch. Threads may do this at once: nothing is accumulated in the policy."""
         policy, batch = self.policy, take(data, rows, columns)
         with settings.autocast():
-            if isinstance(policy.head, CategoricalHead) and columns.device.type == "cpu":
+            if isinstance(policy.head, CategoricalHead) and not on_gpu(columns.device):
                 params, values = reconsider(policy, batch)
                 numbers = batch["columns"].reshape(-1, 4)
                 *slopes, parts = slopes_of(params, values, batch["actions"].flatten(), numbers, settings, share)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .descent import Descent
 from .distributions import Quantile, Scalar
+from .hardware import on_gpu
 from .network_loops import remembered
 from .q_backprop import q_backprop_of
 from .q_chain import UpdateChain
@@ -28,7 +29,7 @@ class ValueFit:
     """
 
     def __init__(self, agent: Agent, network: QNet, optimizer: torch.optim.Optimizer) -> None:
-        self.agent, self.online, self.on_gpu = agent, network, agent.device.type != "cpu"
+        self.agent, self.online, self.on_gpu = agent, network, on_gpu(agent.device)
         self.backprop = None if self.on_gpu else q_backprop_of(network, agent.crew)  # type: ignore[attr-defined]
         self.chained = self.backprop is not None and has_loops(network.distribution)
         self.descent = Descent(agent, network, optimizer, self.backprop is not None)

@@ -183,11 +183,11 @@ def world_of(agent: Any) -> World:
     return kind(agent.simulator, agent.channels_first)
 
 
-def games_by_name(name: str, seed: int | None) -> VecEnv | None:
+def games_by_name(name: str, seed: int | None, device: str) -> VecEnv | None:
     """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id."""
     from ..envs.sb3 import vec_env
 
     try:
-        return vec_env(find_game(name), num_envs=8, seed=seed)
+        return vec_env(find_game(name), num_envs=8, seed=seed, device=device)
     except UnknownGame:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,11 @@ def make_env(config: Config) -> Any:
     settings = config.settings
     if settings.num_envs < 1:
         raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
-    device = choose_device(config.device)
     if is_game(config.game):
+        from ..agents.hardware import choose_device
         from ..envs.sb3 import vec_env
 
+        device = choose_device(config.device)
         options = {f.name: getattr(config.options, f.name) for f in dataclasses.fields(Options)}
         return vec_env(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
     return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
@@ -45,22 +45,10 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
     return make_vec_env(name, n_envs=num_envs, seed=seed)
 
 
-def choose_device(device: str) -> str:
-    """cpu or cuda, as asked and as there is."""
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
-    if device == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes, each with a GPU
-        return f"cuda:{os.environ['LOCAL_RANK']}"
-    return device
-
-
 def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
     from stable_baselines3.common.utils import LinearSchedule
 
+    from ..agents.hardware import choose_device
     from ..agents.kinds import KINDS
 
     kind = KINDS[config.algo]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..envs import OptionError, Options, find_game
-from .making import choose_device, is_game, make_agent, make_env
+from .making import is_game, make_agent, make_env
 from .settings import GYMNASIUM, PRESETS, DQNSettings, PPOSettings, PQNSettings
 from .settings import SETTINGS as SETTINGS_OF
 from .settings_file import SETTINGS, read_json_settings, read_settings, write_settings
@@ -140,6 +140,7 @@ def train(config: Config) -> int:
     from rich.console import Console
 
     from ..agents.distributed import join_group
+    from ..agents.hardware import choose_device
     from ..agents.progress import clock, quantity
 
     if config.keep < 1:
@@ -204,6 +205,7 @@ def follow(config: Config, group: Any) -> int:
 def go_on(config: Config, folder: Path) -> Any:
     """The agent of the newest checkpoint, where it was; raises OptionError if flags say what cannot change."""
     from ..agents.checkpoint import load_agent
+    from ..agents.hardware import choose_device
 
     check_unchanged(read_config(folder), config)
     agent = load_agent(folder, device=choose_device(config.device), resume=True)
