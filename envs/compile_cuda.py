@@ -7,9 +7,11 @@ allocates nothing and waits for nothing; a bad action is therefore noted on the 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ from .plain import as_plain
 if TYPE_CHECKING:
     from .simulator import Simulator
 
-THREADS = 128  # games in a block
+THREADS = 32  # games in a block, the fewest that fill a warp: a few thousand games are to reach every multiprocessor
 SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA simulator, for tests
 
 
@@ -58,7 +60,7 @@ def link_cuda(function: Callable[..., None], names: Mapping[str, Any]) -> Callab
         if SIMULATED or part.__code__ is function.__code__:  # Numba's simulator runs plain functions
             return part
         if part not in kept:
-            kept[part] = cuda.jit(device=True)(part)
+            kept[part] = cuda.jit(part, device=True)
         return kept[part]
 
     return link(function, names, wrap)
@@ -93,13 +95,60 @@ def pretend_device(capability: tuple[int, int]) -> Iterator[None]:
         dispatcher.get_current_device = original
 
 
-def ptx_of(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> str:
-    """PTX of a CPU simulator's kernel for GPUs of a compute capability; needs Numba-CUDA's compiler, but no GPU."""
+def new_kernel(sim: Simulator) -> Any:
+    """The kernel of a simulator's games, not compiled yet.
+
+    Without link-time optimisation: the linker would make the machine code, and round `a * b + c` once. (`lto` is dropped
+    where `cuda.jit` is not given the function at once.)
+    """
+    function = link_cuda(play_thread, sim._names)
+    return cuda.jit(function) if SIMULATED else cuda.jit(function, lto=False)
+
+
+def compile_exactly(kernel: Any, signature: tuple[Any, ...]) -> None:
+    """Compile the kernel for arguments of these types, and for no others: those would be compiled less exactly."""
+    try:
+        with exact_arithmetic():
+            kernel.compile(signature)
+    except (ImportError, RuntimeError) as error:  # what Numba-CUDA raises where a library is missing
+        if not any(library in str(error) for library in ("NVVM", "nvvm", "nvrtc", "nvJitLink")):
+            raise
+        raise OptionError(
+            "device='cuda' needs NVIDIA's compiler, and Numba-CUDA finds none: pip install 'ludus[gpu]', or set CUDA_HOME "
+            f"to a CUDA toolkit ({str(error).splitlines()[0]})"
+        ) from error
+    kernel.disable_compile()
+
+
+def library_of(kernel: Any) -> Any:
+    """The code of a compiled kernel: `get_asm_str(cc)`, which the linker is given, and `get_cubin(cc)`, what it makes."""
+    (compiled,) = kernel.overloads.values()
+    return compiled._codelibrary
+
+
+def ready(kernel: Any, num_envs: int, stream: int) -> Callable[..., None]:
+    """The kernel, to be launched for so many games on a stream of that address."""
+    threads = min(THREADS, num_envs)
+    with warnings.catch_warnings():  # which Numba gives where there are fewer blocks than a large GPU could take
+        warnings.filterwarnings("ignore", "Grid size")
+        return kernel[-(-num_envs // threads), threads, cuda.external_stream(stream) if stream else 0]
+
+
+def compile_for(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> Any:
+    """A CPU simulator's kernel, compiled as for a GPU of that capability and not loaded: needs no GPU, for tests."""
+    from numba.cuda import codegen, dispatcher
+
     arrays = (*sim._backend.arrays.values(), np.zeros(1, np.int64))
-    signature = tuple(numba.typeof(array) for array in arrays)
-    with exact_arithmetic(), pretend_device(capability):
-        code, _ = cuda.compile_ptx(link_cuda(play_thread, sim._names), signature, cc=capability, device=False)
-    return code
+    library, cc = codegen.CUDACodeLibrary, (*capability, "")
+    kept = library._ensure_cc, dispatcher._Kernel.bind
+    library._ensure_cc, dispatcher._Kernel.bind = (lambda _, given: given or cc), (lambda _: None)
+    try:
+        kernel = new_kernel(sim)
+        with pretend_device(capability):
+            compile_exactly(kernel, tuple(numba.typeof(array) for array in arrays))
+        return kernel
+    finally:
+        library._ensure_cc, dispatcher._Kernel.bind = kept
 
 
 class CudaBackend:
@@ -108,25 +157,28 @@ class CudaBackend:
     def __init__(self, sim: Simulator, device: str) -> None:
         import torch
 
+        if not SIMULATED and find_spec("numba_cuda") is None:
+            raise OptionError("device='cuda' needs Numba-CUDA: pip install 'ludus[gpu]'")
         if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.sim, self.torch = sim, torch
-        self.device = "cpu" if SIMULATED else device
+        self.device = "cpu" if SIMULATED else str(torch.empty(0, device=device).device)  # with its number
         host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
         paint_backdrop(sim, host["backdrop"])
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
         self.arrays["records"] = self.arrays["raw"]
-        jit: Any = cuda.jit if SIMULATED else cuda.jit(lto=False)
-        self._kernel: Any = jit(link_cuda(play_thread, sim._names))
-        self._arguments = [self._device_array(name) for name in host]
         self._command = {}  # the settings of a step and of a reset, on the device, so that a step changes nothing from here
         for command in (RESET, STEP):
             settings = host["settings"].copy()
             settings["command"] = command
             self._command[command] = self._tensor(settings)
-        self._threads = min(THREADS, sim.num_envs)
-        self._blocks = (sim.num_envs + self._threads - 1) // self._threads
+        self._launches: dict[int, Any] = {}  # the kernel, ready for each stream that it was launched on
+        self._kernel = new_kernel(sim)
+        with self._here():
+            self._arguments = [self._device_array(name) for name in host]
+            if not SIMULATED:
+                compile_exactly(self._kernel, tuple(map(self._kernel.typeof_pyval, self._arguments)))
 
     def _tensor(self, array: np.ndarray) -> Any:
         """A buffer on the device; records are kept as bytes, and unsigned counters as signed ones."""
@@ -149,15 +201,24 @@ class CudaBackend:
         seen = as_plain(name, array)  # Python's numbers are as wide as a GPU's, NumPy's are not
         return cuda.cudadrv.devicearray.FakeCUDAArray(seen) if isinstance(seen, np.ndarray) else seen
 
+    def _here(self) -> AbstractContextManager[Any]:
+        """Numba launches on the device that is current, which need not be this one."""
+        return nullcontext() if SIMULATED else self.torch.cuda.device(self.device)
+
     def _play(self) -> None:
         """Launch one thread a game on torch's current stream."""
         if SIMULATED:
             with np.errstate(over="ignore"):  # random numbers wrap around
-                self._kernel[self._blocks, self._threads](*self._arguments)
+                self._launch_on(0)(*self._arguments)
             return
-        stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
-        with exact_arithmetic():
-            self._kernel[self._blocks, self._threads, stream](*self._arguments)
+        with self._here():
+            self._launch_on(self.torch.cuda.current_stream(self.device).cuda_stream)(*self._arguments)
+
+    def _launch_on(self, stream: int) -> Callable[..., None]:
+        """The kernel, ready to be launched on a stream of that address."""
+        if stream not in self._launches:
+            self._launches[stream] = ready(self._kernel, self.sim.num_envs, stream)
+        return self._launches[stream]
 
     def reset(self, mask: np.ndarray) -> None:
         self.write("mask", mask)

@@ -58,19 +58,6 @@ def test_python_and_compiled_agree_on_autoreset(autoreset):
     assert assert_same(compiled, python, steps=60) > 0
 
 
-WITH_SPRITES = "Asterix"  # drawing takes Numba-CUDA up to a minute to compile, so one game speaks for the canvas
-
-
-@pytest.mark.parametrize(("game", "options"), [*((game, {}) for game in GAMES), (WITH_SPRITES, PIXELS)])
-def test_compiles_to_ptx_for_hopper(game, options):
-    pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
-    from ludus.envs.compile_cuda import ptx_of
-
-    code = ptx_of(Simulator(game, 1, **options), (9, 0))
-    assert ".target sm_90" in code and ".entry" in code and "play_thread" in code
-    assert "fma.rn.f64" not in code, "a fused multiply-add rounds differently from a CPU"
-
-
 IN_CUDA_SIMULATOR = """
 import sys
 import threading
