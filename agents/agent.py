@@ -13,6 +13,7 @@ import torch
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
 from .hardware import default_threads, device_beside
+from .kinds import KINDS
 from .worlds import games_by_name, simulator_of
 
 if TYPE_CHECKING:
@@ -79,9 +80,11 @@ class Agent(Base):
             self._seed_generators(len(self.generators), seed)
 
     def _seed_generators(self, count: int, seed: int | None = None) -> None:
+        """Seed those that there are, since graphs know them; make them at first."""
         seed = self.seed if seed is None else seed
         states = np.random.SeedSequence(seed, spawn_key=(self.rank,)).generate_state(count, np.uint64)
-        self.generators = [torch.Generator(self.device) for _ in states]
+        if len(getattr(self, "generators", ())) != count:
+            self.generators = [torch.Generator(self.device) for _ in states]
         for generator, state in zip(self.generators, states.tolist(), strict=True):
             generator.manual_seed(state >> 1)
 
@@ -93,6 +96,11 @@ class Agent(Base):
     def steps_at_once(self) -> int:
         """Environment steps that the games of all processes take together."""
         return self.n_envs * (1 if self.group is None else self.group.size)
+
+    def constants(self) -> tuple[Any, ...]:
+        """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
+        kind = KINDS[self.algorithm]
+        return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

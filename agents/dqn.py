@@ -212,7 +212,7 @@ class DQN(QAgent, StableDQN):
             self.rounds = self._make_rounds()
             self.play = self._play
             if on_gpu(self.device) and self.simulator is not None:
-                self.play = Graphed(self._play, self.generators[:1])
+                self.play = Graphed(self._play, self, self.generators[:1])
         elif isinstance(self.world, VecEnvWorld):
             self.world.observe(self._last_obs)
 

@@ -26,24 +26,24 @@ class Learner:
 
     Attributes:
         sums: what the parts of the loss, in the order of `PARTS`, came to in the last update's minibatches.
-        batches: how many those were.
+        batches: () float32, how many those were.
     """
 
     def __init__(self, agent: PPO) -> None:
         self.agent, self.device, self.on_gpu = agent, agent.device, on_gpu(agent.device)
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
-        self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), 0
+        self.sums, self.batches = torch.zeros(len(PARTS), device=self.device), torch.zeros((), device=self.device)
         self.clip, self.clip_vf = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         self.descent = Descent(agent, agent.policy, agent.policy.optimizer, agent.backprop is not None)
         self.weights = self.descent.weights
         self._pass: Any = self._one_pass
         if self.on_gpu and agent.target_kl is None:  # which looks at a number after each minibatch
-            self._pass = Graphed(self._one_pass)
+            self._pass = Graphed(self._one_pass, agent)
 
     @property
     def means(self) -> dict[str, float]:
         """The parts of the loss, on average over the last update; waits for the device."""
-        return dict(zip(PARTS, (self.sums / max(self.batches, 1)).tolist(), strict=True))
+        return dict(zip(PARTS, (self.sums / self.batches.clamp(min=1)).tolist(), strict=True))
 
     def learn(self, rollout: RolloutTensors) -> None:
         """Pass over the rollout `n_epochs` times, or until the policy moved too far; raises NotFinite."""
@@ -54,7 +54,7 @@ class Learner:
         if len(self.order) != rows:
             self.order = torch.zeros(rows, dtype=torch.int64, device=self.device)
         self.sums.zero_()
-        self.batches = 0
+        self.batches.zero_()
         try:
             for _ in range(agent.n_epochs):
                 torch.randperm(rows, generator=agent.generators[-1], out=self.order)
@@ -62,7 +62,6 @@ class Learner:
                 agent._n_updates += 1
         except _Moved:
             agent._n_updates += 1
-        self.batches = self.batches or agent.n_epochs  # a replayed graph does not count
         if self.on_gpu:
             check_update(self.means["loss"], agent.policy, agent.num_timesteps, agent._n_updates)
 

@@ -61,18 +61,18 @@ class RewardNormalizer(nn.Module):
 
     running: Tensor
 
-    def __init__(self, num_envs: int, gamma: float, group: Group | None = None) -> None:
+    def __init__(self, num_envs: int, group: Group | None = None) -> None:
         super().__init__()
-        self.gamma, self.group = gamma, group
+        self.group = group
         self.moments = RunningMoments()
         self.register_buffer("running", torch.zeros(num_envs))
 
     @torch.no_grad()
-    def forward(self, rewards: Tensor, dones: Tensor) -> Tensor:
-        """Take in rewards (T, N) and dones (T, N), and return the rewards scaled."""
+    def forward(self, rewards: Tensor, dones: Tensor, gamma: float) -> Tensor:
+        """Take in rewards (T, N) and dones (T, N), and return the rewards scaled; gamma is the discount."""
         returns = torch.empty_like(rewards)
         for t in range(len(rewards)):
-            self.running.mul_(self.gamma).add_(rewards[t])
+            self.running.mul_(gamma).add_(rewards[t])
             returns[t] = self.running
             self.running.mul_(1.0 - dones[t])
         self.moments.update(returns.flatten(), self.group)

@@ -35,9 +35,9 @@ class Player:
         self.play: Any = self._play_parts
         self.look_back: Any = self._look_back
         if on_gpu(agent.device):
-            self.look_back = Graphed(self.look_back)
+            self.look_back = Graphed(self.look_back, agent)
             if agent.simulator is not None:
-                self.play = Graphed(self.play, agent.generators[:1])
+                self.play = Graphed(self.play, agent, agent.generators[:1])
 
     def prepare(self) -> None:
         """Worlds, memory and room for the rollout."""
@@ -86,7 +86,7 @@ class Player:
         agent, data = self.agent, self.data
         rewards = data.rewards
         if agent.reward_normalizer is not None:
-            rewards = agent.reward_normalizer(rewards, data.dones)
+            rewards = agent.reward_normalizer(rewards, data.dones, agent.gamma)
         if any(world.can_truncate for world in self.worlds):
             rewards = rewards + agent.gamma * data.bootstrap
         going_on = 1.0 - data.dones

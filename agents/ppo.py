@@ -98,7 +98,7 @@ class PPO(Agent, StablePPO):
             if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
                 setattr(self.policy, name, value)
         self.reward_normalizer = (
-            RewardNormalizer(self.n_envs, self.gamma, self.group).to(self.device) if self.normalize_reward else None
+            RewardNormalizer(self.n_envs, self.group).to(self.device) if self.normalize_reward else None
         )
         self.precision = choose_precision(self.precision, self.device.type)
         on_cpu = not on_gpu(self.device)

@@ -126,9 +126,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
             self.look_back: Any = self._look_back
             self.one_pass: Any = self._one_pass
             if on_gpu(self.device):
-                self.look_back, self.one_pass = Graphed(self._look_back), Graphed(self._one_pass)
+                self.look_back, self.one_pass = Graphed(self._look_back, self), Graphed(self._one_pass, self)
                 if self.simulator is not None:
-                    self.play = Graphed(self._play, self.generators[:1])
+                    self.play = Graphed(self._play, self, self.generators[:1])
         self.learner.refresh()
         return answer
 

@@ -43,7 +43,7 @@ class QLearner(ValueFit):
         self._targets: dict[int, TargetChain] = {}
         self.update: Any = self._update
         if self.on_gpu and agent.simulator is not None:  # of other games, the memory's tensors may have to move
-            self.update = Graphed(self._update, agent.generators[-1:])
+            self.update = Graphed(self._update, agent, agent.generators[-1:])
 
     def learn(self, updates: int) -> None:
         """That many minibatches; raises NotFinite."""
@@ -98,7 +98,7 @@ class QLearner(ValueFit):
         if agent.munchausen:
             policy, scaled = soft_policy(q, agent.munchausen_temperature)
             return distribution.target(returns, batch.discounts, after, policy, -scaled)
-        best = torch.nn.functional.one_hot(q.argmax(-1), q.shape[-1]).float()
+        best = torch.zeros_like(q).scatter_(-1, q.argmax(-1, keepdim=True), 1.0)
         return distribution.target(returns, batch.discounts, after, best, None)
 
     def _munchausen_bonus(self, batch: Batch) -> Tensor:

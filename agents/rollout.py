@@ -32,7 +32,8 @@ class RolloutTensors(BaseBuffer):
             episode_return and episode_length what it came to; elsewhere they say nothing.
         last_values: (N,), V of the observation after the last step.
         signs: (T, N) float32, -1 where the step gave the turn to the other player; None in games without turns.
-        memory: (N, S), a recurrent policy's memory before the first step.
+        memory: (N, S), a recurrent policy's memory before the first step; starts: (T, N) float32, 1 where an episode
+            starts with the step, but for the first, whose games are as `memory` says.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RolloutTensors(BaseBuffer):
         self.signs = None if world.signs is None else torch.ones((steps, games), device=device)
         self.last_values = torch.zeros(games, device=device)
         self.memory = None if policy.core is None else policy.core.initial_state(games, device)
+        self.starts = torch.zeros((steps, games), device=device)
         self.allocated = True
 
     def part(self, first: int, last: int) -> RolloutTensors:
@@ -99,14 +101,13 @@ class RolloutTensors(BaseBuffer):
 
     def sequences(self) -> dict[str, Any]:
         """For policies with memory: whole sequences, games first, (N, T, ...), so that rows are drawn like samples."""
-        starts = self.dones.roll(1, 0)  # a start follows an end
-        starts[0] = 0.0  # and `memory` is of the games as they are
+        self.starts[1:] = self.dones[:-1]  # in place, where graphs read them
         named = {
             "obs": self.obs,
             "actions": self.actions,
             "columns": self.columns,
             "masks": self.masks,
-            "starts": starts,
+            "starts": self.starts,
         }
         data = {name: each(lambda x: x.transpose(0, 1), value) for name, value in named.items() if value is not None}
         return {**data, "memory": self.memory}

@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numba import cuda
 from numba.core import config as numba_config
@@ -82,19 +80,6 @@ def exact_arithmetic() -> Iterator[None]:
         nvvm.compile_ir = original
 
 
-@contextmanager
-def pretend_device(capability: tuple[int, int]) -> Iterator[None]:
-    """Let Numba-CUDA compile for a GPU that is not here."""
-    from numba.cuda import dispatcher
-
-    original = dispatcher.get_current_device
-    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
-    try:
-        yield
-    finally:
-        dispatcher.get_current_device = original
-
-
 def new_kernel(sim: Simulator) -> Any:
     """The kernel of a simulator's games, not compiled yet.
 
@@ -120,35 +105,12 @@ def compile_exactly(kernel: Any, signature: tuple[Any, ...]) -> None:
     kernel.disable_compile()
 
 
-def library_of(kernel: Any) -> Any:
-    """The code of a compiled kernel: `get_asm_str(cc)`, which the linker is given, and `get_cubin(cc)`, what it makes."""
-    (compiled,) = kernel.overloads.values()
-    return compiled._codelibrary
-
-
 def ready(kernel: Any, num_envs: int, stream: int) -> Callable[..., None]:
     """The kernel, to be launched for so many games on a stream of that address."""
     threads = min(THREADS, num_envs)
     with warnings.catch_warnings():  # which Numba gives where there are fewer blocks than a large GPU could take
         warnings.filterwarnings("ignore", "Grid size")
         return kernel[-(-num_envs // threads), threads, cuda.external_stream(stream) if stream else 0]
-
-
-def compile_for(sim: Simulator, capability: tuple[int, int] = (9, 0)) -> Any:
-    """A CPU simulator's kernel, compiled as for a GPU of that capability and not loaded: needs no GPU, for tests."""
-    from numba.cuda import codegen, dispatcher
-
-    arrays = (*sim._backend.arrays.values(), np.zeros(1, np.int64))
-    library, cc = codegen.CUDACodeLibrary, (*capability, "")
-    kept = library._ensure_cc, dispatcher._Kernel.bind
-    library._ensure_cc, dispatcher._Kernel.bind = (lambda _, given: given or cc), (lambda _: None)
-    try:
-        kernel = new_kernel(sim)
-        with pretend_device(capability):
-            compile_exactly(kernel, tuple(numba.typeof(array) for array in arrays))
-        return kernel
-    finally:
-        library._ensure_cc, dispatcher._Kernel.bind = kept
 
 
 class CudaBackend:
@@ -244,7 +206,7 @@ class CudaBackend:
             raise fault_error(self.sim, fault, i, self.read("actions"))
 
     def read(self, name: str) -> np.ndarray:
-        array = np.ascontiguousarray(self.arrays[name].cpu().numpy())
+        array = np.ascontiguousarray(self.arrays[name].to("cpu", copy=True).numpy())
         kind = self.kinds[name]
         return array.reshape(-1).view(kind) if kind.names else array.view(kind)
 

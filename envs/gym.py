@@ -325,7 +325,7 @@ def for_one(game: Game) -> Game:
 
 def to_numpy(array: Any) -> np.ndarray:
     """A copy of one of the simulator's arrays in the computer's main memory, as NumPy's."""
-    return array.copy() if isinstance(array, np.ndarray) else array.cpu().numpy()
+    return array.copy() if isinstance(array, np.ndarray) else array.to("cpu", copy=True).numpy()
 
 
 def one_of(name: str, value: Any, valid: Sequence[Any]) -> Any:

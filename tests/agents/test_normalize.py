@@ -42,8 +42,8 @@ def test_rewards_are_divided_by_the_deviation_of_returns():
         running = running * gamma + reward
         theirs.update(running)
         running *= 1 - done
-    ours = RewardNormalizer(8, gamma)
-    scaled = ours(torch.from_numpy(rewards), torch.from_numpy(dones))
+    ours = RewardNormalizer(8)
+    scaled = ours(torch.from_numpy(rewards), torch.from_numpy(dones), gamma)
     assert float(ours.moments.variance) == pytest.approx(float(theirs.var), rel=1e-5)
     assert np.allclose(scaled, (rewards / np.sqrt(theirs.var)).clip(-10, 10), rtol=1e-4)
     assert np.allclose(ours.running, running, atol=1e-5)

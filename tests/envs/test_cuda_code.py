@@ -15,11 +15,11 @@ pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'l
 from numba import cuda
 
 from ludus.envs import compile_cuda
-from ludus.envs.compile_cuda import compile_for, library_of, link_cuda, new_kernel, play_thread, ready
+from ludus.envs.compile_cuda import link_cuda, new_kernel, play_thread, ready
+from tests.envs.cuda_code import HOPPER, compile_for, library_of
 
 WITH_SPRITES = "Asterix"  # drawing takes Numba-CUDA up to a minute to compile, so one game speaks for the canvas
 PIXELS = {"obs_type": "rgb", "size": 24}
-HOPPER = (9, 0)
 
 
 def roundings_left_out(ptx):
@@ -33,10 +33,10 @@ def test_what_is_linked_rounds_as_a_cpu_does_and_spills_nothing(game, options, t
     assert not kernel._can_compile  # other types, which would be compiled less exactly, when it is launched
     library = library_of(kernel)
     assert library._lto is False  # else the linker is given other code than this
-    ptx = library.get_asm_str((*HOPPER, ""))
+    ptx = library.get_asm_str(HOPPER)
     assert ".target sm_90" in ptx and ".entry" in ptx and "play_thread" in ptx
     assert roundings_left_out(ptx) == []
-    assert len(library.get_cubin((*HOPPER, "")).code) > 1000
+    assert len(library.get_cubin(HOPPER).code) > 1000
     spills = spilled(ptx, tmp_path)
     assert spills == 0, f"{spills} bytes of registers were spilled"
 
@@ -63,7 +63,7 @@ def test_link_time_optimisation_would_contract(monkeypatch):
     assert cuda.jit(lto=False)(link_cuda(play_thread, names)).targetoptions["lto"] is True  # dropped by Numba-CUDA
     assert new_kernel(sim).targetoptions["lto"] is False
     monkeypatch.setattr(compile_cuda, "new_kernel", lambda sim: cuda.jit(link_cuda(play_thread, sim._names), lto=True))
-    linked = library_of(compile_for(sim, HOPPER)).get_lto_ptx((*HOPPER, ""))
+    linked = library_of(compile_for(sim, HOPPER)).get_lto_ptx(HOPPER)
     assert len(roundings_left_out(linked)) > 10
 
 
