@@ -51,7 +51,7 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
     """All buffers of the engine's loop, in the order of its arguments."""
     n, game, options = sim.num_envs, sim.game, sim.options
     players, seats = n * sim.num_players, n * sim.num_seats
-    frame = _frame_shape(sim)
+    frame, mask = _frame_shape(sim), (n, len(sim.actions) if game.legal else 1)
     raw = np.zeros((n, game.State.itemsize), np.uint8)
     return {
         "records": raw.reshape(-1).view(game.State),
@@ -66,7 +66,8 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "actions": np.zeros(seats, np.int64),
         "obs": np.zeros((seats, *frame), sim.obs_dtype),
         "final_obs": np.zeros((seats, *frame), sim.obs_dtype),
-        "legal": np.zeros((n, len(sim.actions) if game.legal else 1), np.bool_),
+        "legal": np.zeros(mask, np.bool_),
+        "final_legal": np.zeros(mask, np.bool_),
         "reward": np.zeros(players, np.float32),
         "terminated": np.zeros(n, np.bool_),
         "truncated": np.zeros(n, np.bool_),
@@ -99,7 +100,7 @@ class CpuBackend:
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
         self.arrays = allocate(sim)
-        self.actions: np.ndarray | None = None  # those of the latest step
+        self.actions = self.arrays["actions"]  # those of the latest step
 
     def point_at(self, actions: Any) -> None:
         """Check the actions and let the games read them."""
@@ -218,11 +219,12 @@ class CompiledBackend(CpuBackend):
         from .compile_cpu import Buffer, Table
 
         twin, all_games = copy(self), self.sim.num_envs
-        twin.sim, twin.actions, twin._team = sim, None, None
+        twin.sim, twin._team = sim, None
         twin.arrays = {
             name: array if name in SHARED else array[first * len(array) // all_games : last * len(array) // all_games]
             for name, array in self.arrays.items()
         }
+        twin.actions = twin.arrays["actions"]
         arrays = list(twin.arrays.values())
         twin._table = Table(arrays, [Buffer.of(array) for array in arrays])
         twin._address = twin._table.address

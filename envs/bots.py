@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from . import kernel
+from .arguments import one_of, whole
 from .errors import OptionError
 from .rng import start_streams
 from .simulator import Simulator
 
 BOTS = ("random", "heuristic")
+BUILT = {"_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
 
 
 class Bot:
@@ -30,12 +32,10 @@ class Bot:
     """
 
     def __init__(self, sim: Simulator, kind: str = "heuristic", seed: int = 0) -> None:
-        if kind not in BOTS:
-            raise OptionError(f"a bot is one of {', '.join(BOTS)}, got {kind!r}")
+        one_of("kind", kind, BOTS)
         if kind == "heuristic" and sim.game.heuristic is None:
             raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")
-        from .compile_cpu import Buffer, Table, compile_cpu
-
+        seed = whole("seed", seed, 0)
         self.sim, self.kind = sim, kind
         indices = np.arange(sim.num_envs, dtype=np.uint64)
         streams = start_streams(np.full(sim.num_envs, seed % 2**64, np.uint64), indices)
@@ -44,12 +44,26 @@ class Bot:
         self._number = np.full(1, len(sim.actions), np.int64)
         self._offered = np.zeros(len(sim.game.actions), np.int64)  # the game's action -> its number in the chosen set
         self._offered[[sim.game.actions.index(name) for name in sim.actions]] = np.arange(len(sim.actions))
+        self._build()
+
+    def _build(self) -> None:
+        """The compiled loop, and the table of its buffers."""
+        from .compile_cpu import Buffer, Table, compile_cpu
+
         arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
-        loop = kernel.advise_games if kind == "heuristic" else kernel.pick_games
-        self._play = compile_cpu(sim.game.name, loop, sim._names, buffers)
+        loop = kernel.advise_games if self.kind == "heuristic" else kernel.pick_games
+        self._play = compile_cpu(self.sim.game.name, loop, self.sim._names, buffers)
         self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of; they play in a copy of the simulator."""
+        return {name: value for name, value in self.__dict__.items() if name not in BUILT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._build()
 
     def _read(self) -> list[np.ndarray]:
         """The arrays that the compiled loop takes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -119,9 +120,11 @@ def global_values(function: Function, names: Mapping[str, Any]) -> Iterator[tupl
             yield name, function.__globals__[name]
 
 
-def global_names(code: CodeType) -> set[str]:
+@cache
+def global_names(code: CodeType) -> frozenset[str]:
+    """The global names that code reads; to look for them takes most of the time that a simulator is made in."""
     names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-    return names.union(*(global_names(const) for const in code.co_consts if isinstance(const, CodeType)))
+    return frozenset(names).union(*(global_names(const) for const in code.co_consts if isinstance(const, CodeType)))
 
 
 def fingerprint(function: Function, names: Mapping[str, Any], *extra: Any) -> str:

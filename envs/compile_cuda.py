@@ -32,8 +32,8 @@ SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA sim
 
 
 def play_thread(
-    records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal, reward,
-    terminated, truncated, episode_return, episode_length, faults,
+    records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal, final_legal,
+    reward, terminated, truncated, episode_return, episode_length, faults,
 ):  # fmt: skip
     """One game's part of a step or reset; after a fault it stands still and leaves that and its number in `faults`."""
     i: Any = cuda.grid(1)  # type: ignore[call-arg]
@@ -46,7 +46,7 @@ def play_thread(
             return
     play_game(
         i, records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal,
-        reward, terminated, truncated, episode_return, episode_length,
+        final_legal, reward, terminated, truncated, episode_return, episode_length,
     )  # fmt: skip
 
 

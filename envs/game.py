@@ -114,6 +114,20 @@ class Game:
             rows, columns = self.shape if self.planes else (1, 1)
             object.__setattr__(self, "canvas", (float(columns), float(rows)))
 
+    def __copy__(self) -> Game:
+        return self  # a game does not change
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Game:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A registered game is pickled by name and is the same again, any other as the functions that it is made of."""
+        from .registry import import_game, is_importable
+
+        if is_importable(self):
+            return import_game, (self.name, self.version, self.step.__module__)
+        return super().__reduce_ex__(protocol)
+
     @property
     def id(self) -> str:
         """The Gymnasium id, such as `ludus/Breakout-v1`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from operator import index
 from typing import Any
@@ -14,16 +15,42 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from .arguments import describe, flag, one_of, whole
 from .errors import ActionError, OptionError
 from .game import Game
 from .options import Options
-from .registry import find_game
+from .registry import find_game, is_importable
 from .simulator import Simulator
+from .viewer import RENDER_SIZE, Viewer
 
-RENDER_SIZE = 480  # pixels of the longer side
+
+class _Specified:
+    """An environment whose `spec` can be written to JSON, whatever Gymnasium puts there."""
+
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        kwargs = {} if spec is None else {name: _in_json(value) for name, value in spec.kwargs.items()}
+        self._spec = None if spec is None else replace(spec, kwargs=kwargs)
 
 
-class GameEnv(gymnasium.Env[np.ndarray, Any]):
+def _in_json(value: Any) -> Any:
+    """An argument in another form that means the same here, if JSON does not know this one."""
+    if isinstance(value, Game):
+        return value.name if is_importable(value) else value
+    if isinstance(value, AutoresetMode):
+        return value.value
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return list(value) if isinstance(value, (range, tuple)) else value
+
+
+class GameEnv(_Specified, gymnasium.Env[np.ndarray, Any]):
     """One game, as `gymnasium.make("ludus/Breakout-v1")` gives it.
 
     Args:
@@ -40,10 +67,10 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
     ) -> None:
         self.game = for_one(find_game(game))
         Options.of(self.game, options)  # refuses what only vectors of games take
+        self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self.simulator = Simulator(self.game, 1, autoreset="disabled", mode=mode, **options)
         self.observation_space, self.action_space = spaces_of(self.simulator)
         self.metadata = {**self.metadata, "render_fps": self.game.fps}
-        self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self.spec = EnvSpec(
             self.game.id,
             "ludus.envs.gym:GameEnv",
@@ -52,7 +79,7 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
             kwargs={"game": game, "render_mode": render_mode, "mode": mode, **options},
         )
         self._viewer = Viewer(self.game.name, self.game.fps) if render_mode == "human" else None
-        self._action, self._obs = np.zeros(1, np.int64), self.simulator.obs[0]
+        self._action = np.zeros(1, np.int64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -65,7 +92,7 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
         self.simulator.reset()
         if self._viewer is not None:
             self._viewer.show(self.simulator.frame(0, RENDER_SIZE))
-        return self._obs.copy(), self._infos()
+        return self.simulator.obs[0].copy(), self._infos()
 
     def action_masks(self) -> np.ndarray:
         """Which actions make sense now, (actions,) bool; the name is that of sb3-contrib's convention."""
@@ -89,14 +116,14 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
             self._action[0] = index(action)
         except (TypeError, OverflowError):
             valid = f"a whole number below {len(self.simulator.actions)}"
-            raise ActionError(f"an action of {self.game.name} is {valid}, got {_describe(action)}") from None
+            raise ActionError(f"an action of {self.game.name} is {valid}, got {describe(action)}") from None
         sim = self.simulator
         ended = sim.step(self._action)
         if self._viewer is not None:
             self._viewer.show(sim.frame(0, RENDER_SIZE))
         if not ended:
-            return self._obs.copy(), sim.reward.item(), False, False, self._infos()
-        return self._obs.copy(), sim.reward.item(), sim.terminated.item(), sim.truncated.item(), self._infos()
+            return sim.obs[0].copy(), sim.reward.item(), False, False, self._infos()
+        return sim.obs[0].copy(), sim.reward.item(), sim.terminated.item(), sim.truncated.item(), self._infos()
 
     def render(self) -> np.ndarray | None:
         """The picture, (rows, columns, 3) uint8 with 480 pixels on the longer side, or None for a window."""
@@ -125,14 +152,14 @@ class GameEnv(gymnasium.Env[np.ndarray, Any]):
         self.simulator.close()
 
 
-class GameVectorEnv(VectorEnv[Any, Any, Any]):
+class GameVectorEnv(_Specified, VectorEnv[Any, Any, Any]):
     """Many games of one kind, as `gymnasium.make_vec("ludus/Breakout-v1", num_envs=1024)` gives them.
 
-    Results are what `gymnasium.vector.SyncVectorEnv` would give around single games, seeds included, at another speed.
-    `infos` is an empty dictionary but for steps in which episodes ended: then `infos["episode"]` has their returns "r"
-    and lengths "l", (N,) each, where `infos["_episode"]` is true. To wrap in Gymnasium's `RecordEpisodeStatistics`,
-    which wants to write the same keys, give `episode_info=False`. In games that have a mask of legal actions it is there
-    after every step, as `infos["action_mask"]`, (N, actions) int8 (torch: bool).
+    Results are what `gymnasium.vector.SyncVectorEnv` would give around single games, seeds and `infos` included, at another
+    speed; rewards are float32. In games that have a mask of legal actions it is in `infos["action_mask"]`, (N, actions)
+    int8. Gymnasium's wrappers for vectors fit around it. What their `RecordEpisodeStatistics` tells of episodes costs
+    nothing here with `episode_info=True`: in steps in which episodes ended, `infos["episode"]` has their returns "r" and
+    lengths "l", (N,) each, where `infos["_episode"]` is true; under SameStep, `infos["final_info"]` has them too.
 
     Args:
         game: a name such as "Breakout", or a `Game`.
@@ -142,7 +169,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: Gymnasium's `AutoresetMode` or its value: "NextStep", "SameStep" or "Disabled".
         copy: return copies; if False, the simulator's own arrays, which the next step overwrites.
         output: "numpy", or "torch" for the simulator's own tensors, never copied.
-        episode_info: report the returns and lengths of episodes that ended.
+        episode_info: report the returns and lengths of episodes that ended. Gymnasium's wrapper wants to write the same keys.
         render_mode: None or "rgb_array" (`render` returns a picture of each game).
         num_threads, mode: see `Simulator`.
         **options: see `ludus.envs.Options`.
@@ -160,7 +187,7 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         output: str = "numpy",
-        episode_info: bool = True,
+        episode_info: bool = False,
         render_mode: str | None = None,
         num_threads: int | None = None,
         mode: str = "compiled",
@@ -170,7 +197,10 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         Options.of(self.game, options)
         autoreset_mode = getattr(autoreset_mode, "value", autoreset_mode)
         self.autoreset_mode = AutoresetMode(one_of("autoreset_mode", autoreset_mode, [m.value for m in AutoresetMode]))
+        self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._torch = one_of("output", output, ("numpy", "torch")) == "torch"
+        self._copies = flag("copy", copy) and not self._torch
+        self.episode_info = flag("episode_info", episode_info)
         self.simulator = Simulator(
             self.game,
             num_envs,
@@ -181,16 +211,18 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
             mode=mode,
             **options,
         )
-        self.num_envs, self.episode_info = self.simulator.num_envs, episode_info
+        self.num_envs = self.simulator.num_envs
         self.single_observation_space, self.single_action_space = spaces_of(self.simulator)
         self.metadata = {**self.metadata, "render_fps": self.game.fps, "autoreset_mode": self.autoreset_mode}
-        self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._first_seed = seed
-        source = self.simulator.tensors if self._torch else self.simulator
-        self._legal = source.legal if self.simulator.legal is not None else None
-        self._everywhere = np.ones(self.simulator.num_envs, np.bool_)
-        self._results = source.obs, source.reward, source.terminated, source.truncated
-        self._give = to_numpy if copy and not self._torch else lambda array: array
+
+    @property
+    def _source(self) -> Any:
+        """Where results come from: the simulator's arrays or, of the same memory, its tensors."""
+        return self.simulator.tensors if self._torch else self.simulator
+
+    def _give(self, array: Any) -> Any:
+        return to_numpy(array) if self._copies else array
 
     @cached_property
     def observation_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -217,7 +249,8 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
             if isinstance(seed, (int, np.integer)):
                 super().reset(seed=int(seed))
         self.simulator.reset(mask)
-        return self._give(self._results[0]), self._masks()
+        everyone = np.ones(self.num_envs, np.bool_)
+        return self._give(self._source.obs), self._masks(self._source.legal, everyone if mask is None else mask)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Take a step in every game; `actions` (N,) are whole numbers, a NumPy array or a torch tensor.
@@ -232,15 +265,12 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
         ended = self.simulator.step(actions)
         if ended < 0 and not self._torch:  # a GPU, and results that wait for it anyway
             self.simulator.check()
-        obs, reward, terminated, truncated = map(self._give, self._results)
-        return obs, reward, terminated, truncated, {**self._masks(), **self._infos()} if ended else self._masks()
-
-    def _masks(self) -> dict[str, Any]:
-        """The legal actions, (N, actions), in games that tell of them, as Gymnasium's own vectors lay them out."""
-        if self._legal is None:
-            return {}
-        mask = self._give(self._legal)
-        return {"action_mask": mask if self._torch else mask.view(np.int8), "_action_mask": self._everywhere}
+        source = self._source
+        obs, reward, terminated, truncated = map(
+            self._give, (source.obs, source.reward, source.terminated, source.truncated)
+        )
+        infos = self._masks(source.legal, np.ones(self.num_envs, np.bool_))
+        return obs, reward, terminated, truncated, {**infos, **self._ends(source)} if ended else infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each game, (rows, columns, 3) uint8."""
@@ -261,28 +291,34 @@ class GameVectorEnv(VectorEnv[Any, Any, Any]):
             return None
         mask = np.asarray(mask)
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
-            raise OptionError(f"reset_mask must be bool of shape ({self.num_envs},), got {_describe(mask)}")
+            raise OptionError(f"reset_mask must be bool of shape ({self.num_envs},), got {describe(mask)}")
         if not mask.any():
             raise OptionError("reset_mask must be true for one game or more, got none")
         return mask
 
-    def _infos(self) -> dict[str, Any]:
+    def _masks(self, legal: Any, whose: Any) -> dict[str, Any]:
+        """The legal actions of some games, (N, actions), in games that tell of them."""
+        if legal is None:
+            return {}
+        if not self._torch:
+            legal = np.where(whose[:, None], to_numpy(legal), False).view(np.int8)
+        return {"action_mask": legal, "_action_mask": whose}
+
+    def _ends(self, source: Any) -> dict[str, Any]:
         """What Gymnasium's own vectors tell of the episodes that ended in this step."""
-        sim = self.simulator.tensors if self._torch else self.simulator
-        ended, infos = sim.terminated | sim.truncated, {}
-        returns, lengths, final = sim.episode_return, sim.episode_length, sim.final_obs
-        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
+        ended, final_obs = source.terminated | source.truncated, source.final_obs
+        statistics = {"r": source.episode_return, "l": source.episode_length}
         if not self._torch:
             ended = to_numpy(ended)
             if not ended.any():
-                return infos
-            returns, lengths = np.where(ended, to_numpy(returns), 0), np.where(ended, to_numpy(lengths), 0)
-            final = _final_obs(final, ended) if same_step else None
-        if same_step:
-            infos |= {"final_obs": final, "_final_obs": ended, "final_info": {}, "_final_info": ended}
-        if self.episode_info:
-            infos |= {"episode": {"r": returns, "l": lengths}, "_episode": ended}
-        return infos
+                return {}
+            statistics = {name: np.where(ended, to_numpy(array), 0) for name, array in statistics.items()}
+        episode = {"episode": statistics, "_episode": ended} if self.episode_info else {}
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            return episode
+        final_obs = final_obs if self._torch else _final_obs(final_obs, ended)
+        final_info = {**self._masks(source.final_legal, ended), **episode}
+        return {"final_obs": final_obs, "_final_obs": ended, "final_info": final_info, "_final_info": ended, **episode}
 
 
 def _final_obs(final_obs: Any, ended: np.ndarray) -> np.ndarray:
@@ -296,14 +332,15 @@ def _final_obs(final_obs: Any, ended: np.ndarray) -> np.ndarray:
 def seed_games(simulator: Simulator, seed: int | Sequence[int | None], mask: np.ndarray | None = None) -> None:
     """Seed as Gymnasium does: game k by `seed + k`, or each by its own; None leaves a game's stream as it is."""
     count = simulator.num_envs
-    seeds = [seed + k for k in range(count)] if isinstance(seed, (int, np.integer)) else list(seed)
-    if len(seeds) != count:
-        raise OptionError(f"give one seed a game: expected {count}, got {len(seeds)}")
-    for k, number in enumerate(seeds):
-        if number is not None and (not isinstance(number, (int, np.integer)) or number < 0):
-            raise OptionError(f"seed must be a whole number from 0, got {number!r} for environment {k}")
-    chosen = np.array([number is not None for number in seeds])
-    numbers = np.array([int(number or 0) % 2**64 for number in seeds], np.uint64)
+    if isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) > 0:
+        if len(seed) != count:
+            raise OptionError(f"give one seed a game: expected {count}, got {len(seed)}")
+        seeds = [None if one is None else whole(f"seed of environment {k}", one, 0) for k, one in enumerate(seed)]
+    else:
+        first = whole("seed", seed, 0)
+        seeds = [first + k for k in range(count)]
+    chosen = np.array([one is not None for one in seeds])
+    numbers = np.array([(one or 0) % 2**64 for one in seeds], np.uint64)
     simulator.seed_each(numbers, np.zeros(count, np.uint64), chosen if mask is None else chosen & mask)
 
 
@@ -326,50 +363,3 @@ def for_one(game: Game) -> Game:
 def to_numpy(array: Any) -> np.ndarray:
     """A copy of one of the simulator's arrays in the computer's main memory, as NumPy's."""
     return array.copy() if isinstance(array, np.ndarray) else array.to("cpu", copy=True).numpy()
-
-
-def one_of(name: str, value: Any, valid: Sequence[Any]) -> Any:
-    """The value, if it is valid."""
-    if value not in valid:
-        raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {_describe(value)}")
-    return value
-
-
-def _describe(value: Any) -> str:
-    """A value in a few words on one line."""
-    if hasattr(value, "shape") and hasattr(value, "dtype") and value.shape != ():
-        return f"an array of shape {tuple(value.shape)} and {value.dtype}"
-    return " ".join(repr(value).split())[:80]
-
-
-class Viewer:
-    """A window that shows pictures at a person's pace; closing it ends the showing, not the run."""
-
-    def __init__(self, title: str, fps: int) -> None:
-        self.title, self.fps = title, fps
-        self.window: Any = None
-        self.closed = False
-
-    def show(self, picture: np.ndarray) -> None:
-        """Show a picture, (rows, columns, 3) uint8, and wait until its time is over."""
-        import pygame
-
-        if self.closed:
-            return
-        if self.window is None:
-            pygame.display.init()
-            pygame.display.set_caption(self.title)
-            self.window, self.clock = pygame.display.set_mode(picture.shape[1::-1]), pygame.time.Clock()
-        if any(event.type == pygame.QUIT for event in pygame.event.get()):
-            return self.close()
-        pygame.surfarray.blit_array(self.window, picture.swapaxes(0, 1))
-        pygame.display.flip()
-        self.clock.tick(self.fps)
-
-    def close(self) -> None:
-        """Close the window; may be called twice."""
-        if self.window is not None:
-            import pygame
-
-            pygame.display.quit()
-        self.window, self.closed = None, True

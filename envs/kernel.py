@@ -14,6 +14,7 @@ are arrays over games, over seats or over players; `i` is a game's index, its se
     mask (N,)            bool: which games to reset      actions (N * SEATS,) int64
     obs, final_obs (N * SEATS, ...) frames of three axes, see below
     legal (N, A)         bool: the actions allowed next; (N, 1) and untouched where all are
+    final_legal (N, A)   the same of `final_obs`
     reward (N * PLAYERS,) float32                        terminated, truncated (N,) bool
     episode_return (N * PLAYERS,) float32 and episode_length (N,) int32: of the episode that ended in this step, else
                          untouched
@@ -261,8 +262,8 @@ def choose_action(action, clock, random, setting):
 
 
 def step_game(
-    i, records, raw, clocks, streams, totals, settings, levels, backdrop, actions, obs, final_obs, reward,
-    terminated, truncated, episode_return, episode_length,
+    i, records, raw, clocks, streams, totals, settings, levels, backdrop, actions, obs, final_obs, final_legal,
+    reward, terminated, truncated, episode_return, episode_length,
 ):  # fmt: skip
     """Advance game `i` by one step, up to its observation; return 1 if its episode ended, else 0."""
     clock, setting = clocks[i], settings[0]
@@ -283,13 +284,14 @@ def step_game(
             for seat in range(i * SEATS, (i + 1) * SEATS):
                 copy_frame(obs[seat], final_obs[seat])
         look(i, records[i], final_obs, False, backdrop)
+        show_legal(i, records[i], final_legal)
         begin_episode(i, records, raw, clocks, streams, totals, settings, levels)
     return 1
 
 
 def play_game(
     i, records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal,
-    reward, terminated, truncated, episode_return, episode_length,
+    final_legal, reward, terminated, truncated, episode_return, episode_length,
 ):  # fmt: skip
     """Reset or step game `i`, as the settings command, and observe it; return 1 if an episode ended, else 0."""
     setting, ended = settings[0], 0
@@ -304,7 +306,7 @@ def play_game(
     else:
         ended = step_game(
             i, records, raw, clocks, streams, totals, settings, levels, backdrop, actions, obs, final_obs,
-            reward, terminated, truncated, episode_return, episode_length,
+            final_legal, reward, terminated, truncated, episode_return, episode_length,
         )  # fmt: skip
         starts = ended == 1 and setting.autoreset == SAME_STEP
     look(i, records[i], obs, starts, backdrop)
@@ -343,7 +345,7 @@ def find_fault(clocks, streams, settings, actions, legal):
 
 def play_games(
     records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs, legal,
-    reward, terminated, truncated, episode_return, episode_length, first, last,
+    final_legal, reward, terminated, truncated, episode_return, episode_length, first, last,
 ):  # fmt: skip
     """Play games first .. last-1; return how many episodes ended, or `find_fault`'s number with nothing changed.
 
@@ -358,7 +360,7 @@ def play_games(
     for i in range(first, last):
         ended += play_game(
             i, records, raw, clocks, streams, totals, settings, levels, backdrop, mask, actions, obs, final_obs,
-            legal, reward, terminated, truncated, episode_return, episode_length,
+            legal, final_legal, reward, terminated, truncated, episode_return, episode_length,
         )  # fmt: skip
     return ended
 

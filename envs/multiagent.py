@@ -21,12 +21,14 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec
 
+from .arguments import one_of
 from .errors import ActionError, OptionError
 from .game import Game
-from .gym import RENDER_SIZE, Viewer, one_of, spaces_of
+from .gym import spaces_of
 from .options import Options
 from .registry import all_games, find_game
 from .simulator import Simulator
+from .viewer import RENDER_SIZE, Viewer
 
 ILLEGAL_REWARD = -1  # what a move costs that the rules forbid; it ends the game, as PettingZoo's wrapper has it
 
@@ -119,7 +121,6 @@ class TurnEnv(_Players, AECEnv[str, Any, Any]):
     def __init__(self, game: Game, *, render_mode: str | None = None, **options: Any) -> None:
         AECEnv.__init__(self)
         _Players.__init__(self, game, render_mode, options)
-        self._legal: Any = self.simulator.legal
         mask = Box(0, 1, (len(self.simulator.actions),), np.int8)
         self._observed = {
             agent: Dict({"observation": space, "action_mask": mask}) for agent, (space, _) in self._spaces.items()
@@ -161,7 +162,7 @@ class TurnEnv(_Players, AECEnv[str, Any, Any]):
         """What a player sees; nothing is legal for one who is not to move."""
         mask = np.zeros(len(self.simulator.actions), np.int8)
         if agent == self.agent_selection and not (self.terminations[agent] or self.truncations[agent]):
-            mask[:] = self._legal[0]
+            mask[:] = self.simulator.legal[0]
         return {"observation": self.simulator.view(self.possible_agents.index(agent)), "action_mask": mask}
 
     def _mover(self) -> str:

@@ -58,6 +58,20 @@ def find_game(name: str | Game) -> Game:
     )
 
 
+def is_importable(game: Game) -> bool:
+    """Whether another process can find the game by its name, once it has imported the module of its rules."""
+    return _known_games().get(game.name) is game and game.step.__module__ != "__main__"
+
+
+def import_game(name: str, version: int, module: str) -> Game:
+    """The game that `is_importable` said yes of; raises UnknownGame if it is not there any more."""
+    importlib.import_module(module)
+    game = find_game(name)
+    if game.version != version:
+        raise UnknownGame(f"this was made with version {version} of {name}, here is version {game.version}")
+    return game
+
+
 def all_games() -> dict[str, Game]:
     """All games by name, in alphabetical order."""
     _import_packages()

@@ -10,12 +10,14 @@ import numpy as np
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, tile_images
 
+from .arguments import one_of
 from .errors import OptionError
 from .game import Game
-from .gym import RENDER_SIZE, Viewer, for_one, one_of, seed_games, spaces_of, to_numpy
+from .gym import for_one, seed_games, spaces_of, to_numpy
 from .options import Options
 from .registry import find_game
 from .simulator import Simulator
+from .viewer import RENDER_SIZE, Viewer
 
 
 class LudusVecEnv(VecEnv):
@@ -71,7 +73,7 @@ class LudusVecEnv(VecEnv):
         self._nothing: list[dict[str, Any]] = []
         self._actions: Any = None
         if seed is not None:
-            self.seed(seed)
+            self.seed(self.simulator.seed_used)
 
     def _admitted(self, game: Game) -> Game:
         """The game, if it is of the kind that this class is for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +21,8 @@ from .threads import Turns
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
+RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")  # what the last step left
+BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
 
 
 class Simulator:
@@ -39,6 +40,7 @@ class Simulator:
         episode_return  (N,) float32   sum of rewards of the episode that just ended; other rows are left as they were
         episode_length  (N,) int32     its steps
         legal           (N, actions) bool  the actions that are allowed next, or None in games where all are
+        final_legal     like legal     with `final_obs`, those that were allowed there
 
     In a game for P players, `reward` and `episode_return` are (N, P). Where they take turns, `obs` and `legal` are those of
     the one whose turn it is, `player` (N,). Where they act together, actions are (N, P) and `obs` is (N, P, ...); `active`
@@ -48,6 +50,9 @@ class Simulator:
 
     Threads that share a simulator take turns: each call waits for the one under way. What they read is overwritten by
     whoever steps next, so give each thread a simulator of its own, or a part of one (`split`).
+
+    Copies and pickles go on where the simulator is, on memory and threads of their own, and keep what else was set on it.
+    As with any pickle, load only your own.
 
     Args:
         game: a name such as "Breakout", or a `Game`.
@@ -88,12 +93,18 @@ class Simulator:
         self.num_players = self.options.players or self.game.players
         self.num_seats = self.num_players if self.game.together else 1  # who act in one step
         self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = self.options.observation(self.game)
+        self._ready = False
+        self._chosen = str(device), mode, num_threads
+        self._build()
+        self.seed(seed)
+
+    def _build(self) -> None:
+        """What plays the games, and its buffers."""
+        self._turns = Turns()
         self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players)
-        self._ready, self._turns = False, Turns()
-        self._backend = choose_backend(self, str(device), mode, num_threads)
+        self._backend = choose_backend(self, *self._chosen)
         self.device = self._backend.device
         self._show_arrays()
-        self.seed(seed)
 
     def _show_arrays(self) -> None:
         """The backend's buffers as attributes."""
@@ -104,7 +115,7 @@ class Simulator:
         self.reward, self.episode_return = (arrays[name].reshape(per_player) for name in ("reward", "episode_return"))
         self.terminated, self.truncated = arrays["terminated"], arrays["truncated"]
         self.episode_length = arrays["episode_length"]
-        self.legal = arrays["legal"] if self.game.legal else None
+        self.legal, self.final_legal = (arrays[name] if self.game.legal else None for name in ("legal", "final_legal"))
 
     @property
     def player(self) -> Any:
@@ -182,8 +193,8 @@ class Simulator:
         edges = [self.num_envs * k // count for k in range(count + 1)]
         parts = []
         for first, last in zip(edges[:-1], edges[1:], strict=True):
-            part = copy(self)
-            part.__dict__.pop("tensors", None)
+            part = object.__new__(Simulator)
+            part.__dict__ = {name: value for name, value in self.__dict__.items() if name != "tensors"}
             part._turns = Turns()
             part.num_envs, part._backend = last - first, self._backend.part(part, first, last)
             part._show_arrays()
@@ -216,10 +227,10 @@ class Simulator:
         """The arrays above as torch tensors, sharing memory."""
         import torch
 
-        names = ("obs", "final_obs", "reward", "terminated", "truncated", "episode_return", "episode_length")
-        if self.legal is not None:
-            names += ("legal",)
-        return SimpleNamespace(**{name: torch.as_tensor(getattr(self, name)) for name in names})
+        shown = {name: getattr(self, name) for name in ("obs", "legal", *RESULTS)}
+        return SimpleNamespace(
+            **{name: None if array is None else torch.as_tensor(array) for name, array in shown.items()}
+        )
 
     @property
     def records(self) -> np.ndarray:
@@ -235,17 +246,33 @@ class Simulator:
         """Go on exactly where `state_dict` was taken, on any device."""
         if state.get("game") != self.game.id:
             raise OptionError(f"this state is of {state.get('game')}, not of {self.game.id}")
-        for name in STATE:
+        with self._turns:
+            self._restore({name: state[name] for name in STATE})
+            self._ready = True
+
+    def _restore(self, buffers: Mapping[str, np.ndarray]) -> None:
+        """Fill these buffers, if all fit."""
+        for name, value in buffers.items():
             here = self._backend.read(name)
-            if state[name].shape != here.shape or state[name].dtype != here.dtype:
+            if value.shape != here.shape or value.dtype != here.dtype:
                 raise OptionError(
-                    f"this state's {name} is {state[name].shape} of {state[name].dtype}, here it is {here.shape} of "
+                    f"this state's {name} is {value.shape} of {value.dtype}, here it is {here.shape} of "
                     f"{here.dtype}: make the simulator with the same num_envs and options"
                 )
+        for name, value in buffers.items():
+            self._backend.write(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of: what was chosen and set, and what the buffers hold."""
         with self._turns:
-            for name in STATE:
-                self._backend.write(name, state[name])
-            self._ready = True
+            kept = {name: value for name, value in self.__dict__.items() if name not in BUILT}
+            return {**kept, "buffers": {name: _copied(self._backend.read(name)) for name in (*STATE, *RESULTS)}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        buffers = state.pop("buffers")
+        self.__dict__.update(state)
+        self._build()
+        self._restore(buffers)
 
     def close(self) -> None:
         """Let go of threads; the simulator can still be read."""
