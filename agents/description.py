@@ -191,7 +191,10 @@ def environment_facts(env: Any) -> dict[str, Any]:
     sim, _ = simulator_of(env)
     if sim is not None:
         return {"game": sim.game.name, "version": sim.game.version, "options": option_facts(sim.options)}
-    spec = env.unwrapped.get_attr("spec")[0] if hasattr(env, "unwrapped") else None
+    try:
+        spec = env.unwrapped.get_attr("spec")[0]
+    except AttributeError:  # SuperSuit's vectors know no get_attr
+        spec = None
     return {"gymnasium": spec.id} if spec is not None else {}
 
 
