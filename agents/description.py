@@ -20,7 +20,7 @@ from ..envs.options import Options
 from .checks import Check, number, one_of, rate, several, table
 from .files import CheckpointError, short
 from .kinds import KINDS, NAMES
-from .worlds import simulator_of
+from .worlds import has_attr, simulator_of
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -191,10 +191,7 @@ def environment_facts(env: Any) -> dict[str, Any]:
     sim, _ = simulator_of(env)
     if sim is not None:
         return {"game": sim.game.name, "version": sim.game.version, "options": option_facts(sim.options)}
-    try:
-        spec = env.unwrapped.get_attr("spec")[0]
-    except AttributeError:  # SuperSuit's vectors know no get_attr
-        spec = None
+    spec = env.get_attr("spec")[0] if has_attr(env, "spec") else None
     return {"gymnasium": spec.id} if spec is not None else {}
 
 

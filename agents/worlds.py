@@ -118,7 +118,7 @@ class VecEnvWorld(World):
 
     def __init__(self, env: VecEnv, device: torch.device, obs: Any) -> None:
         self.env, self.device, self.num_envs = env, device, env.num_envs
-        self._masks = env.has_attr("action_masks")  # sb3-contrib's convention
+        self._masks = has_attr(env, "action_masks")  # sb3-contrib's convention
         self.observe(obs)
         self.final_obs = each(torch.clone, self.obs)
         self.reward, self.episode_return = (torch.zeros(self.num_envs, device=device) for _ in range(2))
@@ -164,6 +164,14 @@ class VecEnvWorld(World):
 
 def _turned(obs: Tensor, channels_first: bool) -> Tensor:
     return obs.permute(0, 3, 1, 2) if channels_first else obs  # (N, H, W, C) -> (N, C, H, W)
+
+
+def has_attr(env: VecEnv, name: str) -> bool:
+    """Whether the environments of a vector have an attribute; some, as SuperSuit's, cannot be asked."""
+    try:
+        return env.has_attr(name)
+    except AttributeError:
+        return False
 
 
 def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
