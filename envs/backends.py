@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import kernel
+from .arguments import whole
 from .compile import link, replacements
 from .errors import ActionError, GameError, NotReset, OptionError
 from .game import Game
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
 TWINS = ("records", "raw")  # buffers in the same memory
+MOST_THREADS = 1024
 SHOWN = 20  # actions named in a message, at most
 WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
@@ -34,10 +37,10 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
     """The backend for a device and a mode; raises OptionError if there is none."""
     if mode not in ("compiled", "checked", "python", "debug"):
         raise OptionError(f"mode must be compiled, checked, python or debug, got {mode!r}")
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise OptionError(f"device must be 'cpu' or 'cuda', got {device!r}")
-    if num_threads is not None and num_threads < 1:
-        raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise OptionError(f"device must be 'cpu' or 'cuda', or 'cuda:1' for the second, got {device!r}")
+    if num_threads is not None:
+        num_threads = whole("num_threads", num_threads, 1, MOST_THREADS)
     if device.startswith("cuda"):
         from .compile_cuda import CudaBackend
 

@@ -21,6 +21,10 @@ class OptionError(LudusError, ValueError):
     """An argument of `make_vec`, `make_sb3` or `Simulator` is out of range."""
 
 
+class UnknownOption(OptionError, TypeError):
+    """An argument of a name that is not known; to be caught as Python's own error of that kind, too."""
+
+
 class ActionError(LudusError, ValueError):
     """Actions of the wrong shape, kind or range."""
 

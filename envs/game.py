@@ -166,19 +166,15 @@ def _check_declaration(game: Game) -> None:
         if not condition:
             raise GameError(f"{game.name}: {message}")
 
+    _check_kinds(game, must)
     must(bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", game.name)), "name must be letters and digits, such as 'Breakout'")
-    must(isinstance(game.version, int) and game.version >= 0, "version must be a whole number from 0")
-    must(isinstance(game.State, np.dtype) and game.State.names is not None, "State must come from state(...)")
-    for rule in ("reset", "step", "observe", "draw"):
-        must(callable(getattr(game, rule)), f"{rule} must be a function")
-    must(game.backdrop is None or callable(game.backdrop), "backdrop must be a function")
-    must(game.legal is None or callable(game.legal), "legal must be a function")
-    must(game.click is None or callable(game.click), "click must be a function")
-    must(game.heuristic is None or callable(game.heuristic), "heuristic must be a function")
+    must(game.State.names is not None, "State must come from state(...)")
     must(1 <= len(game.actions) <= MOST_ACTIONS, f"actions must name 1 to {MOST_ACTIONS} actions")
-    must(len(set(game.actions)) == len(game.actions), "actions must differ from each other")
+    for names in ("actions", "planes", "features"):
+        must(len(set(getattr(game, names))) == len(getattr(game, names)), f"{names} must differ from each other")
     must(bool(game.planes) != bool(game.features), "give either planes (with shape) or features")
     must(not game.planes or min(game.shape) >= 1, "planes need shape=(rows, columns)")
+    must(game.canvas == (0, 0) or min(game.canvas) > 0, f"canvas must be (width, height) above 0, got {game.canvas}")
     unknown = [
         a for a in (*game.minimal_actions, *game.keys.values(), *game.second_keys.values()) if a not in game.actions
     ]
@@ -186,10 +182,41 @@ def _check_declaration(game: Game) -> None:
     _check_players(game, must)
 
 
+def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
+    """What is given is of the right kind."""
+
+    def is_whole(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    must(isinstance(game.name, str), "name must be letters and digits, such as 'Breakout'")
+    must(isinstance(game.State, np.dtype), "State must come from state(...)")
+    for rule in ("reset", "step", "observe", "draw"):
+        must(callable(getattr(game, rule)), f"{rule} must be a function")
+    for rule in ("backdrop", "legal", "click", "heuristic"):
+        must(getattr(game, rule) is None or callable(getattr(game, rule)), f"{rule} must be a function")
+    for name, least in (("version", 0), ("players", 1), ("min_players", 0), ("fps", 1)):
+        value = getattr(game, name)
+        must(is_whole(value) and value >= least, f"{name} must be a whole number from {least}, got {value!r}")
+    for name in ("actions", "minimal_actions", "planes", "features"):
+        names = getattr(game, name)
+        many = isinstance(names, (tuple, list)) and all(isinstance(one, str) for one in names)
+        must(many, f"{name} must be a tuple of names, such as ('left', 'right') or, of one, ('lit',); got {names!r}")
+        object.__setattr__(game, name, tuple(names))
+    for name, sides, kinds in (("shape", "(rows, columns)", int), ("canvas", "(width, height)", (int, float))):
+        pair = getattr(game, name)
+        two = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(side, kinds) for side in pair)
+        must(two, f"{name} must be {sides}, got {pair!r}")
+        object.__setattr__(game, name, tuple(pair))
+    for name in ("keys", "second_keys"):
+        keys = getattr(game, name)
+        must(isinstance(keys, Mapping), f"{name} must be a dictionary such as {{'left': 'left'}}, got {keys!r}")
+        must(all(isinstance(key, str) for key in keys), f"{name} must be names of keys, such as 'left', got {keys!r}")
+    must(isinstance(game.waits, bool), f"waits must be True or False, got {game.waits!r}")
+
+
 def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:
     whole = not game.minimal_actions or game.minimal_actions == game.actions
-    must(game.players >= 1, "players must be a whole number from 1")
-    must(0 <= game.min_players <= game.players, "min_players must be from 1 to players")
+    must(game.min_players <= game.players, "min_players must be from 1 to players")
     must(game.min_players in (0, game.players) or game.may_leave, "a record without a field active needs all players")
     must(whole or (game.players == 1 and game.legal is None), "only a game for one without legal has minimal_actions")
     if game.turns:

@@ -21,7 +21,9 @@ from .game import Game
 from .options import Options
 from .registry import find_game, is_importable
 from .simulator import Simulator
-from .viewer import RENDER_SIZE, Viewer
+from .viewer import Viewer
+
+RENDER_SIZE = 480  # pixels of the longer side
 
 
 class _Specified:

@@ -24,11 +24,11 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from .arguments import one_of
 from .errors import ActionError, OptionError
 from .game import Game
-from .gym import spaces_of
+from .gym import RENDER_SIZE, spaces_of
 from .options import Options
 from .registry import all_games, find_game
 from .simulator import Simulator
-from .viewer import RENDER_SIZE, Viewer
+from .viewer import Viewer
 
 ILLEGAL_REWARD = -1  # what a move costs that the rules forbid; it ends the game, as PettingZoo's wrapper has it
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import OptionError
+from .arguments import describe, flag, number, whole
+from .errors import OptionError, UnknownOption
 from .game import Game
 from .kernel import SETTINGS
 
@@ -37,10 +38,6 @@ class Options:
     levels: Sequence[int] | None = None
     """Draw every episode from these seeds, so that one can train on some levels and test on others; None: no limit."""
 
-    def __post_init__(self) -> None:
-        if self.levels is not None and not isinstance(self.levels, (range, tuple)):
-            object.__setattr__(self, "levels", tuple(self.levels))
-
     @classmethod
     def of(cls, game: Game, given: dict[str, Any]) -> Options:
         """Options from keyword arguments, checked, with the game's own defaults filled in."""
@@ -49,38 +46,36 @@ class Options:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(known)}"
-                raise OptionError(f"unknown option {name!r}: {hint}")
+                raise UnknownOption(f"{game.name} got an unexpected keyword argument {name!r}: {hint}")
         return cls(**given).resolved(game)
 
     def resolved(self, game: Game) -> Options:
-        """These options with `obs_type` filled in; raises OptionError if a value is out of range."""
+        """These options with `obs_type` filled in, of Python's own kinds; raises OptionError if one is out of range."""
         own = "planes" if game.planes else "features"
-        obs_type = self.obs_type or own
+        obs_type = own if self.obs_type is None else self.obs_type
         valid = (own, "rgb", "grayscale")
-        if obs_type not in valid:
+        if not isinstance(obs_type, str) or obs_type not in valid:
             near = difflib.get_close_matches(str(obs_type), valid, 1)
             raise OptionError(
-                f"unknown obs_type {obs_type!r}: {game.name} has {', '.join(valid)}"
+                f"unknown obs_type {describe(obs_type)}: {game.name} has {', '.join(valid)}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
-        _whole("size", self.size, 8, 4096)
-        _whole("frame_stack", self.frame_stack, 1, 64)
-        if not 0.0 <= self.repeat_action_probability <= 1.0:
-            raise OptionError(f"repeat_action_probability must be from 0 to 1, got {self.repeat_action_probability!r}")
-        if self.players is not None:
-            _whole("players", self.players, game.min_players, game.players)
-        if game.players > 1 and self.repeat_action_probability:
+        sticky = number("repeat_action_probability", self.repeat_action_probability, 0, 1)
+        stack, limit, players = whole("frame_stack", self.frame_stack, 1, 64), self.max_episode_steps, self.players
+        if game.players > 1 and sticky:
             raise OptionError(f"repeat_action_probability must be 0 in a game of several players, as {game.name}")
-        if game.turns and self.frame_stack > 1:
+        if game.turns and stack > 1:
             raise OptionError(f"frame_stack must be 1 where players take turns, as in {game.name}")
-        if self.max_episode_steps is not None:
-            _whole("max_episode_steps", self.max_episode_steps, 1, 2**31 - 1)
-        if self.levels is not None and not (
-            len(self.levels) and all(isinstance(n, (int, np.integer)) and n >= 0 for n in self.levels)
-        ):
-            raise OptionError(f"levels must be whole numbers from 0, such as range(200), got {self.levels!r}")
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Options(**{**given, "obs_type": obs_type})
+        return Options(
+            obs_type=str(obs_type),
+            size=whole("size", self.size, 8, 4096),
+            frame_stack=stack,
+            repeat_action_probability=sticky,
+            full_action_space=flag("full_action_space", self.full_action_space),
+            max_episode_steps=None if limit is None else whole("max_episode_steps", limit, 1, 2**31 - 1),
+            players=None if players is None else whole("players", players, game.min_players, game.players),
+            levels=None if self.levels is None else _seeds(self.levels),
+        )
 
     def actions(self, game: Game) -> tuple[str, ...]:
         """The names of the actions offered, in order."""
@@ -108,6 +103,12 @@ class Options:
         return settings
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
-        raise OptionError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+def _seeds(levels: Any) -> range | tuple[int, ...]:
+    """Levels as a range or a tuple, if each is a seed."""
+    if isinstance(levels, np.ndarray):
+        levels = levels.tolist()
+    seeds = levels if isinstance(levels, range) else tuple(levels) if isinstance(levels, Sequence) else ()
+    ends = (min(seeds), max(seeds)) if isinstance(seeds, range) and seeds else seeds
+    if not ends or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 <= n < 2**63 for n in ends):
+        raise OptionError(f"levels must be whole numbers from 0, such as range(200), got {describe(levels)}")
+    return seeds if isinstance(seeds, range) else tuple(map(int, seeds))

@@ -13,11 +13,11 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 from .arguments import one_of
 from .errors import OptionError
 from .game import Game
-from .gym import for_one, seed_games, spaces_of, to_numpy
+from .gym import RENDER_SIZE, for_one, seed_games, spaces_of, to_numpy
 from .options import Options
 from .registry import find_game
 from .simulator import Simulator
-from .viewer import RENDER_SIZE, Viewer
+from .viewer import Viewer
 
 
 class LudusVecEnv(VecEnv):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel
+from .arguments import describe, one_of, whole
 from .backends import choose_backend, paint_pictures, view_players
 from .compile import replacements
 from .errors import NotReset, OptionError
@@ -22,6 +23,7 @@ from .threads import Turns
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
 RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")  # what the last step left
+MOST_PIXELS = 8192  # of a picture's longer side
 BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
 
 
@@ -83,11 +85,9 @@ class Simulator:
         **options: Any,
     ) -> None:
         self.game = find_game(game)
-        if isinstance(num_envs, bool) or not isinstance(num_envs, (int, np.integer)) or num_envs < 1:
-            raise OptionError(f"num_envs must be a whole number from 1, got {num_envs!r}")
-        if autoreset not in AUTORESET:
-            raise OptionError(f"autoreset must be one of {', '.join(AUTORESET)}, got {autoreset!r}")
-        self.num_envs, self.autoreset, self.autoreset_code = int(num_envs), autoreset, AUTORESET[autoreset]
+        self.num_envs = whole("num_envs", num_envs, 1)
+        self.autoreset = one_of("autoreset", autoreset, tuple(AUTORESET))
+        self.autoreset_code = AUTORESET[autoreset]
         self.options = Options.of(self.game, options)
         self.actions = self.options.actions(self.game)
         self.num_players = self.options.players or self.game.players
@@ -138,10 +138,8 @@ class Simulator:
         """Restart all random streams; takes effect with the next `reset`. Returns the seed used."""
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise OptionError(f"seed must be a whole number from 0, got {seed!r}")
-        self.seed_used = int(seed)
-        self.seed_each(np.full(self.num_envs, seed % 2**64, np.uint64), np.arange(self.num_envs, dtype=np.uint64))
+        self.seed_used = whole("seed", seed, 0)
+        self.seed_each(np.full(self.num_envs, self.seed_used % 2**64, np.uint64), np.arange(self.num_envs, dtype=np.uint64))
         return self.seed_used
 
     def seed_each(self, seeds: np.ndarray, indices: np.ndarray, mask: np.ndarray | None = None) -> None:
@@ -154,9 +152,10 @@ class Simulator:
 
     def reset(self, mask: np.ndarray | None = None) -> Any:
         """Start new episodes, in all games or where `mask` (N,) bool is true; returns `obs`."""
-        if mask is None:
-            mask = np.ones(self.num_envs, np.bool_)
-        elif not self._ready and not np.all(mask):
+        mask = np.ones(self.num_envs, np.bool_) if mask is None else np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise OptionError(f"mask must be bool of shape ({self.num_envs},), got {describe(mask)}")
+        if not self._ready and not np.all(mask):
             raise NotReset("the first reset must be of all games: call reset() without a mask")
         with self._turns:
             self._backend.reset(np.ascontiguousarray(mask, np.bool_))
@@ -188,7 +187,7 @@ class Simulator:
         Only for compiled games on the CPU; elsewhere, and for a count of 1, the simulator itself is the only part. Step
         either the parts or the whole: a part does not wait for the whole's turn.
         """
-        if count == 1 or not hasattr(self._backend, "part"):
+        if whole("count", count, 1, self.num_envs) == 1 or not hasattr(self._backend, "part"):
             return [self]
         edges = [self.num_envs * k // count for k in range(count + 1)]
         parts = []
@@ -208,6 +207,8 @@ class Simulator:
 
     def frame(self, index: int = 0, size: int = 480, player: int = kernel.SPECTATOR) -> np.ndarray:
         """A picture of one game, as a player or a spectator sees it: (rows, columns, 3) uint8, the longer side `size`."""
+        index, size = whole("index", index, 0, self.num_envs - 1), whole("size", size, 1, MOST_PIXELS)
+        player = whole("player", player, kernel.SPECTATOR, self.num_players - 1)
         width, height = self.game.canvas
         rows, columns = round(size * height / max(width, height)), round(size * width / max(width, height))
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
@@ -217,6 +218,7 @@ class Simulator:
 
     def view(self, player: int, index: int = 0) -> np.ndarray:
         """What a player of one game sees, like a row of `obs`, whoever's turn it is."""
+        player, index = whole("player", player, 0, self.num_players - 1), whole("index", index, 0, self.num_envs - 1)
         view = np.zeros((1, *self.obs_shape), self.obs_dtype)
         with self._turns:
             view_players(self, self._backend.read("records")[index : index + 1], player, view)

@@ -7,8 +7,6 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-RENDER_SIZE = 480  # pixels of the longer side
-
 
 class Viewer:
     """A window that shows pictures at a person's pace; closing it ends the showing, not the run.

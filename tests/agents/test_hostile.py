@@ -202,8 +202,8 @@ DESCRIPTIONS = {
     "a list as environment": (changed(environment=[1]), "environment must be an object"),
     "a game of another version": (changed(environment={"game": "Catch", "version": 9}), "version 9"),
     "other actions and planes": (changed(environment={"game": "Breakout", "version": 1}), "of another network"),
-    "an unknown option": (changed(environment__options={"mode": "python"}), "unknown option 'mode'"),
-    "a window as option": (changed(environment__options={"render_mode": "human"}), "unknown option"),
+    "an unknown option": (changed(environment__options={"mode": "python"}), "unexpected keyword argument 'mode'"),
+    "a window as option": (changed(environment__options={"render_mode": "human"}), "unexpected keyword argument"),
     "a negative frame_stack": (changed(environment__options={"frame_stack": -1}), "frame_stack must be"),
     "a frame_stack of a million": (changed(environment__options={"frame_stack": 10**6}), "frame_stack must be"),
     "huge pictures": (

@@ -115,7 +115,7 @@ def test_arguments_of_the_faces() -> None:
     refused(OptionError, lambda: ludus.make_vec("Catch", 2, autoreset="same_step"), "'autoreset'")
     refused(OptionError, lambda: ludus.make_vec("Catch", 2, seed=-1), "seed must be a whole number from 0", "-1")
     refused(OptionError, lambda: ludus.make_sb3("Catch", 2, seed="x"), "seed must be a whole number from 0", "'x'")
-    refused(OptionError, lambda: Simulator("Catch", 2, num_threads=0), "num_threads must be 1 or more", "0")
+    refused(OptionError, lambda: Simulator("Catch", 2, num_threads=0), "num_threads must be a whole number from 1", "0")
     refused(OptionError, lambda: gymnasium.make("ludus/Catch-v1", obs_type="rbg"), "did you mean 'rgb'?")
     refused(OptionError, lambda: gymnasium.make_vec("ludus/Catch-v1", num_envs=2, sise=3), "did you mean 'size'?")
 
