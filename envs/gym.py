@@ -334,7 +334,7 @@ def _final_obs(final_obs: Any, ended: np.ndarray) -> np.ndarray:
 def seed_games(simulator: Simulator, seed: int | Sequence[int | None], mask: np.ndarray | None = None) -> None:
     """Seed as Gymnasium does: game k by `seed + k`, or each by its own; None leaves a game's stream as it is."""
     count = simulator.num_envs
-    if isinstance(seed, (list, tuple, np.ndarray)) and np.ndim(seed) > 0:
+    if isinstance(seed, (list, tuple)) or (isinstance(seed, np.ndarray) and seed.ndim):
         if len(seed) != count:
             raise OptionError(f"give one seed a game: expected {count}, got {len(seed)}")
         seeds = [None if one is None else whole(f"seed of environment {k}", one, 0) for k, one in enumerate(seed)]

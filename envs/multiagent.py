@@ -160,9 +160,9 @@ class TurnEnv(_Players, AECEnv[str, Any, Any]):
 
     def observe(self, agent: str) -> dict[str, np.ndarray]:
         """What a player sees; nothing is legal for one who is not to move."""
-        mask = np.zeros(len(self.simulator.actions), np.int8)
+        mask, legal = np.zeros(len(self.simulator.actions), np.int8), self.simulator.legal
         if agent == self.agent_selection and not (self.terminations[agent] or self.truncations[agent]):
-            mask[:] = self.simulator.legal[0]
+            mask[:] = legal[0]  # type: ignore[index]  # games of turns have it
         return {"observation": self.simulator.view(self.possible_agents.index(agent)), "action_mask": mask}
 
     def _mover(self) -> str:

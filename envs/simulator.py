@@ -22,7 +22,15 @@ from .threads import Turns
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
-RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")  # what the last step left
+RESULTS = (
+    "final_obs",
+    "final_legal",
+    "reward",
+    "terminated",
+    "truncated",
+    "episode_return",
+    "episode_length",
+)  # what the last step left
 MOST_PIXELS = 8192  # of a picture's longer side
 BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
 
@@ -139,7 +147,9 @@ class Simulator:
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
         self.seed_used = whole("seed", seed, 0)
-        self.seed_each(np.full(self.num_envs, self.seed_used % 2**64, np.uint64), np.arange(self.num_envs, dtype=np.uint64))
+        self.seed_each(
+            np.full(self.num_envs, self.seed_used % 2**64, np.uint64), np.arange(self.num_envs, dtype=np.uint64)
+        )
         return self.seed_used
 
     def seed_each(self, seeds: np.ndarray, indices: np.ndarray, mask: np.ndarray | None = None) -> None:
