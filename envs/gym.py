@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from operator import index
 from typing import Any
@@ -19,40 +18,15 @@ from .arguments import describe, flag, one_of, whole
 from .errors import ActionError, OptionError
 from .game import Game
 from .options import Options
-from .registry import find_game, is_importable
+from .registry import find_game
 from .simulator import Simulator
+from .spec import Specified
 from .viewer import Viewer
 
 RENDER_SIZE = 480  # pixels of the longer side
 
 
-class _Specified:
-    """An environment whose `spec` can be written to JSON, whatever Gymnasium puts there."""
-
-    _spec: EnvSpec | None = None
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        kwargs = {} if spec is None else {name: _in_json(value) for name, value in spec.kwargs.items()}
-        self._spec = None if spec is None else replace(spec, kwargs=kwargs)
-
-
-def _in_json(value: Any) -> Any:
-    """An argument in another form that means the same here, if JSON does not know this one."""
-    if isinstance(value, Game):
-        return value.name if is_importable(value) else value
-    if isinstance(value, AutoresetMode):
-        return value.value
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    return list(value) if isinstance(value, (range, tuple)) else value
-
-
-class GameEnv(_Specified, gymnasium.Env[np.ndarray, Any]):
+class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """One game, as `gymnasium.make("ludus/Breakout-v1")` gives it.
 
     Args:
@@ -154,7 +128,7 @@ class GameEnv(_Specified, gymnasium.Env[np.ndarray, Any]):
         self.simulator.close()
 
 
-class GameVectorEnv(_Specified, VectorEnv[Any, Any, Any]):
+class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Many games of one kind, as `gymnasium.make_vec("ludus/Breakout-v1", num_envs=1024)` gives them.
 
     Results are what `gymnasium.vector.SyncVectorEnv` would give around single games, seeds and `infos` included, at another
