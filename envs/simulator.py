@@ -32,7 +32,8 @@ RESULTS = (
     "episode_length",
 )  # what the last step left
 MOST_PIXELS = 8192  # of a picture's longer side
-BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
+# attributes that `_build` makes anew
+BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
 
 
 class Simulator:
