@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from stable_baselines3.common.utils import get_system_info
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
 from .hardware import default_threads, device_beside
 from .kinds import KINDS
+from .loading import load_parameters
 from .worlds import games_by_name, simulator_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .distributed import Group
 else:
     Base = object
+
+
+ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
 class Agent(Base):
@@ -100,7 +104,7 @@ class Agent(Base):
     def constants(self) -> tuple[Any, ...]:
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
         kind = KINDS[self.algorithm]
-        return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
+        return tuple(self.setting(name) for name in (*kind.settings, *kind.schedules))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -133,17 +137,16 @@ class Agent(Base):
 
     def setting(self, name: str) -> Any:
         """An argument of the constructor, as the constructor takes it."""
-        return getattr(self, name)
+        return getattr(self, ATTRIBUTES.get(name, name))
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """The same the other way round, before `_setup_model`."""
+        setattr(self, ATTRIBUTES.get(name, name), value)
 
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
         """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
         return {}
-
-    @staticmethod
-    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
-        """The settings, but such that the constructor takes them for another number of games."""
-        return settings
 
     def own_state(self) -> dict[str, torch.Tensor]:
         """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
@@ -157,15 +160,43 @@ class Agent(Base):
         """Put `own_state` back."""
 
     def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
-        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
-        save_agent(self, Path(path), keep, resumable)
+        """Write the agent to `path`: a folder, a file whose name ends in .zip, or an open file.
+
+        See `checkpoint.save_agent` for the arguments. Raises CheckpointError, or OptionError for names that cannot be
+        excluded or included; warns of what no file can keep.
+        """
+        save_agent(self, path, keep, resumable, exclude, include)
 
     @classmethod
     def load(
-        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
+        cls,
+        path: Any,
+        env: Any = None,
+        device: Any = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        *,
+        resume: bool = False,
+        **kwargs: Any,
     ) -> Any:
-        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
+        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
 
-        Raises CheckpointError, also if it is an agent of another algorithm.
+        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
+        TypeError for an argument that there is not.
         """
-        return load_agent(Path(path), env, device, resume, algorithm=cls.algorithm)
+        if print_system_info:
+            get_system_info()
+        return load_agent(
+            path, env, device, resume, cls.algorithm, to_learn=True, force_reset=force_reset,
+            custom_objects=custom_objects, **kwargs,
+        )  # fmt: skip
+
+    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
+        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
+        if isinstance(load_path_or_dict, dict):
+            super().set_parameters(load_path_or_dict, exact_match, device)
+        elif not exact_match:
+            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
+        else:
+            load_parameters(self, load_path_or_dict)

@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from .checkpoint import CheckpointError
+from .files import CheckpointError
 
 MAX_MEMBERS = 10_000
 CHUNK = 1_000_000  # bytes read at once

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 class OddFile(ValueError):
@@ -23,18 +25,25 @@ def read_file(path: Path, limit: int, own: bool = False) -> bytes:
         OddFile: it is not such a file; nothing was read.
         OSError: it is not there, or cannot be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise OddFile(f"{path} is a link: give a folder that has the file itself")
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with open_file(path) as file:
         facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise OddFile(f"{path} is not an ordinary file")
         if facts.st_size > limit:
             raise OddFile(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
         if own and (why := foreign(facts)):
             raise OddFile(f"{path}: {why}")
         return file.read(facts.st_size)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """An ordinary file, open to be read; raises OddFile for a link, a pipe or a device, and OSError."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise OddFile(f"{path} is a link: give a folder that has the file itself")
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OddFile(f"{path} is not an ordinary file")
+        yield file
 
 
 def write_whole(path: Path, content: bytes) -> None:
