@@ -89,6 +89,15 @@ def opened(path: Any) -> Iterator[tuple[Folder | Archive, str]]:
         yield Folder(place), NEWEST
 
 
+def is_archive(path: Any) -> bool:
+    """Whether it is a zip file with an agent of Ludus in it."""
+    try:
+        with opened(path) as (place, name):
+            return isinstance(place, Archive) and name in place.names
+    except CheckpointError:
+        return False
+
+
 def find(path: Path) -> Path:
     """The path, or the zip file or the folder that is meant by it."""
     if path.exists() or path.is_symlink():

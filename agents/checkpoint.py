@@ -92,7 +92,9 @@ def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None =
     start = agent.boundary or capture(agent)
     parts = {"weights": {name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()}}
     if resumable:
-        parts["optimizer"], parts["training"] = averages_of(agent.policy.optimizer), start["tensors"]
+        parts["optimizer"] = averages_of(agent.policy.optimizer)
+    if resumable and agent.env is not None:
+        parts["training"] = start["tensors"]
     facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus")}
     facts |= describe(agent, start["progress"], excluded or ())
     members: dict[str, Any] = {}

@@ -66,6 +66,8 @@ def load_agent(
             could not keep.
     """
     with opened(path) as (place, name):
+        if isinstance(place, Archive) and "data" in place.names and name not in place.names:
+            return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given})
         source = place.name_of(name)
         facts = read_facts(place, name)
         if algorithm not in (None, facts["algorithm"]):
@@ -97,6 +99,17 @@ def load_agent(
         if resume or ("training" in facts and same):
             go_on(agent, about, facts, place, keep_obs=env_given and not force_reset)
     return agent
+
+
+def load_stable(path: Any, env: Any, device: Any, resume: bool, algorithm: str | None, given: Mapping[str, Any]) -> Any:
+    """The same of a zip file that Stable-Baselines3's PPO saved; see `sb3_zip`."""
+    from .sb3_zip import import_zip
+
+    if resume or algorithm not in (None, "ppo"):
+        raise CheckpointError(
+            f"{path} was saved by Stable-Baselines3: only its PPO's weights can be read, by ludus.PPO.load"
+        )
+    return import_zip(path, env, device, **check_given("ppo", given))
 
 
 def load_parameters(agent: Agent, path: Any) -> None:

@@ -33,9 +33,9 @@ GENERATOR_BYTES = {"cpu": 5056, "cuda": 16}  # of a torch.Generator's state
 def capture(agent: Agent) -> dict[str, Any]:
     """Copies of what a rollout changes: `progress`, numbers by name, and `tensors` on the CPU.
 
-    Take it where a rollout begins, or when `learn` is over.
+    Take it where a rollout begins, or when `learn` is over. Without an environment there are no tensors.
     """
-    own = agent.own_state()
+    own = {} if agent.env is None else agent.own_state()
     episodes = [(e["r"], e["l"], e["t"]) for e in list(agent.ep_info_buffer or ())[-RECENT:]]
     progress = {
         "timesteps": agent.num_timesteps,
@@ -44,7 +44,7 @@ def capture(agent: Agent) -> dict[str, Any]:
         "episodes": agent._episode_num,
         "recent_episodes": len(episodes),
         "seconds": agent.elapsed(),
-        "rows": agent.own_rows(),
+        "rows": agent.own_rows() if own else {},
         "last_obs": agent.simulator is None and agent._last_obs is not None,
     }
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
@@ -60,6 +60,8 @@ def capture(agent: Agent) -> dict[str, Any]:
 
 def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor]:
     """Tensors of the names, shapes and dtypes that a training file for `agent` must have."""
+    if agent.simulator is None:  # so that nobody resets environments to see what they show
+        _restore_last(agent, {f"last.{name}": _tensor(x) for name, x in _blank_last(agent).items()})
     tensors = capture(agent)["tensors"]
     tensors = {name: x for name, x in tensors.items() if not name.startswith(("generators.", "last."))}
     if description.progress["last_obs"]:
@@ -98,7 +100,9 @@ def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor
     agent.load_own_state(dict(tensors))
     if agent.simulator is not None:
         _restore_games(agent, tensors)
-    elif keep_obs and "last.starts" in tensors:
+        return
+    agent._last_obs = agent._last_episode_starts = None  # `learn` begins with a reset
+    if keep_obs and "last.starts" in tensors:
         _restore_last(agent, tensors)
 
 

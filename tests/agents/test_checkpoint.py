@@ -109,7 +109,7 @@ def test_a_policy_that_a_file_cannot_name_is_saved_and_told_when_loaded(tmp_path
     agent = catch_agent(policy="MlpPolicy", policy_kwargs={"activation_fn": Bent, "net_arch": [8]})
     with pytest.warns(UserWarning, match=r"give it to load again: policy_kwargs\['activation_fn'\] \(.*Bent"):
         agent.save(tmp_path)
-    with pytest.raises(CheckpointError, match="could not keep policy_kwargs.*Bent.*give load policy_kwargs="):
+    with pytest.raises(CheckpointError, match=r"could not keep policy_kwargs.*Bent.*give load policy_kwargs="):
         PPO.load(tmp_path)
     back = PPO.load(tmp_path, policy_kwargs={"activation_fn": Bent})
     obs = agent.env.reset()

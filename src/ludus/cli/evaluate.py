@@ -55,13 +55,13 @@ def evaluation(config: Config) -> tuple[Evaluation, str]:
         title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
         return evaluate_player(player, sim, not config.sampled), title
     from ..agents.checkpoint import load_agent
+    from ..agents.environments import title_of
     from ..agents.evaluation import evaluate
 
     agent = load_agent(config.agent, device=config.device)
     agent.set_random_seed(config.seed)
-    facts = agent.environment
     found = evaluate(agent, config.episodes, deterministic=not config.sampled, seed=config.seed)
-    return found, f"{facts.get('game') or facts.get('gymnasium')}, {config.agent}"
+    return found, f"{title_of(agent.environment)}, {config.agent}"
 
 
 def policy(config: Config) -> str:
