@@ -110,10 +110,9 @@ class Kind:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Of the constructor's arguments, those that have one."""
-        kinds = [kind for kind in self.agent.__mro__ if "__init__" in vars(kind)]
-        found = [inspect.signature(kind.__init__).parameters.values() for kind in reversed(kinds)]
-        return {p.name: p.default for parameters in found for p in parameters if p.default is not p.empty}
+        """Of the arguments that the class adds to Stable-Baselines3's."""
+        parameters = inspect.signature(self.agent.__init__).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 KINDS = {

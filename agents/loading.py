@@ -84,7 +84,7 @@ def load_agent(
             expected = None if trusted else shapes(about, env)
             weights = None if expected is None else read_numbers(place, facts, "weights", expected)
             agent = make_agent(about, env, device)
-        except (CheckpointError, OptionError):
+        except CheckpointError:
             raise
         except Exception as error:  # whatever a stranger's file may bring about
             raise CheckpointError(f"{source} does not describe an agent: {short(error)}") from error
