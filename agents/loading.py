@@ -65,6 +65,9 @@ def load_agent(
         given: arguments of the constructor instead of the file's; also `policy_class`. Of `policy_kwargs`, what the file
             could not keep.
     """
+    simulator, _ = simulator_of(env)
+    if simulator is not None:
+        device = device_beside(simulator.device, device)
     with opened(path) as (place, name):
         if isinstance(place, Archive) and "data" in place.names and name not in place.names:
             return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given})
