@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stable_baselines3.common.callbacks import BaseCallback
+
+from .files import CheckpointError
 
 
 class Stopped(BaseException):
@@ -50,11 +53,19 @@ class SaveCallback(BaseCallback):
         self.model.save(self.folder, keep=self.keep if self.own else 1)  # type: ignore[call-arg]
         self.last, self.own = time.monotonic(), True
 
+    def _save_if_possible(self) -> None:
+        """Save, or warn: a disk that is full now may have room when training ends."""
+        try:
+            self.save()
+        except CheckpointError as error:
+            self.last = time.monotonic()
+            warnings.warn(f"{error}; training goes on", stacklevel=2)
+
     def _on_rollout_start(self) -> None:
         if self.stopped and self.alone:
             raise Stopped
         if time.monotonic() - self.last > self.interval:
-            self.save()
+            self._save_if_possible()
 
     def _on_step(self) -> bool:
         self.breakable = getattr(self.model, "boundary", None) is not None
@@ -64,9 +75,17 @@ class SaveCallback(BaseCallback):
         self.breakable = False
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Those that ask a program to end: Ctrl-C, SIGTERM, and a lost terminal, unless `nohup` said to go on without it."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
 @contextmanager
 def stopped_by_signals(saver: SaveCallback) -> Iterator[None]:
-    """Within, Ctrl-C and SIGTERM end `learn` by raising `Stopped` or returning, so that `saver.save()` can follow.
+    """Within, `ending_signals` end `learn` by raising `Stopped` or returning, so that `saver.save()` can follow.
 
     At most an update is waited for; on a GPU, a rollout and its callbacks as well. A save is never broken off.
     """
@@ -74,7 +93,7 @@ def stopped_by_signals(saver: SaveCallback) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         saver.stop()
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in ending_signals()}
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from .files import CheckpointError
+from .files import CheckpointError, short
 
 MAX_MEMBERS = 10_000
 CHUNK = 1_000_000  # bytes read at once
@@ -123,10 +123,3 @@ def fault_of(tensor: Any) -> str | None:
     if tensor.untyped_storage().nbytes() < tensor.nbytes:
         return "has fewer numbers than its shape says"
     return None if torch.isfinite(tensor).all() else "has numbers that are not finite"
-
-
-def short(thing: Any) -> str:
-    """A thing or an error in one line of at most 200 characters, none of which steers a terminal."""
-    words = " ".join(str(thing)[:1000].split()) or type(thing).__name__
-    text = "".join(c if c.isprintable() else "?" for c in words)
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,8 +1,19 @@
 """What can go wrong, one class each; every message is one line that says what was wrong and what would be right."""
 
 
+def printable(text: str) -> str:
+    """Text such that it does not steer a terminal: control characters and their like become escapes, such as \\x1b."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class LudusError(Exception):
-    """The base of all errors that Ludus raises on purpose; the command line prints them and exits with 2."""
+    """The base of all errors that Ludus raises on purpose; the command line prints them and exits with 2.
+
+    Messages often quote what a file says, so they are `printable`.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class GameError(LudusError, ValueError):

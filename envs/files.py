@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 
 class OddFile(ValueError):
     """Something that is no file to be read: a link, a pipe, a device, or one that is far too long."""
+
+
+def open_file(path: Path, flags: int = 0) -> IO[bytes]:
+    """Open an ordinary file, or a link to one; raises OddFile for pipes and devices, which may never end, and OSError.
+
+    Args:
+        flags: more of `os.open`'s, such as `os.O_NOFOLLOW`.
+    """
+    flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe is not waited for
+    file = open(path, "rb", opener=lambda name, more: os.open(name, flags | more))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OddFile(f"{path} is not an ordinary file")
+    return file
 
 
 def read_file(path: Path, limit: int, own: bool = False) -> bytes:
@@ -25,25 +38,15 @@ def read_file(path: Path, limit: int, own: bool = False) -> bytes:
         OddFile: it is not such a file; nothing was read.
         OSError: it is not there, or cannot be read.
     """
-    with open_file(path) as file:
+    if path.is_symlink():
+        raise OddFile(f"{path} is a link: give a folder that has the file itself")
+    with open_file(path, getattr(os, "O_NOFOLLOW", 0)) as file:
         facts = os.fstat(file.fileno())
         if facts.st_size > limit:
             raise OddFile(f"{path} is {facts.st_size} bytes, far too long: expected at most {limit}")
         if own and (why := foreign(facts)):
             raise OddFile(f"{path}: {why}")
         return file.read(facts.st_size)
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """An ordinary file, open to be read; raises OddFile for a link, a pipe or a device, and OSError."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise OddFile(f"{path} is a link: give a folder that has the file itself")
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OddFile(f"{path} is not an ordinary file")
-        yield file
 
 
 def write_whole(path: Path, content: bytes) -> None:

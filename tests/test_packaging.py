@@ -37,7 +37,7 @@ def test_a_folder_is_not_a_package_of_its_own(folder):
 
 
 def test_the_front_door_opens_fast_and_imports_nothing_heavy():
-    heavy = ("torch", "numba", "stable_baselines3", "pygame", "rich", "tyro")
+    heavy = ("torch", "numba", "stable_baselines3", "pygame", "rich")
     code = f"import sys, ludus; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

@@ -1,6 +1,6 @@
 """The command line: `ludus VERB ...`. Each verb is a module of `ludus.cli`, imported only when it is asked for.
 
-`ludus --import PACKAGE VERB ...` imports a package from the current folder first, for the games that it registers.
+`ludus VERB ... --import PACKAGE` imports a package from the current folder first, for the games that it registers.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import re
 import sys
 import traceback
 
+OUT_OF_MEMORY = re.compile("allocate memory|out of memory|start new thread")  # in PyTorch's and Python's own words
 VERBS = {
     "train": "train PPO, DQN or PQN on a game, or on any Gymnasium environment",
     "evaluate": "play an agent's whole episodes and report its returns",
@@ -19,23 +21,43 @@ VERBS = {
     "record": "write an agent's play to a GIF or MP4",
     "export": "write an agent for Stable-Baselines3, or one of its agents for Ludus",
     "games": "list the games",
+    "completion": "let the Tab key of bash, zsh or fish complete all of this",
 }
 USAGE = """Ludus: reinforcement learning on games.
 
-usage: ludus [--import PACKAGE] VERB [...]
+usage: ludus VERB [...] [--import PACKAGE]
 
 {verbs}
 
---import PACKAGE takes games of your own from a package in the current folder; any VERB then knows them.
-`ludus VERB --help` explains each setting. To begin: ludus train Breakout"""
+`ludus VERB --help` explains a verb, `ludus VERB --help-all` each of its flags.
+--import PACKAGE takes games of your own from a package in the current folder.
+To begin: ludus train Breakout"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 0, 1 if a test of the user's fails, 2 for bad input."""
-    arguments = sys.argv[1:] if argv is None else argv
+    """Run one verb; returns the exit status: 0, or 2 for bad input. Raises SystemExit after help."""
+    from .cli.terminal import complain, steady_output
+
+    with steady_output():
+        try:
+            return run(sys.argv[1:] if argv is None else argv)
+        except KeyboardInterrupt:
+            return 130
+        except Exception as error:
+            problem = explained(error)
+            if problem is None:
+                raise
+            complain(problem)
+            return 2
+
+
+def run(arguments: list[str]) -> int:
+    """What `main` does, but for errors."""
     packages, arguments = split_imports(arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE.format(verbs="\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())))
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())))
         return 0
     if arguments[0] in ("-V", "--version"):
         from . import __version__
@@ -44,32 +66,41 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     verb = arguments[0]
     if verb not in VERBS:
+        from .envs import OptionError
+
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"verbs are {', '.join(VERBS)}"
-        return complain(f"unknown verb {verb!r}: {hint}")
-    from .envs import LudusError
+        raise OptionError(f"unknown verb {verb!r}: {hint}")
+    for package in packages:
+        import_package(package)
+    return importlib.import_module(f"ludus.cli.{verb}").main(arguments[1:])
 
-    try:
-        for package in packages:
-            import_package(package)
-        module = importlib.import_module(f"ludus.cli.{verb}")
-        return module.main(arguments[1:])
-    except LudusError as error:
-        return complain(str(error))
-    except BrokenPipeError:
-        return 0
-    except KeyboardInterrupt:
-        return 130
+
+def explained(error: Exception) -> str | None:
+    """One line of an error that is not the program's fault; None if it is."""
+    from .envs.errors import LudusError
+
+    if isinstance(error, LudusError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error))):
+        return f"not enough memory ({str(error) or 'for anything more'}): fewer games (--num-envs) or smaller ones need less"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return None
 
 
 def split_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The packages that leading `--import PACKAGE` or `--import=PACKAGE` name, and the other arguments."""
+    """The packages that `--import PACKAGE` or `--import=PACKAGE` name, wherever it stands, and the other arguments."""
     packages: list[str] = []
-    while arguments and arguments[0].split("=")[0] == "--import":
-        _, equals, name = arguments[0].partition("=")
-        packages.append(name if equals else "".join(arguments[1:2]))
-        arguments = arguments[1 if equals else 2 :]
-    return packages, arguments
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, name = word.partition("=")
+        if flag == "--import" and others[:1] != ["completion"]:  # whose words are not for now
+            packages.append(name if equals else next(words, ""))
+        else:
+            others.append(word)
+    return packages, others
 
 
 def import_package(name: str) -> None:
@@ -93,12 +124,6 @@ def import_package(name: str) -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = "" if isinstance(error, SyntaxError) else f" ({os.path.basename(last.filename)}, line {last.lineno})"
         raise OptionError(f"--import {name}: {type(error).__name__}: {error}{place}") from error
-
-
-def complain(message: str) -> int:
-    """One line on standard error; exit status 2."""
-    print(f"ludus: {' '.join(message.split())}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

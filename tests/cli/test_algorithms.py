@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,9 @@ def test_the_window_shows_what_actions_are_worth(trained, tmp_path):
 
 @pytest.mark.parametrize("algo", CONFIGS)
 def test_help_explains_every_setting_of_an_algorithm(algo):
-    text = run("train", "--algo", algo, "--help").stdout
+    text = run("train", "--algo", algo, "--help-all").stdout
     for field in dataclasses.fields(SETTINGS[algo]):
-        assert f"--{field.name.replace('_', '-')}" in text, field.name
+        assert re.search(rf"--(\[no-\])?{field.name.replace('_', '-')}\b", text), field.name
 
 
 @pytest.mark.parametrize("preset", PRESETS)

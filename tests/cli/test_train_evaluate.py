@@ -67,7 +67,7 @@ def test_train_any_gymnasium_environment(tmp_path):
     assert ludus("evaluate", str(out), "--episodes", "3").returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_stops(tmp_path, number):
     out = tmp_path / "run"
     command = [
@@ -275,10 +275,10 @@ def test_help_explains_every_setting():
     from ludus.cli.train import Config
     from ludus.envs import Options
 
-    text = ludus("train", "--help").stdout
+    text = ludus("train", "--help-all").stdout
     flags = [f.name for settings in (Config, PPOSettings, Options) for f in dataclasses.fields(settings)]
     for name in set(flags) - {"game", "settings", "options"}:
-        assert f"--{name.replace('_', '-')}" in text, name
+        assert re.search(rf"--(\[no-\])?{name.replace('_', '-')}\b", text), name
 
 
 def test_usage_lists_every_verb():

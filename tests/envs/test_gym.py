@@ -237,7 +237,7 @@ def test_gymnasium_finds_games_by_the_modules_name_alone() -> None:
 
 
 def test_import_is_light() -> None:
-    heavy = ("torch", "numba", "llvmlite", "stable_baselines3", "pygame", "rich", "tyro")
+    heavy = ("torch", "numba", "llvmlite", "stable_baselines3", "pygame", "rich")
     code = f"import sys, ludus; print([name for name in {heavy} if name in sys.modules])"
     assert run_python(code) == "[]"
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from ..envs import OptionError
 from ..envs.bots import Evaluation, evaluate_player, interval
-from .players import is_bot, seats
+from .arguments import parse
+from .players import agent_in, is_bot, seats
+from .terminal import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+WIDTH = 80  # of the table, at least
 
 
 @dataclass
 class Config:
     """Play whole episodes with an agent and report its returns."""
 
-    agent: Annotated[Path, tyro.conf.Positional]
+    agent: Path
     """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
@@ -35,33 +38,64 @@ class Config:
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus evaluate")
-    if config.episodes < 1:
-        raise OptionError(f"episodes must be 1 or more, got {config.episodes}")
-    from rich.console import Console
-
-    found, title = evaluation(config)
-    console = Console()
-    console.print(table_of(found, title, policy(config)))
+    config = parse(Config, argv, "evaluate")
+    with Progress(config.episodes) as progress:
+        found, title = evaluation(config, progress.tell)
+    say(title, f", {policy(config)}" if found.returns.ndim > 1 else "")
+    wide = console()
+    wide.width = max(wide.width, WIDTH)  # numbers are never cut
+    wide.print(table_of(found, policy(config)))
     if found.unfinished:
-        console.print(f"{found.unfinished} episodes did not end; their return so far is counted")
+        say(f"{found.unfinished} episodes did not end; their return so far is counted")
     return 0
 
 
-def evaluation(config: Config) -> tuple[Evaluation, str]:
+class Progress:
+    """What a person sees meanwhile, on standard error: a line that changes or, where that is no terminal, one now and then.
+
+    Args:
+        interval: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, episodes: int, interval: float = 10.0) -> None:
+        self.episodes = episodes
+        self.console = console(stderr=True)
+        self.status = self.console.status("")
+        self.interval = 0.2 if self.console.is_terminal else interval
+        self.due = time.monotonic() + max(1.0, self.interval)  # what is done by then needs no words
+
+    def tell(self, steps: int, ended: int) -> None:
+        """After each step of the games."""
+        if time.monotonic() < self.due:
+            return
+        self.due = time.monotonic() + self.interval
+        text = f"{ended} of {self.episodes} episodes ended after {steps} steps"
+        if self.console.is_terminal:
+            self.status.update(text)
+            self.status.start()
+        else:
+            self.console.print(text)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
+
+
+def evaluation(config: Config, tell: Callable[[int, int], None]) -> tuple[Evaluation, str]:
     """What came of the episodes, and a heading."""
     if is_bot(config.agent) or config.against is not None:
         player, sim = seats(config.agent, config.against, config.seed, config.episodes)
         title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
-        return evaluate_player(player, sim, not config.sampled), title
-    from ..agents.checkpoint import load_agent
-    from ..agents.environments import title_of
+        return evaluate_player(player, sim, not config.sampled, tell=tell), title
     from ..agents.evaluation import evaluate
 
-    agent = load_agent(config.agent, device=config.device)
+    agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
-    found = evaluate(agent, config.episodes, deterministic=not config.sampled, seed=config.seed)
-    return found, f"{title_of(agent.environment)}, {config.agent}"
+    facts = agent.environment
+    found = evaluate(agent, config.episodes, deterministic=not config.sampled, seed=config.seed, tell=tell)
+    return found, f"{facts.get('game') or facts.get('gymnasium')}, {config.agent}"
 
 
 def policy(config: Config) -> str:
@@ -71,15 +105,13 @@ def policy(config: Config) -> str:
     return "sampled" if config.sampled else "greedy"
 
 
-def table_of(found: Evaluation, title: str, policy: str) -> Table:
+def table_of(found: Evaluation, policy: str) -> Table:
     """A row of returns, or one for each player."""
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     several = found.returns.ndim > 1
-    if several:
-        table.title = f"{title}, {policy}"
     for column in ("player" if several else "policy", "episodes", "return", "95 % interval", "std", "min", "max"):
         table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     table.add_column("length", justify="right", no_wrap=True)

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
 
 from ..envs import OptionError, Options
-
-Flat = tyro.conf.OmitArgPrefixes
+from .arguments import parse
 
 
 @dataclass
 class Config:
     """Write an agent in another format: for Stable-Baselines3 (sb3), or from its zip file as an agent of Ludus (ludus)."""
 
-    agent: Annotated[Path, tyro.conf.Positional]
-    """The folder that `ludus train` wrote; for --format ludus, a zip file that this or Stable-Baselines3's PPO wrote."""
+    agent: Path
+    """The folder that `ludus train` wrote; for --format ludus, the zip file that Stable-Baselines3's PPO saved."""
     out: Path
     """For sb3 the file to write, agent.zip; for ludus the folder."""
     format: str = "sb3"
     """sb3: a zip that Stable-Baselines3's PPO or DQN loads without Ludus. ludus: a folder, from a zip of its PPO."""
     env: str | None = None
-    """For --format ludus: the game, or Gymnasium id, that the agent plays, where the zip does not say."""
+    """For --format ludus: the game, or Gymnasium id, that the agent plays."""
     force: bool = False
     """Replace what is there."""
-    options: Flat[Options] = field(default_factory=Options)
+    options: Options = field(default_factory=Options)
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus export")
+    config = parse(Config, argv, "export")
     if config.format not in FORMATS:
         raise OptionError(f"unknown format {config.format!r}: choose from {', '.join(FORMATS)}")
     if config.env is None and config.options != Options():
@@ -63,27 +60,21 @@ def to_sb3(config: Config) -> str:
 
 def from_sb3(config: Config) -> str:
     """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
-    from ..agents.archive import is_archive
-    from ..agents.checkpoint import load_agent
-    from ..agents.sb3_zip import import_zip
-
-    own = is_archive(config.agent)  # which knows what it plays
-    if config.env is None and not own:
+    if config.env is None:
         raise OptionError("--format ludus needs --env, the game that the agent plays")
-    load = load_agent if own else import_zip
-    load(config.agent, None if config.env is None else games_for(config), device="cpu").save(config.out)
-    return f"saved in {config.out}. Next: ludus evaluate {config.out}"
-
-
-def games_for(config: Config) -> Any:
-    """What --env says."""
+    from ..agents.sb3_zip import import_zip
     from .settings import PPOSettings
     from .train import Config as Training
     from .train import make_env
 
-    return make_env(
-        Training(game=str(config.env), settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
-    )
+    games = Training(game=config.env, settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
+    agent = import_zip(config.agent, make_env(games), device="cpu")
+    try:
+        json.dumps(agent.policy_kwargs)
+    except TypeError as error:
+        raise OptionError(f"{config.agent} cannot be kept as a folder, which is JSON: {error}") from error
+    agent.save(config.out)
+    return f"saved in {config.out}. Next: ludus evaluate {config.out}"
 
 
 FORMATS: dict[str, Callable[[Config], str]] = {"sb3": to_sb3, "ludus": from_sb3}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tyro
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from ..envs import Game, Options, all_games
+from .arguments import parse
+from .terminal import console, say
+
+WIDE = 110  # columns that the whole table takes
 
 
 @dataclass
@@ -15,23 +21,39 @@ class Config:
 
 
 def main(argv: list[str]) -> int:
-    tyro.cli(Config, args=argv, prog="ludus games")
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    parse(Config, argv, "games")
+    out = console()
+    if not out.is_terminal:
+        out.width = 200  # whole lines for grep
+    out.print(wide_table() if out.width >= WIDE else narrow_table())
+    say("Play one: ", ("ludus play GAME", "bold"), ". Train an agent: ", ("ludus train GAME", "bold"), ".")
+    return 0
 
+
+def wide_table() -> Table:
+    """A row with all that is said of each game."""
+    table = new_table("game", "players", "observation", "actions")
+    for game in all_games().values():
+        table.add_row(Text(game.name, "bold"), players(game), observation(game), actions(game), game.summary)
+    return table
+
+
+def narrow_table() -> Table:
+    """What each game is about, and below that what it shows and takes."""
+    table = new_table("game", "players")
+    for game in all_games().values():
+        details = (f"\n{observation(game)}, {actions(game)} actions", "dim")
+        table.add_row(Text(game.name, "bold"), players(game), Text.assemble(game.summary, details))
+    return table
+
+
+def new_table(*columns: str) -> Table:
+    """One with these columns, and a last one for what games are about."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("game", "players", "observation", "actions"):
+    for column in columns:
         table.add_column(column, no_wrap=True)
     table.add_column("about", ratio=1)
-    for game in all_games().values():
-        table.add_row(f"[bold]{game.name}[/]", players(game), observation(game), actions(game), game.summary)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # whole lines for grep
-    console.print(table)
-    console.print("Play one: [bold]ludus play GAME[/]. Train an agent: [bold]ludus train GAME[/].")
-    return 0
+    return table
 
 
 def players(game: Game) -> str:

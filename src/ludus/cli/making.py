@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +14,46 @@ from .settings import ON_PLANES
 if TYPE_CHECKING:
     from .train import Config
 
+MOST_ENVIRONMENTS = 10_000  # of those that are stepped one by one
+
 
 def make_env(config: Config) -> Any:
     """The games, as an SB3 `VecEnv`."""
     settings = config.settings
-    if settings.num_envs < 1:
-        raise OptionError(f"num_envs must be a whole number from 1, got {settings.num_envs}")
     if is_game(config.game):
         from ..agents.hardware import choose_device
         from ..envs.sb3 import vec_env
 
+        check_room(config)
         device = choose_device(config.device)
         options = {f.name: getattr(config.options, f.name) for f in dataclasses.fields(Options)}
         return vec_env(config.game, num_envs=settings.num_envs, seed=config.seed, device=device, **options)
     return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
 
 
+def check_room(config: Config) -> None:
+    """Raise OptionError if what the games show cannot be kept in memory; the system might end the process instead."""
+    import torch
+
+    from ..agents.hardware import available_memory, choose_device
+
+    game, settings = find_game(config.game), config.settings
+    shape, dtype, _, _ = config.options.resolved(game).observation(game)
+    steps = settings.n_steps + 1 if "n_epochs" in vars(settings) else 1  # those of a rollout, or those of now
+    each, left = math.prod(shape) * dtype.itemsize * steps, available_memory(torch.device(choose_device(config.device)))
+    if left is not None and settings.num_envs * each > left:
+        raise OptionError(
+            f"num_envs={settings.num_envs} take {settings.num_envs * each / 1e9:.1f} GB, where {left / 1e9:.1f} GB are left: "
+            f"use at most {left // each}"
+        )
+
+
 def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options) -> Any:
     import gymnasium
     from stable_baselines3.common.env_util import make_vec_env
 
+    if not 1 <= num_envs <= MOST_ENVIRONMENTS:
+        raise OptionError(f"num_envs must be a whole number from 1 to {MOST_ENVIRONMENTS} for {name}, got {num_envs}")
     given = {f.name for f in dataclasses.fields(Options) if getattr(options, f.name) != getattr(Options(), f.name)}
     if given:
         raise OptionError(f"{', '.join(sorted(given))} is for games of Ludus; {name} is a Gymnasium environment")
@@ -42,7 +64,10 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
             find_game(name)
         except UnknownGame as unknown:
             raise UnknownGame(f"{unknown}; it is no Gymnasium id either ({' '.join(str(error).split())})") from error
-    return make_vec_env(name, n_envs=num_envs, seed=seed)
+    try:
+        return make_vec_env(name, n_envs=num_envs, seed=seed)
+    except (gymnasium.error.Error, ImportError) as error:  # of a package that is not there; it says which
+        raise OptionError(f"{name} cannot be made: {error}") from error
 
 
 def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
@@ -67,15 +92,31 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
         widths = settings.pop("net_arch")
         settings["policy_kwargs"] = {} if widths is None else {"net_arch": list(widths)}
     logs = str(folder) if config.tensorboard and folder is not None else None
+    if "n_epochs" in settings:
+        warn_of_remainder(config.settings)
     try:
-        return kind.agent(
-            policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
-            tensorboard_log=logs, **settings,
-        )  # fmt: skip
-    except (AssertionError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You have specified a mini-batch size")  # in our own words above
+            return kind.agent(
+                policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
+                tensorboard_log=logs, **settings,
+            )  # fmt: skip
+    except (AssertionError, ValueError, NotImplementedError) as error:
         if isinstance(error, LudusError):
             raise
         raise LudusError(f"these settings do not make an agent: {error}") from error
+
+
+def warn_of_remainder(settings: Any) -> None:
+    """Say so where a rollout is not a whole number of minibatches."""
+    rollout, size = settings.n_steps * settings.num_envs, settings.batch_size
+    if size > 0 and rollout % size:
+        fitting = max(number for number in range(1, min(size, rollout) + 1) if rollout % number == 0)
+        warnings.warn(
+            f"--batch-size {size} does not divide the rollout of {rollout} transitions (--n-steps times --num-envs): the "
+            f"last minibatch of each pass has {rollout % size}; {fitting} would divide it",
+            stacklevel=2,
+        )
 
 
 def encoder_for(space: Any, on_planes: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import tyro
 
 from ..envs import OptionError, Options, Simulator, find_game
 from ..envs.kernel import SPECTATOR
 from ..envs.plain import PlainRecord
 from ..envs.scene import CLOSED, Card, Scene, command, number
+from .arguments import parse
 from .players import opponent
 
 IDLE = ("noop", "stay")  # names of the action taken where no key is held; without them, the last one goes on
@@ -25,7 +25,7 @@ HUMAN = "human"
 class Config:
     """Play a game yourself; the window shows the keys. Boards take clicks."""
 
-    game: Annotated[str, tyro.conf.Positional]
+    game: str
     """The game's name, see `ludus games`."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, human, or an agent's folder; None: the game's
@@ -36,11 +36,11 @@ class Config:
     """Multiple of the game's own pace, 1/8 to 64."""
     seed: int | None = None
     """Of the games; None: a new one every time."""
-    options: tyro.conf.OmitArgPrefixes[Options] = field(default_factory=Options)
+    options: Options = field(default_factory=Options)
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus play")
+    config = parse(Config, argv, "play")
     if not 1 / 8 <= config.speed <= 64:
         raise OptionError(f"speed must be from 0.125 to 64, got {config.speed:g}")
     from ..envs.window import find_display, run

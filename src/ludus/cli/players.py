@@ -66,11 +66,27 @@ def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, 
     return Simulator(game, num_envs, seed=seed, **options)
 
 
+def agent_in(folder: Path, device: str = "cpu") -> Any:
+    """The agent in a folder; raises OptionError with what was meant, if that was a game or a bot."""
+    from ..agents.checkpoint import load_agent
+    from .making import is_game
+
+    name, _, kind = str(folder).rpartition(":")
+    if not folder.exists() and is_game(str(folder)):
+        game = find_game(str(folder))
+        bots = [f"{game.name}:{bot}" for bot in reversed(BOTS) if bot == "random" or game.heuristic is not None]
+        trained = f"`ludus train {game.name}` makes an agent"
+        raise OptionError(f"{folder} is a game, not an agent: give {' or '.join(bots)}, its simple players; {trained}")
+    if not folder.exists() and is_game(name):
+        raise OptionError(f"there is no bot {kind!r}: give {name}:heuristic or {name}:random")
+    return load_agent(folder, device=device)
+
+
 def load(folder: Path, seed: int | None, num_envs: int | None) -> tuple[Any, Simulator]:
     """The agent in `folder`, and one game of the kind it plays or several."""
-    from ..agents.checkpoint import load_agent, make_environment
+    from ..agents.checkpoint import make_environment
 
-    agent = load_agent(folder, device="cpu")
+    agent = agent_in(folder)
     if "game" not in agent.environment:
         name = agent.environment.get("gymnasium", "something else")
         raise OptionError(f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}")

@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import tyro
 
 from ..envs import LudusError, OptionError, Simulator
+from .arguments import parse
 from .players import seats
 
-Choice = Annotated[bool, tyro.conf.create_mutex_group(required=False), tyro.conf.FlagCreatePairsOff]
 LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
 COLORS = 255  # of a GIF; one of 256 means "as before"
 
@@ -27,7 +26,7 @@ class RecordingError(LudusError, RuntimeError):
 class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
-    agent: Annotated[Path, tyro.conf.Positional]
+    agent: Path
     """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
@@ -43,9 +42,9 @@ class Config:
     """Longer side of the picture, in pixels."""
     fps: int | None = None
     """Steps of the game shown a second; None: the game's own pace."""
-    deterministic: Choice = False
+    deterministic: bool = False
     """Take the most likely action (greedy); this is the default."""
-    sampled: Choice = False
+    sampled: bool = False
     """Draw actions from the policy."""
     seed: int | None = 0
     """Of the games and of drawing actions; None: a new one every time."""
@@ -62,7 +61,7 @@ class Episode:
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus record")
+    config = parse(Config, argv, "record")
     check(config)
     player, sim = seats(config.agent, config.against, config.seed)
     fps = config.fps or sim.game.fps
@@ -80,10 +79,6 @@ def main(argv: list[str]) -> int:
 
 def check(config: Config) -> None:
     """Find what is wrong with the settings before anything is played."""
-    for name in ("episodes", "best_of", "max_steps", "fps"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise OptionError(f"{name} must be 1 or more, got {value}")
     if config.best_of is not None and config.best_of < config.episodes:
         raise OptionError(f"best_of must be at least episodes, got {config.best_of} and {config.episodes}")
     if not 16 <= config.size <= 2048:

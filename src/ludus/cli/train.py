@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from ..envs import OptionError, Options, find_game
+from .arguments import blank, check, flags_of, parse, read
 from .making import is_game, make_agent, make_env
+from .run_folder import run_folder
 from .settings import GYMNASIUM, PRESETS, DQNSettings, PPOSettings, PQNSettings
 from .settings import SETTINGS as SETTINGS_OF
 from .settings_file import SETTINGS, read_json_settings, read_settings, write_settings
+from .terminal import console, quoted, say
 
-Flat = tyro.conf.OmitArgPrefixes
+COMMON = (  # what `--help` shows
+    "algo", "recipe", "out", "resume", "total_timesteps", "time_limit", "num_envs", "learning_rate", "policy", "seed",
+)  # fmt: skip
 MAY_CHANGE = {  # from one process of a run to the next
     "total_timesteps", "time_limit", "save_interval", "keep", "device", "tensorboard", "out", "overwrite", "resume",
 }  # fmt: skip
@@ -27,10 +29,10 @@ MAY_CHANGE = {  # from one process of a run to the next
 class Config:
     """Train PPO, DQN or PQN on a game of Ludus, or on any Gymnasium environment."""
 
-    game: Annotated[str, tyro.conf.Positional]
+    game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
     algo: str = "ppo"
-    """ppo, dqn or pqn; with `--algo dqn --help`, the settings below are DQN's."""
+    """The algorithm; `ludus train --algo dqn --help-all` has DQN's settings."""
     preset: str | None = None
     """Of dqn: dqn (as published in 2015) or rainbow; None: what did best here. Other flags go before it."""
     recipe: bool = False
@@ -55,8 +57,8 @@ class Config:
     """Go on from the newest checkpoint in --out, if there is one; its settings are kept. Else start."""
     tensorboard: bool = True
     """Write TensorBoard logs beside the agent."""
-    options: Flat[Options] = field(default_factory=Options)
-    settings: Flat[PPOSettings] = field(default_factory=PPOSettings)
+    options: Options = field(default_factory=Options)
+    settings: PPOSettings = field(default_factory=PPOSettings)
 
 
 @dataclass
@@ -64,8 +66,8 @@ class DQNConfig(Config):
     """Train DQN on a game of Ludus, or on any Gymnasium environment."""
 
     algo: str = "dqn"
-    """ppo, dqn or pqn."""
-    settings: Flat[DQNSettings] = field(default_factory=DQNSettings)  # type: ignore[assignment]
+    """The algorithm."""
+    settings: DQNSettings = field(default_factory=DQNSettings)  # type: ignore[assignment]
 
 
 @dataclass
@@ -73,35 +75,32 @@ class PQNConfig(Config):
     """Train PQN on a game of Ludus, or on any Gymnasium environment."""
 
     algo: str = "pqn"
-    """ppo, dqn or pqn."""
-    settings: Flat[PQNSettings] = field(default_factory=PQNSettings)  # type: ignore[assignment]
+    """The algorithm."""
+    settings: PQNSettings = field(default_factory=PQNSettings)  # type: ignore[assignment]
 
 
 CONFIGS: dict[str, type[Config]] = {"ppo": Config, "dqn": DQNConfig, "pqn": PQNConfig}
 
 
 def main(argv: list[str]) -> int:
-    default = defaults(argv)
-    return train(tyro.cli(type(default), args=argv, prog="ludus train", default=default))
+    return train(parse(defaults(argv), argv, "train", COMMON))
 
 
 def defaults(argv: list[str]) -> Config:
     """What settings are where no flag says otherwise: those of a run that is resumed, else by algorithm and environment."""
-    if "--resume" in argv and (folder := value_of("--out", argv)) and (Path(folder) / "agent.json").exists():
-        return read_config(Path(folder))
-    algo = value_of("--algo", argv) or "ppo"
+    flags = {flag.name: flag for kind in CONFIGS.values() for flag in flags_of(blank(kind))}  # of all algorithms
+    given, _ = read(list(flags.values()), argv)
+    folder, algo, game, preset = given.get("out"), given.get("algo", "ppo"), given.get("game"), given.get("preset")
+    if given.get("resume") and folder and (folder / "agent.json").exists():
+        return read_config(folder)
     if algo not in CONFIGS:
         raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
-    answers = {value_of("--algo", argv), value_of("--preset", argv)}
-    words = [a for a in argv if not a.startswith("-") and a not in answers]
-    named = next((word for word in words if is_game(word)), words[0] if words else "")
-    if named and "--recipe" in argv and is_game(named):
-        config = from_recipe(named, algo)
-    elif named and not is_game(named):
-        config = CONFIGS[algo](game=named, settings=GYMNASIUM[algo])  # type: ignore[arg-type]
+    if game is None:
+        config = blank(CONFIGS[algo])
+    elif not is_game(game):
+        config = CONFIGS[algo](game=game, settings=GYMNASIUM[algo])  # type: ignore[arg-type]
     else:
-        config = CONFIGS[algo](game=named or tyro.MISSING)
-    preset = value_of("--preset", argv)
+        config = from_recipe(game, algo) if given.get("recipe") else CONFIGS[algo](game=game)
     return with_preset(config, preset) if preset else config
 
 
@@ -111,13 +110,6 @@ def with_preset(config: Config, preset: str) -> Config:
         raise OptionError(f"--preset {preset}: choose from {', '.join(PRESETS)}, with --algo dqn")
     settings = dataclasses.replace(config.settings, **PRESETS[preset])
     return dataclasses.replace(config, preset=preset, settings=settings)
-
-
-def value_of(flag: str, argv: list[str]) -> str | None:
-    """What a flag gives."""
-    given = [b for a, b in zip(argv, [*argv[1:], ""], strict=True) if a == flag]
-    given += [a.removeprefix(f"{flag}=") for a in argv if a.startswith(f"{flag}=")]
-    return given[-1] if given and given[-1] else None
 
 
 def read_config(folder: Path) -> Config:
@@ -137,14 +129,10 @@ def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
 
 def train(config: Config) -> int:
     """Train, save and say what comes next."""
-    from rich.console import Console
-
     from ..agents.distributed import join_group
     from ..agents.hardware import choose_device
-    from ..agents.progress import clock, quantity
 
-    if config.keep < 1:
-        raise OptionError(f"keep must be 1 or more, got {config.keep}")
+    check(config)
     group = join_group(choose_device(config.device))
     if group is not None and group.rank > 0:
         return follow(config, group)
@@ -152,30 +140,29 @@ def train(config: Config) -> int:
         raise OptionError(f"several processes learn PPO together, not {config.algo.upper()}: leave torchrun out")
     if group is not None and config.resume:
         raise OptionError("--resume is for one process: the games of the others are not kept")
-    console = Console()
-    folder = choose_folder(config)
+    with run_folder(config) as folder:
+        return train_in(folder, config, group)
+
+
+def train_in(folder: Path, config: Config, group: Any) -> int:
+    """The same, in a folder that no other training has."""
+    from ..agents.progress import clock, quantity
+
     resumed = config.resume and (folder / "agent.json").exists()
-    try:
-        agent = go_on(config, folder) if resumed else begin(config, folder, group)
-    except BaseException:
-        with suppress(OSError):
-            folder.rmdir()  # if it is empty: nothing was lost, nothing is left behind
-        raise
+    agent = go_on(config, folder) if resumed else begin(config, folder, group)
     if resumed and agent.num_timesteps >= config.total_timesteps:
-        console.print(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
+        say(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0
     how = f", from step {agent.num_timesteps}" if resumed else ""
-    what = f"[bold]{config.algo.upper()}[/] on [bold]{config.game}[/], {agent.steps_at_once} games at once"
-    console.print(f"training {what}{how}; Ctrl-C saves and stops")
+    games = f", {agent.steps_at_once} games at once{how}; Ctrl-C saves and stops"
+    say("training ", (config.algo.upper(), "bold"), " on ", (config.game, "bold"), games)
     started = time.monotonic()
-    interrupted = learn(agent, config, folder, console, resumed)
+    interrupted = learn(agent, config, folder, resumed)
     seconds = time.monotonic() - started
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
     mean = f"mean return of the last {len(episodes)} episodes {sum(episodes) / len(episodes):.2f}, " if episodes else ""
-    console.print(
-        f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}"
-    )
-    console.print(f"saved in {folder}. Next: [bold]ludus evaluate {folder}[/]", soft_wrap=True)
+    say(f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}")
+    say(f"saved in {folder}. Next: ", (f"ludus evaluate {quoted(folder)}", "bold"))
     return 0
 
 
@@ -192,8 +179,9 @@ def follow(config: Config, group: Any) -> int:
     import signal
 
     from ..agents.distributed import leave_group
+    from ..agents.saving import ending_signals
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)
     seed = None if config.seed is None else config.seed + group.rank * config.settings.num_envs
     agent = make_agent(config, make_env(dataclasses.replace(config, seed=seed)), None, group)
@@ -234,14 +222,14 @@ def flat(config: Config) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, (tuple, range)) else value for name, value in facts.items()}
 
 
-def learn(agent: Any, config: Config, folder: Path, console: Any, resumed: bool) -> bool:
+def learn(agent: Any, config: Config, folder: Path, resumed: bool) -> bool:
     """Run the training loop and save; a signal ends it early. Returns whether one came."""
     from ..agents.distributed import leave_group
     from ..agents.progress import ProgressCallback
     from ..agents.saving import SaveCallback, Stopped, stopped_by_signals
 
     saver = SaveCallback(folder, config.save_interval, config.keep, resumed, alone=agent.group is None)
-    progress = ProgressCallback(console)
+    progress = ProgressCallback(console())
     with stopped_by_signals(saver):
         try:
             agent.learn(
@@ -255,28 +243,3 @@ def learn(agent: Any, config: Config, folder: Path, console: Any, resumed: bool)
         saver.save()
     leave_group()
     return saver.stopped
-
-
-def choose_folder(config: Config) -> Path:
-    """The run's folder, made; raises OptionError if it is taken or cannot be written."""
-    if config.resume and config.out is None:
-        raise OptionError("--resume needs --out, the folder of the run to go on with")
-    if config.resume and config.overwrite:
-        raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = config.game.replace("/", "-")
-    folder = config.out or Path("runs") / f"{name}-{config.algo}-{stamp}"
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--out {folder} is a file: give a folder")
-    taken = folder.exists() and any(folder.iterdir())
-    ours = config.overwrite or (config.resume and any((folder / file).exists() for file in ("agent.json", SETTINGS)))
-    if taken and not ours:
-        raise OptionError(f"--out {folder} exists and is not empty: give another folder, or --overwrite")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OptionError(f"--out {folder} cannot be written: {error.strerror}") from error
-    return folder

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from ..envs import OptionError, Simulator
 from ..envs.scene import CLOSED, Scene, Thoughts, command, number
+from .arguments import parse
 from .players import seats
-from .record import Choice
 
 SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
 LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
@@ -33,7 +31,7 @@ KEYS = {
 class Config:
     """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects."""
 
-    agent: Annotated[Path, tyro.conf.Positional]
+    agent: Path
     """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
@@ -41,18 +39,16 @@ class Config:
     """Close the window after this many episodes; None: never."""
     speed: float = 1.0
     """Speed at the start, as a multiple of the game's own pace, 1/8 to 64."""
-    deterministic: Choice = False
+    deterministic: bool = False
     """Take the most likely action (greedy); this is the default."""
-    sampled: Choice = False
+    sampled: bool = False
     """Draw actions from the policy."""
     seed: int | None = None
     """Of the games and of drawing actions; None: a new one every time."""
 
 
 def main(argv: list[str]) -> int:
-    config = tyro.cli(Config, args=argv, prog="ludus watch")
-    if config.episodes is not None and config.episodes < 1:
-        raise OptionError(f"episodes must be 1 or more, got {config.episodes}")
+    config = parse(Config, argv, "watch")
     if not SLOWEST <= config.speed <= FASTEST:
         raise OptionError(f"speed must be from {SLOWEST:g} to {FASTEST}, got {config.speed:g}")
     from ..envs.window import find_display, run

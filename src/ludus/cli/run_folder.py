@@ -1,0 +1,91 @@
+"""The folder of a training run: chosen, and this process's alone while it trains."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..envs import OptionError
+from .settings_file import SETTINGS
+
+if TYPE_CHECKING:
+    from .train import Config
+
+LOCK = ".lock"
+
+
+@contextmanager
+def run_folder(config: Config) -> Iterator[Path]:
+    """The folder, made and held; raises OptionError if it is taken or cannot be written. An empty one goes in the end."""
+    if config.resume and config.out is None:
+        raise OptionError("--resume needs --out, the folder of the run to go on with")
+    if config.resume and config.overwrite:
+        raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = config.out or Path("runs") / f"{config.game.replace('/', '-')}-{config.algo}-{stamp}"
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--out {folder} is a file: give a folder")
+    try:
+        with held(folder):
+            check_free(folder, config)
+            yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def check_free(folder: Path, config: Config) -> None:
+    """Raise OptionError if something is there that this run must not touch."""
+    taken = any(path.name != LOCK for path in folder.iterdir())
+    ours = config.overwrite or (config.resume and any((folder / file).exists() for file in ("agent.json", SETTINGS)))
+    if taken and not ours:
+        raise OptionError(f"--out {folder} exists and is not empty: give another folder, or --overwrite")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder, made if need be; raises OptionError if one is there already.
+
+    The lock is the operating system's, so that it goes with the process, however that ends. Where a file system has none,
+    nobody is kept out.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCK, flags, 0o644)
+    except OSError as error:
+        raise OptionError(f"--out {folder} cannot be written: {error.strerror}") from error
+    try:
+        if not lock(handle):
+            raise OptionError(
+                f"--out {folder}: another training is under way there; wait for it, or give another folder"
+            )
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+    finally:
+        os.close(handle)
+
+
+def lock(handle: int) -> bool:
+    """Lock an open file until it is closed; False if somebody else has it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
