@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from inspect import signature
+from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from stable_baselines3.common.utils import get_system_info
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
+from .checks import number
+from .description import beginning, plain
 from .hardware import default_threads, device_beside
 from .kinds import KINDS
-from .loading import load_parameters
 from .worlds import games_by_name, simulator_of
 
 if TYPE_CHECKING:
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-
-ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
+not_negative = number(float, 0, 1e9, optional=True)
 
 
 class Agent(Base):
@@ -71,11 +72,28 @@ class Agent(Base):
         self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
 
     def _look_at_env(self) -> None:
+        self._check_settings()
         if self.env is not None:
             self.environment = environment_facts(self.env)
             self.simulator, self.channels_first = simulator_of(self.env)
         if self.simulator is not None:
             device_beside(self.simulator.device, self.device)
+
+    def _check_settings(self) -> None:
+        """Raise OptionError for a setting that is out of its limits, which are those of files (see `kinds`)."""
+        kind = KINDS[self.algorithm]
+        begun = {name: beginning(getattr(self, name)) for name in kind.schedules}
+        checks = {**kind.settings, **dict.fromkeys(begun, not_negative)}
+        for name, check in checks.items():
+            try:
+                check(name, begun[name] if name in begun else plain(self.setting(name)))
+            except ValueError as error:
+                raise OptionError(str(error)) from error
+
+    def _setup_learn(self, total_timesteps: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(total_timesteps, Real) or not total_timesteps >= 0:
+            raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
+        return super()._setup_learn(total_timesteps, *args, **kwargs)  # type: ignore[arg-type]
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
@@ -104,7 +122,7 @@ class Agent(Base):
     def constants(self) -> tuple[Any, ...]:
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
         kind = KINDS[self.algorithm]
-        return tuple(self.setting(name) for name in (*kind.settings, *kind.schedules))
+        return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -137,16 +155,17 @@ class Agent(Base):
 
     def setting(self, name: str) -> Any:
         """An argument of the constructor, as the constructor takes it."""
-        return getattr(self, ATTRIBUTES.get(name, name))
-
-    def set_setting(self, name: str, value: Any) -> None:
-        """The same the other way round, before `_setup_model`."""
-        setattr(self, ATTRIBUTES.get(name, name), value)
+        return getattr(self, name)
 
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
         """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
         return {}
+
+    @staticmethod
+    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
+        """The settings, but such that the constructor takes them for another number of games."""
+        return settings
 
     def own_state(self) -> dict[str, torch.Tensor]:
         """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
@@ -160,43 +179,15 @@ class Agent(Base):
         """Put `own_state` back."""
 
     def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
-        """Write the agent to `path`: a folder, a file whose name ends in .zip, or an open file.
-
-        See `checkpoint.save_agent` for the arguments. Raises CheckpointError, or OptionError for names that cannot be
-        excluded or included; warns of what no file can keep.
-        """
-        save_agent(self, path, keep, resumable, exclude, include)
+        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
+        save_agent(self, Path(path), keep, resumable)
 
     @classmethod
     def load(
-        cls,
-        path: Any,
-        env: Any = None,
-        device: Any = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        *,
-        resume: bool = False,
-        **kwargs: Any,
+        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
     ) -> Any:
-        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
+        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
 
-        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
-        TypeError for an argument that there is not.
+        Raises CheckpointError, also if it is an agent of another algorithm.
         """
-        if print_system_info:
-            get_system_info()
-        return load_agent(
-            path, env, device, resume, cls.algorithm, to_learn=True, force_reset=force_reset,
-            custom_objects=custom_objects, **kwargs,
-        )  # fmt: skip
-
-    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
-        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
-        if isinstance(load_path_or_dict, dict):
-            super().set_parameters(load_path_or_dict, exact_match, device)
-        elif not exact_match:
-            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
-        else:
-            load_parameters(self, load_path_or_dict)
+        return load_agent(Path(path), env, device, resume, algorithm=cls.algorithm)

@@ -139,7 +139,7 @@ class DQN(QAgent, StableDQN):
 
     def setting(self, name: str) -> Any:
         value = super().setting(name)
-        return value.frequency if isinstance(value, TrainFreq) else value
+        return value[0] if isinstance(value, tuple) else value  # train_freq, with or without its unit
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    agent: Agent, episodes: int = 100, deterministic: bool = True, seed: int | None = 0, step_limit: int = 100_000
+    agent: Agent,
+    episodes: int = 100,
+    deterministic: bool = True,
+    seed: int | None = 0,
+    step_limit: int = 100_000,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
 
@@ -24,6 +31,7 @@ def evaluate(
         deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
         seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
         step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
+        tell: called after each step of the games with the steps so far and how many episodes have ended.
     """
     from .checkpoint import make_environment
 
@@ -32,11 +40,22 @@ def evaluate(
         if hasattr(env, "simulator"):
             if seed is not None:
                 seed_games(env.simulator, seed)
-            return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit)
+            return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
         from stable_baselines3.common.evaluation import evaluate_policy
 
+        calls = count(1)  # one for each environment
+
+        def callback(local: dict[str, Any], _: Any) -> None:
+            if tell is not None:
+                tell(-(-next(calls) // env.num_envs), int(local["episode_counts"].sum()))
+
         returns, lengths = evaluate_policy(
-            agent, env, n_eval_episodes=episodes, deterministic=deterministic, return_episode_rewards=True
+            agent,
+            env,
+            n_eval_episodes=episodes,
+            deterministic=deterministic,
+            return_episode_rewards=True,
+            callback=callback,
         )
         return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,17 +160,23 @@ def interval(returns: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def evaluate_player(player: Any, sim: Simulator, deterministic: bool = True, step_limit: int = 100_000) -> Evaluation:
+def evaluate_player(
+    player: Any,
+    sim: Simulator,
+    deterministic: bool = True,
+    step_limit: int = 100_000,
+    tell: Callable[[int, int], None] | None = None,
+) -> Evaluation:
     """Let a player, or a match of several, play the first episode of each of a simulator's games.
 
     Each game counts one episode, so that short ones are not counted more often. It ends here after `step_limit` steps, so
-    that one who never loses does not play for ever.
+    that one who never loses does not play for ever. After each step, `tell(steps, episodes that ended)` is called.
     """
     sim.reset()
     player.restart()
     returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)
     running = np.ones(sim.num_envs, np.bool_)
-    for _ in range(step_limit):
+    for steps in range(1, step_limit + 1):
         finished = player.step(player.decide(deterministic))
         returns[running] += host(sim.reward)[running]
         lengths[running] += 1
@@ -178,6 +184,8 @@ def evaluate_player(player: Any, sim: Simulator, deterministic: bool = True, ste
             running &= ~(host(sim.terminated) | host(sim.truncated))
             if not running.any():
                 break
+        if tell is not None:
+            tell(steps, len(running) - int(running.sum()))
     return Evaluation(returns, lengths, deterministic, int(running.sum()))
 
 

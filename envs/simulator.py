@@ -32,8 +32,7 @@ RESULTS = (
     "episode_length",
 )  # what the last step left
 MOST_PIXELS = 8192  # of a picture's longer side
-# attributes that `_build` makes anew
-BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
+BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
 
 
 class Simulator:
