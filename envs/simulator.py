@@ -22,15 +22,8 @@ from .threads import Turns
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
-RESULTS = (
-    "final_obs",
-    "final_legal",
-    "reward",
-    "terminated",
-    "truncated",
-    "episode_return",
-    "episode_length",
-)  # what the last step left
+# What the last step left.
+RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")
 MOST_PIXELS = 8192  # of a picture's longer side
 BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}  # attributes that `_build` makes anew
 

@@ -191,7 +191,7 @@ def test_what_was_chosen_and_set_is_kept(copied: Callable[[Any], Any]) -> None:
 @every_copy
 def test_sb3s_normalisation_goes_on_over_a_copy(copied: Callable[[Any], Any]) -> None:
     """Stable-Baselines3's wrappers for vectors cannot be copied, but for this one, which leaves its environment out."""
-    env = VecNormalize(ludus.make_sb3("CartPole", 3, seed=1))
+    env = VecNormalize(ludus.make_sb3("MountainCar", 3, seed=1))
     env.reset(), play(env, 5)
     twin = copied(env)
     twin.set_venv(copied(env.venv))
