@@ -175,7 +175,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         self.autoreset_mode = AutoresetMode(one_of("autoreset_mode", autoreset_mode, [m.value for m in AutoresetMode]))
         self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._torch = one_of("output", output, ("numpy", "torch")) == "torch"
-        self._copies = flag("copy", copy) and not self._torch
+        self._copies = flag("copy", copy)
         self.episode_info = flag("episode_info", episode_info)
         self.simulator = Simulator(
             self.game,
@@ -198,7 +198,8 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         return self.simulator.tensors if self._torch else self.simulator
 
     def _give(self, array: Any) -> Any:
-        return to_numpy(array) if self._copies else array
+        shared = self._torch or (not self._copies and isinstance(array, np.ndarray))
+        return array if shared else to_numpy(array)
 
     @cached_property
     def observation_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -225,8 +226,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
             if isinstance(seed, (int, np.integer)):
                 super().reset(seed=int(seed))
         self.simulator.reset(mask)
-        everyone = np.ones(self.num_envs, np.bool_)
-        return self._give(self._source.obs), self._masks(self._source.legal, everyone if mask is None else mask)
+        return self._give(self._source.obs), self._masks(self._source.legal, mask)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Take a step in every game; `actions` (N,) are whole numbers, a NumPy array or a torch tensor.
@@ -245,7 +245,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         obs, reward, terminated, truncated = map(
             self._give, (source.obs, source.reward, source.terminated, source.truncated)
         )
-        infos = self._masks(source.legal, np.ones(self.num_envs, np.bool_))
+        infos = self._masks(source.legal)
         return obs, reward, terminated, truncated, {**infos, **self._ends(source)} if ended else infos
 
     def render(self) -> tuple[np.ndarray, ...] | None:
@@ -272,13 +272,21 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
             raise OptionError("reset_mask must be true for one game or more, got none")
         return mask
 
-    def _masks(self, legal: Any, whose: Any) -> dict[str, Any]:
-        """The legal actions of some games, (N, actions), in games that tell of them."""
+    def _masks(self, legal: Any, whose: Any = None) -> dict[str, Any]:
+        """The legal actions of some games or of all, (N, actions), in games that tell of them."""
         if legal is None:
             return {}
-        if not self._torch:
-            legal = np.where(whose[:, None], to_numpy(legal), False).view(np.int8)
-        return {"action_mask": legal, "_action_mask": whose}
+        if self._torch:
+            import torch
+
+            everyone = legal.new_ones(self.num_envs)
+            return {
+                "action_mask": legal,
+                "_action_mask": everyone if whose is None else torch.as_tensor(whose, device=legal.device),
+            }
+        if whose is None:
+            return {"action_mask": self._give(legal).view(np.int8), "_action_mask": np.ones(self.num_envs, np.bool_)}
+        return {"action_mask": (to_numpy(legal) & whose[:, None]).view(np.int8), "_action_mask": whose.copy()}
 
     def _ends(self, source: Any) -> dict[str, Any]:
         """What Gymnasium's own vectors tell of the episodes that ended in this step."""

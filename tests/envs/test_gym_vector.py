@@ -1,4 +1,4 @@
-"""Many games as Gymnasium knows them, held against Gymnasium's own vector of single games, in all autoreset modes."""
+"""Many games as Gymnasium knows them: what is particular to our vector; `test_conformance` has what all vectors share."""
 
 import os
 
@@ -6,68 +6,17 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from gymnasium.vector import AutoresetMode
 
 import ludus
-from ludus.envs import ActionError, Game, GameEnv, GameVectorEnv, OptionError, all_games
+from ludus.envs import ActionError, GameVectorEnv, OptionError
 
-GAMES = [game for game in all_games().values() if game.players == 1]
-every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
 every_mode = pytest.mark.parametrize("mode", list(AutoresetMode), ids=[mode.value for mode in AutoresetMode])
-OPTIONS = {"max_episode_steps": 25, "repeat_action_probability": 0.1}
-
-
-def assert_same_infos(ours: dict, theirs: dict, episodes: bool) -> None:
-    if episodes and "episode" in theirs:
-        mask = theirs["_episode"]
-        assert np.array_equal(ours["_episode"], mask)
-        assert np.array_equal(ours["episode"]["l"], theirs["episode"]["l"])
-        assert np.allclose(ours["episode"]["r"], theirs["episode"]["r"])
-    untold = (
-        ("final_info",) if "action_mask" in ours else ()
-    )  # single games tell of their last step's mask, vectors do not
-    left, right = (
-        {k: v for k, v in infos.items() if "episode" not in k and k not in untold} for infos in (ours, theirs)
-    )
-    assert data_equivalence(left, right, exact=True), (left, right)
-
-
-@every_game
-@every_mode
-def test_a_vector_equals_gymnasiums_vector_of_single_games(game: Game, mode: AutoresetMode) -> None:
-    count, random = 5, np.random.default_rng(0)
-    ours = gymnasium.make_vec(game.id, num_envs=count, autoreset_mode=mode, **OPTIONS)
-    theirs = SyncVectorEnv([lambda: GameEnv(game, **OPTIONS)] * count, autoreset_mode=mode)
-    episodes = mode is not AutoresetMode.DISABLED  # with masks, Gymnasium's statistics lose count
-    theirs = RecordEpisodeStatistics(theirs) if episodes else theirs
-    assert isinstance(ours, GameVectorEnv)
-    assert ours.metadata["autoreset_mode"] is mode
-    assert ours.observation_space == theirs.observation_space
-    assert ours.action_space == theirs.action_space
-    assert np.array_equal(ours.reset(seed=11)[0], theirs.reset(seed=11)[0])
-    ended_once = 0
-    for _ in range(80):
-        actions = random.integers(0, ours.single_action_space.n, count)
-        *mine, infos = ours.step(actions)
-        *other, their_infos = theirs.step(actions)
-        for a, b in zip(mine, other, strict=True):
-            assert np.array_equal(a, b)
-        assert_same_infos(infos, their_infos, episodes)
-        ended = mine[2] | mine[3]
-        ended_once += ended.sum()
-        assert not ended.any() or np.array_equal(infos["_episode"], ended)
-        if mode is AutoresetMode.DISABLED and ended.any():
-            seed = random.choice([None, 4])
-            obs, _ = ours.reset(seed=seed, options={"reset_mask": ended.copy()})
-            assert np.array_equal(obs, theirs.reset(seed=seed, options={"reset_mask": ended.copy()})[0])
-    assert ended_once >= count
-    ours.close()
 
 
 @every_mode
 def test_statistics_of_episodes_are_their_sums(mode: AutoresetMode) -> None:
-    envs = ludus.make_vec("Catch", num_envs=6, autoreset_mode=mode)
+    envs = ludus.make_vec("Catch", num_envs=6, autoreset_mode=mode, episode_info=True)
     envs.reset()
     for _ in range(9):  # Catch: nine steps, and a reward of 1 or -1 in the last
         _, reward, _, _, infos = envs.step(np.ones(6, np.int64))
@@ -83,15 +32,6 @@ def test_a_vector_truncates(mode: AutoresetMode) -> None:
     results = [envs.step(np.ones(3, np.int64)) for _ in range(4)]
     assert [truncated.tolist() for _, _, _, truncated, _ in results] == [[False] * 3] * 3 + [[True] * 3]
     assert not any(terminated.any() for _, _, terminated, _, _ in results)
-
-
-def test_gymnasiums_statistics_can_be_used_instead() -> None:
-    envs = RecordEpisodeStatistics(ludus.make_vec("Catch", num_envs=2, autoreset_mode="SameStep", episode_info=False))
-    envs.reset()
-    for _ in range(9):
-        infos = envs.step(np.ones(2, np.int64))[-1]
-    assert infos["episode"]["l"].tolist() == [9, 9]
-    assert list(envs.length_queue) == [9, 9]
 
 
 def test_steps_without_an_end_say_nothing() -> None:
@@ -116,8 +56,8 @@ def test_copies_may_be_kept_and_own_arrays_are_overwritten() -> None:
 def test_torch_output_is_the_simulators_memory(mode: str) -> None:
     import torch
 
-    envs = ludus.make_vec("Catch", num_envs=4, seed=1, output="torch", autoreset_mode=mode)
-    twin = ludus.make_vec("Catch", num_envs=4, seed=1, autoreset_mode=mode)
+    envs = ludus.make_vec("Catch", num_envs=4, seed=1, output="torch", autoreset_mode=mode, episode_info=True)
+    twin = ludus.make_vec("Catch", num_envs=4, seed=1, autoreset_mode=mode, episode_info=True)
     obs, _ = envs.reset()
     assert isinstance(obs, torch.Tensor)
     assert obs.data_ptr() == envs.simulator.obs.ctypes.data
@@ -162,7 +102,7 @@ def test_on_a_gpu_all_faces_give_the_same(mode: AutoresetMode) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available() and "NUMBA_ENABLE_CUDASIM" not in os.environ:
         pytest.skip("no GPU here")
-    options = {"num_envs": 3, "seed": 2, "autoreset_mode": mode, "max_episode_steps": 6}
+    options = {"num_envs": 3, "seed": 2, "autoreset_mode": mode, "max_episode_steps": 6, "episode_info": True}
     here, there = ludus.make_vec("Catch", **options), ludus.make_vec("Catch", device="cuda", **options)
     tensors = ludus.make_vec("Catch", device="cuda", output="torch", **options)
     pairs = [ludus.make_sb3("Catch", 3, seed=2, max_episode_steps=6, device=device) for device in ("cpu", "cuda")]
@@ -176,7 +116,7 @@ def test_on_a_gpu_all_faces_give_the_same(mode: AutoresetMode) -> None:
         for a, b, c in zip(expected, copied, shared, strict=True):
             assert np.array_equal(a, b)
             assert np.array_equal(a, c.cpu().numpy())
-        assert_same_infos(their_infos, infos, episodes=True)
+        assert data_equivalence(their_infos, infos, exact=True)
         one, other = (env.step(actions) for env in pairs)
         assert data_equivalence(one[:3], other[:3], exact=True)
         assert [info.get("episode", {}).get("r") for info in one[3]] == [
@@ -186,3 +126,20 @@ def test_on_a_gpu_all_faces_give_the_same(mode: AutoresetMode) -> None:
     there.reset()
     with pytest.raises(ActionError, match="action 9 of environment 1"):
         there.step(np.array([0, 9, 0]))
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_masks_as_tensors(mode: str) -> None:
+    torch = pytest.importorskip("torch")
+    options = {"num_envs": 3, "seed": 1, "autoreset_mode": mode, "max_episode_steps": 2}
+    tensors, arrays = ludus.make_vec("Game2048", output="torch", **options), ludus.make_vec("Game2048", **options)
+    tensors.reset(), arrays.reset()
+    for k in range(4):
+        ours, theirs = (envs.step(np.full(3, k))[-1] for envs in (tensors, arrays))
+        assert ours.keys() == theirs.keys() and ours["_action_mask"].dtype == torch.bool
+        assert np.array_equal(ours["action_mask"], theirs["action_mask"])
+        if mode == "SameStep" and k % 2:
+            assert np.array_equal(ours["final_info"]["action_mask"], theirs["final_info"]["action_mask"])
+    if mode == "NextStep":
+        whose = np.array([True, False, True])
+        assert tensors.reset(options={"reset_mask": whose})[1]["_action_mask"].tolist() == whose.tolist()
