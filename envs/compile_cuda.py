@@ -20,6 +20,7 @@ from numba.core import config as numba_config
 
 from .backends import allocate, check_shape, fault_error, paint_backdrop
 from .compile import link
+from .cuda_cache import KernelCache
 from .errors import ActionError, OptionError
 from .kernel import FAULT, RESET, STEP, fault_of, play_game
 from .plain import as_plain
@@ -140,6 +141,7 @@ class CudaBackend:
         with self._here():
             self._arguments = [self._device_array(name) for name in host]
             if not SIMULATED:
+                self._kernel._cache = KernelCache(sim, play_thread)
                 compile_exactly(self._kernel, tuple(map(self._kernel.typeof_pyval, self._arguments)))
 
     def _tensor(self, array: np.ndarray) -> Any:

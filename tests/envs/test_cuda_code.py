@@ -13,9 +13,11 @@ from ludus.envs import OptionError, Simulator, all_games
 
 pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
 from numba import cuda
+from numba.cuda.dispatcher import _Kernel
 
 from ludus.envs import compile_cuda
 from ludus.envs.compile_cuda import link_cuda, new_kernel, play_thread, ready
+from ludus.envs.cuda_cache import KernelCache
 from tests.envs.cuda_code import HOPPER, compile_for, library_of
 
 WITH_SPRITES = "Asterix"  # drawing takes Numba-CUDA up to a minute to compile, so one game speaks for the canvas
@@ -95,3 +97,32 @@ def test_without_a_compiler_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(compile_cuda, "find_spec", lambda name: None if name == "numba_cuda" else find_spec(name))
     with pytest.raises(OptionError, match=r"needs Numba-CUDA: pip install 'ludus\[gpu\]'"):
         Simulator("Catch", 2, device="cuda")
+
+
+def test_a_kernel_is_compiled_once(monkeypatch, tmp_path):
+    """What is kept is found by the next process: here by a new kernel, made of new functions."""
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path / "cache"))
+    compiled, made = [], _Kernel.__init__
+
+    def counted(self, *args, **kwargs):
+        compiled.append(self)
+        made(self, *args, **kwargs)
+
+    monkeypatch.setattr(_Kernel, "__init__", counted)
+
+    def kernel_for(game, **options):
+        sim = Simulator(game, 1, **options)
+        (kernel,) = compile_for(sim, HOPPER, KernelCache(sim, play_thread)).overloads.values()
+        return kernel
+
+    first, again = kernel_for("Catch"), kernel_for("Catch")
+    assert len(compiled) == 1
+    assert again.entry_name == first.entry_name and again.signature == first.signature
+    one, two = (kernel._codelibrary.get_cubin(HOPPER).code for kernel in (first, again))
+    assert bytes(one) == bytes(two)
+    kernel_for("Catch", frame_stack=2)
+    assert len(compiled) == 2
+    [path] = [path for path in (tmp_path / "cache").glob("Catch-cuda-*") if bytes(one) in path.read_bytes()]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")  # damaged: compiled anew
+    kernel_for("Catch")
+    assert len(compiled) == 3

@@ -1,0 +1,74 @@
+"""Kernels for GPUs on disk, beside those for CPUs: compiling one takes seconds, and Numba's own cache never finds it again.
+
+(Its key has the functions that a kernel calls, which `link` makes anew in each process.) What is kept is machine code for one
+kind of GPU, as bytes; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .cache import read_kernel, write_kernel
+from .compile import fingerprint
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+
+class KernelCache:
+    """In place of Numba-CUDA's own, with its two methods, for the kernel of one kind of simulator."""
+
+    def __init__(self, sim: Simulator, function: Any) -> None:
+        self.name, self.sim, self.function = f"{sim.game.name}-cuda", sim, function
+
+    def key(self, signature: Any) -> str:
+        """All that the code depends on, hashed."""
+        from numba.cuda.cudadrv.nvvm import NVVM
+
+        sources = [Path(__file__).with_name(name).read_bytes() for name in ("compile_cuda.py", "cuda_cache.py")]
+        compilers = [version("numba"), version("numba-cuda"), NVVM().get_version()]
+        return fingerprint(
+            self.function, self.sim._names, [str(kind) for kind in signature], self.capability(), compilers, sources
+        )
+
+    @staticmethod
+    def capability() -> tuple[Any, ...]:
+        """Of the GPU at hand, as Numba-CUDA has it."""
+        from numba.cuda.codegen import CUDACodeLibrary
+
+        return CUDACodeLibrary(None, "")._ensure_cc(None)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The kernel for arguments of these types, as Numba-CUDA makes one of its own cache; None if it is not there."""
+        code = read_kernel(self.name, self.key(signature))
+        try:
+            return None if code is None else kernel_of(code, signature, self.capability())
+        except Exception:  # another version of Numba-CUDA, different inside
+            return None
+
+    def save_overload(self, signature: Any, kernel: Any) -> None:
+        """Keep it."""
+        cubin = kernel._codelibrary.get_cubin().code
+        write_kernel(self.name, self.key(signature), kernel.entry_name.encode() + b"\0" + bytes(cubin))
+
+
+def kernel_of(code: bytes, signature: Any, capability: tuple[Any, ...]) -> Any:
+    """Numba-CUDA's kernel of machine code and the name in it."""
+    from cuda.core import ObjectCode
+    from numba.cuda import types
+    from numba.cuda.codegen import CUDACodeLibrary
+    from numba.cuda.dispatcher import _Kernel
+
+    entry, _, cubin = code.partition(b"\0")
+    name = entry.decode()
+    library = CUDACodeLibrary._rebuild(
+        codegen=None, name=name, entry_name=name, llvm_strs=[], ptx_cache={}, linkerinfo_cache={}, max_registers=None,
+        cubin_cache={capability: ObjectCode.from_cubin(cubin)}, nvvm_options={}, needs_cudadevrt=False, nrt=False,
+        use_cooperative=False, lto=False,
+    )  # fmt: skip
+    return _Kernel._rebuild(
+        cooperative=False, name=name, signature=types.void(*signature), codelibrary=library, debug=False, lineinfo=False,
+        call_helper=None, extensions=[],
+    )  # fmt: skip
