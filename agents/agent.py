@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from inspect import signature
 from numbers import Real
 from pathlib import Path
@@ -41,10 +42,12 @@ class Agent(Base):
     """
 
     algorithm: ClassVar[str]  # its name in files and on the command line
+    network_settings: ClassVar[tuple[str, ...]] = ()  # names of those that are part of the networks
     acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
     boundary: dict[str, Any] | None = None
     play_threads = learn_threads = 1
+    learner: Any
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
         """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
@@ -69,7 +72,62 @@ class Agent(Base):
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
+        self._played: Any = None  # the environment of the last training
         self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
+
+    # -- what is there when training begins ----------------------------------------------------------------------------
+
+    def rebuild(self) -> None:
+        """Make all that depends on environment, policy, optimiser and settings anew, from those that are there now.
+
+        `learn` begins with it, so that whatever was replaced is used. Raises OptionError for what cannot be.
+        """
+        raise NotImplementedError
+
+    def _begin_anew(self) -> None:
+        """The games are about to be left where they are: by a reset, or for others."""
+
+    def _setup_learn(
+        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> Any:
+        self.boundary = None
+        if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
+            self._begin_anew()
+        self._check_fixed()
+        self.rebuild()
+        self.learner.descent.check()
+        self._played = self.env
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        if reset_num_timesteps:
+            self.elapsed_before = 0.0
+        return answer
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Learn in other environments from now on, as many and with the same spaces; as Stable-Baselines3's `set_env`."""
+        super().set_env(env, force_reset)
+        self.boundary = None
+        self._look_at_env()
+
+    def _remember_settings(self) -> None:
+        """What the networks are made with, which cannot change any more."""
+        self._fixed = {name: copy(getattr(self, name)) for name in ("policy_kwargs", *self.network_settings)}
+
+    def _check_fixed(self) -> None:
+        """Raise OptionError for a setting that was changed too late."""
+        for name, value in self._fixed.items():
+            if getattr(self, name) != value:
+                raise OptionError(
+                    f"{name}={getattr(self, name)!r} comes too late, the networks were made with {value!r}: make a new agent"
+                )
+
+    def _setup_lr_schedule(self) -> None:
+        super()._setup_lr_schedule()
+        self._scheduled_rate = self.learning_rate
+
+    def _renew_schedules(self) -> None:
+        """Schedules follow the settings that they were made from, where those were changed since."""
+        if self.learning_rate != self._scheduled_rate:
+            self._setup_lr_schedule()
 
     def _look_at_env(self) -> None:
         self._check_settings()
@@ -100,6 +158,11 @@ class Agent(Base):
         super().set_random_seed(seed)
         if hasattr(self, "generators"):
             self._seed_generators(len(self.generators), seed)
+
+    def _provide_generators(self, count: int) -> None:
+        """So many: those that there are, unless their number changed."""
+        if len(getattr(self, "generators", ())) != count:
+            self._seed_generators(count)
 
     def _seed_generators(self, count: int, seed: int | None = None) -> None:
         """Seed those that there are, since graphs know them; make them at first."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..envs import OptionError
 from .adam import adam_loops_of, laid_out_as
 from .guard import check_gradients
 from .hardware import on_gpu
@@ -27,6 +28,7 @@ class Descent:
 
     def __init__(self, agent: Agent, network: torch.nn.Module, optimizer: torch.optim.Optimizer, loops: bool) -> None:
         self.agent, self.optimizer = agent, optimizer
+        optimizer.zero_grad()  # what is frozen now must not move by a gradient that it had before
         self.named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
         self.weights = [weight for _, weight in self.named]
         self.adam = adam_loops_of(optimizer, self.weights) if loops else None
@@ -34,6 +36,18 @@ class Descent:
         if self.on_gpu:
             for group in optimizer.param_groups:  # a graph reads the learning rate from memory
                 group["lr"], group["capturable"] = torch.tensor(float(group["lr"]), device=agent.device), True
+
+    def check(self) -> None:
+        """Raise OptionError if there is nothing to learn, or if the optimiser has other weights than the network."""
+        agent: Any = self.agent
+        if not self.weights:
+            raise OptionError("there is nothing to learn: all weights are frozen, requires_grad_(True) frees them")
+        known = {id(weight) for weight in agent.policy.parameters()}
+        if any(id(weight) not in known for group in self.optimizer.param_groups for weight in group["params"]):
+            raise OptionError(
+                "policy.optimizer has weights that are not the policy's, as after a layer was replaced: make it anew, "
+                "such as policy.optimizer = torch.optim.Adam(policy.parameters())"
+            )
 
     def set_learning_rate(self, rate: float) -> None:
         """In place, where it is a tensor."""

@@ -65,6 +65,7 @@ class DQN(QAgent, StableDQN):
     """
 
     algorithm = "dqn"
+    network_settings = ("dueling", "noisy", "layer_norm", "distribution", "atoms", "v_min", "v_max", "huber")
     policy: Any
 
     def __init__(
@@ -118,11 +119,15 @@ class DQN(QAgent, StableDQN):
     def _setup_model(self) -> None:
         self._check_arguments()
         self._make_policy()
-        self._convert_train_freq()
-        self._create_aliases()
         self.replay: Replay = None  # type: ignore[assignment]  # made when training begins
         self.kept = 0  # rows of the memory that were written, known without waiting for the device
         self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        super().rebuild()
+        self._convert_train_freq()
+        self._create_aliases()
         self.learner = QLearner(self)
 
     def _check_arguments(self) -> None:
@@ -144,7 +149,8 @@ class DQN(QAgent, StableDQN):
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def own_state(self) -> dict[str, torch.Tensor]:
-        self.prepare()
+        if self.replay is None:
+            self.prepare()
         tensors = {"numbers": torch.tensor([self.debt, self.exploration_rate], dtype=torch.float64)}
         if self.save_replay:
             state = self.replay.state().items()
@@ -171,15 +177,13 @@ class DQN(QAgent, StableDQN):
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
-    def _setup_learn(
-        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
-    ) -> Any:
-        if self.world is not None and (reset_num_timesteps or self._last_obs is None):
-            self.replay.break_off(self.world)  # the games are about to begin anew
+    def _begin_anew(self) -> None:
+        if self.world is not None:
+            self.replay.break_off(self.world)
             self.kept = int(self.replay.count)
-        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
-        if reset_num_timesteps:
-            self.elapsed_before = 0.0
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        answer = super()._setup_learn(*args, **kwargs)
         self._logged = 0.0, self._episode_num
         self.prepare()
         self.learner.refresh()
@@ -188,33 +192,50 @@ class DQN(QAgent, StableDQN):
 
     def prepare(self) -> None:
         """The games and room to remember them; raises OptionError if there is not enough."""
-        if self.world is None:
-            if self._last_obs is None:
-                assert self.env is not None
-                self._last_obs = self.env.reset()  # type: ignore[assignment]
-            self.world = world_of(self)
-            stack = 1 if self.simulator is None else self.simulator.options.frame_stack
-            rows = max(self.buffer_size // self.world.num_envs, 1)
-            choices = self.learner.online.choices
-            masked = 0 if self.world.mask is None else choices
-            size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device, masked)
-            if self.save_replay and size > MAX_NUMBERS:
+        if self.world is not None:
+            return
+        if self._last_obs is None:
+            assert self.env is not None
+            self._last_obs = self.env.reset()  # type: ignore[assignment]
+        self.world = world_of(self)
+        self._prepare_replay()
+        self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
+        self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+        self.rounds = self._make_rounds()
+        self.play = self._play
+        if on_gpu(self.device) and self.simulator is not None:
+            self.play = Graphed(self._play, self, self.generators[:1])
+
+    def _prepare_replay(self) -> None:
+        """Room for what happens in these games: what there is, if it fits them."""
+        assert self.world is not None
+        stack = 1 if self.simulator is None else self.simulator.options.frame_stack
+        settings = {name: getattr(self, name) for name in ("buffer_size", "n_steps", "prioritized")}
+        settings |= {"frame_stack": stack, "action_masks": self.world.mask is not None}
+        if self.replay is None:
+            self.replay, self._replay_settings = self._make_replay(stack), settings
+        for name, value in settings.items():
+            if self._replay_settings[name] != value:
                 raise OptionError(
-                    f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
-                    "use save_replay=False, or a smaller buffer_size"
+                    f"{name}={value!r} comes too late, the memory was made with {self._replay_settings[name]!r}: make a "
+                    "new agent, or set replay = None, which forgets what it holds"
                 )
-            self.replay = Replay(
-                self.world, rows, choices=choices, n_steps=self.n_steps, gamma=self.gamma,
-                frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
-            )  # fmt: skip
-            self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
-            self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
-            self.rounds = self._make_rounds()
-            self.play = self._play
-            if on_gpu(self.device) and self.simulator is not None:
-                self.play = Graphed(self._play, self, self.generators[:1])
-        elif isinstance(self.world, VecEnvWorld):
-            self.world.observe(self._last_obs)
+        self.replay.suit(self.world, self.gamma)
+
+    def _make_replay(self, stack: int) -> Replay:
+        assert self.world is not None
+        rows, choices = max(self.buffer_size // self.world.num_envs, 1), self.learner.online.choices
+        masked = 0 if self.world.mask is None else choices
+        size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device, masked)
+        if self.save_replay and size > MAX_NUMBERS:
+            raise OptionError(
+                f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
+                "use save_replay=False, or a smaller buffer_size"
+            )
+        return Replay(
+            self.world, rows, choices=choices, n_steps=self.n_steps, gamma=self.gamma,
+            frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
+        )  # fmt: skip
 
     def _make_rounds(self) -> QRounds | None:
         """Steps as loops, where there are some for these games and this network."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from stable_baselines3.common.utils import FloatSchedule
 from torch import Tensor
 
 from .descent import Descent
@@ -69,7 +70,8 @@ class Learner:
         """What the loss is made of at this point of training."""
         agent: Any = self.agent
         left = agent._current_progress_remaining
-        clip, clip_vf = agent.clip_range(left), None if agent.clip_range_vf is None else agent.clip_range_vf(left)
+        clip = FloatSchedule(agent.clip_range)(left)  # a number, where one was put in its place
+        clip_vf = None if agent.clip_range_vf is None else FloatSchedule(agent.clip_range_vf)(left)
         self.clip.fill_(clip)
         if clip_vf is not None:
             self.clip_vf.fill_(clip_vf)

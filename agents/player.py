@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from .advantages import generalized_advantages
 from .graphs import Graphed
@@ -24,13 +23,11 @@ class Player:
 
     Attributes:
         worlds: the games, or as many parts of them as threads play.
-        memory: (N, S), of a recurrent policy, before the next step.
     """
 
     def __init__(self, agent: PPO) -> None:
         self.agent, self.data = agent, agent.rollout_buffer
         self.worlds: list[World] = []
-        self.memory: Tensor | None = None
         self._rounds: Rounds | None = None
         self.play: Any = self._play_parts
         self.look_back: Any = self._look_back
@@ -46,8 +43,8 @@ class Player:
             self.worlds = self._make_worlds()
         elif agent.simulator is None:
             self.worlds[0].observe(agent._last_obs)  # type: ignore[attr-defined]
-        if agent.policy.core is not None and self.memory is None:
-            self.memory = agent.policy.core.initial_state(agent.n_envs, agent.device)
+        if agent.policy.core is not None and agent.memory is None:
+            agent.memory = agent.policy.core.initial_state(agent.n_envs, agent.device)
         if not data.allocated:
             data.allocate(self.worlds[0], agent.policy)
             edges = [agent.n_envs * k // len(self.worlds) for k in range(len(self.worlds) + 1)]
@@ -61,7 +58,7 @@ class Player:
             self._rounds = self._rounds or Rounds(agent.backprop, world, data)
             self._rounds.play(agent.policy, generator)
             return True
-        memory = None if self.memory is None else self.memory[slice(*self._ranges[k])]
+        memory = None if agent.memory is None else agent.memory[slice(*self._ranges[k])]
         thinker = None if agent.backprop is None else agent.backprop.thinker()
         return collect(world, agent.policy, data, generator, memory, agent.autocast, on_step, thinker)
 

@@ -86,24 +86,23 @@ class PPO(Agent, StablePPO):
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
-        self._look_at_env()
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
-        for name, value in (
-            ("head", head_of(self.action_space)),
-            ("core", None),
-            ("normalizer", None),
-            ("shortcut", None),
-        ):
-            if not hasattr(self.policy, name):  # a policy class of the user's, or Stable-Baselines3's own
-                setattr(self.policy, name, value)
-        self.reward_normalizer = (
-            RewardNormalizer(self.n_envs, self.group).to(self.device) if self.normalize_reward else None
-        )
+        self._remember_settings()
+        self.reward_normalizer: RewardNormalizer | None = None
+        self.memory: torch.Tensor | None = None  # (N, S), of a recurrent policy, before the next step
+        self.workers: Workers | None = None
+        if self.group is not None:
+            self.group.share([*self.policy.parameters(), *self.policy.buffers()])
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        self._look_at_env()
+        self._renew_schedules()
+        self._complete_policy()
+        self._normalize_rewards()
         self.precision = choose_precision(self.precision, self.device.type)
         on_cpu = not on_gpu(self.device)
-        if on_cpu:
-            self.policy.shortcut = shortcut_of(self.policy)
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         loops = on_cpu and self.precision == "fp32"
         self.backprop = backprop_of(self.policy, self.crew) if loops else None
@@ -112,12 +111,25 @@ class PPO(Agent, StablePPO):
         if self.simulator is not None and self.simulator.num_players > 1:
             self.play_threads = 1
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
-        self._seed_generators(self.play_threads + 1)
-        if self.group is not None:
-            self.group.share([*self.policy.parameters(), *self.policy.buffers()])
-        self.workers: Workers | None = None
-        self.player = Player(self)
-        self.learner = Learner(self)
+        self._provide_generators(self.play_threads + 1)
+        spaces = self.observation_space, self.action_space
+        self.rollout_buffer = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
+        self.player, self.learner = Player(self), Learner(self)
+
+    def _complete_policy(self) -> None:
+        """Give a policy class of the user's, or Stable-Baselines3's own, what Ludus's have."""
+        missing = {"head": head_of(self.action_space), "core": None, "normalizer": None, "shortcut": None}
+        for name, value in missing.items():
+            if not hasattr(self.policy, name):
+                setattr(self.policy, name, value)
+        self.policy.shortcut = None if on_gpu(self.device) else shortcut_of(self.policy)
+
+    def _normalize_rewards(self) -> None:
+        """By what was seen before, if rewards were normalised before."""
+        if not self.normalize_reward:
+            self.reward_normalizer = None
+        elif self.reward_normalizer is None:
+            self.reward_normalizer = RewardNormalizer(self.n_envs, self.group).to(self.device)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -133,16 +145,8 @@ class PPO(Agent, StablePPO):
             self.crew.close()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
-    def _setup_learn(
-        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
-    ) -> Any:
-        self.boundary = None
-        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
-        if reset_num_timesteps:
-            self.elapsed_before = 0.0
-            if self.player.memory is not None:
-                self.player.memory.zero_()
-        return answer
+    def _begin_anew(self) -> None:
+        self.memory = None
 
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Play `n_rollout_steps` in every game and look back; returns False if the time is up or a callback says so.
@@ -237,10 +241,8 @@ class PPO(Agent, StablePPO):
     def own_state(self) -> dict[str, torch.Tensor]:
         tensors: dict[str, torch.Tensor] = {}
         if self.policy.core is not None:
-            memory = self.player.memory
-            tensors["memory"] = (
-                self.policy.core.initial_state(self.n_envs, self.device) if memory is None else memory.clone()
-            ).cpu()
+            memory = self.policy.core.initial_state(self.n_envs, self.device) if self.memory is None else self.memory
+            tensors["memory"] = memory.clone().cpu()
         if self.reward_normalizer is not None:
             for name, buffer in self.reward_normalizer.named_buffers():
                 tensors[f"reward_normalizer.{name}"] = buffer.clone().cpu()
@@ -248,7 +250,7 @@ class PPO(Agent, StablePPO):
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         if self.policy.core is not None:
-            self.player.memory = tensors["memory"].to(self.device)
+            self.memory = tensors["memory"].to(self.device)
         if self.reward_normalizer is not None:
             for name, buffer in self.reward_normalizer.named_buffers():
                 buffer.copy_(tensors[f"reward_normalizer.{name}"])

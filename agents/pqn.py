@@ -55,6 +55,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
     """
 
     algorithm = "pqn"
+    network_settings = ("dueling", "layer_norm")
     policy: Any
 
     def __init__(
@@ -96,7 +97,11 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self._check_arguments()
         self._make_policy()
         self.rollout_buffer: Any = None  # made when training begins
-        self.learner = ValueFit(self, self.policy.q_net, self.policy.optimizer)  # type: ignore[arg-type]
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        super().rebuild()
+        self.learner = ValueFit(self, self.policy.q_net, self.policy.optimizer)
 
     def _check_arguments(self) -> None:
         """Raise OptionError for what Stable-Baselines3 does not check."""
@@ -107,30 +112,28 @@ class PQN(QAgent, OnPolicyAlgorithm):
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
-    def _setup_learn(
-        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
-    ) -> Any:
-        self.boundary = None
-        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
-        if reset_num_timesteps:
-            self.elapsed_before = 0.0
-        if self.world is None:
-            self.world = world_of(self)
-            self.data = self.rollout_buffer = QRollout(self.n_steps, self.world, self.device)
-            self.order = torch.zeros(self.n_steps * self.world.num_envs, dtype=torch.int64, device=self.device)
-            self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
-            self.rounds = None
-            if isinstance(self.world, SimulatorWorld) and self.learner.chained:
-                self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
-            self.play: Any = self._play
-            self.look_back: Any = self._look_back
-            self.one_pass: Any = self._one_pass
-            if on_gpu(self.device):
-                self.look_back, self.one_pass = Graphed(self._look_back, self), Graphed(self._one_pass, self)
-                if self.simulator is not None:
-                    self.play = Graphed(self._play, self, self.generators[:1])
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        answer = super()._setup_learn(*args, **kwargs)
+        self.prepare()
         self.learner.refresh()
         return answer
+
+    def prepare(self) -> None:
+        """The games, and room for a rollout of them."""
+        self.world = world_of(self)
+        self.data = self.rollout_buffer = QRollout(self.n_steps, self.world, self.device)
+        self.order = torch.zeros(self.n_steps * self.world.num_envs, dtype=torch.int64, device=self.device)
+        self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
+        self.rounds = None
+        if isinstance(self.world, SimulatorWorld) and self.learner.chained:
+            self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
+        self.play: Any = self._play
+        self.look_back: Any = self._look_back
+        self.one_pass: Any = self._one_pass
+        if on_gpu(self.device):
+            self.look_back, self.one_pass = Graphed(self._look_back, self), Graphed(self._one_pass, self)
+            if self.simulator is not None:
+                self.play = Graphed(self._play, self, self.generators[:1])
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Play `n_steps` in every game, with exploration, and look back; returns False to end training."""

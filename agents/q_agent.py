@@ -47,11 +47,23 @@ class QAgent(Agent):
         kwargs = {**self.network_arguments(vars(self)), **self.policy_kwargs}
         policy: Any = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **kwargs)
         self.policy = policy.to(self.device)
-        self.exploration_schedule = LinearSchedule(
-            self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
-        )
-        self._gather_crew()
-        self.world: World | None = None
+        self._remember_settings()
+        self._scheduled_exploration: Any = None
+        self._renew_schedules()
+        self.exploration_rate = self.exploration_final_eps  # of an agent that was loaded to play
+        self._provide_generators(2)  # the first is for play, the second for learning
+
+    def rebuild(self) -> None:
+        self._look_at_env()
+        self._renew_schedules()
+        self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
+        self.world: World | None = None  # made where training begins
+
+    def _renew_schedules(self) -> None:
+        super()._renew_schedules()
+        numbers = self.exploration_initial_eps, self.exploration_final_eps, self.exploration_fraction
+        if numbers != self._scheduled_exploration:
+            self.exploration_schedule, self._scheduled_exploration = LinearSchedule(*numbers), numbers
 
     def _play_and_tell(self, callback: BaseCallback, data: Steps) -> bool:
         """Play, and let callbacks hear of it; returns False if one asked to stop.
@@ -70,13 +82,6 @@ class QAgent(Agent):
     def _play(self, on_step: Any = None) -> bool:
         """Play; returns False if `on_step(t)` asked to stop."""
         raise NotImplementedError
-
-    def _gather_crew(self) -> None:
-        """Threads and generators, the first of which is for play, the second for learning; and how an agent explores that
-        was loaded to play."""
-        self.exploration_rate = self.exploration_final_eps
-        self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
-        self._seed_generators(2)
 
     def _check_actions(self) -> None:
         if not isinstance(self.action_space, spaces.Discrete):

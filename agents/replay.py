@@ -111,6 +111,13 @@ class Replay:
         self.can_truncate = world.can_truncate
         self.finals = Finals(self, world)
 
+    def suit(self, world: World, gamma: float) -> None:
+        """Go on with games of the same kind, and with this discount for all that is kept."""
+        self.can_truncate = self.can_truncate or world.can_truncate
+        if gamma != self.gamma:
+            self.factors.copy_(torch.full_like(self.factors, gamma).copysign(self.factors))  # signs are whose turn it is
+            self.gamma = gamma
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def begin(self, world: World) -> None:

@@ -87,7 +87,9 @@ class Autograd:
                 params, values = reconsider(policy, batch)
                 numbers = batch["columns"].reshape(-1, 4)
                 *slopes, parts = slopes_of(params, values, batch["actions"].flatten(), numbers, settings, share)
-                return torch.autograd.grad([params, values], self.weights, slopes, materialize_grads=True), parts
+                outputs = [pair for pair in zip((params, values), slopes, strict=True) if pair[0].requires_grad]
+                outs, slopes = zip(*outputs, strict=True)  # all but those whose weights are frozen
+                return torch.autograd.grad(outs, self.weights, slopes, materialize_grads=True), parts
             loss, parts = loss_of(policy, batch, settings)
         return torch.autograd.grad(share * loss, self.weights, materialize_grads=True), share * parts
 

@@ -39,7 +39,7 @@ def everything(agent):
         for name in ("records", "clocks", "streams", "totals", "obs", "legal")
     ]
     averages = [agent.policy.optimizer.state[p] for p in agent.policy.parameters()]
-    memory = [] if agent.policy.core is None else [agent.player.memory]
+    memory = [] if agent.policy.core is None else [agent.memory]
     scale = [] if agent.reward_normalizer is None else [*agent.reward_normalizer.buffers()]
     return {
         "weights": [*agent.policy.parameters(), *agent.policy.buffers()],
