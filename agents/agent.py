@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
@@ -128,6 +129,17 @@ class Agent(Base):
         """Schedules follow the settings that they were made from, where those were changed since."""
         if self.learning_rate != self._scheduled_rate:
             self._setup_lr_schedule()
+
+    def _check_observations(self) -> None:
+        """Raise OptionError for observations that no network here takes."""
+        space = self.observation_space
+        for part in space.spaces.values() if isinstance(space, spaces.Dict) else (space,):
+            vector = isinstance(part, (spaces.Box, spaces.MultiDiscrete, spaces.MultiBinary)) and len(part.shape) > 0
+            if not (vector or isinstance(part, spaces.Discrete)):
+                raise OptionError(
+                    f"observations are Box, Discrete, MultiDiscrete or MultiBinary, with one axis or more, or a Dict of "
+                    f"them, not {part}: wrap the environment in gymnasium.wrappers.FlattenObservation or ReshapeObservation"
+                )
 
     def _look_at_env(self) -> None:
         self._check_settings()

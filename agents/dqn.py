@@ -14,12 +14,14 @@ import torch
 from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
+from stable_baselines3.common.utils import get_parameters_by_name
 
 from ..envs import OptionError
 from .distributions import distribution_of
 from .exploration import Steps, explore, spread
 from .files import MAX_NUMBERS
 from .graphs import Graphed
+from .guard import check_rollout
 from .hardware import on_gpu
 from .q_agent import QAgent
 from .q_learner import QLearner
@@ -128,6 +130,8 @@ class DQN(QAgent, StableDQN):
         super().rebuild()
         self._convert_train_freq()
         self._create_aliases()
+        self.batch_norm_stats = get_parameters_by_name(self.q_net, ["running_"])
+        self.batch_norm_stats_target = get_parameters_by_name(self.q_net_target, ["running_"])
         self.learner = QLearner(self)
 
     def _check_arguments(self) -> None:
@@ -261,10 +265,13 @@ class DQN(QAgent, StableDQN):
         if self._time_is_up():
             return RolloutReturn(0, 0, False)
         assert self.world is not None
+        self._set_training_mode(False)
         before = self.num_timesteps
         callback.on_rollout_start()
         self._look_ahead()
         going = self._play_and_tell(callback, self.steps)
+        if going:
+            check_rollout(self.steps, before, self.replay.newest(self.train_freq.frequency))  # type: ignore[union-attr]
         self.kept = self.kept + self.train_freq.frequency if on_gpu(self.device) else int(self.replay.count)  # type: ignore[union-attr]
         self._follow(before)
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
@@ -284,7 +291,6 @@ class DQN(QAgent, StableDQN):
             self.epsilon.zero_()
         else:
             spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
-        self._set_training_mode(self.noisy)
 
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
@@ -314,11 +320,6 @@ class DQN(QAgent, StableDQN):
         self.learner.beta.fill_(start + (1 - start) * (1 - self._current_progress_remaining))
         self._set_training_mode(True)
         self.learner.learn(updates)
-
-    def _set_training_mode(self, mode: bool) -> None:
-        """Whether noise moves weights; all else is the same in both modes."""
-        if self.noisy:
-            self.policy.set_training_mode(mode)
 
     def _updates_due(self, gradient_steps: int) -> int:
         """Minibatches to learn from after a rollout; none while the memory has nothing to draw."""

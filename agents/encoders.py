@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
@@ -18,18 +18,23 @@ class MlpEncoder(BaseFeaturesExtractor):
     """Fully connected layers with ReLU over the flattened observation.
 
     Args:
-        observation_space: any `Box`.
+        observation_space: any that Stable-Baselines3 has a policy for; numbers of `Discrete` and `MultiDiscrete` come in
+            one-hot, as its preprocessing makes them, and the parts of a dictionary side by side.
         sizes: width of each layer.
     """
 
-    def __init__(self, observation_space: spaces.Box, sizes: Sequence[int] = (128, 128)) -> None:
+    def __init__(self, observation_space: spaces.Space, sizes: Sequence[int] = (128, 128)) -> None:
         super().__init__(observation_space, features_dim=sizes[-1])
-        widths = [int(np.prod(observation_space.shape)), *sizes]
+        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {"": observation_space}
+        self.parts, inputs = list(parts), sum(get_flattened_obs_dim(part) for part in parts.values())
+        widths = [inputs, *sizes]
         pairs = zip(widths[:-1], widths[1:], strict=True)
         layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
         self.layers = nn.Sequential(nn.Flatten(), *layers)
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def forward(self, obs: Any) -> Tensor:
+        if isinstance(obs, dict):
+            obs = torch.cat([obs[name].flatten(1) for name in self.parts], 1)
         return self.layers(obs)  # (B, *shape) -> (B, sizes[-1])
 
 
@@ -146,10 +151,9 @@ class Residual(nn.Module):
 
 def _planes(space: spaces.Box, encoder: str, at_least: int = 1) -> int:
     """How many planes `space` has; raises OptionError if the encoder of this name cannot take it."""
-    if len(space.shape) != 3:
-        raise OptionError(
-            f"encoder {encoder!r} takes images or planes, got observations of shape {space.shape}: use 'mlp'"
-        )
+    if not isinstance(space, spaces.Box) or len(space.shape) != 3:
+        shape = f"of shape {space.shape}" if isinstance(space, spaces.Box) else str(space)
+        raise OptionError(f"encoder {encoder!r} takes images or planes, got observations {shape}: use 'mlp'")
     channels, height, width = space.shape if is_image_space(space) else (space.shape[2], *space.shape[:2])
     if min(height, width) < at_least:
         raise OptionError(

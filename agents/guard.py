@@ -16,29 +16,46 @@ class NotFinite(LudusError, ArithmeticError):
     """An observation, reward, loss or gradient is NaN or infinite."""
 
 
-def check_rollout(data: Any, timesteps: int) -> None:
-    """Look at what games and policy gave in T steps of N games; `timesteps` were done before."""
-    obs = data.obs if isinstance(data.obs, dict) else {"observation": data.obs}
-    named = {**obs, "reward": data.rewards, "policy output": data.params, "value": data.values}
+NAMED = {"reward": "rewards", "policy output": "params", "value": "values", "value of what followed": "next_values"}
+NAMED |= {"value of a final observation": "bootstrap"}
+
+
+def check_rollout(data: Any, timesteps: int, obs: Any = None) -> None:
+    """Raise, naming the first, if games or networks gave numbers in T steps of N games that are not finite.
+
+    Args:
+        data: its attributes in `NAMED`, as far as it has them, and `obs`, are looked at, (T, N, ...) each.
+        timesteps: so many were done before.
+        obs: if they are elsewhere.
+    """
+    obs = data.obs if obs is None else obs
+    named = {**(obs if isinstance(obs, dict) else {"observation": obs})}
+    named |= {name: getattr(data, attribute) for name, attribute in NAMED.items() if hasattr(data, attribute)}
     looked = [(name, x) for name, x in named.items() if x.is_floating_point()]
-    if torch.stack([x.isfinite().all() for _, x in looked]).all():  # the one place where a rollout waits for the device
+    # A sum is finite only if all are: the one place where a rollout waits for the device.
+    if math.isfinite(float(torch.stack([x.sum() for _, x in looked]).sum())):
         return
     for name, x in looked:
         bad = (~x.isfinite()).flatten(2).any(-1) if x.dim() > 2 else ~x.isfinite()  # (T, N)
         if bad.any():
             t, game = bad.nonzero()[0].tolist()
-            value = x[t, game][~x[t, game].isfinite()].flatten()[0].item()
-            raise NotFinite(
-                f"{name} of environment {game} is {value} at step {timesteps + t * x.shape[1]}: training stopped, the last "
-                "checkpoint is as it was"
-            )
+            raise not_finite(f"{name} of environment {game}", x[t, game], timesteps + t * x.shape[1])
+
+
+def not_finite(what: str, tensor: Tensor, step: int) -> NotFinite:
+    """The error for what has numbers in it that are none."""
+    value = tensor[~tensor.isfinite()].flatten()[0].item()
+    return NotFinite(f"{what} is {value} at step {step}: training stopped, the last checkpoint is as it was")
 
 
 def check_gradients(
     named: Sequence[tuple[str, Tensor]], loss: Tensor, norm: float, timesteps: int, update: int
 ) -> None:
-    """Raise, naming the loss or the first weight whose gradient is not finite, if the gradients' norm is not."""
-    if math.isfinite(norm):
+    """Raise, naming the loss or the first weight whose gradient is not finite, if one of them is not.
+
+    The loss counts by itself: an error of any size has a gradient of at most 1 in Huber's loss.
+    """
+    if math.isfinite(norm) and math.isfinite(float(loss)):
         return
     where = f"in update {update} after step {timesteps}: training stopped, the last checkpoint is as it was"
     if not loss.isfinite():

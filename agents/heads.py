@@ -176,7 +176,9 @@ def head_of(space: spaces.Space) -> Head:
     if isinstance(space, spaces.Discrete):
         return CategoricalHead(int(space.n))
     if isinstance(space, spaces.MultiDiscrete):
-        return MultiCategoricalHead(space.nvec.ravel().tolist())
+        if space.nvec.ndim > 1:
+            raise OptionError(f"PPO acts in MultiDiscrete spaces of one axis, not in {space}: flatten it")
+        return MultiCategoricalHead(space.nvec.tolist())
     if isinstance(space, spaces.MultiBinary):
         return BernoulliHead(math.prod(space.shape))
     if isinstance(space, spaces.Box):

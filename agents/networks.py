@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..envs import OptionError
 from .encoders import ENCODERS
 from .heads import head_of, masked
 from .normalize import ObservationNormalizer
 from .recurrent import CORES
+from .starts import from_zero, into_space, starts_of
 
 # From observations, memory and mask to params, values and memory, as `think` without its policy.
 Thinker = Callable[..., tuple[Tensor, Tensor, Tensor | None]]
@@ -56,6 +58,7 @@ class ActorCritic(ActorCriticPolicy):
         self.core = self.normalizer = self.shortcut = None
         super().__init__(*args, **kwargs)
         self.head = head_of(self.action_space)
+        self.starts = starts_of(self.observation_space)
         self.divisor = self._divisor()
         if normalize_obs:
             space = self.observation_space
@@ -85,7 +88,17 @@ class ActorCritic(ActorCriticPolicy):
         if self.divisor is not None and features_extractor is None:
             x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
             return self.features_extractor(x if self.normalizer is None else self.normalizer(x))
-        return super().extract_features(obs if self.normalizer is None else self.normalizer(obs), features_extractor)
+        return super().extract_features(self._prepared(obs), features_extractor)
+
+    def _prepared(self, obs: Any) -> Any:
+        """Observations as Stable-Baselines3's preprocessing is to find them."""
+        return from_zero(obs, self.starts) if self.normalizer is None else self.normalizer(obs)
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        return super().get_distribution(self._prepared(obs))
+
+    def predict_values(self, obs: Any) -> Tensor:
+        return super().predict_values(self._prepared(obs))
 
     # -- what others call ----------------------------------------------------------------------------------------------
 
@@ -109,7 +122,8 @@ class ActorCritic(ActorCriticPolicy):
             actions (N, ...) and the state for the next call, None without memory.
         """
         if self.core is None and action_masks is None:
-            return super().predict(observation, state, episode_start, deterministic)
+            actions, state = super().predict(observation, state, episode_start, deterministic)
+            return into_space(actions, self.action_space), state  # type: ignore[arg-type]
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         n = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
@@ -118,9 +132,7 @@ class ActorCritic(ActorCriticPolicy):
         with torch.no_grad():
             params, _, memory = think(self, obs, memory, mask)
             chosen = self.head.mode(params) if deterministic else self.head.sample(params, self._global_noise(n))
-        actions = chosen.cpu().numpy()
-        if isinstance(self.action_space, spaces.Box):
-            actions = np.clip(actions, self.action_space.low, self.action_space.high)
+        actions = into_space(chosen.cpu().numpy(), self.action_space)
         return (actions if vectorized else actions.squeeze(0)), (None if memory is None else (memory.cpu().numpy(),))
 
     def _memory_of(self, state: Any, episode_start: Any, n: int) -> Tensor:
@@ -250,6 +262,15 @@ def decide(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
     if log_std is not None:  # (B, n) -> (B, 2 n)
         params = torch.cat([params, log_std.expand_as(params)], -1)
     return params, values
+
+
+def row_by_row(policy: nn.Module) -> bool:
+    """Whether rows of a minibatch are computed each by itself, so that threads may share them.
+
+    Layers that average over a minibatch must see all of it, and what is drawn at random would come in any order.
+    """
+    kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+    return not any(isinstance(module, kinds) for module in policy.modules())
 
 
 def full_precision(device: str) -> AbstractContextManager[Any]:

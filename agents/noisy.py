@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +73,14 @@ def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
     for module in network.modules():
         if isinstance(module, NoisyLinear):
             module.draw(generator)
+
+
+def set_training_mode(policy: Any, mode: bool) -> None:
+    """Stable-Baselines3's `set_training_mode`, but noisy layers explore while they play, too."""
+    policy.set_training_mode(mode)
+    for module in policy.q_net.modules():
+        if isinstance(module, NoisyLinear):
+            module.train()
 
 
 def make_noisy(network: nn.Module) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
@@ -64,4 +65,4 @@ def shortcut_of(policy: Any) -> Callable[[Tensor], Tensor] | None:
 def sees_planes(policy: Any) -> bool:
     """Whether its observations are bytes that are taken as the numbers they are."""
     space = policy.observation_space
-    return space.dtype == np.uint8 and not is_image_space(space)
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and not is_image_space(space)

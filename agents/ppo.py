@@ -27,7 +27,7 @@ from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
-from .networks import POLICIES, think
+from .networks import POLICIES, row_by_row, think
 from .normalize import RewardNormalizer
 from .planes import shortcut_of
 from .player import Player
@@ -86,6 +86,8 @@ class PPO(Agent, StablePPO):
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
+        self._check_observations()
+        head_of(self.action_space)  # raises OptionError for spaces that it is not for
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
         self._remember_settings()
@@ -106,7 +108,8 @@ class PPO(Agent, StablePPO):
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         loops = on_cpu and self.precision == "fp32"
         self.backprop = backprop_of(self.policy, self.crew) if loops else None
-        shares = 1 if self.backprop or not on_cpu else self.num_threads  # results depend on these two:
+        alone = self.backprop or not on_cpu or not row_by_row(self.policy)
+        shares = 1 if alone else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
         if self.simulator is not None and self.simulator.num_players > 1:
             self.play_threads = 1

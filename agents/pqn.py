@@ -18,7 +18,7 @@ from ..envs import OptionError
 from .distributions import Scalar
 from .exploration import Steps, choose, spread
 from .graphs import Graphed
-from .guard import check_update
+from .guard import check_rollout, check_update
 from .hardware import on_gpu
 from .networks import each, keep_obs
 from .q_agent import QAgent
@@ -140,7 +140,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
         if self._time_is_up():
             return False
         assert self.world is not None
+        self._set_training_mode(False)
         callback.on_rollout_start()
+        before = self.num_timesteps
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
         spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
@@ -148,6 +150,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
             self.boundary = capture(self)
         if not self._play_and_tell(callback, self.data):
             return False
+        check_rollout(self.data, before)
         self.look_back()
         callback.update_locals(locals())
         callback.on_rollout_end()
@@ -169,6 +172,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
 
     def train(self) -> None:
         """Fit the values to the rollout's returns for `n_epochs`."""
+        self._set_training_mode(True)
         rate, learner = self.lr_schedule(self._current_progress_remaining), self.learner
         learner.descent.set_learning_rate(rate)
         for _ in range(self.n_epochs):

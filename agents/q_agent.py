@@ -19,8 +19,10 @@ from .agent import Agent
 from .exploration import Steps, choose
 from .hardware import on_gpu, threads_worth
 from .loops import Crew
+from .noisy import set_training_mode
 from .q_networks import Q_POLICIES
 from .reports import tell_rollout, tell_step
+from .starts import into_space
 from .workers import undivided
 from .worlds import VecEnvWorld, World
 
@@ -41,6 +43,7 @@ class QAgent(Agent):
 
     def _make_policy(self) -> None:
         """Games, schedules, seeds and networks, as Stable-Baselines3's `_setup_model` makes them, without its buffers."""
+        self._check_observations()
         self._look_at_env()
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
@@ -82,6 +85,11 @@ class QAgent(Agent):
     def _play(self, on_step: Any = None) -> bool:
         """Play; returns False if `on_step(t)` asked to stop."""
         raise NotImplementedError
+
+    def _set_training_mode(self, mode: bool) -> None:
+        """On in updates, off while playing; layers that there are loops for are the same in both, but for noisy ones."""
+        if self.learner.backprop is None or self.learner.online.noisy:
+            set_training_mode(self.policy, mode)
 
     def _check_actions(self) -> None:
         if not isinstance(self.action_space, spaces.Discrete):
@@ -133,6 +141,7 @@ class QAgent(Agent):
             noise = torch.rand((len(values), values.shape[1] + 1), device=self.device)
             rate = torch.full_like(noise[:, 0], self.exploration_rate)
             actions = choose(values, values > -torch.inf, rate, noise).cpu().numpy()
+        actions = into_space(actions, self.action_space)
         return (actions if vectorized else actions.squeeze(0)), state
 
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:

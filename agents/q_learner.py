@@ -62,6 +62,7 @@ class QLearner(ValueFit):
     def follow(self, tau: float) -> None:
         """The target network comes nearer to the online one by a share of tau."""
         polyak_update(self.online.parameters(), self.target.parameters(), tau)
+        polyak_update(self.agent.batch_norm_stats, self.agent.batch_norm_stats_target, 1.0)
         self.refresh_target()
 
     def refresh_target(self) -> None:

@@ -21,6 +21,7 @@ from .distributions import Distribution, Scalar
 from .encoders import ENCODERS, MlpEncoder
 from .networks import OnEncoder, WithExtractor
 from .noisy import make_noisy
+from .starts import from_zero, into_space, starts_of
 
 COSINES = 64  # of a fraction, that IQN's embedding reads
 
@@ -62,6 +63,7 @@ class QNet(QNetwork):
             make_noisy(self)
         image = is_image_space(self.observation_space) and self.normalize_images
         self.divisor = 255.0 if image else 1.0
+        self.starts = starts_of(self.observation_space)
         self.plain = isinstance(self.observation_space, spaces.Box)  # others Stable-Baselines3 brings into shape
 
     def atoms_given(self) -> int:
@@ -70,6 +72,7 @@ class QNet(QNetwork):
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         if not self.plain:
+            obs = from_zero(obs, self.starts)
             return super().extract_features(obs, features_extractor or self.features_extractor)
         x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
         return self.features_extractor(x)
@@ -180,6 +183,10 @@ class QPolicy(DQNPolicy):
     def make_q_net(self) -> QNet:
         arguments = self._update_features_extractor(self.net_args, features_extractor=None)
         return self.q_class(**arguments, **self.q_kwargs).to(self.device)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        actions, state = super().predict(*args, **kwargs)
+        return into_space(actions, self.action_space), state
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         own = {**self.q_kwargs, "implicit": self.q_class is ImplicitQNet}

@@ -270,6 +270,12 @@ class Replay:
         frames = self.frames[(rows.unsqueeze(1) - back) % self.steps, games.unsqueeze(1)]  # (B, k, *frame)
         return torch.cat(frames.unbind(1), self._axis)
 
+    def newest(self, count: int) -> Any:
+        """Observations of the newest rows, (count, N, *frame), where they are real numbers; nothing of others."""
+        frames = self.frames if isinstance(self.frames, dict) else {"observation": self.frames}
+        rows = (self.row - torch.arange(count, 0, -1, device=self.device)) % self.steps
+        return {name: x[rows] for name, x in frames.items() if x.is_floating_point()}
+
     # -- keeping -------------------------------------------------------------------------------------------------------
 
     @property

@@ -99,8 +99,8 @@ class Infos(Sequence[dict[str, Any]]):
 
 def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Played, t: int) -> bool:
     """Report a step of other libraries' environments as it happens; False if the callback says stop."""
-    agent._last_obs = world.raw_obs
     agent.num_timesteps += agent.steps_at_once
+    world.timesteps = agent.num_timesteps
     agent._update_info_buffer(world.infos, world.dones)
     callback.update_locals(
         {
@@ -112,4 +112,6 @@ def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Pl
             "actions": data.actions[t].cpu().numpy(),
         }
     )
-    return callback.on_step()
+    going = callback.on_step()
+    agent._last_obs = world.raw_obs  # what comes next is decided on; until now it was what this step was
+    return going

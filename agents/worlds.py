@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 from torch import Tensor
 
 from ..envs import Simulator, UnknownGame, find_game
+from .guard import not_finite
 from .networks import each
+from .starts import into_space
 
 
 class World:
@@ -116,8 +117,8 @@ class SelfPlayWorld(World):
 class VecEnvWorld(World):
     """Any environments that Stable-Baselines3 can step, wrappers included; NumPy arrays are copied to the device."""
 
-    def __init__(self, env: VecEnv, device: torch.device, obs: Any) -> None:
-        self.env, self.device, self.num_envs = env, device, env.num_envs
+    def __init__(self, env: VecEnv, device: torch.device, obs: Any, timesteps: int = 0) -> None:
+        self.env, self.device, self.num_envs, self.timesteps = env, device, env.num_envs, timesteps
         self._masks = has_attr(env, "action_masks")  # sb3-contrib's convention
         self.observe(obs)
         self.final_obs = each(torch.clone, self.obs)
@@ -139,10 +140,8 @@ class VecEnvWorld(World):
             self.mask = torch.as_tensor(rows, device=self.device).bool()
 
     def step(self, actions: Tensor) -> int:
-        chosen = actions.cpu().numpy()
-        if isinstance(self.env.action_space, spaces.Box):
-            chosen = np.clip(chosen, self.env.action_space.low, self.env.action_space.high)
-        obs, self.rewards, self.dones, self.infos = self.env.step(chosen)
+        self.taken = into_space(actions.cpu().numpy(), self.env.action_space)
+        obs, self.rewards, self.dones, self.infos = self.env.step(self.taken)
         self.observe(obs)
         self.reward.copy_(torch.from_numpy(np.asarray(self.rewards, np.float32)))
         cut = self.dones & np.array([info.get("TimeLimit.truncated", False) for info in self.infos], np.bool_)
@@ -153,13 +152,15 @@ class VecEnvWorld(World):
         return int(self.dones.sum())
 
     def _end(self, k: int, info: dict[str, Any]) -> None:
-        """Keep what the information of an episode's last step tells."""
+        """Keep what the information of an episode's last step tells; raises NotFinite."""
         last = info.get("terminal_observation")
-        if isinstance(last, dict):
-            for name, value in last.items():
-                self.final_obs[name][k] = torch.as_tensor(np.asarray(value), device=self.device)
-        elif last is not None:
-            self.final_obs[k] = torch.as_tensor(np.asarray(last), device=self.device)
+        if last is None:
+            return
+        pairs = [(self.final_obs[name], last[name]) for name in last] if isinstance(last, dict) else [(self.final_obs, last)]
+        for tensor, value in pairs:
+            tensor[k] = torch.as_tensor(np.asarray(value), device=self.device)
+            if not tensor[k].isfinite().all():
+                raise not_finite(f"final observation of environment {k}", tensor[k], self.timesteps)
 
 
 def _turned(obs: Tensor, channels_first: bool) -> Tensor:
@@ -186,7 +187,7 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
 def world_of(agent: Any) -> World:
     """The games of an agent, all in one world."""
     if agent.simulator is None:
-        return VecEnvWorld(agent.env, agent.device, agent._last_obs)
+        return VecEnvWorld(agent.env, agent.device, agent._last_obs, agent.num_timesteps)
     kind = SelfPlayWorld if agent.simulator.num_players > 1 else SimulatorWorld
     return kind(agent.simulator, agent.channels_first)
 
