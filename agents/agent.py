@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from copy import copy
 from inspect import signature
 from numbers import Real
@@ -17,9 +18,10 @@ from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
 from .checks import number
 from .description import beginning, plain
-from .hardware import default_threads, device_beside
+from .hardware import default_threads, device_beside, on_gpu
 from .kinds import KINDS
-from .worlds import games_by_name, simulator_of
+from .reports import heard_by_users
+from .worlds import World, games_by_name, simulator_of
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm as Base
@@ -49,6 +51,7 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     play_threads = learn_threads = 1
     learner: Any
+    heard = False  # by callbacks of users, see `reports.heard_by_users`
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
         """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
@@ -99,6 +102,7 @@ class Agent(Base):
         self.learner.descent.check()
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        self.heard = heard_by_users(answer[1])
         if reset_num_timesteps:
             self.elapsed_before = 0.0
         return answer
@@ -198,6 +202,27 @@ class Agent(Base):
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
         kind = KINDS[self.algorithm]
         return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
+
+    # -- what callbacks hear -------------------------------------------------------------------------------------------
+
+    def obs_of(self, t: int) -> Any:
+        """Observations (N, ...) that step t of the rollout was decided on, or those after its last; a NumPy array."""
+        raise NotImplementedError
+
+    def step_locals(self, t: int) -> dict[str, Any]:
+        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t."""
+        raise NotImplementedError
+
+    def present_obs(self) -> Any:
+        """What Ludus's games show now, (N, ...); in their own memory, if that is a CPU's."""
+        assert self.simulator is not None
+        obs = self.simulator.tensors.obs.reshape(-1, *self.simulator.obs_shape)
+        return (obs.permute(0, 3, 1, 2) if self.channels_first else obs).cpu().numpy()
+
+    def _keep_endings(self, worlds: Sequence[World]) -> None:
+        """Let worlds on a CPU note what episodes end with, if someone will ask for it."""
+        for world in worlds:
+            world.endings = [] if self.heard and not on_gpu(self.device) else None
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

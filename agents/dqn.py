@@ -23,6 +23,7 @@ from .files import MAX_NUMBERS
 from .graphs import Graphed
 from .guard import check_rollout
 from .hardware import on_gpu
+from .networks import each
 from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_rounds import QRounds
@@ -266,7 +267,7 @@ class DQN(QAgent, StableDQN):
             return RolloutReturn(0, 0, False)
         assert self.world is not None
         self._set_training_mode(False)
-        before = self.num_timesteps
+        before, self._log_interval = self.num_timesteps, kwargs.get("log_interval")
         callback.on_rollout_start()
         self._look_ahead()
         going = self._play_and_tell(callback, self.steps)
@@ -277,7 +278,7 @@ class DQN(QAgent, StableDQN):
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         callback.update_locals(locals())
         callback.on_rollout_end()
-        self._log(kwargs.get("log_interval"))
+        self._log(self._log_interval)
         return RolloutReturn(self.num_timesteps - before, 0, going)
 
     def _look_ahead(self) -> None:
@@ -291,6 +292,27 @@ class DQN(QAgent, StableDQN):
             self.epsilon.zero_()
         else:
             spread(self.exploration_rate, self.exploration_spread, out=self.epsilon)
+
+    def obs_of(self, t: int) -> Any:
+        rows = len(self.steps.actions)
+        if t == rows:
+            return self.present_obs().copy()
+        row = (self.replay.row - rows + t) % self.replay.steps
+        return each(lambda x: x.cpu().numpy(), self.replay.obs(row * self.replay.games + self.replay._columns))
+
+    def step_locals(self, t: int) -> dict[str, Any]:
+        actions = self.steps.actions[t].cpu().numpy()
+        return {
+            "train_freq": self.train_freq,
+            "replay_buffer": self.replay,
+            "action_noise": None,
+            "learning_starts": self.learning_starts,
+            "log_interval": self._log_interval,
+            "num_collected_steps": t + 1,
+            "num_collected_episodes": int((self.steps.dones[:t] > 0).sum()),
+            "continue_training": True,
+            "buffer_actions": actions,
+        }
 
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None

@@ -27,13 +27,14 @@ from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
-from .networks import POLICIES, row_by_row, think
+from .networks import POLICIES, each, row_by_row, think
 from .normalize import RewardNormalizer
 from .planes import shortcut_of
 from .player import Player
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
+from .starts import into_space
 from .workers import Workers, undivided
 from .worlds import VecEnvWorld
 
@@ -163,6 +164,7 @@ class PPO(Agent, StablePPO):
         callback.on_rollout_start()
         data, before = rollout_buffer, self.num_timesteps
         self.player.prepare()
+        data.begin(self._last_episode_starts)
         if not on_gpu(self.device):
             self.boundary = capture(self)
         if self.simulator is None:
@@ -170,16 +172,37 @@ class PPO(Agent, StablePPO):
             assert isinstance(world, VecEnvWorld)
             going = self.player.play_part(on_step=partial(tell_step, self, callback, world, data))
         else:
+            self._keep_endings(self.player.worlds)
             self.player.play()
             self.simulator.check()
-            going = tell_rollout(self, callback, data)
+            going = tell_rollout(self, callback, data, self.player.worlds)
         if self._any(not going):
             return False
         check_rollout(data, before)
         self.player.look_back()
+        data.pos, data.full = self.n_steps, True
         callback.update_locals(locals())
         callback.on_rollout_end()
+        self._last_episode_starts = data.dones[-1].cpu().numpy() > 0
         return True
+
+    def obs_of(self, t: int) -> Any:
+        kept = self.rollout_buffer.obs
+        return each(lambda x: x[t].cpu().numpy().copy(), kept) if t < self.n_steps else self.present_obs().copy()
+
+    def step_locals(self, t: int) -> dict[str, Any]:
+        data, policy = self.rollout_buffer, self.policy
+        data.pos, data.full = t + 1, t + 1 == self.n_steps
+        actions = data.actions[t]
+        return {
+            "rollout_buffer": data,
+            "n_rollout_steps": self.n_steps,
+            "n_steps": t,
+            "obs_tensor": each(lambda x: x[t].clone(), data.obs),
+            "values": data.values[t].unsqueeze(-1).clone(),
+            "log_probs": policy.head.log_prob(data.params[t], actions),
+            "clipped_actions": into_space(actions.cpu().numpy(), self.action_space),
+        }
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What the encoder computes in."""

@@ -77,10 +77,11 @@ class QAgent(Agent):
         if isinstance(self.world, VecEnvWorld):
             self.world.observe(self._last_obs)
             return self._play(partial(tell_step, self, callback, self.world, data))
+        assert self.simulator is not None and self.world is not None
+        self._keep_endings([self.world])
         self.play()
-        assert self.simulator is not None
         self.simulator.check()
-        return tell_rollout(self, callback, data)
+        return tell_rollout(self, callback, data, [self.world])
 
     def _play(self, on_step: Any = None) -> bool:
         """Play; returns False if `on_step(t)` asked to stop."""

@@ -1,16 +1,17 @@
-"""What callbacks and the log hear of a rollout."""
+"""What callbacks and the log hear of a rollout: the local variables that Stable-Baselines3's loops would have there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback, EventCallback
 from torch import Tensor
 
-from .worlds import VecEnvWorld
+from .networks import each
+from .worlds import VecEnvWorld, World
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -27,7 +28,18 @@ class Played(Protocol):
     episode_length: Tensor
 
 
-def tell_rollout(agent: Agent, callback: BaseCallback, data: Played) -> bool:
+def heard_by_users(callback: BaseCallback) -> bool:
+    """Whether anyone but Ludus's and Stable-Baselines3's own callbacks listens, which do not ask for observations."""
+    if isinstance(callback, CallbackList):
+        return any(heard_by_users(each_one) for each_one in callback.callbacks)
+    if isinstance(callback, ConvertCallback):
+        return callback.callback is not None
+    if isinstance(callback, EventCallback) and callback.callback is not None and heard_by_users(callback.callback):
+        return True
+    return type(callback).__module__.partition(".")[0] not in ("ludus", "stable_baselines3")
+
+
+def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Sequence[World]) -> bool:
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
     rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
     steps, games = dones.nonzero()
@@ -36,15 +48,34 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played) -> bool:
     remembered = agent.ep_info_buffer.maxlen or len(steps)  # by the log, which needs no more of thousands
     agent.ep_info_buffer.extend(info["episode"] for info in ended.infos(max(len(steps) - remembered, 0), len(steps)))
     edges = np.searchsorted(steps, np.arange(len(rewards) + 1)).tolist()
+    endings, going = [(world.num_envs, world.endings) for world in worlds], True
     for t in range(len(rewards)):
         agent.num_timesteps += agent.steps_at_once
-        infos = Infos(agent.n_envs, ended, edges[t], edges[t + 1])
-        callback.update_locals(
-            {"self": agent, "infos": infos, "rewards": rewards[t], "actions": actions[t], "dones": dones[t] > 0}
-        )
-        if not callback.on_step():
-            return False
-    return True
+        infos = Infos(agent.n_envs, ended, edges[t], edges[t + 1], partial(finals_of, endings, t))
+        told = {"self": agent, "env": agent.env, "callback": callback, "rewards": rewards[t], "dones": dones[t] > 0}
+        told |= {"actions": actions[t], "infos": infos}
+        if agent.heard:
+            agent._last_obs = agent.obs_of(t)
+            told |= {"new_obs": agent.obs_of(t + 1), **agent.step_locals(t)}
+        callback.update_locals(told)
+        going = callback.on_step()
+        if not going:
+            break
+    agent._last_obs = agent.present_obs()
+    return going
+
+
+def finals_of(endings: Sequence[tuple[int, Any]], t: int) -> dict[int, Any]:
+    """What episodes ended with at step t, by game, as far as it was kept; of worlds with so many games each."""
+    found: dict[int, Any] = {}
+    before = 0
+    for count, steps in endings:
+        if steps is not None and steps[t] is not None:
+            games, finals = steps[t]
+            for k, game in enumerate(games.tolist()):
+                found[before + game] = each(lambda x: x[k].numpy().copy(), finals)  # noqa: B023
+        before += count
+    return found
 
 
 def columns_of(data: Played) -> tuple[Tensor, Tensor, Tensor]:
@@ -68,10 +99,17 @@ class Ended(NamedTuple):
 
 
 class Infos(Sequence[dict[str, Any]]):
-    """Information on each of N games after a step, made when somebody looks: most callbacks do not."""
+    """Information on each of N games after a step, made when somebody looks: most callbacks do not.
 
-    def __init__(self, num_envs: int, ended: Ended, first: int, last: int) -> None:
-        self.num_envs, self.ended, self.first, self.last = num_envs, ended, first, last
+    Args:
+        ended: episodes, of which first .. last-1 ended with the step.
+        finals: gives what they ended with, by game, as far as that is known.
+    """
+
+    def __init__(
+        self, num_envs: int, ended: Ended, first: int, last: int, finals: Callable[[], dict[int, Any]] = dict
+    ) -> None:
+        self.num_envs, self.ended, self.first, self.last, self.finals = num_envs, ended, first, last, finals
 
     @cached_property
     def _made(self) -> list[dict[str, Any]]:
@@ -79,6 +117,8 @@ class Infos(Sequence[dict[str, Any]]):
         games = self.ended.games[self.first : self.last].tolist()
         for game, info in zip(games, self.ended.infos(self.first, self.last), strict=True):
             infos[game] = info
+        for game, obs in self.finals().items():
+            infos[game]["terminal_observation"] = obs
         return infos
 
     def __len__(self) -> int:
@@ -102,16 +142,9 @@ def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Pl
     agent.num_timesteps += agent.steps_at_once
     world.timesteps = agent.num_timesteps
     agent._update_info_buffer(world.infos, world.dones)
-    callback.update_locals(
-        {
-            "self": agent,
-            "infos": world.infos,
-            "rewards": world.rewards,
-            "dones": world.dones,
-            "new_obs": world.raw_obs,
-            "actions": data.actions[t].cpu().numpy(),
-        }
-    )
+    told = {"self": agent, "env": agent.env, "callback": callback, "rewards": world.rewards, "dones": world.dones}
+    told |= {"actions": data.actions[t].cpu().numpy(), "infos": world.infos, "new_obs": world.raw_obs}
+    callback.update_locals({**told, **agent.step_locals(t)} if agent.heard else told)
     going = callback.on_step()
     agent._last_obs = world.raw_obs  # what comes next is decided on; until now it was what this step was
     return going

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.type_aliases import DictRolloutBufferSamples, RolloutBufferSamples
 from torch import Tensor
 
 from .hardware import on_gpu
@@ -67,10 +69,15 @@ class RolloutTensors(BaseBuffer):
         self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
         self.columns = torch.zeros((steps, games, 4), device=device)
         self.signs = None if world.signs is None else torch.ones((steps, games), device=device)
-        self.last_values = torch.zeros(games, device=device)
+        self.last_values, self.first_starts = torch.zeros(games, device=device), torch.ones(games, device=device)
         self.memory = None if policy.core is None else policy.core.initial_state(games, device)
         self.starts = torch.zeros((steps, games), device=device)
         self.allocated = True
+
+    def begin(self, starts: Any) -> None:
+        """A rollout is about to be played, from games (N,) of which some are at the start of an episode."""
+        self.pos, self.full = 0, False
+        self.first_starts.copy_(torch.as_tensor(np.asarray(starts, np.float32)))
 
     def part(self, first: int, last: int) -> RolloutTensors:
         """The same memory, of games first .. last-1 alone."""
@@ -78,7 +85,7 @@ class RolloutTensors(BaseBuffer):
         for name, value in vars(self).items():
             if name == "obs":
                 twin.obs = each(lambda x: x[:, first:last], value)
-            elif name in ("last_values", "memory") and value is not None:
+            elif name in ("last_values", "first_starts", "memory") and value is not None:
                 setattr(twin, name, value[first:last])
             elif isinstance(value, Tensor):
                 setattr(twin, name, value[:, first:last])
@@ -112,9 +119,36 @@ class RolloutTensors(BaseBuffer):
         data = {name: each(lambda x: x.transpose(0, 1), value) for name, value in named.items() if value is not None}
         return {**data, "memory": self.memory}
 
+    # -- as Stable-Baselines3's buffer, for callbacks ------------------------------------------------------------------
+
+    @property
+    def observations(self) -> Any:
+        """(T, N, ...) as NumPy arrays."""
+        return each(lambda x: x.cpu().numpy(), self.obs)
+
+    @property
+    def returns(self) -> Tensor:
+        """(T, N), what the critic learns."""
+        return self.columns[..., 2]
+
+    @property
+    def episode_starts(self) -> np.ndarray:
+        """(T, N) float32, 1 where the step is the first of an episode; in the first row, as far as this rollout knows."""
+        return torch.cat([self.first_starts.unsqueeze(0), self.dones[:-1]]).cpu().numpy()
+
+    def get(self, batch_size: int | None = None) -> Iterator[Any]:
+        """Minibatches in random order, as Stable-Baselines3's buffers yield them; `samples` is what Ludus uses."""
+        order = torch.randperm(self.buffer_size * self.n_envs, device=self.device)
+        for rows in order.split(batch_size or len(order)):
+            yield self._get_samples(rows)
+
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
-        """Stable-Baselines3's sampling of one batch; `samples` is what Ludus uses."""
-        return {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in self.samples().items()}
+        data = self.samples()
+        rows = {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in data.items()}
+        kind = DictRolloutBufferSamples if isinstance(self.obs, dict) else RolloutBufferSamples
+        log_probs, advantages, returns, values = rows["columns"].unbind(-1)
+        actions = rows["actions"] if rows["actions"].dim() > 1 else rows["actions"].unsqueeze(-1)
+        return kind(rows["obs"], actions, values, log_probs, advantages, returns)
 
 
 @torch.no_grad()

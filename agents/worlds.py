@@ -44,10 +44,18 @@ class World:
     signs: Tensor | None = None
     can_truncate = True
     max_episode_steps: int | None = None
+    endings: list[Any] | None = None  # of each step, if they are to be kept: games (K,) that ended and (K, ...) final_obs
 
     def step(self, actions: Tensor) -> int:
         """Take one step in every game with actions (N, ...); returns 0 if no episode ended, another number if some may."""
         raise NotImplementedError
+
+    def _keep_endings(self, ended: int) -> int:
+        """Note them, where someone will ask; returns `ended`."""
+        if self.endings is not None:
+            games = (self.terminated | self.truncated).nonzero().squeeze(-1) if ended else ()
+            self.endings.append((games, each(lambda x: x[games], self.final_obs)) if len(games) else None)
+        return ended
 
 
 class SimulatorWorld(World):
@@ -67,7 +75,7 @@ class SimulatorWorld(World):
     def step(self, actions: Tensor) -> int:
         if actions is not self._actions:  # a tensor that comes again and again is looked at once
             self._actions, self._given = actions, actions.numpy() if self._on_cpu else actions
-        return self.sim.step(self._given)
+        return self._keep_endings(self.sim.step(self._given))
 
 
 class SelfPlayWorld(World):
@@ -102,7 +110,7 @@ class SelfPlayWorld(World):
         if mover is not None and self._player is not None:
             self.reward = self._rewards.gather(1, mover.unsqueeze(1)).squeeze(1)  # (N, 2) -> (N,)
             self.signs = torch.where(self._player.long() == mover, 1.0, -1.0)
-        return ended
+        return self._keep_endings(ended)
 
     def _tell(self) -> None:
         """The games' results, a row for each who acts."""

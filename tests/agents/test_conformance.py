@@ -413,3 +413,97 @@ def test_actions_that_no_network_takes_are_refused():
         agent_of(ludus, "PPO", "mlp", Strict(spaces.Discrete(2), spaces.MultiDiscrete([[2, 3], [2, 2]])))
     with pytest.raises(OptionError, match=r"encoder 'cnn' takes images or planes, got observations Discrete\(2\): use 'mlp'"):
         agent_of(ludus, "PPO", "cnn", Strict(spaces.Discrete(2), spaces.Discrete(2)))
+
+
+# -- callbacks -----------------------------------------------------------------------------------------------------------
+
+
+class Listen(BaseCallback):
+    """Notes the local variables at each step, and what buffers say when a rollout is over."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard, self.rollouts, self.last_obs = [], [], []
+
+    def _on_step(self):
+        self.heard.append(dict(self.locals))
+        self.last_obs.append(np.copy(self.model._last_obs))
+        return True
+
+    def _on_rollout_end(self):
+        buffer = self.locals.get("rollout_buffer")
+        if hasattr(buffer, "observations"):
+            names = ("observations", "actions", "rewards", "returns", "advantages", "values", "log_probs", "episode_starts")
+            self.rollouts.append({name: np.copy(np.asarray(getattr(buffer, name))).reshape(16, 2, -1) for name in names})
+            self.rollouts[-1] |= {"size": buffer.size(), "pos": buffer.pos, "full": buffer.full}
+
+
+def kind_of(value):
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return str(value.dtype).removeprefix("torch."), tuple(value.shape)
+    return bool if isinstance(value, np.bool_) else type(value)
+
+
+OBJECTS = {"self", "env", "callback", "rollout_buffer", "replay_buffer", "train_freq"}  # objects of the library's own
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_callbacks_hear_what_stable_baselines3s_hear(name):
+    heard = {}
+    for library in (stable_baselines3, ludus):
+        listen = heard[library] = Listen()
+        agent_of(library, name).learn(64, callback=listen)
+        for before, after in zip(listen.last_obs[1:], listen.heard, strict=False):
+            assert (before == after["new_obs"]).all()
+    theirs, ours = heard[stable_baselines3].heard, heard[ludus].heard
+    assert len(theirs) == len(ours) == 32
+    for one, other in zip(theirs, ours, strict=True):
+        assert set(one) - set(other) <= {"idx", "done", "terminal_obs", "terminal_value"}  # left over from the last step
+        for key in set(one) & set(other) - OBJECTS:
+            assert kind_of(one[key]) == kind_of(other[key]), key
+
+
+@pytest.mark.parametrize("games", ["CartPole", "ludus/CartPole"])
+def test_a_rollout_buffer_says_what_stable_baselines3s_says(games):
+    """Its buffer computes the same from the same rewards, values and starts; weights stand still, so the last value is known."""
+    env = ludus.make_sb3("CartPole", 2, seed=0) if games != "CartPole" else None
+    listen = Listen()
+    agent = agent_of(ludus, "PPO", env=env, gamma=0.9, gae_lambda=0.8, learning_rate=0.0)
+    agent.learn(96, callback=listen)
+    theirs = stable_baselines3.common.buffers.RolloutBuffer(
+        16, agent.observation_space, agent.action_space, "cpu", 0.8, 0.9, 2
+    )
+    for rollout, following in zip(listen.rollouts, listen.rollouts[1:], strict=False):
+        assert (rollout["size"], rollout["pos"], rollout["full"]) == (16, 16, True)
+        for name in ("rewards", "values", "log_probs", "episode_starts"):
+            setattr(theirs, name, rollout[name].reshape(16, 2).astype(np.float32))
+        last = agent.policy.predict_values(torch.as_tensor(following["observations"][0])).detach()
+        theirs.compute_returns_and_advantage(last, following["episode_starts"][0].ravel())
+        for name in ("returns", "advantages"):
+            assert np.allclose(getattr(theirs, name), rollout[name][..., 0], atol=1e-5)
+    batches = list(agent.rollout_buffer.get(10))
+    assert [len(batch.returns) for batch in batches] == [10, 10, 10, 2] and batches[0].actions.shape == (10, 1)
+    assert torch.equal(torch.cat([b.returns for b in batches]).sort()[0], agent.rollout_buffer.returns.flatten().sort()[0])
+
+
+@pytest.mark.parametrize(("library", "name"), OURS)
+@pytest.mark.parametrize("stack", [1, 2])
+def test_callbacks_see_the_observations_of_games(library, name, stack):
+    """Catch's ball falls a row a step: an episode's observations follow from each other, and its last is known."""
+    env = ludus.make_sb3("Catch", 2, seed=0, frame_stack=stack)
+    agent, listen = agent_of(library, name, "mlp", env, **({"train_freq": 4} if name == "DQN" else {})), Listen()
+    agent.learn(64, callback=listen)
+    lengths = [0, 0]
+    for before, after, step in zip(listen.last_obs, listen.last_obs[1:], listen.heard, strict=False):
+        assert (step["new_obs"] == after).all() and before.shape == after.shape
+        for game in range(2):
+            newest = before[game, ..., -2:]
+            assert newest[lengths[game], :, 0].sum() == 1  # the ball
+            lengths[game] += 1
+            info = step["infos"][game]
+            assert ("terminal_observation" in info) == ("episode" in info) == bool(step["dones"][game])
+            if step["dones"][game]:
+                final = info["terminal_observation"][..., -2:]
+                assert final[9, :, 0].sum() + final[9, :, 1].sum() >= 1 and info["episode"]["l"] == lengths[game] == 9
+                lengths[game] = 0
+    assert (agent._last_obs == listen.heard[-1]["new_obs"]).all()

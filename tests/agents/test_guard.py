@@ -12,6 +12,7 @@ from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from torch import nn
 
+import ludus
 from ludus.agents.checkpoint import load_agent
 from ludus.agents.guard import NotFinite, check_gradients, check_rollout
 from ludus.agents.ppo import PPO
@@ -60,6 +61,39 @@ def test_training_stops_and_the_last_checkpoint_is_good(tmp_path, case):
     good = load_agent(tmp_path, env=env, device="cpu")
     assert good.num_timesteps == BREAKS_AT * 2 // ROLLOUT * ROLLOUT
     assert all(weight.isfinite().all() for weight in good.policy.parameters())
+
+
+@pytest.mark.parametrize("name", ["DQN", "PQN"])
+@pytest.mark.parametrize("case", [*list(CASES)[:3], "a reward beyond single precision"])
+def test_all_algorithms_name_it(name, case):
+    broken, _, message = {**CASES, "a reward beyond single precision": ((0.0, 1e300), {}, "reward of .* is inf")}[case]
+    env = make_vec_env(lambda: Brittle(broken), n_envs=2)
+    settings = {"learning_starts": 8, "buffer_size": 500} if name == "DQN" else {"n_steps": 16, "batch_size": 32}
+    with pytest.raises(NotFinite, match=message), np.errstate(over="ignore"):
+        getattr(ludus, name)("MlpPolicy", env, seed=0, **settings).learn(1000)
+
+
+class Finishing(Brittle):
+    """What an episode is cut off with is broken, and nothing else."""
+
+    def step(self, action):
+        obs, reward, _, _, info = super().step(action)
+        self.steps %= BREAKS_AT + 1
+        return obs, reward, False, not np.isfinite(obs).all(), info
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN", "PQN"])
+def test_what_an_episode_ended_with_is_looked_at(name):
+    env = make_vec_env(lambda: Finishing((np.nan, 1.0)), n_envs=2)
+    settings = {"learning_starts": 8, "buffer_size": 500} if name == "DQN" else {"n_steps": 16, "batch_size": 32}
+    with pytest.raises(NotFinite, match="final observation of environment 0 is nan at step 100"):
+        getattr(ludus, name)("MlpPolicy", env, seed=0, **settings).learn(1000)
+
+
+def test_a_loss_is_named_though_its_gradient_is_finite():
+    """Huber's, of an error of any size."""
+    with pytest.raises(NotFinite, match="the loss is inf in update 3 after step 64"):
+        check_gradients([], torch.tensor(float("inf")), 1.0, 64, 3)
 
 
 def test_a_step_that_is_far_too_long():
