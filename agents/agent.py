@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.logger import HParam
+from stable_baselines3.common.utils import safe_mean
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm as Base
 
     from .distributed import Group
+    from .progress import ProgressCallback
 else:
     Base = object
 
@@ -51,6 +55,7 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     play_threads = learn_threads = 1
     learner: Any
+    bar: ProgressCallback | None = None
     heard = False  # by callbacks of users, see `reports.heard_by_users`
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
@@ -92,8 +97,10 @@ class Agent(Base):
         """The games are about to be left where they are: by a reset, or for others."""
 
     def _setup_learn(
-        self, total_timesteps: int, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+        self, total_timesteps: Any, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
     ) -> Any:
+        if not isinstance(total_timesteps, Real) or not total_timesteps >= 0:
+            raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
         self.boundary = None
         if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
             self._begin_anew()
@@ -103,6 +110,8 @@ class Agent(Base):
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
         self.heard = heard_by_users(answer[1])
+        if self.tensorboard_log is not None and reset_num_timesteps:
+            self._log_settings()
         if reset_num_timesteps:
             self.elapsed_before = 0.0
         return answer
@@ -164,11 +173,6 @@ class Agent(Base):
             except ValueError as error:
                 raise OptionError(str(error)) from error
 
-    def _setup_learn(self, total_timesteps: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(total_timesteps, Real) or not total_timesteps >= 0:
-            raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
-        return super()._setup_learn(total_timesteps, *args, **kwargs)  # type: ignore[arg-type]
-
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
         super().set_random_seed(seed)
@@ -202,6 +206,49 @@ class Agent(Base):
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
         kind = KINDS[self.algorithm]
         return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
+        """Stable-Baselines3's, but the progress bar is Ludus's own, which needs no tqdm."""
+        if progress_bar:
+            from .progress import ProgressCallback
+
+            self.bar = ProgressCallback()
+            callback = CallbackList(callback) if isinstance(callback, list) else callback
+            callback = callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
+            callback = CallbackList([callback, self.bar])
+        return super()._init_callback(callback)
+
+    def _close_bar(self) -> None:
+        """However training ended."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def dump_logs(self, iteration: int = 0) -> None:
+        """Write the log, under Stable-Baselines3's names; TensorBoard has all but the timesteps, which are its axis."""
+        elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-6)
+        counted = {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
+        counted |= {"time/fps": int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)}
+        episodes = self.ep_info_buffer or ()
+        for tag, key in (("rollout/ep_rew_mean", "r"), ("rollout/ep_len_mean", "l")):
+            if episodes:
+                counted[tag] = safe_mean([episode[key] for episode in episodes])
+        if self.ep_success_buffer:
+            counted["rollout/success_rate"] = safe_mean(self.ep_success_buffer)
+        for tag, value in {**counted, "time/time_elapsed": int(elapsed)}.items():
+            self.logger.record(tag, value)
+        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        self.logger.dump(step=self.num_timesteps)
+
+    def _log_settings(self) -> None:
+        """For TensorBoard's table of hyperparameters, with the next writing of the log."""
+        kind = KINDS[self.algorithm]
+        settings = {name: getattr(self, name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
+        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
+        others = ("stdout", "log", "json", "csv")
+        self.logger.record("hparams", HParam({"algorithm": self.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0}), others)
 
     # -- what callbacks hear -------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ Ludus simulator no Python runs for a single game; any other `VecEnv` takes the s
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any
 
 import torch
@@ -122,6 +123,12 @@ class DQN(QAgent, StableDQN):
     def _setup_model(self) -> None:
         self._check_arguments()
         self._make_policy()
+        if 1 < self.n_envs > self.target_update_interval:
+            warnings.warn(
+                f"The number of environments used is greater than target_update_interval ({self.n_envs} > "
+                f"{self.target_update_interval}): the target network follows after every step, {self.n_envs} timesteps",
+                stacklevel=2,
+            )
         self.replay: Replay = None  # type: ignore[assignment]  # made when training begins
         self.kept = 0  # rows of the memory that were written, known without waiting for the device
         self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
@@ -193,6 +200,7 @@ class DQN(QAgent, StableDQN):
         self.prepare()
         self.learner.refresh()
         self.learner.refresh_target()
+        self.start_time = time.time_ns()  # to make room for the memory may take a while
         return answer
 
     def prepare(self) -> None:
@@ -331,41 +339,49 @@ class DQN(QAgent, StableDQN):
             self.learner.follow(self.tau)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Learn from the memory, as much as is due."""
+        """Learn from the memory, so many minibatches or, with `replay_ratio`, as much as is due."""
         rate = self.lr_schedule(self._current_progress_remaining)
         self.learner.descent.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
-        updates = self._updates_due(gradient_steps)
+        updates = self._updates_due(gradient_steps, batch_size)
         if not updates:
             return
         start = self.importance_exponent
         self.learner.beta.fill_(start + (1 - start) * (1 - self._current_progress_remaining))
         self._set_training_mode(True)
-        self.learner.learn(updates)
+        self.learner.learn(updates, batch_size)
+        self.logger.record("train/n_updates", self._n_updates)
+        if self.device.type == "cpu":
+            self._record_losses()
 
-    def _updates_due(self, gradient_steps: int) -> int:
+    def _updates_due(self, gradient_steps: int, batch_size: int) -> int:
         """Minibatches to learn from after a rollout; none while the memory has nothing to draw."""
-        if self.kept <= max(self.n_steps + self.replay.frame_stack - 1, self.learning_starts // self.n_envs):
+        first = self.learning_starts // self.n_envs if self.start_time else 0  # who calls `train` alone wants to learn
+        if self.kept <= max(self.n_steps + self.replay.frame_stack - 1, first):
             return 0
         if self.replay_ratio is None:
             return gradient_steps
         assert isinstance(self.train_freq, TrainFreq)
         self.debt += self.train_freq.frequency * self.n_envs * self.replay_ratio
-        updates = int(self.debt // self.batch_size)
-        self.debt -= updates * self.batch_size
+        updates = int(self.debt // batch_size)
+        self.debt -= updates * batch_size
         return updates
 
+    def _record_losses(self) -> None:
+        """Of the last minibatch; waits for the device."""
+        self.logger.record("train/loss", float(self.learner.loss))
+        self.logger.record("train/q_value", float(self.learner.mean_value))
+
     def _log(self, log_interval: int | None) -> None:
-        """Write the log where it is due: after so many episodes, but not all the time."""
+        """Write the log where it is due: after so many episodes, but not all the time; and when training is over."""
         last, episodes = self._logged
-        now = time.monotonic()
+        now, over = time.monotonic(), self.num_timesteps >= self._total_timesteps
         self._episode_num += int((self.steps.dones > 0).sum())
-        if log_interval is None or self._episode_num - episodes < log_interval or now - last < LOG_INTERVAL:
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+        due = log_interval is not None and self._episode_num - episodes >= log_interval
+        if not due or (now - last < LOG_INTERVAL and not over):
             return
         self._logged = now, self._episode_num
-        self.logger.record("rollout/exploration_rate", self.exploration_rate)
-        if self._n_updates:
-            self.logger.record("train/loss", float(self.learner.loss))
-            self.logger.record("train/q_value", float(self.learner.mean_value))
-            self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        if self._n_updates and self.device.type != "cpu":
+            self._record_losses()
         self.dump_logs()

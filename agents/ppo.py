@@ -147,6 +147,7 @@ class PPO(Agent, StablePPO):
             self.workers.close()
             self.workers = None
             self.crew.close()
+            self._close_bar()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def _begin_anew(self) -> None:
@@ -231,7 +232,7 @@ class PPO(Agent, StablePPO):
         record("train/explained_variance", float(1 - data.advantages.var() / spread) if spread > 0 else float("nan"))
         if hasattr(self.policy, "log_std"):
             record("train/std", float(self.policy.log_std.detach().exp().mean()))
-        record("train/n_updates", self._n_updates, exclude="tensorboard")
+        record("train/n_updates", self._n_updates)
         record("train/clip_range", float(learner.clip))
         if self.clip_range_vf is not None:
             record("train/clip_range_vf", float(learner.clip_vf))

@@ -208,7 +208,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
             "train/explained_variance",
             explained_variance(*(x.cpu().numpy().ravel() for x in (data.values, data.returns))),
         )
-        record("train/n_updates", self._n_updates, exclude="tensorboard")
+        record("train/n_updates", self._n_updates)
         record("rollout/exploration_rate", self.exploration_rate)
 
 

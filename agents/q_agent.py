@@ -104,6 +104,7 @@ class QAgent(Agent):
                 return super().learn(*args, **kwargs)
         finally:
             self.crew.close()
+            self._close_bar()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
     # -- what an agent says of an observation --------------------------------------------------------------------------

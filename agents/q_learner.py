@@ -30,6 +30,7 @@ class QLearner(ValueFit):
     """The optimiser's side of an agent. What changes from update to update lies in tensors that stay where they are.
 
     Attributes:
+        batch_size: of the next minibatches.
         beta: (1,), how far weights make up for what is drawn more often.
     """
 
@@ -41,13 +42,19 @@ class QLearner(ValueFit):
         self.target_loops = None if self.backprop is None else q_backprop_of(self.target, agent.crew)
         self.beta = torch.zeros(1, dtype=torch.float64, device=agent.device)
         self._targets: dict[int, TargetChain] = {}
-        self.update: Any = self._update
-        if self.on_gpu and agent.simulator is not None:  # of other games, the memory's tensors may have to move
-            self.update = Graphed(self._update, agent, agent.generators[-1:])
+        self.batch_size = agent.batch_size
+        self.update = self._graphed()
 
-    def learn(self, updates: int) -> None:
+    def _graphed(self) -> Any:
+        """`_update`, as a graph where that can be: of other games, the memory's tensors may have to move."""
+        agent = self.agent
+        return Graphed(self._update, agent, agent.generators[-1:]) if self.on_gpu and agent.simulator else self._update
+
+    def learn(self, updates: int, batch_size: int) -> None:
         """That many minibatches; raises NotFinite."""
         agent = self.agent
+        if batch_size != self.batch_size:
+            self.batch_size, self.update = batch_size, self._graphed()
         for _ in range(updates):
             self.update()
             agent._n_updates += 1
@@ -75,7 +82,7 @@ class QLearner(ValueFit):
     def _update(self) -> None:
         agent = self.agent
         generator = agent.generators[-1]
-        batch = agent.replay.sample(agent.batch_size, generator, self.beta)
+        batch = agent.replay.sample(self.batch_size, generator, self.beta)
         if self.online.noisy:
             self.draw_noise(generator)
         fractions = self._fractions(len(batch.actions))

@@ -8,8 +8,10 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 import ludus
@@ -507,3 +509,55 @@ def test_callbacks_see_the_observations_of_games(library, name, stack):
                 assert final[9, :, 0].sum() + final[9, :, 1].sum() >= 1 and info["episode"]["l"] == lengths[game] == 9
                 lengths[game] = 0
     assert (agent._last_obs == listen.heard[-1]["new_obs"]).all()
+
+
+# -- logs ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_logs_have_what_stable_baselines3s_have(tmp_path, name):
+    columns, tags = {}, {}
+    for library in (stable_baselines3, ludus):
+        folder = tmp_path / library.__name__
+        agent = agent_of(library, name, tensorboard_log=str(folder)).learn(128, tb_log_name="run")
+        agent.logger.close()
+        events = EventAccumulator(str(folder / "run_1")).Reload()
+        tags[library] = set(events.Tags()["scalars"])
+        agent.set_logger(configure(str(folder), ["csv"]))
+        agent.learn(128)
+        agent.logger.close()
+        columns[library] = set((folder / "progress.csv").read_text().splitlines()[0].split(","))
+    assert columns[ludus] >= columns[stable_baselines3] and tags[ludus] >= tags[stable_baselines3]
+    counts = {"PPO": "time/iterations", "DQN": "time/episodes"}
+    assert tags[ludus] >= {"train/n_updates", "time/time_elapsed", counts[name]}
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_a_progress_bar_needs_nothing_else(monkeypatch, capsys):
+    monkeypatch.setattr("stable_baselines3.common.callbacks.tqdm", None)
+    steps = []
+    agent = agent_of(ludus, "PPO").learn(64, progress_bar=True, callback=lambda heard, _: steps.append(heard["n_steps"]) or True)
+    assert len(steps) == 32 and agent.bar is None
+
+
+# -- warnings and counts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_more_games_than_steps_between_targets_is_said(library):
+    with pytest.warns(UserWarning, match="The number of environments used is greater"):
+        agent_of(library, "DQN", target_update_interval=1)
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_as_many_updates_as_steps(library):
+    agent = agent_of(library, "DQN", train_freq=3, gradient_steps=-1, learning_starts=0).learn(3)
+    assert agent.logger.name_to_value["train/n_updates"] == agent._n_updates == 6
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_train_learns_when_it_is_asked_to(library):
+    agent = agent_of(library, "DQN", learning_starts=1000).learn(24)
+    before = agent.q_net.q_net[0].weight.clone()
+    agent.train(gradient_steps=2, batch_size=8)
+    assert agent._n_updates == 2 and not torch.equal(before, agent.q_net.q_net[0].weight)
