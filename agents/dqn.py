@@ -351,7 +351,7 @@ class DQN(QAgent, StableDQN):
         self._set_training_mode(True)
         self.learner.learn(updates, batch_size)
         self.logger.record("train/n_updates", self._n_updates)
-        if self.device.type == "cpu":
+        if not on_gpu(self.device):
             self._record_losses()
 
     def _updates_due(self, gradient_steps: int, batch_size: int) -> int:
@@ -382,6 +382,6 @@ class DQN(QAgent, StableDQN):
         if not due or (now - last < LOG_INTERVAL and not over):
             return
         self._logged = now, self._episode_num
-        if self._n_updates and self.device.type != "cpu":
+        if self._n_updates and on_gpu(self.device):
             self._record_losses()
         self.dump_logs()

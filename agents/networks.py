@@ -23,6 +23,7 @@ from ..envs import OptionError
 from .encoders import ENCODERS
 from .heads import head_of, masked
 from .normalize import ObservationNormalizer
+from .own_words import OwnWords
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
@@ -227,12 +228,21 @@ def think(
     policy: ActorCritic, obs: Any, memory: Tensor | None = None, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """One step of B games: the head's params (B, P), values (B,) and the memory (B, S) after it."""
+    if isinstance(policy.head, OwnWords):
+        return policy.head.act(policy, obs)
     features = policy.extract_features(obs)  # (B, *shape) -> (B, F)
     if policy.core is not None:
         assert memory is not None
         features, memory = policy.core.step(features, memory)  # (B, F), (B, S) -> (B, H), (B, S)
     params, values = decide(policy, features)
     return masked(params, mask), values, memory
+
+
+def value_of(policy: ActorCritic, obs: Any, memory: Tensor | None = None) -> Tensor:
+    """Values (B,) of observations, in B games with that memory."""
+    if isinstance(policy.head, OwnWords):
+        return policy.predict_values(obs).flatten()
+    return think(policy, obs, memory)[1]
 
 
 def reconsider(policy: ActorCritic, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:

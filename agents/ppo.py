@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..envs import OptionError
@@ -27,14 +27,15 @@ from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
 from .loops import Crew
-from .networks import POLICIES, each, row_by_row, think
+from .networks import POLICIES, ActorCritic, each, row_by_row, think
 from .normalize import RewardNormalizer
+from .own_words import OwnWords, has_own_words
 from .planes import shortcut_of
 from .player import Player
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
-from .starts import into_space
+from .starts import into_space, starts_of
 from .workers import Workers, undivided
 from .worlds import VecEnvWorld
 
@@ -46,7 +47,7 @@ ROWS_A_THREAD = 64  # of a loop in `backprop`
 class PPO(Agent, StablePPO):
     """PPO on tensors.
 
-    Takes what Stable-Baselines3's `PPO` takes, but for `use_sde`; in addition:
+    Takes what Stable-Baselines3's `PPO` takes; in addition:
 
     Args:
         policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `networks`); `policy_kwargs` may
@@ -80,14 +81,13 @@ class PPO(Agent, StablePPO):
         group: Group | None = None,
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("use_sde"):
-            raise OptionError("use_sde is not for this PPO: leave it out, or take stable_baselines3.PPO")
         self._begin(policy, time_limit, num_threads)
         self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
         self._check_observations()
+        self._look_at_env()
         head_of(self.action_space)  # raises OptionError for spaces that it is not for
         self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
@@ -109,7 +109,8 @@ class PPO(Agent, StablePPO):
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         loops = on_cpu and self.precision == "fp32"
         self.backprop = backprop_of(self.policy, self.crew) if loops else None
-        alone = self.backprop or not on_cpu or not row_by_row(self.policy)
+        own = isinstance(self.policy.head, OwnWords)  # methods that threads may not call at once
+        alone = self.backprop or not on_cpu or own or not row_by_row(self.policy)
         shares = 1 if alone else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
         if self.simulator is not None and self.simulator.num_players > 1:
@@ -120,12 +121,21 @@ class PPO(Agent, StablePPO):
         self.rollout_buffer = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
         self.player, self.learner = Player(self), Learner(self)
 
+    def _maybe_recommend_cpu(self, mlp_class_name: str = ActorCritic.__name__) -> None:
+        if self.simulator is None:  # games beside the policy make a GPU worth it
+            super()._maybe_recommend_cpu(mlp_class_name)
+
     def _complete_policy(self) -> None:
         """Give a policy class of the user's, or Stable-Baselines3's own, what Ludus's have."""
-        missing = {"head": head_of(self.action_space), "core": None, "normalizer": None, "shortcut": None}
-        for name, value in missing.items():
+        for name in ("core", "normalizer", "shortcut"):
             if not hasattr(self.policy, name):
-                setattr(self.policy, name, value)
+                setattr(self.policy, name, None)
+        own = has_own_words(self.policy, (ActorCriticPolicy, ActorCritic))
+        self.policy.head = OwnWords(self.action_space) if own else head_of(self.action_space)
+        if own and self.policy.core is not None:
+            raise OptionError("a policy with memory decides in Ludus's way: leave out use_sde and methods of your own")
+        if starts_of(self.action_space) is not None and not isinstance(self.policy, ActorCritic):
+            raise OptionError(f"only Ludus's policies act in {self.action_space}: other policies' actions count from 0")
         self.policy.shortcut = None if on_gpu(self.device) else shortcut_of(self.policy)
 
     def _normalize_rewards(self) -> None:
@@ -166,12 +176,15 @@ class PPO(Agent, StablePPO):
         data, before = rollout_buffer, self.num_timesteps
         self.player.prepare()
         data.begin(self._last_episode_starts)
+        if self.use_sde:
+            self.policy.reset_noise(self.n_envs)
+            self._renew_noise(0)
         if not on_gpu(self.device):
             self.boundary = capture(self)
         if self.simulator is None:
             world = self.player.worlds[0]
             assert isinstance(world, VecEnvWorld)
-            going = self.player.play_part(on_step=partial(tell_step, self, callback, world, data))
+            going = self.player.play_part(on_step=partial(self._hear_step, callback, world))
         else:
             self._keep_endings(self.player.worlds)
             self.player.play()
@@ -186,6 +199,16 @@ class PPO(Agent, StablePPO):
         callback.on_rollout_end()
         self._last_episode_starts = data.dones[-1].cpu().numpy() > 0
         return True
+
+    def _renew_noise(self, t: int) -> None:
+        """Of state-dependent exploration, before step t."""
+        if 0 < self.sde_sample_freq and t % self.sde_sample_freq == 0 and t < self.n_steps:
+            self.policy.reset_noise(self.n_envs)
+
+    def _hear_step(self, callback: BaseCallback, world: VecEnvWorld, t: int) -> bool:
+        if self.use_sde:
+            self._renew_noise(t + 1)
+        return tell_step(self, callback, world, self.rollout_buffer, t)
 
     def obs_of(self, t: int) -> Any:
         kept = self.rollout_buffer.obs
@@ -253,6 +276,9 @@ class PPO(Agent, StablePPO):
         memory = None
         if self.policy.core is not None:
             memory = self.policy._memory_of(state, None, len(obs))
+        if isinstance(self.policy.head, OwnWords):
+            likely = self.policy.get_distribution(tensor).distribution
+            return likely.probs.cpu().numpy(), self.policy.predict_values(tensor).flatten().cpu().numpy()
         with self.autocast():
             mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device)
             params, values, _ = think(self.policy, tensor, memory, mask)

@@ -14,7 +14,7 @@ from stable_baselines3.common.type_aliases import DictRolloutBufferSamples, Roll
 from torch import Tensor
 
 from .hardware import on_gpu
-from .networks import ActorCritic, Thinker, each, keep_obs, think
+from .networks import ActorCritic, Thinker, each, keep_obs, think, value_of
 from .worlds import World
 
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -177,7 +177,7 @@ def collect(
             _step(world, policy, decide, data, t, noise[t], memory)
             if on_step is not None and not on_step(t):
                 return False
-        data.last_values.copy_(decide(world.obs, memory)[1])
+        data.last_values.copy_(thinker(world.obs, memory)[1] if thinker else value_of(policy, world.obs, memory))
     data.log_probs.copy_(head.log_prob(data.params, data.actions))
     return True
 
@@ -197,7 +197,10 @@ def _step(
         data.masks[t] = world.mask
     data.params[t], data.values[t], after = decide(obs, memory, world.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
-    ended = world.step(data.actions[t])
+    actions = data.actions[t]
+    if policy.squash_output:  # from -1 to 1
+        actions = torch.as_tensor(policy.unscale_action(actions.cpu().numpy()), device=data.device)
+    ended = world.step(actions)
     data.rewards[t] = world.reward
     if data.signs is not None and world.signs is not None:
         data.signs[t] = world.signs
@@ -218,11 +221,11 @@ def bootstrap(data: RolloutTensors, t: int, world: World, policy: ActorCritic, m
     On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.
     """
     if on_gpu(data.device):
-        values = think(policy, world.final_obs, memory)[1]
+        values = value_of(policy, world.final_obs, memory)
         data.bootstrap[t] = torch.where(world.truncated, values, 0.0)
         return
     data.bootstrap[t] = 0.0
     cut = world.truncated.nonzero().squeeze(-1)
     if len(cut):
-        values = think(policy, each(lambda x: x[cut], world.final_obs), None if memory is None else memory[cut])[1]
+        values = value_of(policy, each(lambda x: x[cut], world.final_obs), None if memory is None else memory[cut])
         data.bootstrap[t, cut] = values

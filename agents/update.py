@@ -14,6 +14,7 @@ from torch import Tensor
 from .hardware import on_gpu
 from .heads import CategoricalHead
 from .networks import ActorCritic, each, reconsider
+from .own_words import OwnWords
 from .rollout import Autocast
 from .slopes import slopes_of
 from .workers import Workers
@@ -42,10 +43,13 @@ def loss_of(policy: ActorCritic, batch: dict[str, Any], settings: Settings) -> t
     Args:
         batch: obs, actions and columns (see `RolloutTensors.flat`), of B samples; advantages as they shall be used.
     """
-    params, values = reconsider(policy, batch)
+    actions = batch["actions"].flatten(0, batch["actions"].dim() - 1 - len(policy.head.action_shape))
+    if isinstance(policy.head, OwnWords):
+        chances, entropies, values = policy.head.judge_batch(policy, batch["obs"], actions)
+    else:
+        params, values = reconsider(policy, batch)
+        chances, entropies = policy.head.judge(params, actions)
     log_probs, advantages, returns, old_values = batch["columns"].reshape(-1, 4).unbind(-1)
-    actions = batch["actions"].reshape(len(params), *policy.head.action_shape)
-    chances, entropies = policy.head.judge(params, actions)
     log_ratio = chances - log_probs
     ratio = log_ratio.exp()
     clip = settings.clip_range
