@@ -248,7 +248,9 @@ class Agent(Base):
         settings = {name: getattr(self, name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
         others = ("stdout", "log", "json", "csv")
-        self.logger.record("hparams", HParam({"algorithm": self.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0}), others)
+        self.logger.record(
+            "hparams", HParam({"algorithm": self.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0}), others
+        )
 
     # -- what callbacks hear -------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_rounds import QRounds
 from .replay import Replay, check_room
-from .worlds import SimulatorWorld, VecEnvWorld, world_of
+from .worlds import SimulatorWorld, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
 

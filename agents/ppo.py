@@ -202,7 +202,7 @@ class PPO(Agent, StablePPO):
 
     def _renew_noise(self, t: int) -> None:
         """Of state-dependent exploration, before step t."""
-        if 0 < self.sde_sample_freq and t % self.sde_sample_freq == 0 and t < self.n_steps:
+        if self.sde_sample_freq > 0 and t % self.sde_sample_freq == 0 and t < self.n_steps:
             self.policy.reset_noise(self.n_envs)
 
     def _hear_step(self, callback: BaseCallback, world: VecEnvWorld, t: int) -> bool:

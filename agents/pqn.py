@@ -157,7 +157,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
         return True
 
     def obs_of(self, t: int) -> Any:
-        return each(lambda x: x[t].cpu().numpy().copy(), self.data.obs) if t < self.n_steps else self.present_obs().copy()
+        return (
+            each(lambda x: x[t].cpu().numpy().copy(), self.data.obs) if t < self.n_steps else self.present_obs().copy()
+        )
 
     def step_locals(self, t: int) -> dict[str, Any]:
         return {"rollout_buffer": self.data, "n_rollout_steps": self.n_steps, "n_steps": t}

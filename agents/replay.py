@@ -115,7 +115,9 @@ class Replay:
         """Go on with games of the same kind, and with this discount for all that is kept."""
         self.can_truncate = self.can_truncate or world.can_truncate
         if gamma != self.gamma:
-            self.factors.copy_(torch.full_like(self.factors, gamma).copysign(self.factors))  # signs are whose turn it is
+            self.factors.copy_(
+                torch.full_like(self.factors, gamma).copysign(self.factors)
+            )  # signs are whose turn it is
             self.gamma = gamma
 
     # -- writing -------------------------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ class World:
     signs: Tensor | None = None
     can_truncate = True
     max_episode_steps: int | None = None
-    endings: list[Any] | None = None  # of each step, if they are to be kept: games (K,) that ended and (K, ...) final_obs
+    endings: list[Any] | None = (
+        None  # of each step, if they are to be kept: games (K,) that ended and (K, ...) final_obs
+    )
 
     def step(self, actions: Tensor) -> int:
         """Take one step in every game with actions (N, ...); returns 0 if no episode ended, another number if some may."""
@@ -164,7 +166,11 @@ class VecEnvWorld(World):
         last = info.get("terminal_observation")
         if last is None:
             return
-        pairs = [(self.final_obs[name], last[name]) for name in last] if isinstance(last, dict) else [(self.final_obs, last)]
+        pairs = (
+            [(self.final_obs[name], last[name]) for name in last]
+            if isinstance(last, dict)
+            else [(self.final_obs, last)]
+        )
         for tensor, value in pairs:
             tensor[k] = torch.as_tensor(np.asarray(value), device=self.device)
             if not tensor[k].isfinite().all():

@@ -1,0 +1,146 @@
+"""Callbacks and logs have what Stable-Baselines3's have, and DQN warns and counts as it does."""
+
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+from stable_baselines3.common.logger import configure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import ludus
+from tests.agents.conformance import OURS, Listen, agent_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+# -- callbacks --
+
+
+def kind_of(value):
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return str(value.dtype).removeprefix("torch."), tuple(value.shape)
+    return bool if isinstance(value, np.bool_) else type(value)
+
+
+OBJECTS = {"self", "env", "callback", "rollout_buffer", "replay_buffer", "train_freq"}  # objects of the library's own
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_callbacks_hear_what_stable_baselines3s_hear(name):
+    heard = {}
+    for library in (stable_baselines3, ludus):
+        listen = heard[library] = Listen()
+        agent_of(library, name).learn(64, callback=listen)
+        for before, after in zip(listen.last_obs[1:], listen.heard, strict=False):
+            assert (before == after["new_obs"]).all()
+    theirs, ours = heard[stable_baselines3].heard, heard[ludus].heard
+    assert len(theirs) == len(ours) == 32
+    for one, other in zip(theirs, ours, strict=True):
+        assert set(one) - set(other) <= {
+            "idx",
+            "done",
+            "terminal_obs",
+            "terminal_value",
+        }  # left over from the last step
+        for key in set(one) & set(other) - OBJECTS:
+            assert kind_of(one[key]) == kind_of(other[key]), key
+
+
+@pytest.mark.parametrize("games", ["CartPole", "ludus/CartPole"])
+def test_a_rollout_buffer_says_what_stable_baselines3s_says(games):
+    """Its buffer computes the same from the same rewards, values and starts; weights stand still, so the last is known."""
+    env = ludus.make_sb3("CartPole", 2, seed=0) if games != "CartPole" else None
+    listen = Listen()
+    agent = agent_of(ludus, "PPO", env=env, gamma=0.9, gae_lambda=0.8, learning_rate=0.0)
+    agent.learn(96, callback=listen)
+    theirs = stable_baselines3.common.buffers.RolloutBuffer(
+        16, agent.observation_space, agent.action_space, "cpu", 0.8, 0.9, 2
+    )
+    for rollout, following in zip(listen.rollouts, listen.rollouts[1:], strict=False):
+        assert (rollout["size"], rollout["pos"], rollout["full"]) == (16, 16, True)
+        for name in ("rewards", "values", "log_probs", "episode_starts"):
+            setattr(theirs, name, rollout[name].reshape(16, 2).astype(np.float32))
+        last = agent.policy.predict_values(torch.as_tensor(following["observations"][0])).detach()
+        theirs.compute_returns_and_advantage(last, following["episode_starts"][0].ravel())
+        for name in ("returns", "advantages"):
+            assert np.allclose(getattr(theirs, name), rollout[name][..., 0], atol=1e-5)
+    batches = list(agent.rollout_buffer.get(10))
+    assert [len(batch.returns) for batch in batches] == [10, 10, 10, 2] and batches[0].actions.shape == (10, 1)
+    assert torch.equal(
+        torch.cat([b.returns for b in batches]).sort()[0], agent.rollout_buffer.returns.flatten().sort()[0]
+    )
+
+
+@pytest.mark.parametrize(("library", "name"), OURS)
+@pytest.mark.parametrize("stack", [1, 2])
+def test_callbacks_see_the_observations_of_games(library, name, stack):
+    """Catch's ball falls a row a step: an episode's observations follow from each other, and its last is known."""
+    env = ludus.make_sb3("Catch", 2, seed=0, frame_stack=stack)
+    agent, listen = agent_of(library, name, "mlp", env, **({"train_freq": 4} if name == "DQN" else {})), Listen()
+    agent.learn(64, callback=listen)
+    lengths = [0, 0]
+    for before, after, step in zip(listen.last_obs, listen.last_obs[1:], listen.heard, strict=False):
+        assert (step["new_obs"] == after).all() and before.shape == after.shape
+        for game in range(2):
+            newest = before[game, ..., -2:]
+            assert newest[lengths[game], :, 0].sum() == 1  # the ball
+            lengths[game] += 1
+            info = step["infos"][game]
+            assert ("terminal_observation" in info) == ("episode" in info) == bool(step["dones"][game])
+            if step["dones"][game]:
+                final = info["terminal_observation"][..., -2:]
+                assert final[9, :, 0].sum() + final[9, :, 1].sum() >= 1 and info["episode"]["l"] == lengths[game] == 9
+                lengths[game] = 0
+    assert (agent._last_obs == listen.heard[-1]["new_obs"]).all()
+
+
+# -- logs --
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_logs_have_what_stable_baselines3s_have(tmp_path, name):
+    columns, tags = {}, {}
+    for library in (stable_baselines3, ludus):
+        folder = tmp_path / library.__name__
+        agent = agent_of(library, name, tensorboard_log=str(folder)).learn(128, tb_log_name="run")
+        agent.logger.close()
+        events = EventAccumulator(str(folder / "run_1")).Reload()
+        tags[library] = set(events.Tags()["scalars"])
+        agent.set_logger(configure(str(folder), ["csv"]))
+        agent.learn(128)
+        agent.logger.close()
+        columns[library] = set((folder / "progress.csv").read_text().splitlines()[0].split(","))
+    assert columns[ludus] >= columns[stable_baselines3] and tags[ludus] >= tags[stable_baselines3]
+    counts = {"PPO": "time/iterations", "DQN": "time/episodes"}
+    assert tags[ludus] >= {"train/n_updates", "time/time_elapsed", counts[name]}
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_a_progress_bar_needs_nothing_else(monkeypatch, capsys):
+    monkeypatch.setattr("stable_baselines3.common.callbacks.tqdm", None)
+    steps = []
+    agent = agent_of(ludus, "PPO")
+    agent.learn(64, progress_bar=True, callback=lambda heard, _: steps.append(heard["n_steps"]) or True)
+    assert len(steps) == 32 and agent.bar is None
+
+
+# -- warnings and counts --
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_more_games_than_steps_between_targets_is_said(library):
+    with pytest.warns(UserWarning, match="The number of environments used is greater"):
+        agent_of(library, "DQN", target_update_interval=1)
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_as_many_updates_as_steps(library):
+    agent = agent_of(library, "DQN", train_freq=3, gradient_steps=-1, learning_starts=0).learn(3)
+    assert agent.logger.name_to_value["train/n_updates"] == agent._n_updates == 6
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_train_learns_when_it_is_asked_to(library):
+    agent = agent_of(library, "DQN", learning_starts=1000).learn(24)
+    before = agent.q_net.q_net[0].weight.clone()
+    agent.train(gradient_steps=2, batch_size=8)
+    assert agent._n_updates == 2 and not torch.equal(before, agent.q_net.q_net[0].weight)
