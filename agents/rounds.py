@@ -76,6 +76,7 @@ class Rounds:
         noted = (data.rewards, data.dones, data.truncated, data.episode_return, data.episode_length)
         self._note = Loop(note, *happened, self.clock, *noted, units=n)
 
+    @torch.no_grad()
     def play(self, policy: Any, generator: torch.Generator) -> None:
         """One rollout, as `rollout.collect`, with the weights as they are now."""
         data, world, head = self.data, self.world, policy.head
