@@ -22,6 +22,7 @@ from ..envs import OptionError
 from .agent import Agent
 from .backprop import backprop_of
 from .distributed import Group
+from .files import CheckpointError
 from .guard import check_rollout
 from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
@@ -285,6 +286,11 @@ class PPO(Agent, StablePPO):
         return params.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> Any:
+        if self.use_sde:
+            raise CheckpointError("files do not keep use_sde: keep policy.state_dict(), or take stable_baselines3.PPO")
+        return super().setting(name)
 
     @staticmethod
     def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
