@@ -99,7 +99,7 @@ class Agent(Base):
     def _setup_learn(
         self, total_timesteps: Any, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
     ) -> Any:
-        if not isinstance(total_timesteps, Real) or not total_timesteps >= 0:
+        if not isinstance(total_timesteps, Real) or not float(total_timesteps) >= 0:
             raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
         self.boundary = None
         if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
@@ -108,7 +108,7 @@ class Agent(Base):
         self.rebuild()
         self.learner.descent.check()
         self._played = self.env
-        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
         self.heard = heard_by_users(answer[1])
         if self.tensorboard_log is not None and reset_num_timesteps:
             self._log_settings()
@@ -229,7 +229,7 @@ class Agent(Base):
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log, under Stable-Baselines3's names; TensorBoard has all but the timesteps, which are its axis."""
         elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-6)
-        counted = {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
+        counted: dict[str, float] = {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
         counted |= {"time/fps": int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)}
         episodes = self.ep_info_buffer or ()
         for tag, key in (("rollout/ep_rew_mean", "r"), ("rollout/ep_len_mean", "l")):

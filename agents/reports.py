@@ -43,7 +43,8 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Seq
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
     rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
     steps, games = dones.nonzero()
-    ended = Ended(games, *(x.cpu().numpy()[steps, games] for x in columns_of(data)), round(agent.elapsed(), 6))
+    totals, lengths, cuts = (x.cpu().numpy()[steps, games] for x in columns_of(data))
+    ended = Ended(games, totals, lengths, cuts, round(agent.elapsed(), 6))
     assert agent.ep_info_buffer is not None
     remembered = agent.ep_info_buffer.maxlen or len(steps)  # by the log, which needs no more of thousands
     agent.ep_info_buffer.extend(info["episode"] for info in ended.infos(max(len(steps) - remembered, 0), len(steps)))
