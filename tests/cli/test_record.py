@@ -13,6 +13,7 @@ from PIL import Image
 
 from ludus.__main__ import main as ludus
 from ludus.cli import record
+from ludus.cli.players import seats
 from ludus.envs import LudusError, OptionError, Simulator
 
 from .catcher import Catcher
@@ -95,6 +96,28 @@ def test_an_mp4_of_odd_size_gets_one_more_row_and_column(tmp_path):
     pictures, _ = film_of(tmp_path / "odd.mp4")
     assert pictures.shape == (4, 34, 48, 3)
     assert np.abs(pictures.astype(int) - 90).max() < 8
+
+
+@pytest.mark.parametrize("name", ["Catch", "Tetris", "Wilds"])
+def test_every_pixel_of_a_gif_is_the_pictures(tmp_path, name):
+    """Catch has 14 colours, Tetris 191, and Wilds more than 256, of which no picture has so many."""
+    player, sim = seats(f"{name}:random", None, 3)
+    film = record.Film(sim, [record.play(player, sim, 30, sampled=False)], 200, 10)
+    assert (record.palette_of(film) is None) == (name == "Wilds")
+    record.write_gif(tmp_path / "exact.gif", film, 10)
+    pictures, durations = frames_of(tmp_path / "exact.gif")
+    shown = [picture for picture, stay in zip(pictures, durations, strict=True) for _ in range(stay // 100)]
+    assert len(shown) == len(film)
+    for picture, expected in zip(shown, film, strict=True):
+        assert np.array_equal(picture, expected)
+
+
+@pytest.mark.parametrize("count", [2, 24, 255, 256])
+def test_up_to_256_colours_are_exact(tmp_path, count):
+    colors = np.random.default_rng(count).integers(0, 256, (count, 3), np.uint8)
+    pictures = np.random.default_rng(0).choice(colors, (3, 40, 30))
+    record.write_gif(tmp_path / "exact.gif", pictures, 10)
+    assert np.array_equal(frames_of(tmp_path / "exact.gif")[0], pictures)
 
 
 def test_a_gif_of_thousands_of_colours_comes_close(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from .arguments import parse
 from .players import seats
 
 LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
-COLORS = 255  # of a GIF; one of 256 means "as before"
+COLORS = 256  # of one picture in a GIF
 
 
 class RecordingError(LudusError, RuntimeError):
@@ -175,34 +175,55 @@ def save(out: Path, film: Film, fps: int) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_gif(path: Path, film: Film, fps: int) -> None:
-    """One palette for all pictures; durations that add up although GIFs count in hundredths of a second."""
-    from PIL import Image
-
-    index_of, palette = shared_palette(film)
-    images = []
-    for picture in film:
-        image = Image.fromarray(index_of[packed(picture)])
-        image.putpalette(palette)
-        images.append(image)
+def write_gif(path: Path, film: Iterable[np.ndarray], fps: int) -> None:
+    """Durations add up although GIFs count in hundredths of a second; `film` is gone through twice."""
+    palette = palette_of(film)
+    images = [indexed(picture, palette) for picture in film]
     ends = np.round(np.arange(len(images) + 1) * 100 / fps).astype(int)
     durations = (10 * np.diff(ends)).tolist()  # milliseconds
     images[0].save(path, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=False)
 
 
-def shared_palette(film: Film) -> tuple[np.ndarray, list[int]]:
-    """The number of each packed colour, (2**24,) uint8, and the palette as red, green, blue, red, ..."""
+@dataclass(frozen=True)
+class Palette:
+    """What colours a film has and, where those are more than a GIF takes, what each of them becomes."""
+
+    colors: np.ndarray  # (n,) packed, ascending
+    numbers: np.ndarray  # (n,) uint8, of each of those among `shown`
+    shown: bytes  # red, green, blue, red, ...
+
+
+def palette_of(film: Iterable[np.ndarray]) -> Palette | None:
+    """One for all pictures: exact up to 256 colours; None where each picture needs one of its own to be exact."""
+    pictures = [np.unique(packed(picture)) for picture in film]
+    colors = np.unique(np.concatenate(pictures))
+    if len(colors) > COLORS >= max(map(len, pictures)):
+        return None
+    return exact(colors) if len(colors) <= COLORS else reduced(colors)
+
+
+def exact(colors: np.ndarray) -> Palette:
+    """Up to 256 packed colours as they are."""
+    return Palette(colors, np.arange(len(colors), dtype=np.uint8), unpacked(colors).tobytes())
+
+
+def reduced(colors: np.ndarray) -> Palette:
+    """The 256 colours that come closest to more than those."""
     from PIL import Image
 
-    seen = np.zeros(1 << 24, np.bool_)
-    for picture in film:
-        seen[packed(picture)] = True
-    colors = np.flatnonzero(seen)
-    strip = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=-1).astype(np.uint8)[None]  # (1, colours, 3)
-    reduced = Image.fromarray(strip).quantize(COLORS, dither=Image.Dither.NONE)
-    index_of = np.zeros(1 << 24, np.uint8)
-    index_of[colors] = np.asarray(reduced)[0]
-    return index_of, reduced.getpalette() or []
+    strip = Image.fromarray(unpacked(colors)[None]).quantize(COLORS, dither=Image.Dither.NONE)  # (1, colours, 3)
+    return Palette(colors, np.asarray(strip)[0], bytes(strip.getpalette() or []))
+
+
+def indexed(picture: np.ndarray, palette: Palette | None) -> Any:
+    """A picture, (rows, columns, 3) uint8, as numbers of colours; None: of its own."""
+    from PIL import Image
+
+    colors = packed(picture)
+    palette = palette or exact(np.unique(colors))
+    image = Image.fromarray(palette.numbers[np.searchsorted(palette.colors, colors)])
+    image.putpalette(palette.shown)
+    return image
 
 
 def packed(picture: np.ndarray) -> np.ndarray:
@@ -211,7 +232,12 @@ def packed(picture: np.ndarray) -> np.ndarray:
     return red << 16 | green << 8 | blue
 
 
-def write_mp4(path: Path, film: Film, fps: int) -> None:
+def unpacked(colors: np.ndarray) -> np.ndarray:
+    """The inverse of `packed`, (n, 3) uint8."""
+    return np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=-1).astype(np.uint8)
+
+
+def write_mp4(path: Path, film: Iterable[np.ndarray], fps: int) -> None:
     """H.264 as browsers play it, which needs an even number of rows and columns."""
     import imageio.v2 as imageio
 
