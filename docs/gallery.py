@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 
 from ludus.cli.record import Episode, Film, halved, write_gif
 from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
+from ludus.envs.scene import readable
 
 DOCS = Path(__file__).parent
 TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"
@@ -123,18 +123,13 @@ def short(number: float) -> str:
 
 def entry(game: Game) -> str:
     """A game's own docstring, with its picture."""
-    found = sections(game.doc)
-    keys = ", ".join(f"`{key}` {action}" for key, action in game.keys.items())
+    found = {heading: " ".join(text.split()) for heading, text in game.sections.items()}
+    keys = ", ".join(f"`{key}` {readable(action)}" for key, action in game.keys.items())
     lines = [f"### {game.name}", f"![{game.name}]({FOLDER.name}/{game.name}.gif)", f"`{game.id}`: {game.summary}."]
     lines += [f"**{name}.** {found[name]}" for name in SECTIONS if found.get(name)]
+    if game.players > 1:
+        lines.append(f"**Players.** {', '.join(game.player_names)}.")
     return "\n\n".join([*lines, f"**Keys.** {keys}."] if keys else lines)
-
-
-def sections(doc: str) -> dict[str, str]:
-    """A docstring's headings and what is under them, on one line each."""
-    blocks = re.split(r"^(?=[A-Z][a-z ]+$)", doc, flags=re.MULTILINE)
-    pairs = [block.split("\n", 1) for block in blocks if "\n" in block]
-    return {heading.strip(): " ".join(text.split()) for heading, text in pairs}
 
 
 # Pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from .backends import paint_pictures
 from .bots import Bot
 from .errors import GameError, LudusError
 from .game import Game
+from .scene import RESERVED
 from .simulator import Simulator
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
@@ -67,6 +69,7 @@ def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
     """
     if not isinstance(game, Game):
         raise GameError(f"check_game takes a Game, got {type(game).__name__}")
+    _check_keys(game)
     try:
         _check_backends(game, steps, seed)
         _check_backends(game, max(steps // 50, 1), seed, obs_type="rgb")
@@ -76,6 +79,20 @@ def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
         raise error if isinstance(error, GameError) else GameError(str(error)) from error
     _check_docstring(game)
     return report
+
+
+def _check_keys(game: Game) -> None:
+    """Keys are pygame's, and not those that every window has for itself."""
+    from .desktop import key_names
+
+    known = key_names()
+    for key in (*game.keys, *game.second_keys):
+        if key in RESERVED:
+            raise GameError(f"{game.name}: the key {key!r} is the window's own ({RESERVED[key]}): take another")
+        if key not in known:
+            meant = get_close_matches(key, known, 1)
+            hint = f": did you mean {meant[0]!r}?" if meant else ", see pygame.key.name"
+            raise GameError(f"{game.name}: {key!r} is no key that pygame knows{hint}")
 
 
 def _check_docstring(game: Game) -> None:

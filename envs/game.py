@@ -36,6 +36,7 @@ compiled arithmetic differ from Python's.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -92,10 +93,11 @@ class Game:
     minimal_actions: tuple[str, ...] = ()  # actions that do something in this game; empty: all of them
     players: int = 1  # at most
     min_players: int = 0  # 0: as many as `players`
+    player_names: tuple[str, ...] = ()  # who is who in the picture, as in ("black", "white"); empty: "player 1", ...
     legal: Rule | None = None  # legal(s, allowed): the actions allowed now
     heuristic: Rule | None = None  # heuristic(s, random): what a simple player would do
     click: Rule | None = None  # click(s, x, y): the action that a person means who points there
-    keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action
+    keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action; not those of `scene.RESERVED`
     second_keys: Mapping[str, str] = field(default_factory=dict)  # those of a second person at the same keyboard
     waits: bool = False  # no time passes while a person thinks; so it is wherever players take turns
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
@@ -110,6 +112,8 @@ class Game:
             object.__setattr__(self, "waits", True)
         if not self.min_players:
             object.__setattr__(self, "min_players", self.players)
+        if not self.player_names:
+            object.__setattr__(self, "player_names", tuple(f"player {k + 1}" for k in range(self.players)))
         if self.canvas == (0.0, 0.0):
             rows, columns = self.shape if self.planes else (1, 1)
             object.__setattr__(self, "canvas", (float(columns), float(rows)))
@@ -155,6 +159,13 @@ class Game:
         return (module.__doc__ or "") if module else ""
 
     @property
+    def sections(self) -> dict[str, str]:
+        """The docstring's headings, such as "Reward", and the text under each."""
+        blocks = re.split(r"^(?=[A-Z][a-z ]+$)", self.doc, flags=re.MULTILINE)
+        found = (block.split("\n", 1) for block in blocks[1:] if "\n" in block)
+        return {heading: inspect.cleandoc(text) for heading, text in found}
+
+    @property
     def summary(self) -> str:
         """The first line of the docstring, without the game's name."""
         first = self.doc.strip().split("\n")[0]
@@ -197,7 +208,7 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
     for name, least in (("version", 0), ("players", 1), ("min_players", 0), ("fps", 1)):
         value = getattr(game, name)
         must(is_whole(value) and value >= least, f"{name} must be a whole number from {least}, got {value!r}")
-    for name in ("actions", "minimal_actions", "planes", "features"):
+    for name in ("actions", "minimal_actions", "planes", "features", "player_names"):
         names = getattr(game, name)
         many = isinstance(names, (tuple, list)) and all(isinstance(one, str) for one in names)
         must(many, f"{name} must be a tuple of names, such as ('left', 'right') or, of one, ('lit',); got {names!r}")
@@ -217,6 +228,9 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
 def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:
     whole = not game.minimal_actions or game.minimal_actions == game.actions
     must(game.min_players <= game.players, "min_players must be from 1 to players")
+    names = game.player_names
+    right = len(names) in (0, game.players) and len(set(names)) == len(names)
+    must(right, f"player_names must be {game.players} different names, as in ('black', 'white'); got {names!r}")
     must(game.min_players in (0, game.players) or game.may_leave, "a record without a field active needs all players")
     must(whole or (game.players == 1 and game.legal is None), "only a game for one without legal has minimal_actions")
     if game.turns:

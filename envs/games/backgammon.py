@@ -339,6 +339,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("white", "black"),
     features=(
         *(
             f"{whose} {point} {what}"

@@ -370,6 +370,7 @@ GAME = Game(
     heuristic=heuristic,
     players=PLAYERS,
     min_players=2,
+    player_names=("blue", "red", "yellow", "purple"),
     shape=(SIZE, SIZE),
     planes=PLANES,
     actions=ACTIONS,

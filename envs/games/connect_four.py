@@ -197,6 +197,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("yellow", "red"),
     shape=(ROWS, COLS),
     planes=("mine", "theirs"),
     actions=("a", "b", "c", "d", "e", "f", "g"),

@@ -346,6 +346,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("black", "white"),
     shape=(SIZE, SIZE),
     planes=("mine", "theirs", "last", "ko", "passed", "white"),
     actions=(*(f"{file}{rank}" for rank in range(9, 0, -1) for file in "abcdefghj"), "pass"),

@@ -203,6 +203,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("black", "white"),
     shape=(SIZE, SIZE),
     planes=("mine", "theirs"),
     actions=tuple(f"{col}{row}" for row in range(SIZE, 0, -1) for col in "abcdefghi"),

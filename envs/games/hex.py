@@ -248,6 +248,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("red", "blue"),
     shape=(SIZE, SIZE),
     planes=("mine", "theirs", "sideways"),
     actions=tuple(f"{col}{row}" for row in range(1, SIZE + 1) for col in "abcdefghijk"),

@@ -178,9 +178,10 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("red", "blue"),
     features=("jack", "queen", "king", "first", "they passed", "they bet"),
     actions=("pass", "bet"),
-    keys={"left": "pass", "right": "bet", "a": "pass", "d": "bet", "p": "pass", "b": "bet"},
+    keys={"left": "pass", "right": "bet", "a": "pass", "d": "bet"},
     canvas=(TABLE, TABLE),
     fps=2,
 )

@@ -228,6 +228,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("red", "blue"),
     features=(
         *("jack", "queen", "king", "open jack", "open queen", "open king", "first"),
         *(f"{what} {turn}" for turn in (1, 2) for what in ("check", "raise", "reraise")),

@@ -254,6 +254,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("black", "white"),
     shape=(SIZE, SIZE),
     planes=("mine", "theirs"),
     actions=(*(f"{col}{row}" for row in range(1, 9) for col in "abcdefgh"), "pass"),

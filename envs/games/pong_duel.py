@@ -244,6 +244,7 @@ GAME = Game(
     backdrop=backdrop,
     heuristic=heuristic,
     players=2,
+    player_names=("red", "blue"),
     features=("me", "other", "x", "y", "right", "down", "wait", "mine", "theirs"),
     actions=("stay", "up", "down"),
     keys={"up": "up", "down": "down", "w": "up", "s": "down"},

@@ -281,6 +281,7 @@ GAME = Game(
     heuristic=heuristic,
     players=FOXES,
     min_players=2,
+    player_names=("blue", "red", "yellow", "purple"),
     shape=(WINDOW, WINDOW),
     planes=("free", "bush", "fox", "rabbit"),
     actions=("stay", "up", "right", "down", "left"),

@@ -327,7 +327,7 @@ def draw_cell(canvas, x, y, kind):
 
 KEYS = {
     "left": "left", "right": "right", "up": "clockwise", "down": "soft_drop", "space": "hard_drop", "z": "counterclockwise",
-    "a": "left", "d": "right", "w": "clockwise", "s": "soft_drop", "q": "counterclockwise",
+    "a": "left", "d": "right", "w": "clockwise", "s": "soft_drop", "e": "counterclockwise",
 }  # fmt: skip
 
 GAME = Game(

@@ -133,6 +133,7 @@ GAME = Game(
     legal=legal,
     heuristic=heuristic,
     players=2,
+    player_names=("cross", "nought"),
     shape=(SIZE, SIZE),
     planes=("mine", "theirs"),
     actions=tuple(f"{file}{rank}" for rank in "321" for file in "abc"),

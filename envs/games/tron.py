@@ -226,6 +226,7 @@ GAME = Game(
     heuristic=heuristic,
     players=RIDERS,
     min_players=2,
+    player_names=("blue", "orange", "green", "pink"),
     shape=(SIZE, SIZE),
     planes=("me", "others", "mine", "theirs"),
     actions=ACTIONS,

@@ -968,7 +968,7 @@ GAME = Game(
     actions=ACTIONS,
     keys={way: way for way in ACTIONS[LEFT : DOWN + 1]}
     | {"a": "left", "d": "right", "w": "up", "s": "down", "space": "do", "z": "sleep", "n": "noop"}
-    | {"r": "place_stone", "t": "place_table", "f": "place_furnace", "p": "place_plant"}
+    | {"e": "place_stone", "t": "place_table", "f": "place_furnace", "g": "place_plant"}
     | {str(tool + 1): ACTIONS[MAKE + tool] for tool in range(6)},
     canvas=(9.0, 9.0),
     waits=True,

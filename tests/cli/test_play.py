@@ -4,13 +4,14 @@ What is expected follows from the rules of Catch: an episode is nine steps, catc
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pygame
 import pytest
 
 from ludus.cli import play
-from ludus.envs import OptionError, Simulator, UnknownGame
+from ludus.envs import OptionError, Simulator, UnknownGame, find_game
 from ludus.envs.scene import CLOSED
 from ludus.envs.window import BOARD, NoDisplay, Window
 
@@ -97,10 +98,11 @@ def test_game_over_shows_the_score_and_r_plays_again():
     session.advance(abs(target - 5) / 10 + 0.001, ["left" if target < 5 else "right"])
     session.advance(2.0, [])
     assert (session.stage, session.scores[0], session.returns) == ("over", 1.0, [1.0])
-    card = session.scene().card
-    assert card.title == "Game over"
-    assert "Score 1." in card.text
-    assert card.prompt == "r to play again"
+    scene = session.scene()
+    assert scene.card is None  # the picture stays as it is
+    assert scene.result.title == "Game over"
+    assert "Score 1." in scene.result.text
+    assert scene.result.prompt == "space to play again"
     session.advance(5.0, [])
     assert session.steps == STEPS
     session.press("r")
@@ -110,11 +112,50 @@ def test_game_over_shows_the_score_and_r_plays_again():
     assert session.scene().facts == {"steps": "9", "games": "2", "mean score": "0", "best": "1"}
 
 
+@pytest.mark.parametrize("key", ["r", "space", "return"])
+def test_after_the_end_several_keys_play_again(key):
+    session = playing()
+    session.advance(2.0, [])
+    assert session.stage == "over"
+    session.advance(play.REST, [])
+    session.press(key)
+    assert (session.stage, session.steps) == ("playing", 0)
+    assert session.scene().result is None
+
+
+def test_a_key_meant_for_the_game_does_not_start_the_next_one():
+    session = playing()
+    session.advance(2.0, [])
+    session.advance(play.REST / 2, [])
+    session.press("space")
+    assert session.stage == "over"
+
+
+@pytest.mark.parametrize("key", ["p", "space", "return"])
+def test_several_keys_end_a_pause(key):
+    session = playing()
+    session.press("p")
+    session.press(key)
+    assert session.stage == "playing"
+
+
+def test_a_key_that_the_window_has_for_itself_is_never_the_games():
+    """What is shown beside the picture is what keys do, even in a game that nobody checked."""
+    game = replace(find_game("Catch"), keys={"p": "left", "q": "right", "left": "left"})
+    session = play.Session(Simulator(game, seed=1, autoreset="disabled"))
+    session.press("space")
+    assert session.scene().controls == {"left": "left"}
+    session.press("p")
+    assert session.stage == "paused"
+    session.press("q")
+    assert session.closed
+
+
 def test_time_is_up_when_the_episode_is_cut_off():
     session = playing(max_episode_steps=3)
     session.advance(1.0, [])
     assert session.steps == 3
-    assert session.scene().card.title == "Time is up"
+    assert session.scene().result.title == "Time is up"
 
 
 def test_only_keys_whose_actions_are_offered_act():
@@ -163,3 +204,20 @@ def test_without_a_display_nothing_is_loaded(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(NoDisplay):
         play.main(["Catch"])
+
+
+def test_names_are_for_people():
+    session = play.Session(Simulator("Wilds", seed=1, autoreset="disabled"))
+    controls = session.scene().controls
+    assert controls["1"] == "make wood pickaxe"
+    assert not any("_" in what for what in controls.values())
+
+
+def test_keys_of_moves_that_are_not_allowed_are_asleep():
+    """In Leduc poker, folding is legal only after a raise."""
+    session = play.Session(Simulator("LeducPoker", seed=1, autoreset="disabled"))
+    assert session.scene().asleep == frozenset()  # not yet
+    session.press("space")
+    assert session.scene().asleep == {"left a"}
+    session.press("right")
+    assert session.scene().asleep == frozenset()

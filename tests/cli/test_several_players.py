@@ -48,7 +48,7 @@ def test_a_click_is_a_move_and_the_opponent_thinks_before_it_replies():
     session = sitting_down(others=[1])
     assert session.scene().status == "your move"
     session.click(1.5, 1.5)
-    assert board(session) == [0, 0, 0, 0, 1, 0, 0, 0, 0] and session.scene().status == "thinking"
+    assert board(session) == [0, 0, 0, 0, 1, 0, 0, 0, 0] and session.scene().status == "nought is thinking"
     session.click(2.5, 2.5)  # not now
     session.advance(0.9 * play.THINKING, [])
     assert session.steps == 1
@@ -62,7 +62,7 @@ def test_a_move_that_is_not_allowed_changes_nothing_and_says_so():
     session.click(0.5, 0.5)
     assert session.steps == 1 and session.scene().status == "not allowed now"
     session.click(0.5, 1.5)
-    assert session.steps == 2 and session.scene().status == "player 1 to move"
+    assert session.steps == 2 and session.scene().status == "cross to move"
 
 
 def test_two_people_share_a_board_and_the_end_says_who_won():
@@ -70,8 +70,8 @@ def test_two_people_share_a_board_and_the_end_says_who_won():
     for x, y in ((0.5, 0.5), (0.5, 1.5), (1.5, 0.5), (1.5, 1.5), (2.5, 0.5)):
         session.click(x, y)
     assert session.stage == "over" and session.scores == [1.0, -1.0]
-    card = session.scene().card
-    assert (card.title, card.text) == ("Game over", "player 1: 1, player 2: -1.")
+    result = session.scene().result
+    assert (result.title, result.text) == ("Cross wins", "cross: 1, nought: -1.")
 
 
 @pytest.mark.parametrize(("seat", "title"), [(0, "You win"), (1, "You lose")])
@@ -87,7 +87,52 @@ def test_the_only_person_wins_or_loses(seat, title):
             session.click(cell % 3 + 0.5, cell // 3 + 0.5)
         else:
             session.advance(1.1 * play.THINKING, [])
-    assert session.scene().card.title == title
+    assert session.scene().result.title == title
+
+
+def test_the_window_says_who_is_who():
+    assert sitting_down(others=[1]).scene().subtitle == "you: cross"
+    assert sitting_down(others=[0], game="ConnectFour").scene().subtitle == "you: red"
+    assert sitting_down(game="Go").scene().subtitle == "you: black and white"
+    assert sitting_down(others=[0]).scene().status == "cross is thinking"
+
+
+def places(session):
+    return {(round(mark.x, 1), round(mark.y, 1)) for mark in session.scene().marks}
+
+
+def test_places_where_one_may_move_are_marked():
+    session = sitting_down(others=[1])
+    assert places(session) == {(x + 0.5, y + 0.5) for x in range(3) for y in range(3)}
+    session.click(1.5, 1.5)
+    assert places(session) == set()  # not my move
+    session.advance(1.1 * play.THINKING, [])
+    assert len(places(session)) == 7 and not {(1.5, 1.5), (0.5, 0.5)} & places(session)
+    session.point((2.4, 2.4))
+    assert [(mark.x, mark.y) for mark in session.scene().marks if mark.chosen] == [pytest.approx((2.5, 2.5), abs=0.02)]
+
+
+def test_of_very_many_places_only_the_one_under_the_pointer_is_marked():
+    session = sitting_down(game="Gomoku")
+    assert places(session) == set()
+    x, y = session.places.of(session.sim.records[0])[40]
+    session.point((x, y))
+    assert places(session) == {(round(x, 1), round(y, 1))}
+    session.click(x, y)
+    assert places(session) == set()  # taken
+
+
+def test_a_place_is_one_that_a_click_understands_in_every_game():
+    """Each place that is marked stands for its own action, and no action that a click can mean is left out."""
+    for name in ("ConnectFour", "Go", "Hex", "Othello", "Minesweeper", "Backgammon"):
+        session = sitting_down(game=name)
+        record = session.sim.records[0]
+        found = session.places.of(record)
+        assert found and all(session.places.action_at(record, *place) == action for action, place in found.items())
+        everywhere = {
+            session.places.action_at(record, x, y) for x, y in np.random.default_rng(0).random((4000, 2)) * 8.99
+        }
+        assert everywhere - {-1} <= found.keys()
 
 
 def test_no_time_passes_while_a_person_thinks():
@@ -105,7 +150,7 @@ def test_people_at_one_keyboard_have_keys_of_their_own():
     first = next(key for key, name in sim.game.keys.items() if name == "up")
     second = next(key for key, name in sim.game.second_keys.items() if name == "left")
     assert session.choose([first, second]).tolist() == [[up, left]]
-    assert " (2)" in "".join(session.scene().keys.values())
+    assert session.scene().controls["left"] == "left (blue)" and session.scene().controls["a"] == "left (orange)"
 
 
 def test_others_play_beside_a_person():
@@ -168,7 +213,7 @@ def test_watching_bots_counts_everybodys_score():
         session.advance(1.0)
     assert len(session.returns) == 3
     scene = session.scene()
-    assert "player 2" in scene.facts and scene.thoughts is None
+    assert "nought" in scene.facts and scene.whose == "score of cross" and scene.thoughts is None
 
 
 def test_a_match_needs_a_player_for_every_seat():

@@ -200,3 +200,69 @@ def test_without_a_display_nothing_is_loaded(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(NoDisplay):
         watch.main(["Catch"])
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(watch.time, "monotonic", lambda: self.now)
+
+
+def test_the_pace_is_measured_and_not_computed(monkeypatch):
+    """At 64 times ten steps a second, on a machine that takes a tenth of a second for each."""
+    clock, session = Clock(monkeypatch), watching(speed=64.0)
+    assert session.status() == "greedy actions"
+    for _ in range(STEPS - 1):
+        session.due = 1.0
+        session.advance(0.0)
+        clock.now += 0.1
+    assert session.status() == "greedy, 10 steps a second"
+
+
+@pytest.mark.parametrize(("pause", "rate"), [(0.01, 100), (0.5, 2), (4.0, 0.25)])
+def test_the_rate_is_of_the_last_second_or_of_the_last_two_steps(monkeypatch, pause, rate):
+    clock, measured = Clock(monkeypatch), watch.Rate()
+    assert measured.a_second() is None
+    for _ in range(300):
+        measured.count()
+        clock.now += pause
+    assert measured.a_second() == pytest.approx(rate)
+    assert len(measured.times) <= 102
+    clock.now += 10
+    measured.count()
+    assert measured.a_second() < 1
+
+
+class Undecided:
+    """A player that could do anything, and does the first that is allowed."""
+
+    def __init__(self, sim):
+        self.sim, self.step = sim, sim.step
+
+    def restart(self):
+        pass
+
+    def decide(self, deterministic):
+        return np.flatnonzero(self.sim.legal[0])[:1]
+
+    def explain(self):
+        return self.sim.legal / self.sim.legal.sum(), np.zeros(1), False
+
+
+@pytest.mark.parametrize(("game", "second"), [("TicTacToe", True), ("Backgammon", False)])
+def test_an_agents_moves_are_marked_where_they_are(game, second):
+    """In Backgammon the second player sees the board from the other side: no mark is better than a wrong one."""
+    sim, seen = Simulator(game, seed=4, autoreset="disabled"), [set(), set()]
+    session = watch.Session(Undecided(sim), sim, watch.Config(Path("x")))
+    for _ in range(6):
+        marks = session.scene().marks
+        assert not marks or len(marks) == sum(sim.legal[0, : 9 if game == "TicTacToe" else None])
+        seen[int(sim.player[0])].add(bool(marks))
+        session.step()
+    assert seen == [{True}, {second}]
+
+
+def test_games_that_take_no_clicks_have_no_marks(session):
+    assert session.scene().thoughts is not None and session.scene().marks == ()

@@ -11,6 +11,7 @@ from ludus.envs import Game, GameError, all_games, check_game
 from ludus.envs.canvas import fill, rect
 from ludus.envs.check import HEADINGS
 from ludus.envs.games import catch
+from ludus.envs.scene import RESERVED
 
 GAMES = list(all_games().values())
 CATCH = all_games()["Catch"]
@@ -129,3 +130,29 @@ def test_headings_are_the_same_in_every_game() -> None:
 def test_only_games_are_checked() -> None:
     with pytest.raises(GameError, match="takes a Game, got str"):
         check_game("Catch")
+
+
+@pytest.mark.parametrize("key", sorted(RESERVED))
+@pytest.mark.parametrize("field", ["keys", "second_keys"])
+def test_the_windows_own_keys_are_refused(key: str, field: str) -> None:
+    with pytest.raises(GameError, match=f"Catch: the key '{key}' is the window's own .*: take another"):
+        check_game(replace(CATCH, **{field: {key: "left"}}))
+
+
+def test_a_key_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(GameError, match="Catch: 'spase' is no key that pygame knows: did you mean 'space'"):
+        check_game(replace(CATCH, keys={"spase": "left"}))
+
+
+def test_player_names_are_one_for_each_and_different() -> None:
+    tron = all_games()["Tron"]
+    assert replace(tron, player_names=()).player_names == ("player 1", "player 2", "player 3", "player 4")
+    for wrong in (("a", "b"), ("a", "a", "b", "c"), "abcd", ("a", "b", "c", 4)):
+        with pytest.raises(GameError, match="Tron: player_names must be "):
+            replace(tron, player_names=wrong)
+
+
+@pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])
+def test_no_game_takes_a_key_of_the_window(game: Game) -> None:
+    assert not {*game.keys, *game.second_keys} & RESERVED.keys()
+    assert game.players == 1 or "player 1" not in game.player_names

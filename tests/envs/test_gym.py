@@ -149,7 +149,7 @@ def test_a_window_follows_the_game_until_it_is_closed() -> None:
     env.unwrapped._viewer.fps = 0  # as fast as it goes
     env.step(1)
     assert env.render() is None
-    window = env.unwrapped._viewer.window.get_surface()
+    window = env.unwrapped._viewer.window.surface
     assert window.get_size() == (480, 480)
     shown = pygame.surfarray.array3d(window).swapaxes(0, 1)
     assert np.array_equal(shown, env.unwrapped.simulator.frame(0, 480))

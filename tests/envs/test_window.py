@@ -8,12 +8,18 @@ import numpy as np
 import pygame
 import pytest
 
-from ludus.envs import LudusError, Simulator
-from ludus.envs import window as module
-from ludus.envs.scene import CLOSED, Card, Scene, Thoughts, command, number
-from ludus.envs.window import ACCENT, BOARD, PANEL, NoDisplay, Window, most_likely, run
+from ludus.cli import watch
+from ludus.cli.play import KEYS, labels
+from ludus.envs import LudusError, Simulator, all_games, desktop
+from ludus.envs.board import rules_of
+from ludus.envs.brush import ACCENT, Brush
+from ludus.envs.overlay import most_likely
+from ludus.envs.scene import CLOSED, Card, Mark, Scene, Thoughts, command, number, readable
+from ludus.envs.window import BOARD, PANEL, SMALLEST, NoDisplay, Window, run
 
 GREEN = (10, 200, 30)
+RULES = {"Description": "You walk.\n\nAnd you `run_away`.", "Observation": "Nothing.", "Reward": "None."}
+OWN = [game for game in all_games().values() if game.step.__module__.startswith("ludus.")]
 
 
 def stub(width=10.0, height=10.0):
@@ -23,9 +29,8 @@ def stub(width=10.0, height=10.0):
         scale = size / max(width, height)
         return np.full((round(height * scale), round(width * scale), 3), GREEN, np.uint8)
 
-    return SimpleNamespace(
-        game=SimpleNamespace(canvas=(width, height)), records=np.zeros(1, [("x", "i1")]), frame=frame
-    )
+    game = SimpleNamespace(canvas=(width, height), name="Game", summary="walk", sections=RULES)
+    return SimpleNamespace(game=game, records=np.zeros(1, [("x", "i1")]), frame=frame)
 
 
 def scene(**changes):
@@ -79,13 +84,54 @@ def test_pictures_keep_their_proportions(width, height, size):
         assert np.ptp(rows) + 1 == round(640 * height / max(width, height))
 
 
-@pytest.mark.parametrize("size", [(1300, 900), (620, 480), (200, 100), (1, 1)])
-def test_the_window_can_be_resized(window, size):
-    pygame.display.set_mode(size, pygame.RESIZABLE)
-    pixels = painted(
-        window, scene(thoughts=thoughts(0.7, 0.3), card=Card("Paused", "Some text.", {"a b": "left"}, "p"))
-    )
+EVERYTHING = {
+    "controls": {"a b": "left"},
+    "result": Card("Game over", "Score 1.", prompt="r"),
+    "marks": (Mark(5, 5, 0.5),),
+}
+
+
+def resize(window, size, smallest=SMALLEST):
+    window.desktop.window.minimum_size = smallest
+    window.desktop.window.size = size
+
+
+@pytest.mark.parametrize("rules", [False, True])
+@pytest.mark.parametrize("size", [(1300, 900), (620, 480), (700, 240), (200, 100), (1, 1)])
+def test_the_window_can_be_resized(window, size, rules):
+    resize(window, size, (1, 1))
+    window.rules = rules
+    card = Card("Paused", "Some text.", {"a b": "left"}, "p")
+    pixels = painted(window, scene(thoughts=thoughts(0.7, 0.3), card=card, **EVERYTHING))
     assert pixels.shape[:2] == size
+    assert np.ptp(pixels) > 0
+
+
+def test_people_cannot_make_it_smaller_than_it_makes_sense(window):
+    resize(window, (50, 50))
+    assert window.surface.get_size() == SMALLEST
+    assert painted(window, scene()).shape[:2] == SMALLEST
+
+
+def test_where_there_is_little_room_the_overlay_goes_first_and_the_picture_stays(window):
+    def seen(size):
+        """How much of the window is the picture, what is beside it, and whether thoughts are."""
+        resize(window, size)
+        without, told = painted(window, scene()), painted(window, scene(thoughts=thoughts(0.7, 0.3)))
+        green = np.all(np.abs(without.astype(int) - GREEN) < 3, axis=-1)
+        return green.mean(), window.areas()[1], not np.array_equal(without, told)
+
+    large, medium, low, small = (seen(size) for size in ((980, 640), (700, 420), (700, 300), SMALLEST))
+    assert [part[1] for part in (large, medium, low, small)] == ["panel", "panel", "panel", "strip"]
+    assert [part[2] for part in (large, medium, low, small)] == [True, True, False, False]
+    assert small[0] > 0.5 and low[0] > 0.3
+
+
+def test_a_larger_window_has_larger_letters(window):
+    usual = window.brush.font("title").get_height()
+    resize(window, (2 * (BOARD + PANEL), 2 * BOARD))
+    assert window.brush.scale == 2
+    assert window.brush.font("title").get_height() == pytest.approx(2 * usual, abs=2)
 
 
 def test_it_works_without_any_system_font(monkeypatch):
@@ -97,7 +143,7 @@ def test_it_works_without_any_system_font(monkeypatch):
 
 def test_nothing_is_painted_twice(window, monkeypatch):
     flips = []
-    monkeypatch.setattr(pygame.display, "flip", lambda: flips.append(1))
+    monkeypatch.setattr(window.desktop, "flip", lambda: flips.append(1))
     for _ in range(3):
         window.show(scene())
     assert len(flips) == 1
@@ -115,6 +161,9 @@ def test_nothing_is_painted_twice(window, monkeypatch):
         {"status": "paused"},
         {"live": False},
         {"keys": {"q": "quit", "p": "pause"}},
+        {"controls": {"a": "left"}},
+        {"whose": "yellow"},
+        {"result": Card("You win", "yellow: 1")},
         {"thoughts": thoughts(0.5, 0.5)},
     ],
 )
@@ -128,6 +177,20 @@ def test_a_card_covers_the_picture_alone(window):
     before, after = painted(window, scene()), painted(window, scene(card=Card("Game over", prompt="r to play again")))
     assert after[:BOARD].mean() < 0.5 * before[:BOARD].mean()  # dimmed
     assert np.array_equal(before[BOARD:], after[BOARD:])
+
+
+def test_the_end_of_a_game_leaves_the_picture_as_it_is(window):
+    before = painted(window, scene())
+    after = painted(window, scene(result=Card("Game over", "Score 3.", prompt="space to play again")))
+    assert np.array_equal(before[:BOARD], after[:BOARD])
+    assert not np.array_equal(before[BOARD:], after[BOARD:])
+
+
+def test_marks_are_where_actions_are(window):
+    before, after = painted(window, scene()), painted(window, scene(marks=(Mark(2.5, 7.5, 0.5, chosen=True),)))
+    changed = np.argwhere(np.any(before != after, axis=-1))
+    assert np.abs(changed.mean(0) - (2.5 * BOARD / 10, 7.5 * BOARD / 10)).max() < 1
+    assert tuple(after[160, 480]) == ACCENT
 
 
 def bar_lengths(pixels, color):
@@ -166,6 +229,158 @@ def test_thirty_two_actions_leave_the_keys_readable(window):
 def test_long_words_are_cut_to_the_panel(window):
     pixels = painted(window, scene(title="W" * 200, subtitle="w" * 400, status="w" * 400))
     assert np.array_equal(pixels[-8:], painted(window, scene())[-8:])  # nothing reaches the margin
+
+
+@pytest.fixture(params=["the system's font", "pygame's own font"])
+def cut(request, monkeypatch):
+    """The words that did not fit where they were written."""
+    found = []
+    monkeypatch.setattr(Brush, "shorten", lambda brush, words, *_: found.append(words) or words)
+    if request.param == "pygame's own font":
+        monkeypatch.setattr("ludus.envs.brush.font_path", lambda bold: None)
+    return found
+
+
+class Shown:
+    """What is written in a window on a game."""
+
+    def __init__(self, game, monkeypatch):
+        self.words = []
+        self.sim = stub(*game.canvas)
+        self.sim.game = game
+        text = Brush.text
+
+        def write(brush, words, *arguments, **settings):
+            self.words.append(words)
+            text(brush, words, *arguments, **settings)
+
+        monkeypatch.setattr(Brush, "text", write)
+
+
+@pytest.mark.parametrize("game", OWN, ids=[game.name for game in OWN])
+def test_every_games_keys_are_shown_whole(game, cut, monkeypatch):
+    seen = Shown(game, monkeypatch)
+    controls = labels(game.keys)
+    names = {name: "-12.25" for name in game.player_names if game.players > 1}
+    facts = names | dict.fromkeys(("steps", "games", "mean score", "best"), "1234")
+    with Window(seen.sim, "test") as window:
+        window.show(scene(title=game.name, facts=facts, controls=controls, keys=KEYS, status="not allowed now"))
+    assert cut == []
+    assert {*controls.values(), *KEYS.values()} <= set(seen.words)
+
+
+@pytest.mark.parametrize("worth", [False, True])
+@pytest.mark.parametrize("game", OWN, ids=[game.name for game in OWN])
+def test_every_action_is_in_the_overlay_and_whole(game, worth, cut, monkeypatch):
+    """On boards of more than 25 actions, those in the overlay are the possible ones, which here are every seventh."""
+    seen, count = Shown(game, monkeypatch), len(game.actions)
+    able = range(0, count, 7 if count > 25 else 1)
+    numbers = [-np.inf if worth else 0.0] * count
+    for k in able:
+        numbers[k] = -9.25 if worth else 1 / len(able)
+    with Window(seen.sim, "test") as window:
+        mind = Thoughts(game.actions, tuple(numbers), 0, (1.0,), worth)
+        window.show(scene(facts=dict.fromkeys("abcd", "1"), keys=watch.KEYS, thoughts=mind))
+    assert cut == []
+    assert {readable(game.actions[k]) for k in able} <= set(seen.words)
+    assert not any("OTHERS" in words for words in seen.words)
+
+
+@pytest.mark.parametrize("game", OWN, ids=[game.name for game in OWN])
+def test_the_rules_of_every_game_fit_the_window_or_can_be_scrolled(game, monkeypatch):
+    seen = Shown(game, monkeypatch)
+    with Window(seen.sim, "test") as window:
+        window.rules = True
+        for _ in range(40):
+            window.show(scene(controls=labels(game.keys)))
+            window._scroll += 2
+    written = " ".join(seen.words)
+    assert all(word in written for word in readable(game.sections["Description"]).replace("`", "").split())
+    assert "Reward" in seen.words and "Termination" in seen.words
+
+
+def test_rules_are_what_the_docstring_tells_people():
+    rules = dict(rules_of(stub().game, {"left a": "left"}))
+    assert rules["Game"] == "Walk." and rules["Keys"] == "left or a: left."
+    assert rules["Description"] == "You walk.\n\nAnd you run away." and rules["Reward"] == "None."
+    assert "Observation" not in rules
+
+
+def press(window, *keys):
+    for key in keys:
+        post(pygame.KEYDOWN, key=key)
+        post(pygame.KEYUP, key=key)
+    return window.pressed()
+
+
+def test_h_shows_the_rules_and_any_key_goes_on(window):
+    window.pressed()
+    before = painted(window, scene())
+    assert press(window, pygame.K_h) == []  # no session hears of it
+    assert window.rules and not np.array_equal(before, painted(window, scene()))
+    assert press(window, pygame.K_ESCAPE) == []
+    assert not window.rules and np.array_equal(before, painted(window, scene()))
+    press(window, pygame.K_h)
+    post(pygame.MOUSEBUTTONDOWN, pos=(10, 10), button=1)
+    assert window.pressed() == [] and window.clicks == [] and not window.rules
+
+
+def test_long_rules_can_be_scrolled_as_far_as_they_go(window):
+    window.sim.game.sections = {"Description": " ".join(f"word{k}" for k in range(3000))}
+    press(window, pygame.K_h)
+    first = painted(window, scene())
+    press(window, pygame.K_DOWN)
+    second = painted(window, scene())
+    assert window.rules and not np.array_equal(first, second)
+    press(window, *[pygame.K_DOWN] * 400)
+    last = painted(window, scene())
+    press(window, pygame.K_UP)
+    assert not np.array_equal(last, painted(window, scene()))
+    post(pygame.MOUSEWHEEL, y=1000)
+    window.pressed()
+    assert np.array_equal(first, painted(window, scene()))
+
+
+def test_time_stands_still_while_the_rules_are_shown():
+    class Reader(Visitor):
+        def scene(self):
+            self.shown = getattr(self, "shown", 0) + 1
+            if self.shown == 1:
+                post(pygame.KEYDOWN, key=pygame.K_h)
+            self.closed = self.shown == 6
+            return scene()
+
+    reader = Reader()
+    run(reader, "test")
+    assert len(reader.times) == 1
+
+
+def test_f11_fills_the_screen_and_comes_back(window):
+    window.pressed()
+    assert press(window, pygame.K_F11) == []
+    assert window.surface.get_size() == pygame.display.get_desktop_sizes()[0]
+    painted(window, scene())
+    assert press(window, pygame.K_F11) == []
+    assert window.surface.get_size() == (BOARD + PANEL, BOARD)
+
+
+def test_the_window_has_an_icon_the_game_itself(monkeypatch):
+    icons = []
+    monkeypatch.setattr(desktop.DesktopWindow, "icon", lambda window, picture: icons.append(picture))
+    with Window(stub(20, 10), "test") as window:
+        window.show(scene())
+        window.show(scene(score=2.0))
+    assert [icon.get_size() for icon in icons] == [(64, 32)]
+    assert np.abs(np.array(icons[0].get_at((5, 5))[:3]) - GREEN).max() < 4  # as smoothscale rounds
+
+
+def test_the_pointer_is_told_in_the_games_units(window):
+    post(pygame.MOUSEMOTION, pos=(BOARD // 2, BOARD // 4), rel=(0, 0), buttons=(0, 0, 0))
+    window.pressed()
+    assert window.pointer == pytest.approx((5.0, 2.5))
+    post(pygame.MOUSEMOTION, pos=(BOARD + 50, 20), rel=(0, 0), buttons=(0, 0, 0))
+    window.pressed()
+    assert window.pointer is None
 
 
 def test_wrapped_lines_fit_and_lose_no_word(window):
@@ -252,6 +467,9 @@ class Visitor:
             raise self.error
         post(pygame.KEYDOWN, key=pygame.K_n)
 
+    def point(self, place):
+        self.pointed = place
+
     def scene(self):
         return scene()
 
@@ -297,9 +515,10 @@ def test_a_driver_that_shows_nothing_is_no_display_unless_asked_for(monkeypatch)
     monkeypatch.setattr(pygame.display, "init", lambda: None)
     monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
     with pytest.raises(NoDisplay):
-        module.find_display()
+        desktop.find_display()
     monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
-    module.find_display()
+    desktop.find_display()
+    monkeypatch.setattr(desktop, "_connected", False)
 
 
 @pytest.mark.parametrize(

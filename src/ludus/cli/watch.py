@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..envs import OptionError, Simulator
-from ..envs.scene import CLOSED, Scene, Thoughts, command, number
+from ..envs.places import Places
+from ..envs.scene import CLOSED, Mark, Scene, Thoughts, command, number
 from .arguments import parse
 from .players import seats
 
@@ -18,13 +22,16 @@ PATIENCE = 0.05  # seconds that the steps between two pictures may take
 KEYS = {
     "space": "pause",
     "n": "step",
-    "+": "faster",
-    "-": "slower",
+    "- +": "speed",
     "r": "restart",
     "o": "overlay",
     "g": "sampled",
-    "q": "quit",
+    "h": "rules",
+    "f11": "full screen",
+    "q esc": "quit",
 }
+LEAST_SHARE = 0.01  # of an action that is marked on the picture
+VIEW = 64  # pixels of pictures that are compared
 
 
 @dataclass
@@ -68,6 +75,7 @@ class Session:
         self.sampled, self.speed = config.sampled, config.speed
         self.overlay, self.paused, self.closed = True, False, False
         self.returns: list[float] = []  # of the episodes that ended
+        self.rate, self.places = Rate(), Places(sim.game)
         self.restart()
 
     def restart(self) -> None:
@@ -110,6 +118,7 @@ class Session:
         self.over = self.player.step(self.actions) > 0
         self.scores = [score + float(gain) for score, gain in zip(self.scores, self.sim.reward.flat, strict=True)]
         self.steps += 1
+        self.rate.count()
         if self.over:
             self.returns.append(self.scores[0])
             self.due = -LAST_PICTURE * self.sim.game.fps
@@ -119,11 +128,15 @@ class Session:
     def click(self, x: float, y: float) -> None:
         """An agent's game is not to be touched."""
 
+    def point(self, place: tuple[float, float] | None) -> None:
+        """Nor to be pointed at."""
+
     def press(self, key: str) -> None:
         """Do what the key stands for; any other key is ignored."""
         key = command(key)
         if key == "space":
             self.paused = not self.paused
+            self.rate = Rate()
         elif key in ("n", "right") and self.paused:
             self.step()
         elif key == "+":
@@ -142,13 +155,15 @@ class Session:
             self.decide()
 
     def scene(self) -> Scene:
-        played, limit = len(self.returns), self.config.episodes
+        played, limit, names = len(self.returns), self.config.episodes, self.sim.game.player_names
+        thoughts = self.thoughts() if self.overlay and self.values else None
         return Scene(
             title=self.sim.game.name,
             subtitle=self.config.agent.name,
             score=self.scores[0],
+            whose="score" if self.sim.num_players == 1 else f"score of {names[0]}",
             facts={
-                **{f"player {k + 1}": number(score) for k, score in enumerate(self.scores) if k > 0},
+                **{names[k]: number(score) for k, score in enumerate(self.scores) if k > 0},
                 "steps": str(self.steps),
                 "episodes": f"{played} of {limit}" if limit else str(played),
                 "mean return": number(sum(self.returns) / played) if played else "-",
@@ -157,7 +172,8 @@ class Session:
             status=self.status(),
             live=not (self.paused or self.over),
             keys={**KEYS, "space": "play" if self.paused else "pause", "g": "greedy" if self.sampled else "sampled"},
-            thoughts=self.thoughts() if self.overlay and self.values else None,
+            thoughts=thoughts,
+            marks=() if thoughts is None or self.over else self.marks(thoughts),
         )
 
     def status(self) -> str:
@@ -165,12 +181,27 @@ class Session:
         if self.over:
             return "cut off at the last step allowed" if self.sim.truncated[0] else "episode over"
         policy = "sampled" if self.sampled else "greedy"
-        pace = f"{number(self.sim.game.fps * self.speed)} steps a second"
-        return f"paused, {policy} actions" if self.paused else f"{policy}, {pace}"
+        measured = self.rate.a_second()
+        if self.paused or measured is None:
+            return f"{'paused, ' if self.paused else ''}{policy} actions"
+        return f"{policy}, {number(measured, 0 if measured >= 10 else 1)} steps a second"
 
     def thoughts(self) -> Thoughts:
         expected = tuple(self.values.values())
         return Thoughts(self.sim.actions, self.numbers, int(self.actions.flat[0]), expected, self.worth)
+
+    def marks(self, thoughts: Thoughts) -> tuple[Mark, ...]:
+        """On a board that takes clicks, the actions in their places, the larger the likelier or the better."""
+        shares = {k: thoughts.share(k) for k in range(len(thoughts.actions))}
+        seen = {k for k, share in shares.items() if share >= LEAST_SHARE}
+        if self.sim.game.turns and not self.same_view(int(self.sim.player[0])):
+            return ()  # in the mover's view actions lie elsewhere
+        places = self.places.of(self.sim.records[0])
+        return tuple(Mark(*places[k], shares[k], k == thoughts.chosen) for k in sorted(seen & places.keys()))
+
+    def same_view(self, player: int) -> bool:
+        """Whether a player sees what the window shows."""
+        return np.array_equal(self.sim.frame(0, VIEW), self.sim.frame(0, VIEW, player))
 
     def summary(self) -> str:
         """A line for the terminal."""
@@ -178,3 +209,21 @@ class Session:
             return "no episode ended"
         mean, best = sum(self.returns) / len(self.returns), max(self.returns)
         return f"episodes: {len(self.returns)}, mean return: {number(mean)}, best: {number(best)}"
+
+
+class Rate:
+    """How many steps a second there really were, in the last second or, if they are so slow, between the last two."""
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque()
+
+    def count(self) -> None:
+        """A step was taken."""
+        self.times.append(time.monotonic())
+        while len(self.times) > 2 and self.times[-1] - self.times[0] > 1:
+            self.times.popleft()
+
+    def a_second(self) -> float | None:
+        """None before there were two steps at different times."""
+        passed = self.times[-1] - self.times[0] if self.times else 0.0
+        return (len(self.times) - 1) / passed if passed > 0 else None
