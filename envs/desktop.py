@@ -18,6 +18,7 @@ import pygame
 
 from .errors import LudusError
 
+ICON = 64  # pixels of its longer side
 UNSEEN = ("offscreen", "dummy")  # SDL's drivers that show nothing, which it may choose by itself
 
 _open: WeakSet[DesktopWindow] = WeakSet()  # one that nobody has any more is closed by the system
@@ -76,8 +77,10 @@ class DesktopWindow:
         self.window.flip()
 
     def icon(self, picture: pygame.Surface) -> None:
-        """Show a picture in its frame and in lists of windows."""
-        self.window.set_icon(picture)
+        """Show a small copy of a picture in its frame and in lists of windows."""
+        width, height = picture.get_size()
+        size = max(ICON * width // max(width, height), 1), max(ICON * height // max(width, height), 1)
+        self.window.set_icon(pygame.transform.smoothscale(picture, size))
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or be a window again."""

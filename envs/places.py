@@ -9,7 +9,7 @@ from .plain import PlainRecord
 
 SAMPLES = 48  # along the longer side of the picture
 PRECISION = 8  # how often the way to a region's edge is halved
-TALL = 3.0  # times its width: of what is so high, the upper end is marked, as of a column into which discs fall
+TALL = 5.0  # times its width: of what is so high, the upper end is marked, as of a column into which discs fall
 
 
 class Places:

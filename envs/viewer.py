@@ -32,14 +32,15 @@ class Viewer:
 
         from .desktop import closes
 
-        window = self._opened(picture.shape[1::-1])
+        window = self._opened(picture)
         if any(closes(event) for event in window.events()):
             return self.close()
         pygame.surfarray.blit_array(window.surface, picture.swapaxes(0, 1))
         window.flip()
         self.clock.tick(self.fps)
 
-    def _opened(self, size: tuple[int, int]) -> DesktopWindow:
+    def _opened(self, picture: np.ndarray) -> DesktopWindow:
+        """The window, opened if it is not there; the first picture is its icon, too."""
         if self.window is None or not self.window.alive:
             import pygame
 
@@ -47,7 +48,8 @@ class Viewer:
 
             if self.window is not None:
                 self.window.close()
-            self.window, self.clock = DesktopWindow(self.title, size), pygame.time.Clock()
+            self.window, self.clock = DesktopWindow(self.title, picture.shape[1::-1]), pygame.time.Clock()
+            self.window.icon(pygame.surfarray.make_surface(picture.swapaxes(0, 1)))
         return self.window
 
     def close(self) -> None:

@@ -26,7 +26,6 @@ LEAST_BOARD, LEAST_PANEL = 280, 300  # points: width of a picture, height of a w
 STRIP, LEAST_STRIP = 30, 120  # points: height of the line that stands in for the panel, of a window that has it
 DETAIL = 2  # the picture is drawn this much larger and scaled down, which smooths its edges
 FRAME_RATE = 60  # a second, at most
-ICON = 64  # pixels
 RULES, FULL_SCREEN = "h", "f11"  # keys that work whatever is in the window
 
 
@@ -213,18 +212,13 @@ class Window:
         if self._picture is None or self._picture[0] != record:
             surface = self._drawn(size, viewer)
             if self._picture is None:
-                self.desktop.icon(pygame.transform.smoothscale(surface, icon_size(*surface.get_size())))
+                self.desktop.icon(surface)
             self._picture = record, surface
         return self._picture[1]
 
     def _drawn(self, size: int, viewer: int) -> pygame.Surface:
         frame = self.sim.frame(0, size, viewer)
         return pygame.image.frombuffer(frame.tobytes(), frame.shape[1::-1], "RGB")
-
-
-def icon_size(width: int, height: int) -> tuple[int, int]:
-    """That of a picture of the same shape, as large as an icon."""
-    return max(ICON * width // max(width, height), 1), max(ICON * height // max(width, height), 1)
 
 
 def key_name(event: pygame.event.Event) -> str:
