@@ -172,6 +172,7 @@ def evaluate_player(
     Each game counts one episode, so that short ones are not counted more often. It ends here after `step_limit` steps, so
     that one who never loses does not play for ever. After each step, `tell(steps, episodes that ended)` is called.
     """
+    step_limit = whole("step_limit", step_limit, 1)
     sim.reset()
     player.restart()
     returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)

@@ -62,7 +62,7 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode; the same seed gives the same episodes from here on, None goes on with the stream."""
         if options:
-            raise OptionError(f"reset takes no options, got {', '.join(map(repr, options))}")
+            raise OptionError(f"reset takes no options, got {describe(options)}")
         if seed is not None:
             super().reset(seed=self.simulator.seed(seed))
         self.simulator.reset()
@@ -218,7 +218,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
 
         A whole number seeds game k with `seed + k`, a list each game with its own; None goes on with the streams.
         """
-        mask = self._reset_mask(options or {})
+        mask = self._reset_mask({} if options is None else options)
         if mask is None:  # all start anew: the seed given at the start is used now or never
             seed, self._first_seed = self._first_seed if seed is None else seed, None
         if seed is not None:
@@ -260,8 +260,12 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         self.simulator.close()
 
     def _reset_mask(self, options: dict[str, Any]) -> np.ndarray | None:
+        if not isinstance(options, dict):
+            raise OptionError(
+                f"options of reset must be a dictionary such as {{'reset_mask': ...}}, got {describe(options)}"
+            )
         if unknown := options.keys() - {"reset_mask"}:
-            raise OptionError(f"reset takes no option {', '.join(map(repr, sorted(unknown)))}, only 'reset_mask'")
+            raise OptionError(f"reset takes no option {', '.join(sorted(map(repr, unknown)))}, only 'reset_mask'")
         mask = options.get("reset_mask")
         if mask is None:
             return None

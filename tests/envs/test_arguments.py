@@ -139,6 +139,18 @@ def test_wrong_masks_of_resets(mask: Any) -> None:
     assert "mask must be bool of shape (3,)" in line_of(OptionError, lambda: sim.reset(mask))
 
 
+@pytest.mark.parametrize("options", [[1], "level", 3, {"level": 3}, {3: 4}], ids=short)
+def test_wrong_options_of_resets(options: Any) -> None:
+    for env in (ludus.make("Catch"), ludus.make_vec("Catch", 3)):
+        assert "option" in line_of(OptionError, lambda env=env: env.reset(options=options))
+
+
+@pytest.mark.parametrize("limit", [*NOT_WHOLE, 0], ids=short)
+def test_wrong_limits_of_evaluations(limit: Any) -> None:
+    sim = Simulator("Catch", 2)
+    assert "step_limit must be" in line_of(OptionError, lambda: evaluate_player(Bot(sim), sim, step_limit=limit))
+
+
 PLACES: dict[str, list[dict[str, Any]]] = {
     "frame": [{name: value} for name in ("index", "size", "player") for value in (*NOT_WHOLE, -2, 10**6)],
     "view": [{"player": value} for value in (*NOT_WHOLE, -1, 2)] + [{"player": 0, "index": 2}],

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv,
 
 import ludus
 from ludus.envs import Bot, Game, GameError, Simulator, UnknownGame, aec_env, all_games, parallel_env
+from ludus.envs.sb3 import vec_env
 from ludus.envs.simulator import BUILT, RESULTS, STATE
 
 COPIES: dict[str, Callable[[Any], Any]] = {
@@ -46,6 +47,7 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "threads": lambda: ludus.make_vec("Breakout", 64, num_threads=2),
     "levels": lambda: ludus.make_vec("Maze", 3, levels=range(5)),
     "make_sb3": lambda: ludus.make_sb3("Breakout", 3, **STICKY),
+    "self-play": lambda: vec_env("Tron", 2),
     "DummyVecEnv": lambda: DummyVecEnv([partial(ludus.make, "Catch")]),
     "aec_env": lambda: aec_env("ConnectFour"),
     "aec_env, together": lambda: aec_env("Tron", players=3),
