@@ -283,11 +283,8 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         if self._torch:
             import torch
 
-            everyone = legal.new_ones(self.num_envs)
-            return {
-                "action_mask": legal,
-                "_action_mask": everyone if whose is None else torch.as_tensor(whose, device=legal.device),
-            }
+            whose = legal.new_ones(self.num_envs) if whose is None else torch.as_tensor(whose, device=legal.device)
+            return {"action_mask": legal, "_action_mask": whose}
         if whose is None:
             return {"action_mask": self._give(legal).view(np.int8), "_action_mask": np.ones(self.num_envs, np.bool_)}
         return {"action_mask": (to_numpy(legal) & whose[:, None]).view(np.int8), "_action_mask": whose.copy()}

@@ -25,6 +25,7 @@ from ludus.envs import (
     Simulator,
     aec_env,
     all_games,
+    evaluate_player,
     parallel_env,
 )
 from ludus.envs.errors import ActionError, LudusError, UnknownOption
