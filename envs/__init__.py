@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bots import Bot, Evaluation, Match, evaluate_player
 from .check import GameReport, check_game
-from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame
+from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame, UnknownOption
 from .game import Game, state
 from .gym import GameEnv, GameVectorEnv
 from .options import Options
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
-    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "aec_env", "all_games",
+    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption", "aec_env", "all_games",
     "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip
 

@@ -4,6 +4,8 @@ import copy
 import multiprocessing
 import operator
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -330,3 +332,38 @@ def test_supersuit_makes_vectors_of_copies(game: str) -> None:
     envs = supersuit.concat_vec_envs_v1(envs, 2, num_cpus=1, base_class="stable_baselines3")
     agent = ludus.PPO("MlpPolicy", envs, n_steps=8, batch_size=16, n_epochs=1, device="cpu")
     assert agent.learn(8 * envs.num_envs).num_timesteps == 8 * envs.num_envs
+
+
+SCRIPT = """
+import multiprocessing, pickle
+import gymnasium, ludus
+from ludus.envs import Game, Simulator, state
+
+def reset(s, random): s.place = START
+def step(s, action, random):
+    s.place += 2 * action - 1
+    return float(s.place), s.place == 8
+def observe(s, planes): planes[0, s.place, 0] = 1
+def draw(s, canvas): pass
+
+START = 4
+if __name__ == "__main__":
+    spaces = {"actions": ("left", "right"), "planes": ("place",), "shape": (1, 9)}
+    ludus.register(Game("Walk", 1, state(place="i1"), reset, step, observe, draw, **spaces))
+    env, sim = ludus.make("Walk"), Simulator("Walk", 2)
+    env.reset(), sim.reset()
+    for envs in (env, pickle.loads(pickle.dumps(env))):
+        print(envs.step(1)[1])
+    envs = gymnasium.vector.AsyncVectorEnv([lambda: env], context="spawn")  # by cloudpickle, as Stable-Baselines3's are
+    print(envs.step([1])[1])
+    envs.close()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(getattr, (sim, "obs")).argmax())
+"""
+
+
+def test_games_of_a_script_go_to_spawned_processes(tmp_path) -> None:
+    """Nothing there knows such a game by name: it is registered only where the script runs."""
+    (tmp_path / "walk.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, str(tmp_path / "walk.py")], capture_output=True, text=True)
+    assert done.stdout.split() == ["5.0", "5.0", "[6.]", "4"], done.stderr
