@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from copy import copy
 from inspect import signature
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,14 +14,15 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import HParam
-from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.utils import get_system_info, safe_mean
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
-from .checks import number
-from .description import beginning, plain
+from .checks import number, plain
+from .description import beginning
 from .hardware import default_threads, device_beside, on_gpu
 from .kinds import KINDS
+from .loading import load_parameters
 from .reports import heard_by_users
 from .worlds import World, games_by_name, simulator_of
 
@@ -35,6 +35,9 @@ else:
     Base = object
 
 not_negative = number(float, 0, 1e9, optional=True)
+
+
+ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
 class Agent(Base):
@@ -170,8 +173,8 @@ class Agent(Base):
         for name, check in checks.items():
             try:
                 check(name, begun[name] if name in begun else plain(self.setting(name)))
-            except ValueError as error:
-                raise OptionError(str(error)) from error
+            except (ValueError, TypeError) as error:
+                raise OptionError(f"{name}: {error}" if isinstance(error, TypeError) else str(error)) from error
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
@@ -205,7 +208,7 @@ class Agent(Base):
     def constants(self) -> tuple[Any, ...]:
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
         kind = KINDS[self.algorithm]
-        return tuple(getattr(self, name) for name in (*kind.settings, *kind.schedules))
+        return tuple(self.setting(name) for name in (*kind.settings, *kind.schedules))
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
@@ -304,17 +307,16 @@ class Agent(Base):
 
     def setting(self, name: str) -> Any:
         """An argument of the constructor, as the constructor takes it."""
-        return getattr(self, name)
+        return getattr(self, ATTRIBUTES.get(name, name))
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """The same the other way round, before `_setup_model`."""
+        setattr(self, ATTRIBUTES.get(name, name), value)
 
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
         """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
         return {}
-
-    @staticmethod
-    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
-        """The settings, but such that the constructor takes them for another number of games."""
-        return settings
 
     def own_state(self) -> dict[str, torch.Tensor]:
         """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
@@ -328,15 +330,43 @@ class Agent(Base):
         """Put `own_state` back."""
 
     def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
-        """Write the agent into the folder `path`; see `checkpoint.save_agent`. Raises CheckpointError."""
-        save_agent(self, Path(path), keep, resumable)
+        """Write the agent to `path`: a folder, a file whose name ends in .zip, or an open file.
+
+        See `checkpoint.save_agent` for the arguments. Raises CheckpointError, or OptionError for names that cannot be
+        excluded or included; warns of what no file can keep.
+        """
+        save_agent(self, path, keep, resumable, exclude, include)
 
     @classmethod
     def load(
-        cls, path: Any, env: Any = None, device: Any = "auto", *_: Any, resume: bool = False, **kwargs: Any
+        cls,
+        path: Any,
+        env: Any = None,
+        device: Any = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        *,
+        resume: bool = False,
+        **kwargs: Any,
     ) -> Any:
-        """Read an agent from the folder `path`; nothing in it is executed. See `checkpoint.load_agent`.
+        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
 
-        Raises CheckpointError, also if it is an agent of another algorithm.
+        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
+        TypeError for an argument that there is not.
         """
-        return load_agent(Path(path), env, device, resume, algorithm=cls.algorithm)
+        if print_system_info:
+            get_system_info()
+        return load_agent(
+            path, env, device, resume, cls.algorithm, to_learn=True, force_reset=force_reset,
+            custom_objects=custom_objects, **kwargs,
+        )  # fmt: skip
+
+    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
+        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
+        if isinstance(load_path_or_dict, dict):
+            super().set_parameters(load_path_or_dict, exact_match, device)
+        elif not exact_match:
+            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
+        else:
+            load_parameters(self, load_path_or_dict)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from .files import short
 
@@ -34,6 +38,17 @@ def one_of(choices: Mapping[Any, Any] | Sequence[Any]) -> Check:
     return check
 
 
+def text(most: int = 1000) -> Check:
+    """A check for lines of text, or null."""
+
+    def check(name: str, value: Any) -> str | None:
+        if value is not None and not (isinstance(value, str) and len(value) <= most and value.isprintable()):
+            raise ValueError(f"{name} must be one line of at most {most} characters, got {short(repr(value))}")
+        return value
+
+    return check
+
+
 def several(check_one: Check, most: int = 32) -> Check:
     """A check for lists."""
 
@@ -45,13 +60,14 @@ def several(check_one: Check, most: int = 32) -> Check:
     return check
 
 
-def table(checks: Mapping[str, Check], whole: bool = False) -> Check:
-    """A check for objects with these names, all of them if `whole`."""
+def table(checks: Mapping[str, Check], needed: Iterable[str] = ()) -> Check:
+    """A check for objects with these names, of which those needed must be there."""
+    needed = set(needed)
 
     def check(name: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"{name} must be an object, got {short(repr(value))}")
-        for odd in sorted(set(checks) ^ set(value) if whole else set(value) - set(checks)):
+        for odd in sorted((needed - set(value)) | (set(value) - set(checks))):
             raise ValueError(f"{name} {'has' if odd in value else 'lacks'} {short(repr(odd))}")
         return {key: checks[key](key, item) for key, item in value.items()}
 
@@ -63,5 +79,29 @@ def either(first: Check, kind: type, other: Check) -> Check:
     return lambda name, value: (first if isinstance(value, kind) else other)(name, value)
 
 
+def optional(check_one: Check) -> Check:
+    """A check for what may be null."""
+    return lambda name, value: None if value is None else check_one(name, value)
+
+
 yes_or_no, width = number(bool, 0, 1), number(int, 1, 65_536)
 sizes, rate = several(width), number(float, -1e9, 1e9)
+
+
+def plain(value: Any, names: Mapping[type, str] | None = None) -> Any:
+    """As JSON can hold it, classes by their `names`; raises TypeError for what it has no word for."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (bool, int, str, type(None))) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: plain(item, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, names) for item in value]
+    if names and isinstance(value, type) and value in names:
+        return names[value]
+    raise TypeError(f"JSON has no word for {short(value)}")

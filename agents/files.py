@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from torch import Tensor
 
 from ..envs import LudusError
 from ..envs.errors import printable
-from ..envs.files import OddFile, read_file
+from ..envs.files import OddFile, open_file, read_file
 from ..envs.files import write_whole as write_whole
 
 MAX_JSON = 1_000_000  # bytes; a description is a few thousand
@@ -53,10 +55,44 @@ def to_json(facts: Any) -> bytes:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Folder:
+    """Where an agent's files lie: a folder, read as `Archive` of `archive` reads a zip file."""
+
+    path: Path
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A file's content; raises CheckpointError as `read_bytes`."""
+        return read_bytes(self.path / name, limit)
+
+    def size(self, name: str) -> int:
+        """In bytes; 0 where there is none."""
+        with suppress(OSError):
+            return (self.path / name).stat().st_size
+        return 0
+
+    def name_of(self, name: str) -> str:
+        """The file, as messages name it."""
+        return str(self.path / name)
+
+
 def read_bytes(path: Path, limit: int) -> bytes:
     """An ordinary file's content; raises CheckpointError for links, pipes, and files of more than `limit` bytes."""
-    try:
+    with _explained(path):
         return read_file(path, limit)
+
+
+@contextmanager
+def open_ordinary(path: Path) -> Iterator[IO[bytes]]:
+    """The file itself, open."""
+    with _explained(path), open_file(path) as file:
+        yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OddFile as error:
         raise CheckpointError(str(error)) from error
     except (OSError, MemoryError) as error:
@@ -65,7 +101,11 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, strictly: no name twice, no NaN; raises CheckpointError."""
-    content = read_bytes(path, MAX_JSON)
+    return parse_json(read_bytes(path, MAX_JSON), str(path))
+
+
+def parse_json(content: bytes, path: str) -> dict[str, Any]:
+    """The same of a file's content."""
     try:
         facts = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -86,23 +126,30 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def read_tensors(path: Path, digest: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_tensors(place: Any, name: str, digest: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a safetensors file of this SHA-256; raises CheckpointError unless they are like those expected.
 
     Args:
+        place: where the file is, a `Folder` or an `archive.Archive`.
         expected: tensors of the names, shapes and dtypes that should be there; they may be on the meta device.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    size = sum(tensor.nbytes for tensor in expected.values())
-    content = read_bytes(path, min(size + MAX_HEADER, MAX_NUMBERS))
+    path, size = place.name_of(name), sum(tensor.nbytes for tensor in expected.values())
+    content = place.read(name, min(size + MAX_HEADER, MAX_NUMBERS))
     if hashlib.sha256(content).hexdigest() != digest:
         raise CheckpointError(f"{path} is damaged or of another agent: its SHA-256 is not the one in its description")
     try:
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a safetensors file: {short(error)}") from error
+    check_tensors(path, tensors, expected)
+    return tensors
+
+
+def check_tensors(path: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError unless the tensors are finite, and of the names, shapes and dtypes expected."""
     odd = sorted(set(tensors) ^ set(expected))
     if odd:
         raise CheckpointError(f"{path} is of another network or game: {short(odd[0])} is only in one of them")
@@ -115,4 +162,3 @@ def read_tensors(path: Path, digest: str, expected: Mapping[str, Tensor]) -> dic
             )
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise CheckpointError(f"{path} is broken: {name} has numbers that are not finite")
-    return tensors

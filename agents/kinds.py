@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import torch
+from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy, MultiInputActorCriticPolicy
+from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
+from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtractor, NatureCNN
 from torch import nn
 
-from .checks import Check, either, number, one_of, rate, several, sizes, table, width, yes_or_no
+from .checks import Check, either, number, one_of, optional, rate, several, sizes, table, text, width, yes_or_no
 from .distributions import DISTRIBUTIONS
+from .encoders import ENCODERS
 from .muon import Muon
 from .networks import POLICIES
 from .q_networks import Q_POLICIES
@@ -19,23 +24,41 @@ from .recurrent import CORES
 
 ACTIVATIONS = {
     "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
-    "silu": nn.SiLU, "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "celu": nn.CELU, "hardtanh": nn.Hardtanh, "hardswish": nn.Hardswish,
+    "identity": nn.Identity, "mish": nn.Mish, "relu6": nn.ReLU6, "softplus": nn.Softplus, "softsign": nn.Softsign,
 }  # fmt: skip
-OPTIMIZERS = {"adam": torch.optim.Adam, "muon": Muon}
-NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS) for name, thing in table.items()}
+OPTIMIZERS = {
+    "adam": torch.optim.Adam, "muon": Muon, "adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam, "radam": torch.optim.RAdam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad, "rmsprop_tf": RMSpropTFLike,
+}  # fmt: skip
+EXTRACTORS = {
+    **ENCODERS,
+    "FlattenExtractor": FlattenExtractor,
+    "NatureCNN": NatureCNN,
+    "CombinedExtractor": CombinedExtractor,
+}
+STABLE_POLICIES = {  # given as classes; by their own names, Stable-Baselines3's words stand for policies of Ludus
+    f"stable_baselines3.{policy.__name__}": policy
+    for policy in (ActorCriticPolicy, ActorCriticCnnPolicy, MultiInputActorCriticPolicy)
+}
+NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS, EXTRACTORS) for name, thing in table.items()}
 fraction = number(float, 0, 1)
 ENCODER_KWARGS: dict[str, Check] = {
     "sizes": sizes, "channels": either(sizes, list, width), "width": width,
     "features_dim": width, "cnn_output_dim": width, "normalized_image": yes_or_no,
 }  # fmt: skip
 OPTIMIZER_KWARGS: dict[str, Check] = {
-    "eps": rate, "weight_decay": rate, "momentum": rate, "betas": several(fraction, 2),
-    "fused": yes_or_no, "heads": number(int, 0, 16),
+    "eps": rate, "weight_decay": rate, "momentum": rate, "betas": several(fraction, 2), "alpha": fraction,
+    "dampening": rate, "lr_decay": rate, "momentum_decay": rate, "initial_accumulator_value": rate, "rho": fraction,
+    "amsgrad": yes_or_no, "nesterov": yes_or_no, "centered": yes_or_no, "foreach": yes_or_no, "fused": yes_or_no,
+    "decoupled_weight_decay": yes_or_no, "heads": number(int, 0, 16),
 }  # fmt: skip
 POLICY_KWARGS: dict[str, Check] = {  # of all
-    "net_arch": either(sizes, list, table({"pi": sizes, "vf": sizes})),
+    "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
     "activation_fn": one_of(ACTIVATIONS),
     "normalize_images": yes_or_no,
+    "features_extractor_class": one_of(EXTRACTORS),
     "features_extractor_kwargs": table(ENCODER_KWARGS),
     "optimizer_class": one_of(OPTIMIZERS),
     "optimizer_kwargs": table(OPTIMIZER_KWARGS),
@@ -47,7 +70,11 @@ SETTINGS: dict[str, Check] = {
     "seed": number(int, 0, 2**32 - 1, optional=True),
     "time_limit": number(float, 0, 1e12, optional=True),
     "num_threads": number(int, 1, 1024),
+    "verbose": number(int, 0, 2),
+    "tensorboard_log": text(),
+    "stats_window_size": number(int, 1, 1_000_000),
 }
+LATER = {"verbose", "tensorboard_log", "stats_window_size"}  # settings that older files of this format do not have
 ON_POLICY: dict[str, Check] = {"n_steps": number(int, 1, 1_000_000), "n_epochs": number(int, 1, 1_000_000)}
 EXPLORATION: dict[str, Check] = {
     "exploration_fraction": number(float, 1e-9, 1),
@@ -81,6 +108,12 @@ class Kind:
         module, name = self.place
         return getattr(import_module(module, __package__), name)
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Of the arguments that the class adds to Stable-Baselines3's."""
+        parameters = inspect.signature(self.agent.__init__).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
+
 
 KINDS = {
     "ppo": Kind(
@@ -104,6 +137,9 @@ KINDS = {
             "log_std_init": number(float, -100, 100),
             "normalize_obs": yes_or_no,
             "share_features_extractor": yes_or_no,
+            "full_std": yes_or_no,
+            "use_expln": yes_or_no,
+            "squash_output": yes_or_no,
             "memory": one_of([*CORES, None]),
             "memory_size": width,
         },

@@ -292,11 +292,6 @@ class PPO(Agent, StablePPO):
             raise CheckpointError("files do not keep use_sde: keep policy.state_dict(), or take stable_baselines3.PPO")
         return super().setting(name)
 
-    @staticmethod
-    def settings_for(settings: dict[str, Any], num_envs: int) -> dict[str, Any]:
-        # Of a few games, a rollout may be smaller than the minibatches of training.
-        return {**settings, "batch_size": settings["n_steps"] * num_envs, "normalize_advantage": False}
-
     def own_state(self) -> dict[str, torch.Tensor]:
         tensors: dict[str, torch.Tensor] = {}
         if self.policy.core is not None:

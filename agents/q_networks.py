@@ -50,7 +50,7 @@ class QNet(QNetwork):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.distribution, self.dueling, self.noisy = distribution, dueling, noisy
+        self.distribution, self.dueling, self.noisy, self.layer_norm = distribution, dueling, noisy, layer_norm
         self.choices, self.atoms = int(self.action_space.n), self.atoms_given()
         last: Any = self.q_net[-1]
         if dueling:
@@ -76,6 +76,10 @@ class QNet(QNetwork):
             return super().extract_features(obs, features_extractor or self.features_extractor)
         x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
         return self.features_extractor(x)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in ("distribution", "dueling", "noisy", "layer_norm")}
+        return {**super()._get_constructor_parameters(), **own}
 
     def outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
         """(B, A, Z) of observations (B, *shape)."""

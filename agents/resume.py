@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor
 
 from ..envs.simulator import STATE
 from .description import Description
 from .files import CheckpointError, short
-from .muon import Muon
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -33,9 +33,9 @@ GENERATOR_BYTES = {"cpu": 5056, "cuda": 16}  # of a torch.Generator's state
 def capture(agent: Agent) -> dict[str, Any]:
     """Copies of what a rollout changes: `progress`, numbers by name, and `tensors` on the CPU.
 
-    Take it where a rollout begins, or when `learn` is over.
+    Take it where a rollout begins, or when `learn` is over. Without an environment there are no tensors.
     """
-    own = agent.own_state()
+    own = {} if agent.env is None else agent.own_state()
     episodes = [(e["r"], e["l"], e["t"]) for e in list(agent.ep_info_buffer or ())[-RECENT:]]
     progress = {
         "timesteps": agent.num_timesteps,
@@ -44,32 +44,28 @@ def capture(agent: Agent) -> dict[str, Any]:
         "episodes": agent._episode_num,
         "recent_episodes": len(episodes),
         "seconds": agent.elapsed(),
-        "rows": agent.own_rows(),
+        "rows": agent.own_rows() if own else {},
+        "last_obs": agent.simulator is None and agent._last_obs is not None,
     }
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
     tensors["episodes"] = torch.tensor(episodes, dtype=torch.float64).reshape(-1, 3)
     tensors |= own
+    if progress["last_obs"]:
+        tensors |= {f"last.{name}": _tensor(x) for name, x in _last(agent).items()}
     if agent.simulator is not None:
         state = agent.simulator.state_dict()
         tensors |= {f"games.{name}": _raw(state[name]) for name in STATE}
     return {"progress": progress, "tensors": tensors}
 
 
-def training_tensors(agent: Agent, start: Mapping[str, Any]) -> dict[str, Tensor]:
-    """All that a training file holds: what `capture` took, and the optimiser's averages."""
-    optimizer = agent.policy.optimizer
-    averages = {
-        f"optimizer.{k}.{slot}": optimizer.state[weight].get(slot, _blank(weight, slot)).detach().cpu().contiguous()
-        for k, (weight, slots) in enumerate(_slots(optimizer))
-        for slot in slots
-    }
-    return {**start["tensors"], **averages}
-
-
 def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor]:
     """Tensors of the names, shapes and dtypes that a training file for `agent` must have."""
-    tensors = training_tensors(agent, capture(agent))
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("generators.")}
+    if agent.simulator is None:  # so that nobody resets environments to see what they show
+        _restore_last(agent, {f"last.{name}": _tensor(x) for name, x in _blank_last(agent).items()})
+    tensors = capture(agent)["tensors"]
+    tensors = {name: x for name, x in tensors.items() if not name.startswith(("generators.", "last."))}
+    if description.progress["last_obs"]:
+        tensors |= {f"last.{name}": _tensor(x) for name, x in _blank_last(agent).items()}
     size = GENERATOR_BYTES[description.device]
     for k in range(description.play_threads + 1):
         tensors[f"generators.{k}"] = torch.empty(size, dtype=torch.uint8, device="meta")
@@ -80,23 +76,34 @@ def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor
     return tensors
 
 
-def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor]) -> None:
+def restore_progress(agent: Agent, description: Description) -> None:
+    """How far training has come."""
+    progress = description.progress
+    agent.num_timesteps, agent._total_timesteps = description.timesteps, progress["total_timesteps"]
+    agent._n_updates, agent._episode_num = progress["updates"], progress["episodes"]
+
+
+def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor], keep_obs: bool = False) -> None:
     """Put back what was captured, into an agent on as many games of the same kind.
 
     On another device the random numbers are others, and so is the trajectory.
+
+    Args:
+        keep_obs: also of environments that are not Ludus's, which stand where they stood, what they showed last.
     """
-    progress = description.progress
-    agent._total_timesteps, agent._n_updates = progress["total_timesteps"], progress["updates"]
-    agent._episode_num, agent.elapsed_before = progress["episodes"], progress["seconds"]
+    agent.elapsed_before = description.progress["seconds"]
     episodes = [{"r": r, "l": int(length), "t": t} for r, length, t in tensors["episodes"].tolist()]
     agent.ep_info_buffer = deque(episodes, maxlen=agent._stats_window_size)
     agent.ep_success_buffer = deque(maxlen=agent._stats_window_size)
     if agent.device.type == description.device:
         _restore_generators(agent, tensors)
-    _restore_optimizer(agent.policy.optimizer, tensors)
     agent.load_own_state(dict(tensors))
     if agent.simulator is not None:
         _restore_games(agent, tensors)
+        return
+    agent._last_obs = agent._last_episode_starts = None  # `learn` begins with a reset
+    if keep_obs and "last.starts" in tensors:
+        _restore_last(agent, tensors)
 
 
 def _restore_generators(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
@@ -109,14 +116,36 @@ def _restore_generators(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
             raise CheckpointError(f"generators.{k} is no generator's state: {short(error)}") from error
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    state = optimizer.state_dict()
-    state["state"] = {
-        k: {slot: tensors[f"optimizer.{k}.{slot}"] for slot in slots}
-        for k, (_, slots) in enumerate(_slots(optimizer))
-        if slots
+def _last(agent: Agent) -> dict[str, Any]:
+    """What the environments showed last, and where an episode begins, by name."""
+    obs: Any = agent._last_obs
+    parts = {f"obs.{key}": x for key, x in obs.items()} if isinstance(obs, dict) else {"obs": obs}
+    return {
+        **parts,
+        "starts": agent._last_episode_starts if agent._last_episode_starts is not None else _no_starts(agent),
     }
-    optimizer.load_state_dict(state)
+
+
+def _blank_last(agent: Agent) -> dict[str, Any]:
+    """Arrays as `_last` gives."""
+    space = agent.observation_space
+    parts = {f"obs.{key}": x for key, x in space.spaces.items()} if isinstance(space, spaces.Dict) else {"obs": space}
+    blank = {name: np.zeros((agent.n_envs, *(part.shape or ())), part.dtype) for name, part in parts.items()}
+    return {**blank, "starts": _no_starts(agent)}
+
+
+def _no_starts(agent: Agent) -> np.ndarray:
+    return np.zeros(agent.n_envs, np.bool_)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _restore_last(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
+    parts = {name.removeprefix("last.obs."): x.numpy() for name, x in tensors.items() if name.startswith("last.obs.")}
+    agent._last_obs = parts or tensors["last.obs"].numpy()
+    agent._last_episode_starts = tensors["last.starts"].numpy()
 
 
 def _restore_games(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
@@ -128,22 +157,6 @@ def _restore_games(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
     obs = state["obs"].reshape(sim.num_envs, *sim.obs_shape)
     agent._last_obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs  # so that `learn` does not reset them
     agent._last_episode_starts = np.zeros(sim.num_envs, np.bool_)
-
-
-def _slots(optimizer: torch.optim.Optimizer) -> list[tuple[Tensor, tuple[str, ...]]]:
-    """The optimiser's weights in its own order, each with the names of its averages; none for kinds not known here."""
-    known = type(optimizer) in (torch.optim.Adam, Muon)
-    adam = ("step", "exp_avg", "exp_avg_sq")
-    return [
-        (weight, () if not known else ("momentum",) if group.get("use_muon") else adam)
-        for group in optimizer.param_groups
-        for weight in group["params"]
-    ]
-
-
-def _blank(weight: Tensor, slot: str) -> Tensor:
-    """What the optimiser begins with."""
-    return torch.zeros(()) if slot == "step" else torch.zeros_like(weight)
 
 
 def _raw(array: np.ndarray) -> Tensor:

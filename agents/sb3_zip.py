@@ -6,6 +6,9 @@ encoders and normalisers included: the loaded one runs the same lines, and train
 would need a rule for each, and would change how they train (Stable-Baselines3's actor and critic share no layers). The price
 is pickle's own: such a file is for the version of Python that wrote it.
 
+The agent's own description and weights, as `checkpoint` writes them, lie in the same zip: Stable-Baselines3 passes over them,
+and Ludus reads nothing else.
+
 Reading takes numbers only. Nothing is unpickled but tensors, by torch's restricted reader, so a file from a stranger can be
 wrong but cannot run code.
 """
@@ -18,10 +21,11 @@ import json
 import pickle
 import re
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cloudpickle
 import torch
@@ -32,9 +36,10 @@ from stable_baselines3.common.torch_layers import FlattenExtractor, NatureCNN
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch import Tensor, nn
 
-from ..envs.files import OddFile, open_file
 from .agent import Agent
-from .files import CheckpointError, short, write_whole
+from .archive import NEWEST, is_open_file
+from .checkpoint import members_of
+from .files import CheckpointError, open_ordinary, short, to_json, write_whole
 from .ppo import PPO
 from .untrusted_zip import read_members, read_tensors
 
@@ -106,6 +111,9 @@ def export_zip(agent: Agent, path: Path | str) -> None:
     try:
         with _pickled_by_value(__name__.split(".")[0]):
             as_stable(agent).save(content)
+        with zipfile.ZipFile(content, "a") as archive:
+            for name, member in members_of(agent, resumable=False).items():
+                archive.writestr(name, to_json(member) if name == NEWEST else member)
     except (TypeError, ValueError, AttributeError, RuntimeError, pickle.PicklingError) as error:
         raise CheckpointError(f"the agent cannot be pickled: {short(error)}") from error
     try:
@@ -155,44 +163,44 @@ def _pickled_by_value(package: str) -> Iterator[None]:
 # -- import ------------------------------------------------------------------------------------------------------------
 
 
-def import_zip(path: Path | str, env: Any, device: Any = "auto") -> PPO:
+def import_zip(path: Any, env: Any, device: Any = "auto", **given: Any) -> PPO:
     """Read an agent that Stable-Baselines3's PPO saved, with its `MlpPolicy` or `CnnPolicy`; executes nothing in it.
 
     Weights and plain settings are taken. The optimiser starts afresh, and schedules become the constants they began with.
 
     Args:
-        path: the zip file.
+        path: the zip file, or an open one.
         env: to go on training in: a `VecEnv` or what else `PPO` takes, of the spaces that the agent was trained on.
         device: "cpu", "cuda" or "auto".
+        given: settings in place of the file's.
 
     Raises:
         CheckpointError: it is not a whole file of that kind, or its network is another than those, or does not fit `env`.
     """
-    path = Path(path)
-    try:
-        data, weights = read_zip(path)
-        settings, policy_kwargs = read_settings(data), infer_network(data, weights)
-        num_timesteps, batch_size = settings.pop("num_timesteps"), settings["batch_size"]
-        settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
-        policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
-        agent = PPO(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
-        check_fit(weights, agent.policy.state_dict())
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    except (AssertionError, TypeError, ValueError, RuntimeError, MemoryError) as error:
-        raise CheckpointError(f"{path} does not make an agent here: {short(error)}") from error
+    name = "the open file" if is_open_file(path) else str(path)
+    if env is None:
+        raise CheckpointError(f"{name} was saved by Stable-Baselines3, which keeps no environment: pass env=")
+    with nullcontext(path) if is_open_file(path) else open_ordinary(Path(path)) as file:
+        try:
+            data, weights = read_zip(file)
+            settings, policy_kwargs = {**read_settings(data), **given}, infer_network(data, weights)
+            num_timesteps, batch_size = settings.pop("num_timesteps"), settings["batch_size"]
+            settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
+            policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
+            agent = PPO(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
+            check_fit(weights, agent.policy.state_dict())
+        except CheckpointError as error:
+            raise CheckpointError(f"{name}: {error}") from error
+        except (AssertionError, TypeError, ValueError, RuntimeError, MemoryError) as error:
+            raise CheckpointError(f"{name} does not make an agent here: {short(error)}") from error
     agent.policy.load_state_dict(weights)
     agent.batch_size, agent.num_timesteps = batch_size, num_timesteps
     return agent
 
 
-def read_zip(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_zip(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What Stable-Baselines3 wrote as JSON, pickles left as the text they are, and the policy's weights."""
-    try:
-        with open_file(path) as file:
-            members = read_members(file, {"data": MAX_DATA, "policy.pth": MAX_WEIGHTS})
-    except (OSError, OddFile) as error:
-        raise CheckpointError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    members = read_members(file, {"data": MAX_DATA, "policy.pth": MAX_WEIGHTS})
     try:
         data = json.loads(members["data"])
     except (ValueError, RecursionError) as error:

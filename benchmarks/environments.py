@@ -4,13 +4,14 @@
 
 What is compared runs interleaved, A B C A B C ..., and each figure is the median over the rounds; compilation and a first
 round are left out. Rates are counted per second of processor time, which depends little on what else the computer does,
-and per second by the clock. Both are kept in results/environments.json; tables of one core show the first.
+and per second by the clock. Both are kept in results/environments-PROCESSOR.json; tables of one core show the first.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -305,13 +306,13 @@ def main() -> None:
     """Measure, show, and with --write keep."""
     parser = argparse.ArgumentParser(description="How fast the games run, side by side with other packages.")
     parser.add_argument("--quick", action="store_true", help="short and rough")
-    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/environments.json")
+    parser.add_argument("--write", action="store_true", help="keep results, of each processor its own")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
     games = [game for game in MINATAR_GAMES if game in all_games()]
     console, facts = Console(), machine(PACKAGES)
     found: dict[str, Any] = {"machine": facts, "effort": effort._asdict()}
-    account = ["## Environments", HOW.format(describe(facts), **effort._asdict())]
+    account = [f"## Environments, {facts['processor']}", HOW.format(describe(facts), **effort._asdict())]
     console.print(account[1])
 
     def run(name: str, part: Callable[[list[str], Effort], tuple[dict[str, Any], Table]]) -> None:
@@ -326,7 +327,8 @@ def main() -> None:
     run("threads", thread_rates)
     run("start-up", start_times)
     if arguments.write:
-        write_results("environments", found, "\n\n".join(account))
+        name = "-".join(["environments", *re.findall(r"[a-z0-9]+", facts["processor"].lower())])
+        write_results(name, found, "\n\n".join(account))
 
 
 if __name__ == "__main__":

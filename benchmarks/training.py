@@ -4,7 +4,7 @@
 
 Every measurement is a process of its own, and what is compared runs interleaved, A B C A B C ...; each figure is the
 median over the rounds. Compiling and the first iterations are left out. Parts can be measured one at a time, on different
-machines: each keeps its own description in results/training.json, and --write leaves the others as they are.
+machines: results/training.json keeps each part once for every processor, and --write leaves the others as they are.
 
     speed      steps per second of learning, on one core and on all
     breakdown  where the time of an iteration of ours goes, next to the same arithmetic in bare torch
@@ -282,15 +282,20 @@ def main() -> None:
         part, text = arguments.remark
         if part not in found:
             raise SystemExit(f"--remark {part}: this part was not measured; there are {', '.join(found)}")
-        found[part]["remark"] = text
+        here = found[part].get(facts_of(part)["processor"])
+        if here is None:
+            raise SystemExit(f"--remark {part}: this part was not measured on this processor")
+        here["remark"] = text
         write_results("training", found, account(found))
         return
     for part in chosen_parts(arguments.parts):
-        earlier = found.get(part, {})
-        found[part] = {"machine": facts_of(part), "effort": effort._asdict(), **MEASURE[part](effort)}
+        facts, processors = facts_of(part), found.setdefault(part, {})
+        earlier = processors.get(facts["processor"], {"rows": []})
+        processors[facts["processor"]] = {"machine": facts, "effort": effort._asdict(), **MEASURE[part](effort)}
         if effort.only and part.endswith("score"):
-            found[part]["rows"] += [row for row in earlier["rows"] if effort.only not in row["candidate"]]
-        for table in TABLES[part](found[part]):
+            kept = [row for row in earlier["rows"] if effort.only not in row["candidate"]]
+            processors[facts["processor"]]["rows"] += kept
+        for table in TABLES[part](list(processors.values())):
             console.print(table.rich())
         if arguments.write:
             write_results("training", found, account(found))

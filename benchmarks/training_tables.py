@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from report import ABSENT, Table, amount, describe, times
@@ -41,14 +41,14 @@ PROTOCOL = (
 )
 
 
-def account(found: Found) -> str:
-    """The section of RESULTS.md."""
+def account(found: dict[str, dict[str, Found]]) -> str:
+    """The section of RESULTS.md, of what each processor had for each part."""
     sections, no_gpu = ["## Training", PROTOCOL], not any(name.startswith("gpu") for name in found)
     for part, heading in HEADINGS.items():
         if part in found:
-            sections += [table.markdown() for table in TABLES[part](found[part])]
-            if "remark" in found[part]:
-                sections.append(found[part]["remark"])
+            measured = list(found[part].values())
+            sections += [table.markdown() for table in TABLES[part](measured)]
+            sections += [each["remark"] for each in measured if "remark" in each]
         elif part == "gpu-speed" and no_gpu:
             sections.append(f"### On a GPU\n\n{NO_GPU}")
         elif not (part.startswith("gpu") and no_gpu):
@@ -57,29 +57,33 @@ def account(found: Found) -> str:
     return "\n\n".join(sections)
 
 
-def speed_tables(found: Found, heading: str = HEADINGS["speed"]) -> list[Table]:
-    """One table a network: a row for settings and threads, a column a side."""
-    networks = [network for network in NETWORKS if any(row["network"] == network for row in found["rows"])]
-    return [speed_table(found, network, heading) for network in networks]
+def speed_tables(measured: list[Found], heading: str = HEADINGS["speed"]) -> list[Table]:
+    """One table a network: a row for processor, settings and threads, a column a side."""
+    return [speed_table(measured, network, heading) for network in networks_of(measured, NETWORKS)]
 
 
-def speed_table(found: Found, network: str, heading: str) -> Table:
-    rows = [row for row in found["rows"] if row["network"] == network]
-    measured = {row["side"] for row in found["rows"]}
-    sides = [
-        side for side, facts in SIDES.items() if network in facts.networks and (facts.packages or side in measured)
-    ]
-    lines = []
-    for case in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
-        rates = {row["side"]: row["steps per second"] for row in rows if (row["settings"], row["threads"]) == case}
-        ratios = [both_ratios(rates, peer) for peer in sides if not peer.startswith("Ludus")]
-        lines.append([f"{case[0]}; {cores(case[1])}", *(rate_cell(rates, side, rows) for side in sides), *ratios])
+def networks_of(measured: list[Found], names: Iterable[str]) -> list[str]:
+    """Those that were measured anywhere."""
+    seen = {row["network"] for found in measured for row in found["rows"]}
+    return [name for name in names if name in seen]
+
+
+def speed_table(measured: list[Found], network: str, heading: str) -> Table:
+    present = {row["side"] for found in measured for row in found["rows"]}
+    sides = [side for side, facts in SIDES.items() if network in facts.networks and (facts.packages or side in present)]
+    lines, parameters = [], 0
+    for found in measured:
+        rows = [row for row in found["rows"] if row["network"] == network]
+        for case in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
+            rates = {row["side"]: row["steps per second"] for row in rows if (row["settings"], row["threads"]) == case}
+            ratios = [both_ratios(rates, peer) for peer in sides if not peer.startswith("Ludus")]
+            lines.append([where(found, *case), *(rate_cell(rates, side, rows) for side in sides), *ratios])
+            parameters = rows[0]["parameters"]
     note = (
-        f"{intro(found)} {NETWORKS[network]}: {rows[0]['parameters']:,} parameters on every side. "
-        f"Median of {found['effort']['rounds']} rounds of {found['effort']['seconds']:g} s. Ratios are of `Ludus`, which "
+        f"{efforts(measured)} {NETWORKS[network]}: {parameters:,} parameters on every side. Ratios are of `Ludus`, which "
         "computes in single precision like its peers, to each of them"
     )
-    if AUTO in measured:
+    if AUTO in present:
         note += f", and in brackets of `{AUTO}`, which takes half precision where it can, as `ludus train` does"
     peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
     title = f"{heading}, {TITLES[network]}"
@@ -92,15 +96,28 @@ def both_ratios(rates: dict[str, float], peer: str) -> str:
     return times(ratio(rates, "Ludus", peer)) + (f" ({own})" if AUTO in rates and peer in rates else "")
 
 
-def dqn_tables(found: Found, heading: str = HEADINGS["dqn"]) -> list[Table]:
-    """One table a network: a row for settings and threads, a column a side."""
-    networks = [network for network in Q_NETWORKS if any(row["network"] == network for row in found["rows"])]
-    return [dqn_table(found, network, heading) for network in networks]
+def dqn_tables(measured: list[Found], heading: str = HEADINGS["dqn"]) -> list[Table]:
+    """One table a network: a row for processor, settings and threads, a column a side."""
+    return [dqn_table(measured, network, heading) for network in networks_of(measured, Q_NETWORKS)]
 
 
-def dqn_table(found: Found, network: str, heading: str) -> Table:
-    rows = [row for row in found["rows"] if row["network"] == network]
+def dqn_table(measured: list[Found], network: str, heading: str) -> Table:
     peers = [side for side in Q_SIDES if side != "Ludus"]
+    lines = [line for found in measured for line in dqn_lines(found, network, peers)]
+    parameters = next(row["parameters"] for found in measured for row in found["rows"] if row["network"] == network)
+    note = (
+        f"{efforts(measured)} {Q_NETWORKS[network]}: {parameters:,} parameters on every side. Steps per second, in "
+        f"brackets gradient steps per second. All learn from eight transitions for each step played; the last ratio is of "
+        f"`Ludus` in each row to `{peers[0]}` in the setting that Stable-Baselines3 has by itself, {Q_SHAPES[0]}, with the "
+        "number of threads that is faster for it. The arithmetic is the same on every side, see `training_q_peers.py`."
+    )
+    columns = ["settings", *Q_SIDES, *(f"to {peer}" for peer in peers), "to SB3's own setting"]
+    return Table(f"{heading}, {TITLES[network].removeprefix('shared ')}", note, columns, lines)
+
+
+def dqn_lines(found: Found, network: str, peers: list[str]) -> list[list[str]]:
+    """What one processor had."""
+    rows = [row for row in found["rows"] if row["network"] == network]
     own = max((row["steps per second"] for row in rows if row["side"] == peers[0] and is_own(row)), default=None)
     lines = []
     for settings, threads in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
@@ -112,16 +129,8 @@ def dqn_table(found: Found, network: str, heading: str) -> Table:
         ]
         ratios = [times(ratio(rates, "Ludus", peer)) for peer in peers]
         to_own = times(rates["Ludus"] / own if own else None)
-        lines.append([f"{settings}; {cores(threads)}", *cells, *ratios, to_own])
-    note = (
-        f"{intro(found)} {Q_NETWORKS[network]}: {rows[0]['parameters']:,} parameters on every side. Steps per second, in "
-        f"brackets gradient steps per second; median of {found['effort']['rounds']} rounds of "
-        f"{found['effort']['seconds']:g} s. All learn from eight transitions for each step played; the last ratio is of "
-        f"`Ludus` in each row to `{peers[0]}` in the setting that Stable-Baselines3 has by itself, {Q_SHAPES[0]}, with the "
-        "number of threads that is faster for it. The arithmetic is the same on every side, see `training_q_peers.py`."
-    )
-    columns = ["settings", *Q_SIDES, *(f"to {peer}" for peer in peers), "to SB3's own setting"]
-    return Table(f"{heading}, {TITLES[network].removeprefix('shared ')}", note, columns, lines)
+        lines.append([where(found, settings, threads), *cells, *ratios, to_own])
+    return lines
 
 
 def is_own(row: Found) -> bool:
@@ -228,14 +237,34 @@ def intro(found: Found) -> str:
     return describe(facts) + (f" On {facts['gpu']}." if "gpu" in facts else "")
 
 
-TABLES: dict[str, Callable[[Found], list[Table]]] = {
+def efforts(measured: list[Found]) -> str:
+    """The machines, and how much was measured on each."""
+    each = [
+        f"{intro(found)} Median of {found['effort']['rounds']} rounds of {found['effort']['seconds']:g} s."
+        for found in measured
+    ]
+    return " ".join(each)
+
+
+def where(found: Found, settings: str, threads: int) -> str:
+    """A row's name: the processor, the settings and how many threads."""
+    facts = found["machine"]
+    return f"{facts.get('gpu', facts['processor'])}: {settings}; {cores(threads)}"
+
+
+def each_by_itself(tables: Callable[[Found], list[Table]]) -> Callable[[list[Found]], list[Table]]:
+    """One processor's tables after the other's."""
+    return lambda measured: [table for found in measured for table in tables(found)]
+
+
+TABLES: dict[str, Callable[[list[Found]], list[Table]]] = {
     "speed": speed_tables,
-    "breakdown": breakdown_tables,
-    "score": score_tables,
+    "breakdown": each_by_itself(breakdown_tables),
+    "score": each_by_itself(score_tables),
     "dqn": dqn_tables,
-    "dqn-score": lambda found: score_tables(found, HEADINGS["dqn-score"], "training_q_peers.py"),
-    "gpu-speed": lambda found: speed_tables(found, HEADINGS["gpu-speed"]),
-    "gpu-games": gpu_games_tables,
-    "gpu-score": lambda found: score_tables(found, HEADINGS["gpu-score"]),
-    "gpu-dqn": lambda found: dqn_tables(found, HEADINGS["gpu-dqn"]),
+    "dqn-score": each_by_itself(lambda found: score_tables(found, HEADINGS["dqn-score"], "training_q_peers.py")),
+    "gpu-speed": lambda measured: speed_tables(measured, HEADINGS["gpu-speed"]),
+    "gpu-games": each_by_itself(gpu_games_tables),
+    "gpu-score": each_by_itself(lambda found: score_tables(found, HEADINGS["gpu-score"])),
+    "gpu-dqn": lambda measured: dqn_tables(measured, HEADINGS["gpu-dqn"]),
 }

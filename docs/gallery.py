@@ -107,9 +107,17 @@ def speed_of(game: Game, known: dict[str, Any]) -> str:
     games = known.get("speed", {}).get("games", {})
     found = games.get(game.name, {}).get("steps per second", {}).get("ludus", {}).get("cpu")
     if found is None:
-        other = json.loads((RESULTS / "environments.json").read_text())["one core"].get(game.name)
-        found = other and other["steps per second"]["Simulator"]["cpu"]
+        found = rate_of_minatar(game.name, known["speed"]["machine"]["processor"])
     return "-" if not found else f"{found / 1e6:.1f} M" if found >= 1e6 else f"{found / 1e3:.0f} k"
+
+
+def rate_of_minatar(name: str, processor: str) -> float | None:
+    """The rate on the processor that had all other games, too."""
+    for file in RESULTS.glob("environments-*.json"):
+        measured = json.loads(file.read_text())
+        if measured["machine"]["processor"] == processor and name in measured["one core"]:
+            return measured["one core"][name]["steps per second"]["Simulator"]["cpu"]
+    return None
 
 
 def spread(score: dict[str, float] | None) -> str:

@@ -25,16 +25,8 @@ STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a tra
 # What the last step left.
 RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")
 MOST_PIXELS = 8192  # of a picture's longer side
-BUILT = {
-    "_turns",
-    "_names",
-    "_backend",
-    "device",
-    "obs",
-    "legal",
-    "tensors",
-    *RESULTS,
-}  # attributes that `_build` makes anew
+# attributes that `_build` makes anew
+BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
 
 
 class Simulator:

@@ -56,15 +56,21 @@ def test_every_setting_comes_back(tmp_path):
         "time_limit": 60.0, "precision": "bf16", "num_threads": 3, "clip_range_vf": 0.3,
     }  # fmt: skip
     agent = catch_agent(**settings, learning_rate=LinearSchedule(1e-3, 1e-5, 0.5), clip_range=lambda left: 0.1 + left)
-    agent.save(tmp_path)
-    back = PPO.load(tmp_path, resume=True)
+    with pytest.warns(UserWarning, match="not kept in the file.*clip_range"):
+        agent.save(tmp_path)
+    with pytest.warns(UserWarning, match="give load clip_range="):
+        back = PPO.load(tmp_path, env=ludus.make_sb3("Catch", 8))
     for name in set(settings) - {"clip_range_vf"}:
         assert getattr(back, name) == getattr(agent, name), name
     for left in (1.0, 0.7, 0.0):
         assert back.lr_schedule(left) == agent.lr_schedule(left)
         assert back.clip_range_vf(left) == 0.3
     assert back.clip_range(0.2) == agent.clip_range(1.0) == 1.1
-    assert "a function" in json.loads((tmp_path / "agent.json").read_text())["schedules"]["clip_range"]["instead_of"]
+    assert "lambda" in json.loads((tmp_path / "agent.json").read_text())["schedules"]["clip_range"]["instead_of"]
+    with pytest.raises(CheckpointError, match="give load clip_range="):
+        PPO.load(tmp_path, resume=True)
+    again = PPO.load(tmp_path, resume=True, clip_range=lambda left: 0.1 + left)
+    assert again.clip_range(0.2) == agent.clip_range(0.2)
 
 
 NETWORKS = {
@@ -95,11 +101,19 @@ def test_memory_and_optimizers_come_back(tmp_path, kwargs):
     assert type(back.policy.optimizer) is type(agent.policy.optimizer)
 
 
-def test_a_policy_that_a_file_cannot_name_is_saved_and_not_loaded(tmp_path):
-    agent = catch_agent(policy_kwargs={"activation_fn": nn.Mish})
-    agent.save(tmp_path)
-    with pytest.raises(CheckpointError, match="activation_fn must be one of tanh, relu"):
+class Bent(nn.Tanh):
+    """An activation that no table has."""
+
+
+def test_a_policy_that_a_file_cannot_name_is_saved_and_told_when_loaded(tmp_path):
+    agent = catch_agent(policy="MlpPolicy", policy_kwargs={"activation_fn": Bent, "net_arch": [8]})
+    with pytest.warns(UserWarning, match=r"give it to load again: policy_kwargs\['activation_fn'\] \(.*Bent"):
+        agent.save(tmp_path)
+    with pytest.raises(CheckpointError, match=r"could not keep policy_kwargs.*Bent.*give load policy_kwargs="):
         PPO.load(tmp_path)
+    back = PPO.load(tmp_path, policy_kwargs={"activation_fn": Bent})
+    obs = agent.env.reset()
+    assert np.array_equal(agent.explain(obs)[0], back.explain(obs)[0])
 
 
 def test_training_goes_on_in_other_games(trained):
@@ -132,7 +146,7 @@ def test_saving_again_replaces_the_agent(tmp_path):
     for _ in range(2):
         agent.learn(128, reset_num_timesteps=False)
         agent.save(tmp_path)
-    assert names(tmp_path) == ["agent.json", "training", "weights"]
+    assert names(tmp_path) == ["agent.json", "optimizer", "training", "weights"]
     assert PPO.load(tmp_path).num_timesteps == 256
 
 
@@ -144,7 +158,7 @@ def test_the_last_few_are_kept(tmp_path):
         agent.save(tmp_path, keep=3)
         values[agent.num_timesteps] = agent.explain(obs)[1]
     files = ["agent-384.json", "agent-512.json", "agent.json"]
-    assert names(tmp_path) == sorted([*files, *["training"] * 3, *["weights"] * 3])
+    assert names(tmp_path) == sorted([*files, *["optimizer"] * 3, *["training"] * 3, *["weights"] * 3])
     for steps, file in zip((384, 512, 640), files, strict=True):
         back = PPO.load(tmp_path / file)
         assert back.num_timesteps == steps and np.array_equal(back.explain(obs)[1], values[steps])
@@ -168,7 +182,7 @@ def test_what_a_killed_process_left_is_cleared_away(trained, tmp_path):
     for name in left:
         (tmp_path / name).write_text("half")
     trained[0].save(tmp_path)
-    assert names(tmp_path) == ["agent.json", "training", "weights"]
+    assert names(tmp_path) == ["agent.json", "optimizer", "training", "weights"]
     assert not any((tmp_path / name).exists() for name in left)
 
 

@@ -210,6 +210,23 @@ DESCRIPTIONS = {
         changed(environment__options={"obs_type": "rgb", "size": 4096, "frame_stack": 64}), "more than .* bytes each"),
     "endless levels": (changed(environment__options={"levels": {"range": [0, 2**60, 1]}}), "levels are more"),
     "levels out of range": (changed(environment__options={"levels": [2**70]}), "levels must be"),
+    "an argument that is a file": (
+        changed(environment={"gymnasium": "CartPole-v1", "arguments": {"xml_file": "/etc/passwd"}}), "may be a file's name"),
+    "a huge shape as argument": (
+        changed(environment={"gymnasium": "CartPole-v1", "arguments": {"size": [MEGA, MEGA]}}), "too large"),
+    "an unknown argument of an environment": (
+        changed(environment={"gymnasium": "CartPole-v1", "arguments": {"evil": 1}}), "does not describe an agent"),
+    "a wrapper by its path": (changed(environment={"gymnasium": "CartPole-v1", "wrappers": [
+        {"name": "os:system", "arguments": {}}]}), "name must be one of"),
+    "a list as arguments": (changed(environment={"gymnasium": "CartPole-v1", "arguments": [1]}), "must be an object"),
+    "an unknown space": (changed(spaces__observation={"text": 7}), "kind must be one of"),
+    "a space of exabytes": (
+        changed(spaces__action={"box": {"low": 0, "high": 1, "shape": [2**20, 2**20], "dtype": "uint8"}}), "more than"),
+    "a space of objects": (
+        changed(spaces__action={"box": {"low": 0, "high": 1, "shape": [1], "dtype": "object"}}), "dtype must be one of"),
+    "other spaces than the game's": (changed(spaces__action={"discrete": {"n": 7, "start": 0}}), "of another network or game"),
+    "a log of many lines": (changed(settings__tensorboard_log="a\nb"), "tensorboard_log must be one line"),
+    "what was not kept": (changed(settings__n_steps={"not_kept": "x" * 9999}), "could not keep n_steps"),
     "n_steps of 1e18": (changed(settings__n_steps=10**18), "n_steps must be int from 1"),
     "n_steps as a float": (changed(settings__n_steps=8.0), "n_steps must be int"),
     "n_steps as a bool": (changed(settings__n_steps=True), "n_steps must be int"),
@@ -231,7 +248,7 @@ DESCRIPTIONS = {
     "layers in layers": (network(net_arch=[[[1]]]), "net_arch must be int"),
     "a layer of no width": (network(net_arch=[0]), "net_arch must be int from 1"),
     "no layer": (network(features_extractor_kwargs={"sizes": []}), "does not describe an agent"),
-    "a class by its path": (network(features_extractor_class="os.system"), "policy_kwargs has"),
+    "a class by its path": (network(features_extractor_class="os.system"), "features_extractor_class must be one of"),
     "an activation by its path": (network(activation_fn="torch.nn.ReLU"), "activation_fn must be one of"),
     "an optimiser by its path": (network(optimizer_class="torch.optim.SGD"), "optimizer_class must be one of"),
     "a memory of a thousand million": (network(memory="lstm", memory_size=MEGA), "memory_size must be int"),
@@ -246,7 +263,7 @@ TRAINING = {
     "no file": (lambda f: numbers_of(f, "training").unlink(), "cannot be read"),
     "a link": (lambda f: as_link(f, "training-*"), "is a link"),
     "NaN averages": (
-        lambda f: edit(f, lambda t: t["optimizer.0.exp_avg"].fill_(float("nan")), "training"), "not finite"),
+        lambda f: edit(f, lambda t: t["0.exp_avg"].fill_(float("nan")), "optimizer"), "not finite"),
     "a generator of zeros": (
         lambda f: edit(f, lambda t: t["generators.0"].zero_(), "training"), "no generator's state"),
     "fewer games": (

@@ -98,9 +98,23 @@ def test_bad_input_is_one_line(folder, pole, tmp_path, monkeypatch, capsys, argu
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_folder_has_no_word_for_is_one_line(tmp_path, capsys):
+def test_an_activation_comes_along(tmp_path):
     path, out = tmp_path / "agent.zip", tmp_path / "run"
     other = {"activation_fn": torch.nn.ReLU}
-    stable_baselines3.PPO("MlpPolicy", "CartPole-v1", policy_kwargs=other, **SMALL).save(path)
-    line = refused(capsys, path, "--format", "ludus", "--env", "CartPole-v1", "--out", out)
-    assert "cannot be kept as a folder" in line and not out.exists()
+    there = stable_baselines3.PPO("MlpPolicy", "CartPole-v1", policy_kwargs=other, **SMALL)
+    there.save(path)
+    assert main(["export", str(path), "--format", "ludus", "--env", "CartPole-v1", "--out", str(out)]) == 0
+    obs, here = make_vec_env("CartPole-v1", n_envs=64, seed=0).reset(), load_agent(out, device="cpu")
+    assert np.array_equal(there.predict(obs, deterministic=True)[0], here.predict(obs, deterministic=True)[0])
+
+
+def test_there_and_back_again(folder, tmp_path):
+    """Policies of Ludus's own, too, and nobody needs to say what they play."""
+    path, out = tmp_path / "agent.zip", tmp_path / "run"
+    assert main(["export", str(folder), "--out", str(path)]) == 0
+    assert main(["export", str(path), "--format", "ludus", "--out", str(out)]) == 0
+    assert main(["export", str(path), "--format", "ludus", "--env", "Catch", "--out", str(out), "--force"]) == 0
+    obs, before = ludus.make_sb3("Catch", 64).reset(), load_agent(folder, device="cpu")
+    for after in (load_agent(out, device="cpu"), PPO.load(path, device="cpu")):
+        assert np.array_equal(before.predict(obs, deterministic=True)[0], after.predict(obs, deterministic=True)[0])
+        assert after.environment == before.environment and after.n_steps == 16

@@ -89,13 +89,13 @@ def evaluation(config: Config, tell: Callable[[int, int], None]) -> tuple[Evalua
         player, sim = seats(config.agent, config.against, config.seed, config.episodes)
         title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
         return evaluate_player(player, sim, not config.sampled, tell=tell), title
+    from ..agents.environments import title_of
     from ..agents.evaluation import evaluate
 
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
-    facts = agent.environment
     found = evaluate(agent, config.episodes, deterministic=not config.sampled, seed=config.seed, tell=tell)
-    return found, f"{facts.get('game') or facts.get('gymnasium')}, {config.agent}"
+    return found, f"{title_of(agent.environment)}, {config.agent}"
 
 
 def policy(config: Config) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..envs import OptionError, Options
 from .arguments import parse
@@ -17,13 +17,13 @@ class Config:
     """Write an agent in another format: for Stable-Baselines3 (sb3), or from its zip file as an agent of Ludus (ludus)."""
 
     agent: Path
-    """The folder that `ludus train` wrote; for --format ludus, the zip file that Stable-Baselines3's PPO saved."""
+    """The folder that `ludus train` wrote; for --format ludus, a zip file that this or Stable-Baselines3's PPO wrote."""
     out: Path
     """For sb3 the file to write, agent.zip; for ludus the folder."""
     format: str = "sb3"
     """sb3: a zip that Stable-Baselines3's PPO or DQN loads without Ludus. ludus: a folder, from a zip of its PPO."""
     env: str | None = None
-    """For --format ludus: the game, or Gymnasium id, that the agent plays."""
+    """For --format ludus: the game, or Gymnasium id, that the agent plays, where the zip does not say."""
     force: bool = False
     """Replace what is there."""
     options: Options = field(default_factory=Options)
@@ -60,21 +60,27 @@ def to_sb3(config: Config) -> str:
 
 def from_sb3(config: Config) -> str:
     """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
-    if config.env is None:
-        raise OptionError("--format ludus needs --env, the game that the agent plays")
+    from ..agents.archive import is_archive
+    from ..agents.checkpoint import load_agent
     from ..agents.sb3_zip import import_zip
+
+    own = is_archive(config.agent)  # which knows what it plays
+    if config.env is None and not own:
+        raise OptionError("--format ludus needs --env, the game that the agent plays")
+    load = load_agent if own else import_zip
+    load(config.agent, None if config.env is None else games_for(config), device="cpu").save(config.out)
+    return f"saved in {config.out}. Next: ludus evaluate {config.out}"
+
+
+def games_for(config: Config) -> Any:
+    """What --env says."""
     from .settings import PPOSettings
     from .train import Config as Training
     from .train import make_env
 
-    games = Training(game=config.env, settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
-    agent = import_zip(config.agent, make_env(games), device="cpu")
-    try:
-        json.dumps(agent.policy_kwargs)
-    except TypeError as error:
-        raise OptionError(f"{config.agent} cannot be kept as a folder, which is JSON: {error}") from error
-    agent.save(config.out)
-    return f"saved in {config.out}. Next: ludus evaluate {config.out}"
+    return make_env(
+        Training(game=str(config.env), settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
+    )
 
 
 FORMATS: dict[str, Callable[[Config], str]] = {"sb3": to_sb3, "ludus": from_sb3}
