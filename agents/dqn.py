@@ -29,6 +29,7 @@ from .q_agent import QAgent
 from .q_learner import QLearner
 from .q_rounds import QRounds
 from .replay import Replay, check_room
+from .replay_view import ReplayView, read_replay, write_replay
 from .worlds import SimulatorWorld, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
@@ -173,6 +174,36 @@ class DQN(QAgent, StableDQN):
         if not self.save_replay:
             return {}
         return {f"replay.{n}": len(x) for n, x in self.replay.state().items() if n.startswith("finals.obs")}
+
+    @property
+    def replay_buffer(self) -> Any:
+        """The memory under Stable-Baselines3's names, see `replay_view.ReplayView`; None before training begins."""
+        return None if getattr(self, "replay", None) is None else ReplayView(self.replay)
+
+    @replay_buffer.setter
+    def replay_buffer(self, value: Any) -> None:
+        if value is not None:
+            raise OptionError("replay_buffer cannot be replaced: fill it by load_replay_buffer, add or extend")
+        self.replay = None  # type: ignore[assignment]
+
+    def save_replay_buffer(self, path: Any) -> None:
+        """Write the memory to a file or an open file, see `replay_view.write_replay`; raises CheckpointError."""
+        self.prepare()
+        assert self.world is not None
+        write_replay(self.replay, self.world.obs, path)
+
+    def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
+        """Read the memory from there; it must be of as many games and steps. Raises CheckpointError.
+
+        Args:
+            truncate_last_traj: the games will begin anew, which cuts their last episodes off; False where they stand as
+                they stood.
+        """
+        self.world = self.replay = None  # type: ignore[assignment]
+        self.prepare()
+        assert self.world is not None
+        read_replay(self.replay, self.world.obs, path, truncate_last_traj)
+        self.kept = int(self.replay.count)
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         self.debt, self.exploration_rate = tensors["numbers"].tolist()

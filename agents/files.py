@@ -133,19 +133,24 @@ def read_tensors(place: Any, name: str, digest: str, expected: Mapping[str, Tens
         place: where the file is, a `Folder` or an `archive.Archive`.
         expected: tensors of the names, shapes and dtypes that should be there; they may be on the meta device.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     path, size = place.name_of(name), sum(tensor.nbytes for tensor in expected.values())
     content = place.read(name, min(size + MAX_HEADER, MAX_NUMBERS))
     if hashlib.sha256(content).hexdigest() != digest:
         raise CheckpointError(f"{path} is damaged or of another agent: its SHA-256 is not the one in its description")
-    try:
-        tensors = load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {short(error)}") from error
+    tensors = parse_tensors(content, path)
     check_tensors(path, tensors, expected)
     return tensors
+
+
+def parse_tensors(content: bytes, path: str) -> dict[str, Tensor]:
+    """What a safetensors file holds; raises CheckpointError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {short(error)}") from error
 
 
 def check_tensors(path: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
