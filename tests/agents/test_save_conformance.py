@@ -1,0 +1,479 @@
+"""`save` and `load` with every kind of argument: Stable-Baselines3's classes and Ludus's side by side."""
+
+import io
+import json
+import tempfile
+
+import gymnasium
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.envs import IdentityEnv
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
+
+import ludus
+from ludus.agents.checkpoint import CheckpointError
+from ludus.agents.environments import make_environment, title_of
+from ludus.agents.space_facts import read_space, space_facts
+from ludus.envs import OptionError
+
+SMALL = {
+    "ppo": {"n_steps": 16, "batch_size": 16, "n_epochs": 1},
+    "dqn": {"learning_starts": 8, "batch_size": 8, "buffer_size": 64},
+}
+STABLE = {"ppo": stable_baselines3.PPO, "dqn": stable_baselines3.DQN}
+OURS = {"ppo": ludus.PPO, "dqn": ludus.DQN}
+both = pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
+
+
+def make(cls, env="CartPole-v1", policy="MlpPolicy", **given):
+    kind = "ppo" if issubclass(cls, stable_baselines3.PPO) else "dqn"
+    arguments = {"seed": 0, "device": "cpu", "policy_kwargs": {"net_arch": [8]}, **SMALL[kind], **given}
+    return cls(policy, env, **arguments)
+
+
+def twins(algorithm, **given):
+    """The same agent twice: Stable-Baselines3's, and ours."""
+    return [make(classes[algorithm], **given) for classes in (STABLE, OURS)]
+
+
+class Doubled(BaseFeaturesExtractor):
+    """A part of the policy that only its author has."""
+
+    def __init__(self, space):
+        super().__init__(space, spaces.utils.flatdim(space))
+
+    def forward(self, observations):
+        return 2 * observations.flatten(1).float()
+
+
+def pole(agent):
+    return agent.predict(np.linspace(-0.1, 0.1, 4 * 32, dtype=np.float32).reshape(32, 4), deterministic=True)[0]
+
+
+# -- where to ----------------------------------------------------------------------------------------------------------
+
+PLACES = {
+    "a folder": ("m", "m"),
+    "a zip file": ("m.zip", "m.zip"),
+    "a zip file without its end": ("m.zip", "m"),
+    "a folder with an end": ("m", "m.zip"),
+}
+
+
+@both
+@pytest.mark.parametrize("place", PLACES)
+def test_names(tmp_path, algorithm, place):
+    to, back = PLACES[place]
+    for agent in twins(algorithm):
+        folder = tmp_path / type(agent).__module__.split(".")[0]
+        for path in (str(folder / to), folder / to):
+            folder.mkdir(exist_ok=True)
+            agent.save(path)
+            again = type(agent).load(type(path)(folder / back), device="cpu")
+            assert np.array_equal(pole(again), pole(agent))
+
+
+@both
+def test_open_files(algorithm):
+    for agent in twins(algorithm):
+        with tempfile.TemporaryFile() as on_disk:
+            for file in (io.BytesIO(), on_disk):
+                agent.save(file)
+                again = type(agent).load(file, device="cpu")  # from wherever it stands
+                assert np.array_equal(pole(again), pole(agent)) and not file.closed
+
+
+def test_a_zip_is_whole_or_refused(tmp_path):
+    agent = make(ludus.PPO)
+    with pytest.raises(CheckpointError, match="keeps one checkpoint, not 2"):
+        agent.save(tmp_path / "m.zip", keep=2)
+    agent.save(tmp_path / "m.zip")
+    content = (tmp_path / "m.zip").read_bytes()
+    for k in (0, 100, len(content) // 2, len(content) - 1):
+        (tmp_path / "m.zip").write_bytes(content[:k])
+        with pytest.raises(CheckpointError, match=r"m\.zip"):
+            ludus.PPO.load(tmp_path / "m.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.zip"]
+
+
+def test_what_stable_baselines_saved_is_read_without_unpickling(tmp_path):
+    there = make(stable_baselines3.PPO)
+    there.save(tmp_path / "m.zip")
+    here = ludus.PPO.load(tmp_path / "m.zip", env="CartPole-v1", gamma=0.5)
+    assert np.array_equal(pole(there), pole(here)) and here.gamma == 0.5
+    with pytest.raises(CheckpointError, match="keeps no environment: pass env="):
+        ludus.PPO.load(tmp_path / "m.zip")
+    with pytest.raises(CheckpointError, match="only its PPO's weights"):
+        ludus.DQN.load(tmp_path / "m.zip", env="CartPole-v1")
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+GIVEN = {"learning_rate": 1e-5, "gamma": 0.5, "verbose": 1, "tensorboard_log": "logs", "seed": 7, "batch_size": 4}
+OF_ONE = {"ppo": {"n_steps": 8, "ent_coef": 0.1, "target_kl": 0.5}, "dqn": {"tau": 0.5, "target_update_interval": 3}}
+
+
+@both
+@pytest.mark.parametrize("how", ["load", "constructor"])
+def test_arguments_are_heard_and_kept(tmp_path, algorithm, how):
+    arguments = {**GIVEN, **OF_ONE[algorithm]}
+    seen = []
+    for classes in (STABLE, OURS):
+        agent = make(classes[algorithm], **(arguments if how == "constructor" else {}))
+        agent.save(tmp_path / "m.zip")
+        again = classes[algorithm].load(tmp_path / "m.zip", **(arguments if how == "load" else {}))
+        seen.append({name: getattr(again, name) for name in arguments} | {"rate": again.lr_schedule(0.3)})
+    assert seen[0] == seen[1]
+    assert {name: seen[1][name] for name in arguments} == arguments
+
+
+@both
+def test_custom_objects(tmp_path, algorithm):
+    for agent in twins(algorithm):
+        agent.save(tmp_path / "m.zip")
+        objects = {"learning_rate": lambda left: 2 * left, "gamma": 0.25}
+        again = type(agent).load(tmp_path / "m.zip", custom_objects=objects)
+        assert again.lr_schedule(0.5) == 1.0 and again.gamma == 0.25
+    with pytest.warns(UserWarning, match="custom_objects: the file has no 'dummy'"):
+        again = type(agent).load(tmp_path / "m.zip", custom_objects={"dummy": 1})
+    assert not hasattr(again, "dummy")
+
+
+def test_unknown_and_bad_arguments_are_refused(tmp_path):
+    make(ludus.PPO).save(tmp_path)
+    with pytest.raises(TypeError, match=r"PPO.load\(\) got an unexpected keyword argument 'n_stpes'"):
+        ludus.PPO.load(tmp_path, n_stpes=8)
+    with pytest.raises(OptionError, match="n_steps must be int from 1"):
+        ludus.PPO.load(tmp_path, n_steps=0)
+
+
+@both
+def test_exclude_and_include(tmp_path, algorithm):
+    seen = []
+    for agent in twins(algorithm, verbose=2, gamma=0.5, learning_rate=0.25):
+        names = ["verbose", "gamma", "learning_rate"]
+        agent.save(tmp_path / "m.zip", exclude=[*names, "env"], include=["gamma"])
+        again = type(agent).load(tmp_path / "m.zip")
+        seen.append([getattr(again, name) for name in names])
+    assert seen[0] == seen[1] and seen[1][1] == 0.5 and seen[1][0] == 0
+    with pytest.raises(OptionError, match=r"exclude: 'vebrose' cannot be left out; what can be is .*verbose"):
+        agent.save(tmp_path / "m.zip", exclude=["vebrose"])
+    with pytest.raises(OptionError, match="include: 'env' cannot be kept"):
+        agent.save(tmp_path / "m.zip", include=["env"])
+
+
+@both
+def test_schedules(tmp_path, algorithm):
+    for rate in (LinearSchedule(1e-2, 1e-3, 0.5), ConstantSchedule(0.125)):
+        seen = []
+        for agent in twins(algorithm, learning_rate=rate):
+            agent.save(tmp_path / "m.zip")
+            again = type(agent).load(tmp_path / "m.zip")
+            seen.append([again.lr_schedule(left) for left in (1.0, 0.7, 0.0)])
+        assert seen[0] == seen[1] == [rate(left) for left in (1.0, 0.7, 0.0)]
+
+
+def test_a_function_is_not_frozen_where_it_ended(tmp_path):
+    agent = make(ludus.PPO, learning_rate=lambda left: 0.01 * left)
+    agent.learn(32)
+    with pytest.warns(UserWarning, match="not kept in the file, so give it to load again: learning_rate"):
+        agent.save(tmp_path)
+    with pytest.warns(UserWarning, match="until then it is 0.01, its first value"):
+        assert ludus.PPO.load(tmp_path).lr_schedule(0.5) == 0.01
+    assert ludus.PPO.load(tmp_path, learning_rate=lambda left: 0.01 * left).lr_schedule(0.5) == 0.005
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+NETWORKS = {
+    "relu and SGD": {
+        "net_arch": [8], "activation_fn": torch.nn.ReLU, "optimizer_class": torch.optim.SGD,
+        "optimizer_kwargs": {"momentum": 0.9},
+    },
+    "RMSprop": {"net_arch": [8], "optimizer_class": torch.optim.RMSprop, "optimizer_kwargs": {"alpha": 0.9, "eps": 1e-4}},
+    "AdamW": {"net_arch": [8], "optimizer_class": torch.optim.AdamW, "optimizer_kwargs": {"amsgrad": True}},
+    "Adagrad": {"net_arch": [8], "optimizer_class": torch.optim.Adagrad},
+    "none": {"net_arch": None},
+    "an extractor": {"features_extractor_class": Doubled, "net_arch": [8]},
+}  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_and_what_optimisers_remember(tmp_path, algorithm, network):
+    """All comes back as in Stable-Baselines3, into other games than those trained in as well."""
+    kwargs = NETWORKS[network]
+    own = {} if network != "an extractor" else {"policy_kwargs": {"features_extractor_class": Doubled}}
+    for agent in twins(algorithm, policy_kwargs=dict(kwargs)):
+        agent.learn(32)
+        ours = isinstance(agent, OURS[algorithm])
+        if own and ours:
+            with pytest.warns(UserWarning, match=r"policy_kwargs\['features_extractor_class'\]"):
+                agent.save(tmp_path / "m.zip")
+            with pytest.raises(CheckpointError, match=r"Doubled.*: give load policy_kwargs="):
+                type(agent).load(tmp_path / "m.zip")
+        else:
+            agent.save(tmp_path / "m.zip")
+        for env in (None, make_vec_env("CartPole-v1", n_envs=2)):
+            again = type(agent).load(tmp_path / "m.zip", env=env, **(own if ours else {}))
+            before, after = agent.get_parameters(), again.get_parameters()
+            assert_equal(before, after)
+            assert type(again.policy.optimizer) is type(agent.policy.optimizer)
+            for name in ("num_timesteps", "_n_updates", "_episode_num"):
+                assert getattr(again, name) == getattr(agent, name), name
+        assert np.array_equal(pole(again), pole(agent))
+
+
+def assert_equal(one, other):
+    """Dictionaries, lists and tensors, all the way down."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert set(one) == set(other)
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == other
+
+
+@both
+def test_policy_kwargs_cannot_change(tmp_path, algorithm):
+    for agent in twins(algorithm):
+        agent.save(tmp_path / "m.zip")
+        assert type(agent).load(tmp_path / "m.zip", policy_kwargs={"net_arch": [8]}).num_timesteps == 0
+        with pytest.raises(ValueError, match=r"policy_?.?kwargs"):
+            type(agent).load(tmp_path / "m.zip", policy_kwargs={"net_arch": [9]})
+
+
+def test_policy_classes(tmp_path):
+    class MlpPolicy(ActorCriticPolicy):
+        """Of the user's, although its name is known."""
+
+    make(ludus.PPO, policy=ActorCriticPolicy).save(tmp_path / "stable")
+    assert type(ludus.PPO.load(tmp_path / "stable").policy) is ActorCriticPolicy
+    agent = make(ludus.PPO, policy=MlpPolicy)
+    with pytest.warns(UserWarning, match="give it to load again: policy_class"):
+        agent.save(tmp_path / "own")
+    with pytest.raises(CheckpointError, match=r"could not keep policy_class.*MlpPolicy.*: give load policy_class="):
+        ludus.PPO.load(tmp_path / "own")
+    for given_how in ({"policy_class": MlpPolicy}, {"custom_objects": {"policy_class": MlpPolicy}}):
+        again = ludus.PPO.load(tmp_path / "own", **given_how)
+        assert type(again.policy) is MlpPolicy and np.array_equal(pole(again), pole(agent))
+
+
+@both
+def test_parameters_from_a_file(tmp_path, algorithm):
+    for agent in twins(algorithm):
+        agent.learn(32)
+        agent.save(tmp_path / "m.zip")
+        other = make(type(agent), seed=1)
+        other.set_parameters(str(tmp_path / "m.zip"))
+        assert_equal(agent.get_parameters(), other.get_parameters())
+    with pytest.raises(CheckpointError, match="of another network"):
+        make(type(agent), policy_kwargs={"net_arch": [9]}).set_parameters(tmp_path / "m.zip")
+
+
+@both
+def test_parts_of_an_agent(tmp_path, algorithm):
+    for agent in twins(algorithm):
+        parts = [agent.policy, *([agent.q_net] if algorithm == "dqn" else [])]
+        for part in parts:
+            part.save(tmp_path / "part")
+            assert_equal(dict(type(part).load(tmp_path / "part").state_dict()), dict(part.state_dict()))
+
+
+# -- environments ------------------------------------------------------------------------------------------------------
+
+
+@both
+def test_an_environment_that_is_nobodys_id(tmp_path, algorithm):
+    for agent in twins(algorithm, env=DummyVecEnv([lambda: IdentityEnv(5)] * 2)):
+        agent.learn(32)
+        if isinstance(agent, OURS[algorithm]):
+            with pytest.warns(UserWarning, match=r"env \(an environment that has no Gymnasium id\)"):
+                agent.save(tmp_path / "m.zip")
+        else:
+            agent.save(tmp_path / "m.zip")
+        again = type(agent).load(tmp_path / "m.zip")
+        assert again.env is None and again.n_envs == 2 and again.observation_space == agent.observation_space
+        obs = np.arange(5)
+        assert np.array_equal(again.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
+        again.set_env(DummyVecEnv([lambda: IdentityEnv(5)] * 2))
+        assert again.learn(32).num_timesteps == 32
+        with pytest.raises(ValueError, match="spaces do not match"):
+            type(agent).load(tmp_path / "m.zip", env=DummyVecEnv([lambda: IdentityEnv(6)]))
+
+
+@pytest.mark.filterwarnings("ignore:not kept in the file")
+@both
+@pytest.mark.parametrize("force_reset", [True, False])
+def test_an_environment_that_stands_where_it_stood(tmp_path, algorithm, force_reset):
+    for agent in twins(algorithm, env=DummyVecEnv([lambda: IdentityEnv(5)])):
+        agent.learn(32)
+        agent.save(tmp_path / "m.zip")
+        env = agent.get_env()
+        again = type(agent).load(tmp_path / "m.zip", env=env, force_reset=force_reset)
+        if force_reset:
+            assert again._last_obs is None
+        else:
+            assert np.array_equal(again._last_obs, agent._last_obs)
+        assert again.learn(32, reset_num_timesteps=False).num_timesteps == 64
+
+
+MADE = {
+    "arguments": ("FrozenLake-v1", {"is_slippery": False, "map_name": "8x8"}, None),
+    "a limit": ("CartPole-v1", {"max_episode_steps": 7}, None),
+    "a game's options": ("ludus/Catch-v1", {"obs_type": "grayscale", "size": 36, "levels": range(0, 9, 2)}, None),
+    "wrappers": ("CartPole-v1", {}, lambda env: gymnasium.wrappers.RescaleObservation(
+        gymnasium.wrappers.ClipReward(gymnasium.wrappers.FrameStackObservation(env, 2), 0.0, 0.5), 0, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_environments_are_made_again_as_they_were(tmp_path, case):
+    name, arguments, wrapper = MADE[case]
+    if case == "wrappers":
+        wrapper = lambda env: gymnasium.wrappers.ClipReward(gymnasium.wrappers.FrameStackObservation(env, 2), 0.0, 0.5)  # noqa: E731
+    env = make_vec_env(name, 2, env_kwargs=arguments, wrapper_class=wrapper)
+    agent = make(ludus.PPO, env)
+    agent.save(tmp_path)
+    back = ludus.PPO.load(tmp_path)
+    assert back.environment == agent.environment == json.loads(json.dumps(agent.environment))
+    assert back.observation_space == agent.observation_space
+    there, here = (e.get_attr("spec")[0] for e in (env, back.get_env()))
+    assert {**there.kwargs, "render_mode": ""} == {**here.kwargs, "render_mode": ""}
+    assert there.max_episode_steps == here.max_episode_steps
+    assert there.additional_wrappers == here.additional_wrappers
+    title = title_of(agent.environment)
+    assert title.startswith(name) and all(word in title for word in (*arguments, *(["ClipReward"] if wrapper else [])))
+
+
+@pytest.mark.parametrize(
+    ("make_env", "words"),
+    [
+        (lambda: VecFrameStack(make_vec_env("CartPole-v1", 1), 2), "an environment in VecFrameStack"),
+        (lambda: DummyVecEnv([lambda: IdentityEnv(3)]), "no Gymnasium id"),
+        (lambda: make_vec_env("CartPole-v1", 1, wrapper_class=lambda env: gymnasium.wrappers.TransformReward(env, abs)),
+         "CartPole-v1 in TransformReward"),
+        (lambda: DummyVecEnv([lambda: gymnasium.make("FrozenLake-v1"),
+                              lambda: gymnasium.make("FrozenLake-v1", is_slippery=False)]), "of several kinds"),
+    ],
+)  # fmt: skip
+def test_environments_that_no_file_keeps(tmp_path, make_env, words):
+    agent = make(ludus.PPO, make_env(), n_steps=16)
+    assert words in agent.environment["not_kept"] == title_of(agent.environment)
+    with pytest.warns(UserWarning, match=f"not kept in the file, so give it to load again: env .*{words}"):
+        agent.save(tmp_path)
+    back = ludus.PPO.load(tmp_path)
+    assert back.env is None and back.observation_space == agent.observation_space
+    with pytest.raises(CheckpointError, match="which no file can keep: pass env="):
+        make_environment(back.environment)
+    with pytest.warns(UserWarning, match="not kept"):
+        back.save(tmp_path / "again")  # and it is still an agent
+
+
+def test_loaded_to_play_and_trained_in_as_many_games_as_wished(tmp_path):
+    """`load` without `env` makes one game; `set_env` then takes as many as there are."""
+    make(ludus.PPO, ludus.make_sb3("Catch", 4), "mlp", policy_kwargs={}).save(tmp_path)
+    for games in (4, 2):
+        back = ludus.PPO.load(tmp_path)
+        back.set_env(ludus.make_sb3("Catch", games))
+        assert back.n_envs == games and back.learn(16 * games).num_timesteps == 16 * games
+
+
+# -- spaces ------------------------------------------------------------------------------------------------------------
+
+floats = st.floats(allow_nan=False, width=32)
+bounds = st.lists(st.tuples(floats, floats).map(sorted), min_size=1, max_size=4)
+simple = st.one_of(
+    st.builds(lambda n, start: spaces.Discrete(n, start=start), st.integers(1, 99), st.integers(-9, 9)),
+    st.lists(st.integers(1, 9), min_size=1, max_size=4).map(spaces.MultiDiscrete),
+    st.integers(1, 9).map(spaces.MultiBinary),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)).map(spaces.MultiBinary),
+    bounds.map(lambda x: spaces.Box(np.array([a for a, _ in x], np.float32), np.array([b for _, b in x], np.float32))),
+    st.sampled_from(["uint8", "int32", "float32", "float64"]).map(
+        lambda d: spaces.Box(0, 255, (3, 2, 1), np.dtype(d).type)
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(simple, st.dictionaries(st.sampled_from("abc"), simple, min_size=1).map(spaces.Dict)))
+def test_spaces_come_back(space):
+    facts = json.loads(json.dumps(space_facts(space), allow_nan=False))
+    assert read_space("space", facts) == space
+
+
+def test_spaces_that_have_no_words():
+    assert space_facts(spaces.Text(3)) is None
+    assert space_facts(spaces.Dict(a=spaces.Discrete(2), b=spaces.Text(3))) is None
+
+
+# -- the memory --------------------------------------------------------------------------------------------------------
+
+
+def test_the_memory_is_a_file(tmp_path):
+    for agent in twins("dqn"):
+        agent.learn(50)
+        before = agent.replay_buffer
+        kept = {name: getattr(before, name).copy() for name in ("observations", "actions", "rewards")}
+        rows = before.size()
+        agent.save_replay_buffer(tmp_path / "memory")
+        other = make(type(agent))
+        other.load_replay_buffer(tmp_path / "memory")
+        after = other.replay_buffer
+        assert after.size() == after.pos == rows and not after.full
+        for name, array in kept.items():
+            assert np.array_equal(getattr(after, name)[:rows], array[:rows]), name
+        assert other.learn(32).num_timesteps == 32 and other.replay_buffer.size() == 64
+        file = io.BytesIO()
+        agent.save_replay_buffer(file)
+        file.seek(0)
+        other.load_replay_buffer(file)
+        assert other.replay_buffer.size() == rows
+
+
+def test_a_memory_of_another_kind_is_refused(tmp_path):
+    agent = make(ludus.DQN).learn(20)
+    agent.save_replay_buffer(tmp_path / "memory.pkl")
+    with pytest.raises(CheckpointError, match="of another network or game"):
+        make(ludus.DQN, buffer_size=80).load_replay_buffer(tmp_path / "memory.pkl")
+    stable = make(stable_baselines3.DQN).learn(20)
+    stable.save_replay_buffer(tmp_path / "pickle.pkl")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        agent.load_replay_buffer(tmp_path / "pickle.pkl")
+
+
+def test_transitions_put_in_by_hand(tmp_path):
+    """What is drawn is what was put in, whatever came before and after."""
+    rng = np.random.default_rng(0)
+    rows = [[rng.normal(size=(1, 4)).astype("f4"), rng.normal(size=(1, 4)).astype("f4"), rng.integers(2, size=(1, 1)),
+             rng.normal(size=1), rng.random(1) < 0.3, [{"TimeLimit.truncated": False}]] for _ in range(40)]  # fmt: skip
+    agents = twins("dqn")
+    agents[1].load_replay_buffer(empty(agents[1], tmp_path))
+    for agent in agents:
+        agent.replay_buffer.extend(*zip(*rows, strict=True))
+        batch = agent.replay_buffer.sample(200)
+        for obs, after, action, reward, done in zip(
+            batch.observations, batch.next_observations, batch.actions, batch.rewards, batch.dones, strict=True
+        ):
+            (row,) = [row for row in rows if np.array_equal(row[0][0], obs)]
+            assert (done.item() or np.array_equal(row[1][0], after)) and row[2].item() == action.item()
+            assert np.float32(row[3].item()) == reward.item() and row[4].item() == bool(done.item())
+
+
+def empty(agent, folder):
+    agent.save_replay_buffer(folder / "empty")
+    return folder / "empty"
