@@ -224,7 +224,8 @@ DESCRIPTIONS = {
         changed(spaces__action={"box": {"low": 0, "high": 1, "shape": [2**20, 2**20], "dtype": "uint8"}}), "more than"),
     "a space of objects": (
         changed(spaces__action={"box": {"low": 0, "high": 1, "shape": [1], "dtype": "object"}}), "dtype must be one of"),
-    "other spaces than the game's": (changed(spaces__action={"discrete": {"n": 7, "start": 0}}), "of another network or game"),
+    "other spaces than the game's": (
+        changed(spaces__action={"discrete": {"n": 7, "start": 0}}), "of another network or game"),
     "a log of many lines": (changed(settings__tensorboard_log="a\nb"), "tensorboard_log must be one line"),
     "what was not kept": (changed(settings__n_steps={"not_kept": "x" * 9999}), "could not keep n_steps"),
     "n_steps of 1e18": (changed(settings__n_steps=10**18), "n_steps must be int from 1"),
