@@ -70,7 +70,7 @@ class SimulatorWorld(World):
         self.reward, self.terminated, self.truncated = tensors.reward, tensors.terminated, tensors.truncated
         self.episode_return, self.episode_length = tensors.episode_return, tensors.episode_length
         self.mask = tensors.legal if sim.legal is not None else None
-        self.max_episode_steps = sim.options.max_episode_steps
+        self.max_episode_steps = sim.options.step_limit
         self.can_truncate = self.max_episode_steps is not None
         self._on_cpu, self._actions, self._given = isinstance(sim.obs, np.ndarray), None, None
 
@@ -99,7 +99,7 @@ class SelfPlayWorld(World):
         self._rewards, self._returns = tensors.reward, tensors.episode_return  # (N, P)
         self._ends, self._cuts, self._lengths = tensors.terminated, tensors.truncated, tensors.episode_length
         self._player = torch.as_tensor(sim.player) if self.turns else None
-        self.max_episode_steps = sim.options.max_episode_steps
+        self.max_episode_steps = sim.options.step_limit
         self.can_truncate = self.max_episode_steps is not None and not self.turns
         self._on_cpu = isinstance(sim.obs, np.ndarray)
         self._tell()

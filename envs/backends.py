@@ -19,6 +19,7 @@ from .arguments import whole
 from .compile import link, replacements
 from .errors import ActionError, GameError, NotReset, OptionError
 from .game import Game
+from .rules import check_parameters, check_rules
 from .team import Team, Work
 from .threads import once
 
@@ -41,6 +42,9 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
         raise OptionError(f"device must be 'cpu' or 'cuda', or 'cuda:1' for the second, got {device!r}")
     if num_threads is not None:
         num_threads = whole("num_threads", num_threads, 1, MOST_THREADS)
+    check_parameters(sim.game)
+    if mode in ("compiled", "checked"):
+        check_rules(sim.game)
     if device.startswith("cuda"):
         from .compile_cuda import CudaBackend
 
@@ -259,14 +263,28 @@ class PythonBackend(CpuBackend):
     """The rules as they are."""
 
     def __init__(self, sim: Simulator, debug: bool) -> None:
-        from .plain import as_plain, watched
+        from .plain import as_constant, as_plain, watched
 
         super().__init__(sim)
         names = watched(sim.game, sim._names) if debug else sim._names
         if self.arrays["backdrop"].size > 1:
-            link(kernel.draw_backdrops, names)(self.arrays["backdrop"], 0, 1)
-        self._function = link(kernel.play_games, names)
+            link(kernel.draw_backdrops, names, constant=as_constant)(self.arrays["backdrop"], 0, 1)
+        self._function = link(kernel.play_games, names, constant=as_constant)
         self._arguments = [as_plain(name, array) for name, array in self.arrays.items()]
+        self._names = names
+
+    def plain_loop(self, function: Callable[..., int], arrays: list[np.ndarray]) -> Callable[[int, int, int], int]:
+        """Another of the kernel's loops, as `compile_cpu` would give it: a table's address, first, last."""
+        from .plain import as_constant, as_plain
+
+        linked: Any = link(function, self._names, constant=as_constant)
+        arguments = [as_plain("", array) for array in arrays]
+
+        def loop(table: int, first: int, last: int) -> int:
+            with np.errstate(over="ignore"):
+                return int(linked(*arguments, first, last))
+
+        return loop
 
     def point_at(self, actions: Any) -> None:
         self.actions = self.take_actions(actions)
@@ -317,5 +335,6 @@ def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, 
     """The compiled `draw_games` of a game, for pictures of any size."""
     from .compile_cpu import Buffer, compile_cpu
 
+    check_rules(game)
     buffers = (Buffer(game.State), Buffer(np.dtype(np.int64)), Buffer(np.dtype(np.uint8), (None, None)))
     return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers), buffers

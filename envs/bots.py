@@ -26,17 +26,18 @@ class Bot:
         kind: "random", any allowed action with equal probability, or "heuristic", the simple player that the game's file
             describes.
         seed: of its own random numbers; those of the games are not touched.
+        plain: decide in plain Python, like the rules of a simulator whose mode is "python" or "debug".
 
     Raises:
         OptionError: there is no such bot, or the game describes no simple player.
     """
 
-    def __init__(self, sim: Simulator, kind: str = "heuristic", seed: int = 0) -> None:
+    def __init__(self, sim: Simulator, kind: str = "heuristic", seed: int = 0, plain: bool = False) -> None:
         one_of("kind", kind, BOTS)
         if kind == "heuristic" and sim.game.heuristic is None:
             raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")
         seed = whole("seed", seed, 0)
-        self.sim, self.kind = sim, kind
+        self.sim, self.kind, self.plain = sim, kind, plain
         indices = np.arange(sim.num_envs, dtype=np.uint64)
         streams = start_streams(np.full(sim.num_envs, seed % 2**64, np.uint64), indices)
         self._streams = np.ascontiguousarray(np.stack(streams, axis=1))
@@ -53,7 +54,10 @@ class Bot:
         arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
         loop = kernel.advise_games if self.kind == "heuristic" else kernel.pick_games
-        self._play = compile_cpu(self.sim.game.name, loop, self.sim._names, buffers)
+        if self.plain:
+            self._play = self.sim._backend.plain_loop(loop, arrays)
+        else:
+            self._play = compile_cpu(self.sim.game.name, loop, self.sim._names, buffers)
         self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
 

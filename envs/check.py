@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from .backends import paint_pictures
 from .bots import Bot
+from .endless import Watchdog
 from .errors import GameError, LudusError
 from .game import Game
+from .plain import PlainRecords, check_action, watch
+from .rules import check_rules
 from .scene import RESERVED
 from .simulator import Simulator
 
@@ -71,8 +75,10 @@ def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
         raise GameError(f"check_game takes a Game, got {type(game).__name__}")
     _check_keys(game)
     try:
-        _check_backends(game, steps, seed)
-        _check_backends(game, max(steps // 50, 1), seed, obs_type="rgb")
+        check_rules(game)
+        stories = [_play_plain(game, steps, seed), _play_plain(game, max(steps // 50, 1), seed, "rgb")]
+        for story in stories:  # compiled rules run only now: they can neither be stopped nor say where they are
+            _check_compiled(game, story, seed)
         _check_drawing(game, seed)
         report = _play_at_random(game, seed)
     except LudusError as error:
@@ -107,47 +113,95 @@ def _check_docstring(game: Game) -> None:
         raise GameError(f"{game.name}: the docstring must begin with '{game.name}: ' and a summary")
 
 
-def _check_backends(game: Game, steps: int, seed: int, obs_type: str | None = None) -> None:
-    """Plain Python with all checks on, and compiled rules twice, must stay equal, byte by byte."""
-    options: dict[str, Any] = {"seed": seed, "obs_type": obs_type, "full_action_space": True}
+@dataclass
+class _Story:
+    """What three games did as plain Python, step by step."""
+
+    options: dict[str, Any]
+    actions: list[np.ndarray] = field(default_factory=list)
+    results: list[dict[str, bytes]] = field(default_factory=list)  # before each step
+
+
+def _play_plain(game: Game, steps: int, seed: int, obs_type: str | None = None) -> _Story:
+    """Play with all checks on."""
+    options: dict[str, Any] = {"seed": seed, "obs_type": obs_type, "full_action_space": True, "max_episode_steps": -1}
     if game.players == 1:
         options["repeat_action_probability"] = 0.1
-    plain = Simulator(game, 3, mode="debug", **options)
-    compiled, again = Simulator(game, 3, **options), Simulator(game, 3, **options)
-    for simulator in (plain, compiled, again):
-        simulator.reset()
+    story = _Story(options)
+    sim = Simulator(game, 3, mode="debug", **options)
+    actions = _Actions(sim, seed, plain=True)
+    with Watchdog() as dog:
+        sim.reset()
+        for step in range(steps):
+            dog.alive()
+            story.results.append(_results(sim))
+            story.actions.append(actions.next())
+            sim.step(story.actions[-1])
+            if step % 50 == 0:
+                _check_clicks(game, sim.records)
+    return story
+
+
+def _check_compiled(game: Game, story: _Story, seed: int) -> None:
+    """Compiled rules, twice, stay equal to a story, byte by byte."""
+    compiled, again = Simulator(game, 3, **story.options), Simulator(game, 3, **story.options)
     actions = _Actions(compiled, seed)
-    for step in range(steps):
-        _compare(game, plain, compiled, step, "compiled, the rules give other results than as plain Python")
-        _compare(game, again, compiled, step, "the same seed gives other episodes the second time")
-        chosen = actions.next()
-        for simulator in (plain, compiled, again):
+    for simulator in (compiled, again):
+        simulator.reset()
+    for step, (chosen, told) in enumerate(zip(story.actions, story.results, strict=True)):
+        _compare(game, told, compiled, step, "compiled, the rules give other results than as plain Python")
+        _compare(game, _results(again), compiled, step, "the same seed gives other episodes the second time")
+        if not np.array_equal(actions.next(), chosen):
+            raise GameError(f"{game.name}: compiled, heuristic chooses otherwise than as plain Python, at step {step}")
+        for simulator in (compiled, again):
             simulator.step(chosen)
 
 
-class _Actions:
-    """At first each action in turn, as far as the rules of a game for several allow it, then any allowed action."""
+def _results(sim: Simulator) -> dict[str, bytes]:
+    return {name: sim._backend.read(name).tobytes() for name in RESULTS}
 
-    def __init__(self, sim: Simulator, seed: int) -> None:
-        self.bots = [Bot(sim, "random", seed)]
+
+def _check_clicks(game: Game, records: np.ndarray) -> None:
+    """Point at the middle of the picture and near its edges, as a person may."""
+    if game.click is None:
+        return
+    click, (width, height) = watch(game, "click"), game.canvas
+    for x, y in product((0.0, 0.5 * width, 0.999 * width), (0.0, 0.5 * height, 0.999 * height)):
+        check_action(game, "click", click(PlainRecords(records)[0], x, y), none=True)
+
+
+class _Actions:
+    """At first each action in turn, as far as the rules of a game for several allow it, then any allowed action.
+
+    Every other fifty steps the heuristic plays, which sees what chance rarely finds; in plain Python, if that is asked
+    for, only the first of them, since simple players may think for long.
+    """
+
+    def __init__(self, sim: Simulator, seed: int, plain: bool = False) -> None:
+        self.random = Bot(sim, "random", seed)
+        self.first = self.others = self.random
         if sim.game.heuristic is not None:
-            self.bots.append(Bot(sim, "heuristic", seed))
-        self.sim, self.step, self.any = sim, 0, sim.legal is None or sim.num_players == 1
+            self.first = Bot(sim, "heuristic", seed, plain)
+        self.sim, self.seed, self.step, self.any = sim, seed, 0, sim.legal is None or sim.num_players == 1
 
     def next(self) -> np.ndarray:
         """(N,) or (N, P), for the game as it stands."""
         count, self.step = len(self.sim.actions), self.step + 1
         if self.any and self.step <= count:
-            return ((np.arange(self.sim.num_envs * self.sim.num_seats) + self.step) % count).reshape(
-                self.bots[0].act().shape
-            )
-        playing = self.step // 50 % len(self.bots)  # the heuristic sees what chance rarely finds
-        return self.bots[playing].act().copy()
+            shape = self.random.act().shape
+            return ((np.arange(self.sim.num_envs * self.sim.num_seats) + self.step) % count).reshape(shape)
+        if self.step // 50 % 2 == 0 or self.first is self.random:
+            return self.random.act().copy()
+        if self.step % 50 == 0:
+            return self.first.act().copy()
+        if self.others is self.random:
+            self.others = Bot(self.sim, "heuristic", self.seed + 1)
+        return self.others.act().copy()
 
 
-def _compare(game: Game, one: Simulator, other: Simulator, step: int, what: str) -> None:
-    for name in RESULTS:
-        if one._backend.read(name).tobytes() != other._backend.read(name).tobytes():
+def _compare(game: Game, told: dict[str, bytes], sim: Simulator, step: int, what: str) -> None:
+    for name, seen in _results(sim).items():
+        if seen != told[name]:
             raise GameError(f"{game.name}: {what}, seen first in {name} after {step} steps")
 
 

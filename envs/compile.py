@@ -72,14 +72,24 @@ def _of_players(game: Game) -> dict[str, Function]:
     return {**theirs, "act": kernel.act_together, "viewer": kernel.viewer_at_seat}
 
 
-def link(function: Function, names: Mapping[str, Any], wrap: Callable[[Function], Any] = lambda f: f) -> Any:
-    """Copy `function` and all it calls, with `names` replaced in the engine's own module and `wrap` around each copy."""
-    return _Linker(names, wrap).copy(function)
+def link(
+    function: Function,
+    names: Mapping[str, Any],
+    wrap: Callable[[Function], Any] = lambda f: f,
+    constant: Callable[[Any], Any] = lambda value: value,
+) -> Any:
+    """Copy `function` and all it calls, with `names` replaced in the engine's own module and `wrap` around each copy.
+
+    `constant` makes of each module constant what the copies read.
+    """
+    return _Linker(names, wrap, constant).copy(function)
 
 
 class _Linker:
-    def __init__(self, names: Mapping[str, Any], wrap: Callable[[Function], Any]) -> None:
-        self.names, self.wrap = names, wrap
+    def __init__(
+        self, names: Mapping[str, Any], wrap: Callable[[Function], Any], constant: Callable[[Any], Any]
+    ) -> None:
+        self.names, self.wrap, self.constant = names, wrap, constant
         self.done: dict[Function, Any] = {}
         self.open: list[Function] = []
 
@@ -101,8 +111,8 @@ class _Linker:
     def value(self, value: Any) -> Any:
         value = undecorated(value)
         if isinstance(value, np.ndarray):  # Numba reads the constants of a view from the wrong places
-            return np.ascontiguousarray(value)
-        return self.copy(value) if isinstance(value, FunctionType) else value
+            value = np.ascontiguousarray(value)
+        return self.copy(value) if isinstance(value, FunctionType) else self.constant(value)
 
 
 def undecorated(value: Any) -> Any:

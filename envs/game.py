@@ -103,6 +103,7 @@ class Game:
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
     fps: int = 10  # steps per second at a person's pace
+    max_episode_steps: int | None = None  # truncate episodes after this many steps, unless the caller says otherwise
 
     def __post_init__(self) -> None:
         _check_declaration(self)
@@ -208,6 +209,9 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
     for name, least in (("version", 0), ("players", 1), ("min_players", 0), ("fps", 1)):
         value = getattr(game, name)
         must(is_whole(value) and value >= least, f"{name} must be a whole number from {least}, got {value!r}")
+    limit = game.max_episode_steps
+    right = limit is None or (is_whole(limit) and limit >= 1)
+    must(right, f"max_episode_steps must be a whole number from 1, or None, got {limit!r}")
     for name in ("actions", "minimal_actions", "planes", "features", "player_names"):
         names = getattr(game, name)
         many = isinstance(names, (tuple, list)) and all(isinstance(one, str) for one in names)

@@ -32,7 +32,7 @@ class Options:
     full_action_space: bool = False
     """Offer all actions of the game's family, also those that do nothing here, instead of the minimal set."""
     max_episode_steps: int | None = None
-    """Truncate episodes after this many steps; None: never."""
+    """Truncate episodes after this many steps; -1: never; None: as the game's author says, mostly never."""
     players: int | None = None
     """Players who take part, in games that take several numbers of them; None: as many as can."""
     levels: Sequence[int] | None = None
@@ -50,7 +50,7 @@ class Options:
         return cls(**given).resolved(game)
 
     def resolved(self, game: Game) -> Options:
-        """These options with `obs_type` filled in, of Python's own kinds; raises OptionError if one is out of range."""
+        """These options with the game's own defaults filled in, of Python's own kinds; raises OptionError if one is out of range."""
         own = "planes" if game.planes else "features"
         obs_type = own if self.obs_type is None else self.obs_type
         valid = (own, "rgb", "grayscale")
@@ -66,16 +66,23 @@ class Options:
             raise OptionError(f"repeat_action_probability must be 0 in a game of several players, as {game.name}")
         if game.turns and stack > 1:
             raise OptionError(f"frame_stack must be 1 where players take turns, as in {game.name}")
+        if limit is None:
+            limit = game.max_episode_steps
         return Options(
             obs_type=str(obs_type),
             size=whole("size", self.size, 8, 4096),
             frame_stack=stack,
             repeat_action_probability=sticky,
             full_action_space=flag("full_action_space", self.full_action_space),
-            max_episode_steps=None if limit is None else whole("max_episode_steps", limit, 1, 2**31 - 1),
+            max_episode_steps=limit if limit in (None, -1) else whole("max_episode_steps", limit, 1, 2**31 - 1),
             players=None if players is None else whole("players", players, game.min_players, game.players),
             levels=None if self.levels is None else _seeds(self.levels),
         )
+
+    @property
+    def step_limit(self) -> int | None:
+        """After how many steps episodes are truncated; None: never."""
+        return None if self.max_episode_steps == -1 else self.max_episode_steps
 
     def actions(self, game: Game) -> tuple[str, ...]:
         """The names of the actions offered, in order."""
@@ -95,7 +102,7 @@ class Options:
         settings = np.zeros(1, SETTINGS)
         offered = self.actions(game)
         settings["repeat_action_probability"] = self.repeat_action_probability
-        settings["max_episode_steps"] = self.max_episode_steps or 0
+        settings["max_episode_steps"] = self.step_limit or 0
         settings["autoreset"] = autoreset
         settings["num_actions"] = len(offered)
         settings["num_levels"] = 0 if self.levels is None else len(self.levels)

@@ -1,19 +1,30 @@
 """Records for rules that run as plain Python, reading as Python's numbers do, so that compiled rules compute the same.
 
-A whole number that does not fit the field it is stored in raises OverflowError, an index outside an array IndexError.
+A whole number that does not fit the field it is stored in raises OverflowError, a float for a whole number TypeError, and
+an index outside an array IndexError. So does a negative index that was computed: Python and compiled rules count it from
+the end, which is hardly ever meant. One that is written out, as in `s.row[-1]`, is.
 """
 
 from __future__ import annotations
 
-import math
+import ast
+import linecache
+import sys
 import traceback
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import takewhile
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from .compile import link
+from .endless import EndlessError, loop_around
 from .errors import RuleError
 from .game import Game
+from .rules import TOOLBOXES, definition, place
+
+WIDER = {"int8": "'i2'", "int16": "'i4'", "int32": "'i8'"}
 
 
 class PlainRecords:
@@ -48,7 +59,10 @@ class PlainRecord:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._row.dtype.names:
             raise AttributeError(f"the record has no field {name!r}; it has {', '.join(self._row.dtype.names)}")
-        self._row[name] = plain(value, self._row.dtype[name])
+        kind = self._row.dtype[name]
+        if kind.shape and np.shape(value) != kind.shape:
+            raise TypeError(f"{name} is an array: write to its elements, {name}[...] = {value!r}")
+        self._row[name] = plain(value, kind.base)
 
 
 class PlainCells(np.ndarray):
@@ -59,21 +73,58 @@ class PlainCells(np.ndarray):
         """All elements in a row; NumPy's own would give NumPy's numbers."""
         return self.reshape(-1)
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[k] for k in range(len(self)))
+
     def __getitem__(self, index: Any) -> Any:
+        if _counts_from_end(index) and not _written_out(sys._getframe(1)):
+            raise IndexError(f"index {index} counts from the end")
         value = super().__getitem__(index)
         return value.item() if isinstance(value, np.generic) else value
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if _counts_from_end(index) and not _written_out(sys._getframe(1)):
+            raise IndexError(f"index {index} counts from the end")
         super().__setitem__(index, plain(value, self.dtype))
 
 
+def _counts_from_end(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, (int, np.integer)) and part < 0 for part in parts)
+
+
+def _written_out(frame: FrameType) -> bool:
+    """Whether all that is negative in the index of a frame's current instruction is written as a number, as in `a[-1]`."""
+    tree = definition(frame.f_code)
+    where = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+    for node in ast.walk(tree) if tree else ():
+        here = isinstance(node, ast.Subscript) and (
+            node.lineno, node.end_lineno, node.col_offset, node.end_col_offset) == where  # fmt: skip
+        if isinstance(node, ast.Subscript) and here:
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            return any(isinstance(part, ast.UnaryOp) and isinstance(part.operand, ast.Constant) for part in parts)
+    return False
+
+
 def plain(value: Any, dtype: np.dtype) -> Any:
-    """A NumPy number as Python's, so that NumPy checks that it fits; a float for an integer field is cut as compilers do."""
+    """A number as Python's, so that NumPy checks that it fits where it is stored; a float for a whole number is refused."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and dtype.kind == "i" and math.isfinite(value):
-        value = int(value)
+    if isinstance(value, float) and dtype.kind in "iu":
+        raise TypeError(f"the float {value} is stored in a whole number ({dtype}), which would cut it: write int(...)")
+    if isinstance(value, int) and dtype.name in WIDER and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+        raise OverflowError(f"Python integer {value} out of bounds for {dtype}: declare the field {WIDER[dtype.name]}")
     return value
+
+
+def as_constant(value: Any) -> Any:
+    """A constant of a game's file as compiled rules read it: elements of arrays are as wide as Python's numbers.
+
+    The 64-bit counters of random numbers stay what they are: they wrap around.
+    """
+    if isinstance(value, np.ndarray) and not value.dtype.names:
+        return value.view(PlainCells)
+    return value.item() if isinstance(value, np.generic) and value.dtype != np.uint64 else value
 
 
 def as_plain(name: str, array: np.ndarray) -> Any:
@@ -87,31 +138,42 @@ def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
     """The game's rules, each checked while it runs: what it raises and what it returns is reported by name."""
     return {
         **names,
-        "reset": _watch(game, "reset"),
-        "step": _watch(game, "step"),
-        "observe": _watch(game, "observe"),
-        "draw": _watch(game, "draw"),
-        "draw_backdrop": _watch(game, "backdrop") if game.backdrop else names["draw_backdrop"],
-        "legal_actions": _watch(game, "legal") if game.legal else names["legal_actions"],
+        "reset": watch(game, "reset"),
+        "step": watch(game, "step"),
+        "observe": watch(game, "observe"),
+        "draw": watch(game, "draw"),
+        "draw_backdrop": watch(game, "backdrop") if game.backdrop else names["draw_backdrop"],
+        "legal_actions": watch(game, "legal") if game.legal else names["legal_actions"],
+        "heuristic": watch(game, "heuristic") if game.heuristic else names["heuristic"],
     }
 
 
-def _watch(game: Game, rule: str) -> Any:
-    function = getattr(game, rule)
+def watch(game: Game, rule: str) -> Any:
+    """A rule, checked while it runs: raises RuleError, in one line, with the line that did it."""
+    function = link(getattr(game, rule), {}, constant=as_constant)
 
     def run(*given: Any) -> Any:
+        if rule in ("observe", "legal"):  # what they write is checked as it is in records
+            given = (*given[:-1], given[-1].view(PlainCells))
         try:
             result = function(*given)
-        except (IndexError, OverflowError, AttributeError, ZeroDivisionError, ValueError, TypeError) as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            line = [frame for frame in frames if frame.filename != __file__][-1]  # in the rules, not in this file
+        except Exception as error:
             what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
-            place = f"{Path(line.filename).name}, line {line.lineno}: {line.line}"
-            raise RuleError(f"{game.name}: {rule} {what}{error} ({place})") from error
+            raise RuleError(f"{game.name}: {rule} {what}{error} ({_place(error)})") from error
         _check_result(game, rule, given, result)
         return result
 
     return _Opaque(run)
+
+
+def _place(error: Exception) -> str:
+    """The line of the game's file that an exception came from: before it went into this file or a toolbox."""
+    frames = list(traceback.walk_tb(error.__traceback__))[1:]
+    inside = takewhile(lambda pair: pair[0].f_globals.get("__name__") not in (__name__, *TOOLBOXES), frames)
+    frame, line = list(inside)[-1]
+    if isinstance(error, EndlessError):
+        line = loop_around(frame.f_code, line)
+    return f"{place(frame.f_code, line)}: {linecache.getline(frame.f_code.co_filename, line).strip()}"
 
 
 class _Opaque:
@@ -133,6 +195,8 @@ def _check_result(game: Game, rule: str, given: tuple[Any, ...], result: Any) ->
             raise RuleError(f"{game.name}: {rule} left {name} = {s._row[name]} in the record, which is not finite")
     if rule == "step":
         _check_step(game, rest, result)
+    if rule == "heuristic":
+        check_action(game, rule, result)
     if rule == "observe":
         if game.planes and np.any(rest[-1] > 1):
             raise RuleError(f"{game.name}: observe wrote {rest[-1].max()} to a plane; planes hold 0 and 1")
@@ -151,3 +215,12 @@ def _check_step(game: Game, given: list[Any], result: Any) -> None:
         raise RuleError(f"{game.name}: step returned the reward {rewards}, which is not finite")
     if terminated not in (True, False):
         raise RuleError(f"{game.name}: step must return terminated as a bool, got {terminated!r}")
+
+
+def check_action(game: Game, rule: str, action: Any, none: bool = False) -> None:
+    """Raise RuleError unless it is the number of an action; or -1, where `none` may be meant."""
+    low = -1 if none else 0
+    if not isinstance(action, (int, np.integer)) or not low <= action < len(game.actions):
+        raise RuleError(
+            f"{game.name}: {rule} must return a whole number from {low} to {len(game.actions) - 1}, got {action!r}"
+        )
