@@ -232,7 +232,9 @@ class Agent(Base):
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log, under Stable-Baselines3's names; TensorBoard has all but the timesteps, which are its axis."""
         elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-6)
-        counted: dict[str, float] = {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
+        counted: dict[str, float] = (
+            {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
+        )
         counted |= {"time/fps": int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)}
         episodes = self.ep_info_buffer or ()
         for tag, key in (("rollout/ep_rew_mean", "r"), ("rollout/ep_len_mean", "l")):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
-    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption", "aec_env", "all_games",
+    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption",
+    "aec_env", "all_games",
     "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip
 

@@ -59,9 +59,9 @@ class GameReport:
 def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
     """Play a game in every way the engine has and compare; takes seconds.
 
-    Checked are the keys, the docstring, rules run with bounds checks, finite rewards, observations within their declared space,
-    every action, compiled rules against plain Python bit for bit, the same episodes from the same seed, and a drawing
-    that covers the whole picture.
+    Checked are the keys, the docstring, rules run with bounds checks, finite rewards, observations within their declared
+    space, every action, compiled rules against plain Python bit for bit, the same episodes from the same seed, and a
+    drawing that covers the whole picture.
 
     Args:
         game: the game.

@@ -50,7 +50,10 @@ class Options:
         return cls(**given).resolved(game)
 
     def resolved(self, game: Game) -> Options:
-        """These options with the game's own defaults filled in, of Python's own kinds; raises OptionError if one is out of range."""
+        """These options with the game's own defaults filled in, of Python's own kinds.
+
+        Raises OptionError if one is out of range.
+        """
         own = "planes" if game.planes else "features"
         obs_type = own if self.obs_type is None else self.obs_type
         valid = (own, "rgb", "grayscale")
