@@ -39,7 +39,7 @@ OPTIONS: dict[str, list[Any]] = {
     "frame_stack": [*NOT_WHOLE, 0, 65],
     "repeat_action_probability": ["0.1", None, True, -0.1, 1.5, float("nan"), float("inf"), 1j, [0.1]],
     "full_action_space": NOT_FLAGS,
-    "max_episode_steps": [one for one in NOT_WHOLE if one is not None] + [0, -1, 2**31],
+    "max_episode_steps": [one for one in NOT_WHOLE if one is not None] + [0, -2, -1.0, 2**31],  # -1: without end
     "players": [one for one in NOT_WHOLE if one is not None] + [0, 2],
     "levels": [5, "abc", "", [], range(0), [-1], range(-3, 4), [1.5], [True], {1, 2}, {1: 2}, iter([1]), [2**63], [[1]]],
 }  # fmt: skip
@@ -222,6 +222,8 @@ GAME: dict[str, list[Any]] = {
     "shape": [(5,), 5, None, (2, 2, 2), ("2", 2), (0, 5), (2.0, 2), "ab"],
     "players": [0, -1, "2", True, 1.0, None],
     "min_players": [-1, 3, "1", True, None],
+    "player_names": [*NOT_NAMES, ("red", "yellow")],
+    "max_episode_steps": [0, -1, "9", 9.0, True],
     "keys": [{"up": "jump"}, {3: "left"}, [("left", "left")], None, "left"],
     "second_keys": [{"up": "jump"}, {3: "left"}, None],
     "waits": ["no", 1, None],
@@ -237,7 +239,7 @@ def test_a_wrong_declaration_is_refused(name: str, value: Any) -> None:
 
 
 def test_the_table_has_all_fields_of_a_game() -> None:
-    assert {f.name for f in fields(Game)} - {"max_episode_steps"} == set(GAME)
+    assert {f.name for f in fields(Game)} == set(GAME)
 
 
 def test_lists_are_as_good_as_tuples() -> None:
