@@ -154,12 +154,13 @@ class VecEnvWorld(World):
         obs, self.rewards, self.dones, self.infos = self.env.step(self.taken)
         self.observe(obs)
         self.reward.copy_(torch.from_numpy(np.asarray(self.rewards, np.float32)))
-        cut = self.dones & np.array([info.get("TimeLimit.truncated", False) for info in self.infos], np.bool_)
+        ended, cut = np.flatnonzero(self.dones).tolist(), np.zeros(self.num_envs, np.bool_)
+        cut[ended] = [self.infos[k].get("TimeLimit.truncated", False) for k in ended]
         self.truncated.copy_(torch.from_numpy(cut))
         self.terminated.copy_(torch.from_numpy(self.dones & ~cut))
-        for k in np.flatnonzero(self.dones):
-            self._end(int(k), self.infos[k])
-        return int(self.dones.sum())
+        for k in ended:
+            self._end(k, self.infos[k])
+        return len(ended)
 
     def _end(self, k: int, info: dict[str, Any]) -> None:
         """Keep what the information of an episode's last step tells; raises NotFinite."""
