@@ -250,7 +250,7 @@ class Agent(Base):
     def _log_settings(self) -> None:
         """For TensorBoard's table of hyperparameters, with the next writing of the log."""
         kind = KINDS[self.algorithm]
-        settings = {name: getattr(self, name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
+        settings = {name: self.setting(name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
         plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
         others = ("stdout", "log", "json", "csv")
         self.logger.record(

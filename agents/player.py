@@ -28,7 +28,7 @@ class Player:
     """
 
     def __init__(self, agent: PPO) -> None:
-        self.agent, self.data = agent, agent.rollout_buffer
+        self.agent, self.data = agent, agent.data
         self.worlds: list[World] = []
         self._rounds: Rounds | None = None
         self.play: Any = self._play_parts

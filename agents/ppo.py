@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from stable_baselines3 import PPO as StablePPO
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -22,7 +23,6 @@ from ..envs import OptionError
 from .agent import Agent
 from .backprop import backprop_of
 from .distributed import Group
-from .files import CheckpointError
 from .guard import check_rollout
 from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
@@ -36,6 +36,7 @@ from .player import Player
 from .reports import tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
+from .stable_buffer import stable_buffer_of
 from .starts import into_space, starts_of
 from .workers import Workers, undivided
 from .worlds import VecEnvWorld
@@ -67,7 +68,6 @@ class PPO(Agent, StablePPO):
 
     algorithm = "ppo"
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
-    rollout_buffer: Any
     policy: Any
 
     def __init__(
@@ -82,6 +82,9 @@ class PPO(Agent, StablePPO):
         group: Group | None = None,
         **kwargs: Any,
     ) -> None:
+        for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
+            if kwargs.get(name):
+                raise OptionError(f"{name} is not for this PPO: leave it out, or take stable_baselines3.PPO")
         self._begin(policy, time_limit, num_threads)
         self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)
@@ -90,7 +93,6 @@ class PPO(Agent, StablePPO):
         self._check_observations()
         self._look_at_env()
         head_of(self.action_space)  # raises OptionError for spaces that it is not for
-        self.rollout_buffer_class = RolloutTensors  # type: ignore[assignment]
         super()._setup_model()
         self._remember_settings()
         self.reward_normalizer: RewardNormalizer | None = None
@@ -119,8 +121,17 @@ class PPO(Agent, StablePPO):
         self.learn_threads = threads_worth(shares, self.batch_size // SAMPLES_A_THREAD)
         self._provide_generators(self.play_threads + 1)
         spaces = self.observation_space, self.action_space
-        self.rollout_buffer = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
+        self.data = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
         self.player, self.learner = Player(self), Learner(self)
+
+    @property
+    def rollout_buffer(self) -> RolloutBuffer:
+        """The rollout as Stable-Baselines3's buffer, see `stable_buffer`; the same in tensors is `data`."""
+        return stable_buffer_of(self)
+
+    @rollout_buffer.setter
+    def rollout_buffer(self, value: Any) -> None:
+        """Stable-Baselines3's constructor makes one of its own, which is not used."""
 
     def _maybe_recommend_cpu(self, mlp_class_name: str = ActorCritic.__name__) -> None:
         if self.simulator is None:  # games beside the policy make a GPU worth it
@@ -174,7 +185,7 @@ class PPO(Agent, StablePPO):
             return False
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
-        data, before = rollout_buffer, self.num_timesteps
+        data, before = self.data, self.num_timesteps
         self.player.prepare()
         data.begin(self._last_episode_starts)
         if self.use_sde:
@@ -196,6 +207,7 @@ class PPO(Agent, StablePPO):
         check_rollout(data, before)
         self.player.look_back()
         data.pos, data.full = self.n_steps, True
+        rollout_buffer = self.rollout_buffer
         callback.update_locals(locals())
         callback.on_rollout_end()
         self._last_episode_starts = data.dones[-1].cpu().numpy() > 0
@@ -209,18 +221,18 @@ class PPO(Agent, StablePPO):
     def _hear_step(self, callback: BaseCallback, world: VecEnvWorld, t: int) -> bool:
         if self.use_sde:
             self._renew_noise(t + 1)
-        return tell_step(self, callback, world, self.rollout_buffer, t)
+        return tell_step(self, callback, world, self.data, t)
 
     def obs_of(self, t: int) -> Any:
-        kept = self.rollout_buffer.obs
+        kept = self.data.obs
         return each(lambda x: x[t].cpu().numpy().copy(), kept) if t < self.n_steps else self.present_obs().copy()
 
     def step_locals(self, t: int) -> dict[str, Any]:
-        data, policy = self.rollout_buffer, self.policy
+        data, policy = self.data, self.policy
         data.pos, data.full = t + 1, t + 1 == self.n_steps
         actions = data.actions[t]
         return {
-            "rollout_buffer": data,
+            "rollout_buffer": self.rollout_buffer,
             "n_rollout_steps": self.n_steps,
             "n_steps": t,
             "obs_tensor": each(lambda x: x[t].clone(), data.obs),
@@ -241,15 +253,15 @@ class PPO(Agent, StablePPO):
         rate = self.lr_schedule(self._current_progress_remaining)
         self.learner.descent.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
-        self.learner.learn(self.rollout_buffer)
+        self.learner.learn(self.data)
         self._log_update()
         if self.policy.normalizer is not None:
-            self.policy.normalizer.update(self.rollout_buffer.obs.flatten(0, 1), self.group)
+            self.policy.normalizer.update(self.data.obs.flatten(0, 1), self.group)
         self.boundary = None
 
     def _log_update(self) -> None:
         """Stable-Baselines3's tags."""
-        data, learner, record = self.rollout_buffer, self.learner, self.logger.record
+        data, learner, record = self.data, self.learner, self.logger.record
         for name, value in learner.means.items():
             record(f"train/{name}", value)
         spread = (data.advantages + data.values).var()
@@ -286,11 +298,6 @@ class PPO(Agent, StablePPO):
         return params.softmax(-1).cpu().numpy(), values.cpu().numpy()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
-
-    def setting(self, name: str) -> Any:
-        if self.use_sde:
-            raise CheckpointError("files do not keep use_sde: keep policy.state_dict(), or take stable_baselines3.PPO")
-        return super().setting(name)
 
     def own_state(self) -> dict[str, torch.Tensor]:
         tensors: dict[str, torch.Tensor] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.buffers import BaseBuffer
-from stable_baselines3.common.type_aliases import DictRolloutBufferSamples, RolloutBufferSamples
 from torch import Tensor
 
 from .hardware import on_gpu
@@ -119,36 +118,13 @@ class RolloutTensors(BaseBuffer):
         data = {name: each(lambda x: x.transpose(0, 1), value) for name, value in named.items() if value is not None}
         return {**data, "memory": self.memory}
 
-    # -- as Stable-Baselines3's buffer, for callbacks ------------------------------------------------------------------
-
-    @property
-    def observations(self) -> Any:
-        """(T, N, ...) as NumPy arrays."""
-        return each(lambda x: x.cpu().numpy(), self.obs)
-
-    @property
-    def returns(self) -> Tensor:
-        """(T, N), what the critic learns."""
-        return self.columns[..., 2]
-
     @property
     def episode_starts(self) -> np.ndarray:
         """(T, N) float32, 1 where the step is the first of an episode; in the first row, as far as this rollout knows."""
         return torch.cat([self.first_starts.unsqueeze(0), self.dones[:-1]]).cpu().numpy()
 
-    def get(self, batch_size: int | None = None) -> Iterator[Any]:
-        """Minibatches in random order, as Stable-Baselines3's buffers yield them; `samples` is what Ludus uses."""
-        order = torch.randperm(self.buffer_size * self.n_envs, device=self.device)
-        for rows in order.split(batch_size or len(order)):
-            yield self._get_samples(rows)
-
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
-        data = self.samples()
-        rows = {name: each(lambda x: x[torch.as_tensor(batch_inds)], value) for name, value in data.items()}
-        kind = DictRolloutBufferSamples if isinstance(self.obs, dict) else RolloutBufferSamples
-        log_probs, advantages, returns, values = rows["columns"].unbind(-1)
-        actions = rows["actions"] if rows["actions"].dim() > 1 else rows["actions"].unsqueeze(-1)
-        return kind(rows["obs"], actions, values, log_probs, advantages, returns)
+        raise NotImplementedError("`samples` is what Ludus uses; `stable_buffer` is for others")
 
 
 @torch.no_grad()

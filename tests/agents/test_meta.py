@@ -210,7 +210,7 @@ def test_ppo(on_meta, name):
     within(played, STEPS, most_a_step)
     watched(player._look_back)
     learner._settings = learner._present_settings()
-    data = agent.rollout_buffer
+    data = agent.data
     learner._data = data.samples() if agent.policy.core is None else data.sequences()
     learner.order = torch.zeros(len(learner._data["columns"]), dtype=torch.int64, device=META)
     within(watched(learner._one_pass), agent.n_envs // GAMES * 2, most_a_minibatch)

@@ -41,7 +41,7 @@ def test_loss_equals_stable_baselines3(clip_range_vf):
         _, callback = agent._setup_learn(32)
         callback.init_callback(agent)
     ours.collect_rollouts(ours.env, callback, ours.rollout_buffer, 4)
-    data, buffer = ours.rollout_buffer, theirs.rollout_buffer
+    data, buffer = ours.data, theirs.rollout_buffer
     for t in range(4):
         buffer.add(
             data.obs[t].numpy(), data.actions[t].numpy().reshape(-1, 1), data.rewards[t].numpy(), np.zeros(8),

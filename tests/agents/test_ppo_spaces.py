@@ -38,7 +38,7 @@ def test_dictionaries_of_observations():
     env = make_vec_env(lambda: SimpleMultiObsEnv(random_start=False), 2, seed=0)
     agent = PPO("MultiInputPolicy", env, **{**QUICK, "n_epochs": 2})
     agent.learn(128)
-    assert isinstance(agent.rollout_buffer.obs, dict) and agent.rollout_buffer.obs["vec"].shape[:2] == (32, 2)
+    assert isinstance(agent.data.obs, dict) and agent.data.obs["vec"].shape[:2] == (32, 2)
     assert agent.predict(env.reset())[0].shape == (2,)
 
 
@@ -86,7 +86,7 @@ def test_memory_is_of_the_episode_alone():
 
     agent.player.play()  # with the weights as they are now
     agent.player.look_back()
-    data = agent.rollout_buffer
+    data = agent.data
     batch = take(
         {k: v for k, v in data.sequences().items() if k != "columns"}, torch.arange(8), data.columns.transpose(0, 1)
     )
@@ -125,7 +125,7 @@ class OneLegal(gymnasium.Env):
 def test_masks_are_obeyed_and_learned_with():
     agent = PPO("MlpPolicy", DummyVecEnv([OneLegal] * 4), **QUICK)
     agent.learn(2000)
-    data = agent.rollout_buffer
+    data = agent.data
     assert data.masks.gather(2, data.actions.unsqueeze(2)).all() and data.masks.sum(2).eq(3).all()
     assert np.mean(list(data.rewards)) > 0.9
     mask = np.zeros((1, 10), bool)
@@ -143,11 +143,11 @@ def test_normalisation_of_observations_and_rewards():
         policy_kwargs={"normalize_obs": True},
     )
     agent.learn(32 * 4 * 8)
-    seen = agent.policy.normalizer(agent.rollout_buffer.obs.flatten(0, 1))
+    seen = agent.policy.normalizer(agent.data.obs.flatten(0, 1))
     assert int(agent.policy.normalizer.count) == 32 * 4 * 8
     assert 0.2 < float(seen.var(0).mean()) < 5
     assert int(agent.reward_normalizer.moments.count) == 32 * 4 * 8
-    assert float(agent.rollout_buffer.columns[..., 2].abs().max()) < 100  # returns, of rewards down to -16 a step
+    assert float(agent.data.columns[..., 2].abs().max()) < 100  # returns, of rewards down to -16 a step
 
 
 @pytest.mark.parametrize(

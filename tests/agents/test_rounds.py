@@ -21,7 +21,7 @@ def agent_of(policy, threads, **options):
 def rollout_of(agent, in_loops):
     agent._setup_learn(1)
     agent.player.prepare()
-    data, world = agent.rollout_buffer, agent.player.worlds[0]
+    data, world = agent.data, agent.player.worlds[0]
     if in_loops:
         Rounds(agent.backprop, world, data).play(agent.policy, agent.generators[0])
     else:
