@@ -14,14 +14,14 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import HParam
-from stable_baselines3.common.utils import get_system_info, safe_mean
+from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info, safe_mean
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
 from .checks import number, plain
 from .description import beginning
 from .hardware import default_threads, device_beside, on_gpu
-from .kinds import KINDS
+from .kinds import KINDS, OBJECTS
 from .loading import load_parameters
 from .reports import heard_by_users
 from .worlds import World, games_by_name, simulator_of
@@ -56,6 +56,7 @@ class Agent(Base):
     acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
     boundary: dict[str, Any] | None = None
+    made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
     learner: Any
     bar: ProgressCallback | None = None
@@ -65,6 +66,11 @@ class Agent(Base):
         """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
         given = signature(super().__init__).bind(policy, env, *args, **kwargs)
         arguments = given.arguments
+        for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
+            if arguments.get(name):
+                raise OptionError(
+                    f"{name} is not for this {type(self).__name__}, whose rollouts are tensors: leave it out"
+                )
         asked = arguments.get("device", "auto")
         if isinstance(env, str):
             place = "cpu" if asked == "auto" else str(asked)
@@ -96,6 +102,9 @@ class Agent(Base):
         """
         raise NotImplementedError
 
+    def _forget_games(self) -> None:
+        """What belongs to the games of now goes with them, since others come, of another number."""
+
     def _begin_anew(self) -> None:
         """The games are about to be left where they are: by a reset, or for others."""
 
@@ -120,7 +129,15 @@ class Agent(Base):
         return answer
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
-        """Learn in other environments from now on, as many and with the same spaces; as Stable-Baselines3's `set_env`."""
+        """Learn in other environments from now on, as many and with the same spaces; as Stable-Baselines3's `set_env`.
+
+        An agent that was loaded without an environment has one game to play in, and takes as many as there are here.
+        """
+        if self.made_to_play:
+            env = self._wrap_env(env, self.verbose)
+            check_for_correct_spaces(env, self.observation_space, self.action_space)
+            self.made_to_play, self.n_envs = False, env.num_envs
+            self._forget_games()
         super().set_env(env, force_reset)
         self.boundary = None
         self._look_at_env()
@@ -170,6 +187,7 @@ class Agent(Base):
         kind = KINDS[self.algorithm]
         begun = {name: beginning(getattr(self, name)) for name in kind.schedules}
         checks = {**kind.settings, **dict.fromkeys(begun, not_negative)}
+        checks = {name: check for name, check in checks.items() if name not in OBJECTS}
         for name, check in checks.items():
             try:
                 check(name, begun[name] if name in begun else plain(self.setting(name)))

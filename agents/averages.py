@@ -38,7 +38,7 @@ def _weights(optimizer: Optimizer) -> Iterator[tuple[int, Tensor, dict[str, Any]
     """The weights in the optimiser's own order, each with its number and examples of what is remembered, by name."""
     number = 0
     for group in optimizer.param_groups:
-        examples = _try(optimizer, group)
+        examples = _try(optimizer, group) if group["params"] else {}
         for weight in group["params"]:
             yield number, weight, examples
             number += 1
@@ -63,9 +63,9 @@ def _try(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
 
 def _begin(optimizer: Optimizer, group: Mapping[str, Any], twin: Optimizer, weight: Tensor) -> None:
     """Some optimisers, such as Adagrad, make what they remember before the first step."""
-    first = group["params"][0] if group["params"] else None
+    first = group["params"][0]
     for name, x in optimizer.state.get(first, {}).items():
-        like = isinstance(x, Tensor) and first is not None and x.shape == first.shape
+        like = isinstance(x, Tensor) and x.shape == first.shape
         twin.state[weight][name] = torch.zeros(2, 2) if like else copy.deepcopy(x)
 
 

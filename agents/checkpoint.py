@@ -107,6 +107,8 @@ def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None =
     lost = not_kept(facts)
     if resumable and any(agent.policy.optimizer.state.values()) and not parts["optimizer"]:
         lost.append(f"what {type(agent.policy.optimizer).__name__} remembers")
+    if facts["settings"].get("replay_buffer_class"):
+        lost.append("what is in the replay_buffer (by load_replay_buffer)")
     if lost:
         warnings.warn(f"not kept in the file, so give it to load again: {', '.join(lost)}", stacklevel=4)
     return {**members, NEWEST: facts}

@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, Line
 from ..envs import OptionError
 from .checks import Check, number, one_of, plain, rate, several, table, text
 from .files import CheckpointError, short
-from .kinds import KINDS, LATER, NAMES, STABLE_POLICIES
+from .kinds import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
 from .space_facts import read_space, space_facts
 
 if TYPE_CHECKING:
@@ -255,6 +255,8 @@ def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `load` in place of the file's; raises TypeError for an unknown one, OptionError for a bad value."""
     kind = KINDS[algorithm]
     for name, value in given.items():
+        if name in OBJECTS and name in kind.settings:
+            continue
         if name in kind.settings:
             try:
                 kind.settings[name](name, plain(value))

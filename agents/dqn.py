@@ -30,6 +30,7 @@ from .q_learner import QLearner
 from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .replay_view import ReplayView, read_replay, write_replay
+from .stable_memory import StableMemory
 from .worlds import SimulatorWorld, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
@@ -38,7 +39,8 @@ LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
 class DQN(QAgent, StableDQN):
     """DQN on tensors; each option of the literature is a switch.
 
-    Takes what Stable-Baselines3's `DQN` takes, but for other replay buffers; in addition:
+    Takes what Stable-Baselines3's `DQN` takes, also a `replay_buffer_class` or keywords of one, in place of the memory as
+    tensors; in addition:
 
     Args:
         policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `q_networks`).
@@ -101,9 +103,6 @@ class DQN(QAgent, StableDQN):
         num_threads: int | None = None,
         **kwargs: Any,
     ) -> None:
-        for name in ("replay_buffer_class", "replay_buffer_kwargs"):
-            if kwargs.pop(name, None):
-                raise OptionError(f"{name} is not for this DQN: leave it out, or take stable_baselines3.DQN")
         self._begin(policy, time_limit, num_threads)
         self.replay_ratio, self.double, self.dueling, self.noisy = replay_ratio, double, dueling, noisy
         self.layer_norm, self.distribution, self.atoms = layer_norm, distribution, atoms
@@ -130,7 +129,7 @@ class DQN(QAgent, StableDQN):
                 f"{self.target_update_interval}): the target network follows after every step, {self.n_envs} timesteps",
                 stacklevel=2,
             )
-        self.replay: Replay = None  # type: ignore[assignment]  # made when training begins
+        self.replay: Any = self._other_memory()  # made when training begins, if it is None
         self.kept = 0  # rows of the memory that were written, known without waiting for the device
         self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
         self.rebuild()
@@ -142,6 +141,10 @@ class DQN(QAgent, StableDQN):
         self.batch_norm_stats = get_parameters_by_name(self.q_net, ["running_"])
         self.batch_norm_stats_target = get_parameters_by_name(self.q_net_target, ["running_"])
         self.learner = QLearner(self)
+
+    def _other_memory(self) -> StableMemory | None:
+        """A buffer of Stable-Baselines3's or the user's, if that is asked for."""
+        return StableMemory(self) if self.replay_buffer_class or self.replay_buffer_kwargs else None
 
     def _check_arguments(self) -> None:
         """Raise OptionError for what Stable-Baselines3 does not check."""
@@ -176,18 +179,28 @@ class DQN(QAgent, StableDQN):
         return {f"replay.{n}": len(x) for n, x in self.replay.state().items() if n.startswith("finals.obs")}
 
     @property
-    def replay_buffer(self) -> Any:
+    def replay_buffer(self) -> Any:  # type: ignore[override]
         """The memory under Stable-Baselines3's names, see `replay_view.ReplayView`; None before training begins."""
-        return None if getattr(self, "replay", None) is None else ReplayView(self.replay)
+        memory = getattr(self, "replay", None)
+        return memory.buffer if isinstance(memory, StableMemory) else None if memory is None else ReplayView(memory)
 
     @replay_buffer.setter
     def replay_buffer(self, value: Any) -> None:
-        if value is not None:
+        memory = getattr(self, "replay", None)
+        if isinstance(memory, StableMemory):
+            memory.buffer = value
+        elif value is None:
+            self.replay = None
+        else:
             raise OptionError("replay_buffer cannot be replaced: fill it by load_replay_buffer, add or extend")
-        self.replay = None  # type: ignore[assignment]
 
     def save_replay_buffer(self, path: Any) -> None:
-        """Write the memory to a file or an open file, see `replay_view.write_replay`; raises CheckpointError."""
+        """Write the memory to a file or an open file, see `replay_view.write_replay`; raises CheckpointError.
+
+        A `replay_buffer_class` is pickled, as Stable-Baselines3 does it.
+        """
+        if isinstance(self.replay, StableMemory):
+            return super().save_replay_buffer(path)
         self.prepare()
         assert self.world is not None
         write_replay(self.replay, self.world.obs, path)
@@ -195,11 +208,15 @@ class DQN(QAgent, StableDQN):
     def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
         """Read the memory from there; it must be of as many games and steps. Raises CheckpointError.
 
+        A `replay_buffer_class` is unpickled, as Stable-Baselines3 does it: read files of your own alone.
+
         Args:
             truncate_last_traj: the games will begin anew, which cuts their last episodes off; False where they stand as
                 they stood.
         """
-        self.world = self.replay = None  # type: ignore[assignment]
+        if isinstance(self.replay, StableMemory):
+            return super().load_replay_buffer(path, truncate_last_traj)
+        self.world = self.replay = None  # with the memory that was there
         self.prepare()
         assert self.world is not None
         read_replay(self.replay, self.world.obs, path, truncate_last_traj)
@@ -212,13 +229,16 @@ class DQN(QAgent, StableDQN):
                 f"no training owes {self.debt} transitions or explores at a rate of {self.exploration_rate}: "
                 "the file is damaged"
             )
-        if self.save_replay:
+        if self.save_replay and isinstance(self.replay, Replay):
             self.replay.load(
                 {name.removeprefix("replay."): x for name, x in tensors.items() if name.startswith("replay.")}
             )
             self.kept = int(self.replay.count)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def _forget_games(self) -> None:
+        self.replay, self.world, self.kept = self._other_memory(), None, 0
 
     def _begin_anew(self) -> None:
         if self.world is not None:
@@ -253,6 +273,8 @@ class DQN(QAgent, StableDQN):
     def _prepare_replay(self) -> None:
         """Room for what happens in these games: what there is, if it fits them."""
         assert self.world is not None
+        if isinstance(self.replay, StableMemory):
+            return
         stack = 1 if self.simulator is None else self.simulator.options.frame_stack
         settings = {name: getattr(self, name) for name in ("buffer_size", "n_steps", "prioritized")}
         settings |= {"frame_stack": stack, "action_masks": self.world.mask is not None}
@@ -283,7 +305,9 @@ class DQN(QAgent, StableDQN):
 
     def _make_rounds(self) -> QRounds | None:
         """Steps as loops, where there are some for these games and this network."""
-        if not isinstance(self.world, SimulatorWorld) or not self.learner.chained or self.replay.frame_stack > 1:
+        if not isinstance(self.world, SimulatorWorld) or not self.learner.chained:
+            return None
+        if isinstance(self.replay, StableMemory) or self.replay.frame_stack > 1:
             return None
         rounds = QRounds(self.learner, self.world, self.steps, self.epsilon)
         self._keep_planes = rounds.keeps(self.replay.frames, self.replay.row)
@@ -336,6 +360,8 @@ class DQN(QAgent, StableDQN):
         rows = len(self.steps.actions)
         if t == rows:
             return self.present_obs().copy()
+        if isinstance(self.replay, StableMemory):
+            return self.replay.obs_before(rows - t)
         row = (self.replay.row - rows + t) % self.replay.steps
         return each(lambda x: x.cpu().numpy(), self.replay.obs(row * self.replay.games + self.replay._columns))
 
@@ -343,7 +369,7 @@ class DQN(QAgent, StableDQN):
         actions = self.steps.actions[t].cpu().numpy()
         return {
             "train_freq": self.train_freq,
-            "replay_buffer": self.replay,
+            "replay_buffer": self.replay_buffer,
             "action_noise": None,
             "learning_starts": self.learning_starts,
             "log_interval": self._log_interval,

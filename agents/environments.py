@@ -153,7 +153,9 @@ def make_gymnasium(facts: Mapping[str, Any], num_envs: int, seed: int | None) ->
 
     name = facts.get("gymnasium")
     if "not_kept" in facts:
-        raise CheckpointError(f"the agent learned in {short(facts['not_kept'])}, which no file can keep: pass env=")
+        raise CheckpointError(
+            f"the agent learned in {short(facts['not_kept'])}, which no file can keep: give load env="
+        )
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise CheckpointError("the agent's environment is neither a Ludus game nor a Gymnasium id: pass env=")
     if name not in gymnasium.registry:

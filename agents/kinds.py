@@ -9,9 +9,11 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtractor, NatureCNN
+from stable_baselines3.her import HerReplayBuffer
 from torch import nn
 
 from .checks import Check, either, number, one_of, optional, rate, several, sizes, table, text, width, yes_or_no
@@ -42,7 +44,8 @@ STABLE_POLICIES = {  # given as classes; by their own names, Stable-Baselines3's
     f"stable_baselines3.{policy.__name__}": policy
     for policy in (ActorCriticPolicy, ActorCriticCnnPolicy, MultiInputActorCriticPolicy)
 }
-NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS, EXTRACTORS) for name, thing in table.items()}
+BUFFERS = {kind.__name__: kind for kind in (ReplayBuffer, DictReplayBuffer, NStepReplayBuffer, HerReplayBuffer)}
+NAMES = {thing: name for table in (ACTIVATIONS, OPTIMIZERS, EXTRACTORS, BUFFERS) for name, thing in table.items()}
 fraction = number(float, 0, 1)
 ENCODER_KWARGS: dict[str, Check] = {
     "sizes": sizes, "channels": either(sizes, list, width), "width": width,
@@ -53,6 +56,11 @@ OPTIMIZER_KWARGS: dict[str, Check] = {
     "dampening": rate, "lr_decay": rate, "momentum_decay": rate, "initial_accumulator_value": rate, "rho": fraction,
     "amsgrad": yes_or_no, "nesterov": yes_or_no, "centered": yes_or_no, "foreach": yes_or_no, "fused": yes_or_no,
     "decoupled_weight_decay": yes_or_no, "heads": number(int, 0, 16),
+}  # fmt: skip
+BUFFER_KWARGS: dict[str, Check] = {
+    "handle_timeout_termination": yes_or_no, "n_steps": number(int, 1, 1000), "gamma": fraction,
+    "n_sampled_goal": number(int, 0, 1000), "goal_selection_strategy": one_of(["future", "final", "episode"]),
+    "copy_info_dict": yes_or_no,
 }  # fmt: skip
 POLICY_KWARGS: dict[str, Check] = {  # of all
     "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
@@ -74,7 +82,8 @@ SETTINGS: dict[str, Check] = {
     "tensorboard_log": text(),
     "stats_window_size": number(int, 1, 1_000_000),
 }
-LATER = {"verbose", "tensorboard_log", "stats_window_size"}  # settings that older files of this format do not have
+OBJECTS = {"replay_buffer_class", "replay_buffer_kwargs"}  # of which the user may have more than files can name
+LATER = {"verbose", "tensorboard_log", "stats_window_size", *OBJECTS}  # not in older files of this format
 ON_POLICY: dict[str, Check] = {"n_steps": number(int, 1, 1_000_000), "n_epochs": number(int, 1, 1_000_000)}
 EXPLORATION: dict[str, Check] = {
     "exploration_fraction": number(float, 1e-9, 1),
@@ -152,6 +161,8 @@ KINDS = {
             "buffer_size": number(int, 1, 10**12),
             "learning_starts": number(int, 0, 2**62),
             "tau": fraction,
+            "replay_buffer_class": optional(one_of(BUFFERS)),
+            "replay_buffer_kwargs": table(BUFFER_KWARGS),
             "train_freq": number(int, 1, 1_000_000),
             "gradient_steps": number(int, -1, 1_000_000),
             "replay_ratio": number(float, 0, 1e6, optional=True),

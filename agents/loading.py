@@ -101,6 +101,7 @@ def load_agent(
         same = agent.n_envs == about.num_envs and agent.environment == about.environment and agent.env is not None
         if resume or ("training" in facts and same):
             go_on(agent, about, facts, place, keep_obs=env_given and not force_reset)
+        agent.made_to_play = not env_given and not resume and agent.env is not None
     return agent
 
 
@@ -257,7 +258,7 @@ def shapes(about: Description, env: Any) -> dict[str, Tensor]:
     kwargs |= kind.agent.network_arguments({**kind.defaults, **about.settings})
     if "ortho_init" in kind.policy_kwargs:  # which takes long, to no end
         kwargs["ortho_init"] = False
-    spaces = about.spaces if env is None else (env.observation_space, env.action_space)
+    spaces: Any = about.spaces if env is None else (env.observation_space, env.action_space)
     make = kind.policies[about.policy] if isinstance(about.policy, str) else about.policy
     with _NoMemory(), torch.device("meta"):
         policy = make(*spaces, lambda _: 0.0, **kwargs)
@@ -278,6 +279,7 @@ def make_agent(about: Description, env: Any, device: Any) -> Agent:
     for name, value in about.settings.items():
         agent.set_setting(name, value)
     if env is None:
+        assert about.spaces is not None
         agent.observation_space, agent.action_space = about.spaces
         agent.n_envs, agent.environment = about.num_envs, about.environment
     agent._setup_model()

@@ -172,6 +172,9 @@ class PPO(Agent, StablePPO):
             self._close_bar()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
+    def _forget_games(self) -> None:
+        self.memory, self.reward_normalizer = None, None
+
     def _begin_anew(self) -> None:
         self.memory = None
 

@@ -3,6 +3,7 @@
 import io
 import json
 import tempfile
+import warnings
 
 import gymnasium
 import numpy as np
@@ -12,12 +13,14 @@ import torch
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.envs import IdentityEnv
+from stable_baselines3.common.envs import BitFlippingEnv, IdentityEnv
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
+from stable_baselines3.her import HerReplayBuffer
 
 import ludus
 from ludus.agents.checkpoint import CheckpointError
@@ -378,7 +381,7 @@ def test_environments_that_no_file_keeps(tmp_path, make_env, words):
         agent.save(tmp_path)
     back = ludus.PPO.load(tmp_path)
     assert back.env is None and back.observation_space == agent.observation_space
-    with pytest.raises(CheckpointError, match="which no file can keep: pass env="):
+    with pytest.raises(CheckpointError, match="which no file can keep: give load env="):
         make_environment(back.environment)
     with pytest.warns(UserWarning, match="not kept"):
         back.save(tmp_path / "again")  # and it is still an agent
@@ -477,3 +480,70 @@ def test_transitions_put_in_by_hand(tmp_path):
 def empty(agent, folder):
     agent.save_replay_buffer(folder / "empty")
     return folder / "empty"
+
+
+# -- buffers of Stable-Baselines3 --------------------------------------------------------------------------------------
+
+
+class OwnBuffer(ReplayBuffer):
+    """Of a class that no table has."""
+
+
+BUFFERS = {
+    "of keywords": {"replay_buffer_kwargs": {"handle_timeout_termination": False}},
+    "of a class": {"replay_buffer_class": ReplayBuffer},
+    "of the user's": {"replay_buffer_class": OwnBuffer},
+    "hindsight": {
+        "replay_buffer_class": HerReplayBuffer,
+        "replay_buffer_kwargs": {"n_sampled_goal": 2, "goal_selection_strategy": "future"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", BUFFERS)
+def test_replay_buffer_class(tmp_path, kind):
+    """Both fill and learn from the same buffer, and keep it the same way."""
+    her = kind == "hindsight"
+    for agent in twins("dqn", env="CartPole-v1" if not her else BitFlippingEnv(n_bits=3, continuous=False),
+                       policy="MultiInputPolicy" if her else "MlpPolicy", **BUFFERS[kind]):  # fmt: skip
+        agent.learn(40)
+        usual = BUFFERS[kind].get("replay_buffer_class", ReplayBuffer)
+        assert type(agent.replay_buffer) is usual and agent.replay_buffer.size() == 40 and agent._n_updates > 0
+        agent.save_replay_buffer(tmp_path / "buffer")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            agent.save(tmp_path / "m.zip")
+        lost = " ".join(str(warning.message) for warning in told)
+        ours = isinstance(agent, ludus.DQN)
+        assert ("what is in the replay_buffer" in lost) == ("replay_buffer_class" in BUFFERS[kind] and ours)
+        assert ("replay_buffer_class (" in lost) == (usual.__name__ == "OwnBuffer" and ours)
+        given = BUFFERS[kind] if usual.__name__ == "OwnBuffer" else {}
+        again = type(agent).load(tmp_path / "m.zip", env=agent.get_env(), **given)
+        assert type(again.replay_buffer) is usual and again.replay_buffer.size() == 0
+        assert again.replay_buffer_kwargs == agent.replay_buffer_kwargs
+        again.load_replay_buffer(tmp_path / "buffer", truncate_last_traj=False)
+        assert again.replay_buffer.size() == 40
+        assert again.learn(20, reset_num_timesteps=False).num_timesteps == 60
+
+
+def test_a_buffer_learns_what_the_memory_learns():
+    """From the same transitions, the same targets: rewards, ends, and what follows an episode that was cut off."""
+    agents = [make(ludus.DQN, "CartPole-v1", learning_starts=10**6, **more) for more in ({}, BUFFERS["of a class"])]
+    for agent in agents:
+        agent.learn(60)
+    ours, theirs = (agent.replay_buffer for agent in agents)
+    for name in ("observations", "actions", "rewards", "dones", "timeouts"):
+        assert np.array_equal(getattr(ours, name)[:60], getattr(theirs, name)[:60]), name
+    batch = agents[1].replay.sample(32, torch.Generator())
+    drawn = {tuple(obs.tolist()): k for k, obs in enumerate(torch.from_numpy(theirs.observations[:60, 0]))}
+    for obs, returned, discount in zip(batch.obs, batch.returns, batch.discounts, strict=True):
+        k = drawn[tuple(obs.tolist())]
+        over = theirs.dones[k, 0] and not theirs.timeouts[k, 0]
+        assert returned == theirs.rewards[k, 0] and discount == (0 if over else np.float32(0.99))
+
+
+def test_buffers_of_rollouts_are_refused():
+    with pytest.raises(OptionError, match="rollout_buffer_class is not for this PPO, whose rollouts are tensors"):
+        make(ludus.PPO, rollout_buffer_class=RolloutBuffer)
+    with pytest.raises(OptionError, match="prioritized is for Ludus's memory"):
+        make(ludus.DQN, prioritized=True, replay_buffer_class=ReplayBuffer)
