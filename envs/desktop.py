@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before the import, which would greet us
 
@@ -21,7 +21,8 @@ from .errors import LudusError
 ICON = 64  # pixels of its longer side
 UNSEEN = ("offscreen", "dummy")  # SDL's drivers that show nothing, which it may choose by itself
 
-_open: WeakSet[DesktopWindow] = WeakSet()  # one that nobody has any more is closed by the system
+_open: WeakSet[DesktopWindow] = WeakSet()
+_lost: list[pygame.Window] = []  # never freed: pygame would close whichever window lies where theirs lay
 _connected = False  # the connection to the screen is ours to close
 
 
@@ -48,6 +49,7 @@ class DesktopWindow:
             self.window.minimum_size = smallest
         self._events: list[pygame.event.Event] = []
         self._full = False
+        self._close = finalize(self, _dispose, self.window)  # at the latest when nobody has it any more
         _open.add(self)
 
     @property
@@ -58,10 +60,7 @@ class DesktopWindow:
     @property
     def alive(self) -> bool:
         """Whether it is still there: closed neither by `close` nor with the connection to the screen."""
-        try:
-            return self in _open and self.surface is not None
-        except pygame.error:
-            return False
+        return self._close.alive and _exists(self.window)
 
     def events(self) -> list[pygame.event.Event]:
         """What happened to it since the last call, in order."""
@@ -90,12 +89,22 @@ class DesktopWindow:
     def close(self) -> None:
         """Close it, and the connection to the screen after the last one; may be called twice."""
         global _connected
-        if self.alive:
-            self.window.destroy()
+        self._close()
         _open.discard(self)
         if _connected and not any(window.alive for window in _open) and not _others_window():
             pygame.display.quit()
             _connected = False
+
+
+def _exists(window: pygame.Window) -> bool:
+    try:
+        return window.get_surface() is not None
+    except pygame.error:
+        return False
+
+
+def _dispose(window: pygame.Window) -> None:
+    window.destroy() if _exists(window) else _lost.append(window)
 
 
 def closes(event: pygame.event.Event) -> bool:

@@ -135,7 +135,7 @@ def test_one_window_shows_all_games() -> None:
     env = LudusVecEnv("Catch", 2, render_mode="human")
     env.reset()
     assert env.render() is None
-    assert env._viewer.window.get_surface().get_size() == (480, 960)
+    assert env._viewer.window.surface.get_size() == (480, 960)
     env.close()
     assert not pygame.display.get_init()
 

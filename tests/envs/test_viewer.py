@@ -1,6 +1,7 @@
 """Several windows at once in one process: of environments, of `ludus watch`, and of other libraries."""
 
 import copy
+import gc
 import pickle
 
 import gymnasium
@@ -131,3 +132,16 @@ def test_a_copy_has_a_window_of_its_own(duplicate):
     assert viewer.window.surface.get_at((0, 0))[0] == 90 and other.window.surface.get_at((0, 0))[0] == 40
     viewer.close()
     other.close()
+
+
+def test_an_environment_that_is_forgotten_leaves_no_window():
+    kept, forgotten = human("Breakout"), human("Catch")
+    window = forgotten.unwrapped._viewer.window.window
+    assert window.size == (480, 480)
+    del forgotten
+    gc.collect()
+    with pytest.raises(pygame.error):
+        window.get_surface()
+    kept.step(1)
+    assert is_current(kept)
+    kept.close()
