@@ -8,6 +8,7 @@ from .scene import Card, Scene, number
 
 WIDTH, MARGIN = 340, 24  # of the panel, and inside it
 FACT, KEY = 38, 24  # heights of a row
+RESULT, LINE = 74, 18  # heights of how a game ended: of the box without its lines, of a line
 GAP = 10  # between columns
 
 
@@ -18,9 +19,12 @@ def paint_panel(brush: Brush, scene: Scene, x: float, height: float) -> None:
     brush.text(scene.title, "title", left, 18, width=width)
     brush.text(scene.subtitle, "body", left, 50, width=width)
     floor = paint_commands(brush, scene, left, height - 16, width)
-    y = paint_facts(brush, scene, left, 80, width, floor)
+    lines = brush.wrap(scene.result.text, "body", width) if scene.result is not None else []
+    kept = RESULT + LINE * len(lines) + 8 if scene.result is not None else 0
+    y = paint_facts(brush, scene, left, 80, width, floor - kept)
     if scene.result is not None:
-        y = paint_result(brush, scene.result, left, y, width)
+        paint_result(brush, scene.result, lines, left, y, width)
+        y += kept
     if scene.controls:
         paint_controls(brush, scene, left, y + 4, width, floor - 8)
     if scene.thoughts is not None:
@@ -40,20 +44,14 @@ def paint_facts(brush: Brush, scene: Scene, x: float, y: float, width: float, fl
     return y + -(-len(facts) // 2) * FACT
 
 
-def paint_result(brush: Brush, card: Card, x: float, y: float, width: float) -> float:
-    """How the game ended; returns where that ends."""
-    lines = brush.wrap(card.text, "body", width)
-    height = 50 + 18 * len(lines) + 24
+def paint_result(brush: Brush, card: Card, lines: list[str], x: float, y: float, width: float) -> None:
+    """How the game ended."""
+    height = RESULT + LINE * len(lines)
     brush.box(x - 12, y, width + 24, height, ROW, 8)
     brush.text(card.title, "result", x, y + 8, width=width)
     for k, line in enumerate(lines):
-        brush.text(line, "body", x, y + 42 + 18 * k, width=width)
-    paint_prompt(brush, card.prompt, x, y + height - 28)
-    return y + height + 8
-
-
-def paint_prompt(brush: Brush, prompt: str, x: float, y: float) -> None:
-    brush.text(prompt, "chosen", x, y, color=ACCENT)
+        brush.text(line, "body", x, y + 42 + LINE * k, width=width)
+    brush.text(card.prompt, "chosen", x, y + height - 28, color=ACCENT, width=width)
 
 
 def paint_commands(brush: Brush, scene: Scene, x: float, y: float, width: float) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BOARD = 640  # points: longer side of the picture in a window that just opened
 SMALLEST = (320, 240)  # pixels
-LEAST_BOARD, LEAST_PANEL = 280, 300  # points: width of a picture, height of a window, below which the panel goes
+LEAST_BOARD, LEAST_PANEL = 280, 370  # points: width of a picture, height of a window, below which the panel goes
 STRIP, LEAST_STRIP = 30, 120  # points: height of the line that stands in for the panel, of a window that has it
 DETAIL = 2  # the picture is drawn this much larger and scaled down, which smooths its edges
 FRAME_RATE = 60  # a second, at most

@@ -12,7 +12,7 @@ from ludus.envs.overlay import most_likely
 from ludus.envs.panel import WIDTH as PANEL
 from ludus.envs.panel import paint_panel
 from ludus.envs.scene import Card, Mark, Thoughts, number, readable
-from ludus.envs.window import BOARD, Window
+from ludus.envs.window import BOARD, LEAST_PANEL, Window
 
 from .stand_in import OWN, painted, post, press, scene, stub, thoughts
 
@@ -141,9 +141,21 @@ def written(monkeypatch):
     return words
 
 
-def beside(scene):
-    """Paint the panel of a window of the usual size."""
-    paint_panel(Brush(pygame.Surface((PANEL, BOARD))), scene, 0, BOARD)
+def beside(scene, height=BOARD):
+    """Paint the panel of a window of the usual size; returns its pixels."""
+    surface = pygame.Surface((PANEL, height))
+    paint_panel(Brush(surface), scene, 0, height)
+    return pygame.surfarray.array3d(surface)
+
+
+@pytest.mark.parametrize("height", [LEAST_PANEL, 420, BOARD])
+def test_the_end_of_a_game_covers_no_key(height):
+    """Facts make room, where there is little."""
+    facts = dict.fromkeys("abcdefg", "1")
+    end = Card("You lose", "blue: -1, red: -1, yellow: 1, purple: -1.", prompt="space to play again")
+    before, after = (beside(scene(keys=KEYS, facts=facts, result=card), height) for card in (None, end))
+    assert np.array_equal(before[:, -95:], after[:, -95:])
+    assert not np.array_equal(before, after)
 
 
 @pytest.mark.parametrize("game", OWN, ids=[game.name for game in OWN])

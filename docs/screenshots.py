@@ -1,0 +1,143 @@
+"""Pictures of the window to look at: games of every kind, at several sizes, played, watched and lost.
+
+    python docs/screenshots.py FOLDER [--cases NAME,...]
+
+It needs no screen, but takes one where SDL_VIDEODRIVER or DISPLAY names it. The minds that are watched are made up: what is
+looked at is how they are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+if not os.environ.get("DISPLAY"):
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+from ludus.cli import play, watch
+from ludus.envs import Bot, Simulator
+from ludus.envs.window import Window
+
+SEED, STEPS, SECOND = 3, 12, 1.0
+SMALL, LOW, WIDE, LARGE = (320, 240), (700, 420), (1600, 500), (1920, 1080)
+
+
+class Mind:
+    """A bot that claims to have thought about it."""
+
+    def __init__(self, sim: Simulator, worth: bool) -> None:
+        self.sim, self.worth, self.random = sim, worth, np.random.default_rng(SEED)
+        self.bot = Bot(sim, "random" if sim.game.heuristic is None else "heuristic", SEED)
+        self.restart, self.step = self.bot.restart, self.bot.step
+
+    def decide(self, deterministic: bool) -> np.ndarray:
+        self.actions = self.bot.decide(deterministic)
+        return self.actions
+
+    def explain(self) -> tuple[Any, ...]:
+        numbers = self.random.normal(size=len(self.sim.actions))
+        numbers[self.actions.flat[0]] = numbers.max() + 1
+        numbers = np.where(True if self.sim.legal is None else self.sim.legal[0], numbers, -np.inf)
+        shares = np.exp(numbers) / np.exp(numbers).sum()
+        return (numbers if self.worth else shares)[None], numbers[None].max(1), self.worth
+
+
+def playing(
+    game: str, do: Callable[[Any, Window], Any] = lambda session, window: None, **options: Any
+) -> Callable[[], Any]:
+    """A person's game in which something is done."""
+
+    def begin() -> tuple[Any, Callable[[Window], None]]:
+        sim = Simulator(game, seed=SEED, autoreset="disabled", **options)
+        against = "human" if options.get("players") == 2 else None
+        session = play.Session(sim, 1.0, play.opponents(sim, against, 1))
+        return session, lambda window: (session.press("return"), session.advance(0.0), do(session, window))[0]
+
+    return begin
+
+
+def starting(game: str) -> Callable[[], Any]:
+    """A game that waits for a person."""
+    return lambda: (play.Session(Simulator(game, seed=SEED, autoreset="disabled")), lambda window: None)
+
+
+def watching(game: str, worth: bool = False) -> Callable[[], Any]:
+    """An agent's game after some steps."""
+
+    def begin() -> tuple[Any, Callable[[Window], None]]:
+        sim = Simulator(game, seed=SEED, autoreset="disabled")
+        session = watch.Session(Mind(sim, worth), sim, watch.Config(Path(f"runs/{game}-ppo")))
+        return session, lambda window: [session.advance(1.01 / sim.game.fps) for _ in range(STEPS)][-1]
+
+    return begin
+
+
+def to_the_end(session: Any, window: Window) -> None:
+    """The first action that is allowed, again and again."""
+    while session.stage == "playing":
+        if session.sim.game.waits and session.mover() in session.people:
+            session.move(int(np.flatnonzero(session.sim.legal[0])[0]))
+        else:
+            session.advance(SECOND, list(session.keys[0])[-1:])
+
+
+def rules(session: Any, window: Window) -> None:
+    window.rules = True
+
+
+CASES: dict[str, tuple[Callable[[], Any], tuple[int, int] | None]] = {
+    "breakout-start": (starting("Breakout"), None),
+    "wilds": (playing("Wilds"), None),
+    "wilds-small": (playing("Wilds"), SMALL),
+    "wilds-rules": (playing("Wilds", rules), None),
+    "wilds-watched": (watching("Wilds", worth=True), None),
+    "kuhn": (playing("KuhnPoker"), None),
+    "leduc": (playing("LeducPoker"), LOW),
+    "tetris": (playing("Tetris"), None),
+    "tetris-paused": (playing("Tetris", lambda session, window: session.press("p")), WIDE),
+    "four-lost": (playing("ConnectFour", to_the_end), None),
+    "mines-lost": (playing("Minesweeper", to_the_end), None),
+    "bomber-lost": (playing("Bomber", to_the_end), LOW),
+    "tron-two": (playing("Tron", players=2), None),
+    "othello": (playing("Othello"), None),
+    "go-large": (playing("Go", lambda session, window: session.point((5.0, 5.0))), LARGE),
+    "go-watched": (watching("Go"), None),
+    "backgammon-watched": (watching("Backgammon"), LARGE),
+    "breakout-watched": (watching("Breakout"), None),
+}
+
+
+def shoot(name: str, folder: Path) -> Path:
+    """Paint one of the cases; returns the file."""
+    import pygame
+
+    begin, size = CASES[name]
+    session, go_on = begin()
+    with Window(session.sim, name) as window:
+        if size is not None:
+            window.desktop.window.size = size
+        go_on(window)
+        window.show(session.scene())
+        pygame.image.save(window.surface, folder / f"{name}.png")
+    return folder / f"{name}.png"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write pictures of the window.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--cases", default=",".join(CASES), help="some of them, with commas between")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.cases.split(","):
+        print(shoot(name, arguments.folder), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
