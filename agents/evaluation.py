@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..envs import Evaluation, Simulator, evaluate_player
+from ..envs import Evaluation, OptionError, Simulator, evaluate_player
 from ..envs.bots import host
 from ..envs.gym import seed_games
 
@@ -23,6 +23,7 @@ def evaluate(
     seed: int | None = 0,
     step_limit: int = 100_000,
     tell: Callable[[int, int], None] | None = None,
+    **changes: Any,
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
 
@@ -32,10 +33,16 @@ def evaluate(
         seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
         step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
         tell: called after each step of the games with the steps so far and how many episodes have ended.
+        **changes: options of the game that differ from those the agent was trained with, such as max_episode_steps=500.
+
+    Raises:
+        OptionError: `changes` for an environment that is no game of Ludus.
     """
     from .checkpoint import make_environment
 
-    env = make_environment(agent.environment, num_envs=episodes, seed=seed)
+    if changes and "game" not in agent.environment:
+        raise OptionError(f"{', '.join(changes)} is for games of Ludus; this agent plays another environment")
+    env = make_environment(agent.environment, num_envs=episodes, seed=seed, **changes)
     try:
         if hasattr(env, "simulator"):
             if seed is not None:

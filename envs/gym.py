@@ -128,6 +128,11 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
         self.simulator.close()
 
 
+def unlimited_env(game: str | Game, **options: Any) -> GameEnv:
+    """What `gymnasium.make` calls for games with a limit of steps: its own wrapper cuts episodes off, where it is told to."""
+    return GameEnv(game, **{"max_episode_steps": -1, **options})
+
+
 class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Many games of one kind, as `gymnasium.make_vec("ludus/Breakout-v1", num_envs=1024)` gives them.
 

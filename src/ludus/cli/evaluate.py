@@ -33,6 +33,8 @@ class Config:
     """Draw actions from the policy instead of taking the most likely one (greedy)."""
     seed: int = 0
     """Of the games; the same seed gives the same episodes."""
+    max_episode_steps: int | None = None
+    """Truncate episodes after this many steps (-1: never); None: as the agent was trained, or as the game's author says."""
     device: str = "cpu"
     """cpu or cuda."""
 

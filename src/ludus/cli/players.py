@@ -15,7 +15,9 @@ def is_bot(who: str | Path) -> bool:
     return bool(name) and kind in BOTS
 
 
-def seats(who: str | Path, against: str | None, seed: int | None, num_envs: int | None = None) -> tuple[Any, Simulator]:
+def seats(
+    who: str | Path, against: str | None, seed: int | None, num_envs: int | None = None, **changes: Any
+) -> tuple[Any, Simulator]:
     """Who decides in one game, or in `num_envs`, and the game.
 
     Episodes of one game wait for a reset when they end, those of several start again.
@@ -25,13 +27,14 @@ def seats(who: str | Path, against: str | None, seed: int | None, num_envs: int 
             but those of `against`.
         against: who has all seats but the first, a folder or a bot's name; None: `who` has them too.
         seed: of the games and of drawing actions; None: a new one every time.
+        **changes: options of the game, in place of those an agent was trained with.
     """
     if is_bot(who):
         name, _, kind = str(who).rpartition(":")
-        sim = make(find_game(name), seed, num_envs, {})
+        sim = make(find_game(name), seed, num_envs, changes)
         first: Any = Bot(sim, kind, seed or 0)
     else:
-        agent, sim = load(Path(who), seed, num_envs)
+        agent, sim = load(Path(who), seed, num_envs, **changes)
         first = seated(agent, sim)
     if against is None:
         return first, sim
@@ -82,7 +85,7 @@ def agent_in(folder: Path, device: str = "cpu") -> Any:
     return load_agent(folder, device=device)
 
 
-def load(folder: Path, seed: int | None, num_envs: int | None) -> tuple[Any, Simulator]:
+def load(folder: Path, seed: int | None, num_envs: int | None, **changes: Any) -> tuple[Any, Simulator]:
     """The agent in `folder`, and one game of the kind it plays or several."""
     from ..agents.checkpoint import make_environment
 
@@ -93,4 +96,4 @@ def load(folder: Path, seed: int | None, num_envs: int | None) -> tuple[Any, Sim
     if seed is not None:
         agent.set_random_seed(seed)
     known = make_environment(agent.environment).simulator
-    return agent, make(known.game, seed, num_envs, vars(known.options))
+    return agent, make(known.game, seed, num_envs, {**vars(known.options), **changes})
