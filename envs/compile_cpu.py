@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import linecache
 import math
 import re
 import sys
@@ -110,7 +111,6 @@ def _numba_ir(
 ) -> str:
     """LLVM code of the linked function, with an `entry` that takes the table."""
     import numba
-    from numba.core.errors import NumbaError, UnsupportedBytecodeError
     from numba.np.numpy_support import from_dtype
 
     arrays = [
@@ -121,8 +121,10 @@ def _numba_ir(
         code, callee = _translate(function, names, signature, checked)
     except KeyError as error:
         raise GameError(f"{name}: its rules use {error}, which the record does not have") from error
-    except (NumbaError, UnsupportedBytecodeError) as error:
-        raise GameError(f"{name}: its rules do not compile. Numba says: {_one_line(error)}") from error
+    except GameError as error:
+        raise GameError(f"{name}: {error}") from error
+    except Exception as error:  # mostly NumbaError, but what it does not foresee may be anything
+        raise GameError(f"{name}: {_one_line(error)}") from error
     return code + _entry(callee, buffers, checked)
 
 
@@ -159,15 +161,16 @@ def _translate_slowly(
 
 
 def _one_line(error: Exception) -> str:
-    """The lines of Numba's report that say what is wrong and where."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    what = [
-        line
-        for line in lines
-        if not line.startswith(("Failed in nopython", "File ", "During", "- ", ">>>", "There are"))
-    ]
-    where = [line for line in lines if line.startswith(("During: lowering", "During: typing", "File "))]
-    return " ".join([*what[:2], *where[:1]])
+    """What Numba says, in its first sentence, and the line of the rules that it is about."""
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    what = next((line for line in lines if not line.startswith(("Failed in", "File ", "During"))), type(error).__name__)
+    for file, line in re.findall(r'(?:at|from|File) "?([^"\n]+?)"?(?: \(|, line )(\d+)', text):
+        path = Path(file).resolve()
+        if path.is_file() and path.parent != Path(__file__).parent and "numba" not in path.parts:
+            source = linecache.getline(str(path), int(line)).strip()
+            return f"{path.name}, line {line}: Numba cannot compile {source} ({what[:160]})"
+    return f"its rules do not compile. Numba says: {what[:160]}"
 
 
 def _entry(callee: str, buffers: Sequence[Buffer], checked: bool) -> str:

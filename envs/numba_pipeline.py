@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba import types
-from numba.core import cgutils, codegen, compiler, cpu, optional, sigutils, typed_passes, typing, untyped_passes  # noqa: F401
+from numba.core import cgutils, codegen, compiler, cpu, ir, optional, sigutils, typed_passes, typing, untyped_passes  # noqa: F401
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.compiler_machinery import PassManager
+from numba.core.compiler_machinery import AnalysisPass, PassManager, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
@@ -30,6 +31,7 @@ from numba.np import arrayobj, npyimpl  # noqa: F401
 
 from .bounded import with_fuel
 from .compile import link
+from .errors import GameError
 
 TARGET = "ludus"
 
@@ -42,6 +44,36 @@ OPTIONS = {
     "_nrt": False,
 }
 
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class CutsRefused(AnalysisPass):
+    """Refuses to store a float in a whole number of a record, which would cut it without a word."""
+
+    _name = "cuts_refused"
+
+    def __init__(self) -> None:
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        for block in state.func_ir.blocks.values():
+            for statement in block.body:
+                name, kind = _stored_in(statement, state.typemap)
+                if isinstance(kind, types.Integer) and isinstance(state.typemap[statement.value.name], types.Float):
+                    where = f"{Path(statement.loc.filename).name}, line {statement.loc.line}"
+                    raise GameError(f"{where}: a float is stored in {name}, which would cut it: write int(...)")
+        return False
+
+
+def _stored_in(statement: Any, typemap: Mapping[str, Any]) -> tuple[str, Any]:
+    """What field of a record a statement writes to, and the type of its numbers; None if it writes to none."""
+    if isinstance(statement, ir.SetAttr) and isinstance(record := typemap[statement.target.name], types.Record):
+        return statement.attr, record.typeof(statement.attr)
+    if isinstance(statement, (ir.SetItem, ir.StaticSetItem)):
+        array = typemap[statement.target.name]
+        return "an array", array.dtype if isinstance(array, types.NestedArray) else None
+    return "", None
+
+
 PASSES = (
     untyped_passes.TranslateByteCode,
     untyped_passes.FixupArgs,
@@ -50,6 +82,7 @@ PASSES = (
     untyped_passes.GenericRewrites,  # constant indices, `raise`
     untyped_passes.ReconstructSSA,
     typed_passes.NopythonTypeInference,
+    CutsRefused,
     typed_passes.PreLowerStripPhis,
     typed_passes.NoPythonSupportedFeatureValidation,
     typed_passes.IRLegalization,

@@ -176,7 +176,7 @@ class Reader(ast.NodeVisitor):
 
     def _of_module(self, node: ast.Attribute, module: ModuleType) -> None:
         name, attribute = ast.unparse(node), getattr(module, node.attr, UNKNOWN)
-        if module is random or attribute is np.random:
+        if module in (random, np.random) or attribute is np.random:
             self.refuse(node, name, RANDOM)
         if attribute is UNKNOWN:
             self._undefined(node, name, "the name", [f"{ast.unparse(node.value)}.{one}" for one in dir(module)])
@@ -198,6 +198,8 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.MatMult):
+            self.refuse(node, *SYNTAX[ast.MatMult])
         self._numbers(node, node.left, node.right)
         self.generic_visit(node)
 
@@ -209,8 +211,13 @@ class Reader(ast.NodeVisitor):
         inside = isinstance(node.ops[-1], (ast.In, ast.NotIn))
         self._numbers(node, node.left, *node.comparators[: -1 if inside else None])
         for part in (node.left, *node.comparators):
-            if not (inside and isinstance(part, ast.List) and all(isinstance(one, ast.Constant) for one in part.elts)):
+            if not (inside and _is_tuple_to_python(part)):
                 self.visit(part)
+
+    def visit_For(self, node: ast.For) -> None:
+        parts = (node.target, *([] if _is_tuple_to_python(node.iter) else [node.iter]), *node.body, *node.orelse)
+        for part in parts:
+            self.visit(part)
 
     def _numbers(self, node: ast.expr, *operands: ast.expr) -> None:
         for operand in operands:
@@ -279,3 +286,8 @@ class Reader(ast.NodeVisitor):
                 f"{unknown[0]}= in a call of {name}" if unknown else f"{name} with {given} argument{'s' * (given != 1)}"
             )
             self.refuse(node, what, f"it takes {name}({', '.join(takes)})")
+
+
+def _is_tuple_to_python(node: ast.expr) -> bool:
+    """Whether it is a list of numbers that Python itself makes a tuple of, as after `in`."""
+    return isinstance(node, ast.List) and all(isinstance(one, ast.Constant) for one in node.elts)

@@ -87,8 +87,10 @@ class Progress:
 
 def evaluation(config: Config, tell: Callable[[int, int], None]) -> tuple[Evaluation, str]:
     """What came of the episodes, and a heading."""
+    limit = config.max_episode_steps
+    changes = {} if limit is None else {"max_episode_steps": limit}
     if is_bot(config.agent) or config.against is not None:
-        player, sim = seats(config.agent, config.against, config.seed, config.episodes)
+        player, sim = seats(config.agent, config.against, config.seed, config.episodes, **changes)
         title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
         return evaluate_player(player, sim, not config.sampled, tell=tell), title
     from ..agents.environments import title_of
@@ -96,7 +98,7 @@ def evaluation(config: Config, tell: Callable[[int, int], None]) -> tuple[Evalua
 
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
-    found = evaluate(agent, config.episodes, deterministic=not config.sampled, seed=config.seed, tell=tell)
+    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=tell, **changes)
     return found, f"{title_of(agent.environment)}, {config.agent}"
 
 
