@@ -6,6 +6,7 @@ kind of GPU, as bytes; nothing is unpickled.
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,19 +57,21 @@ class KernelCache:
 
 def kernel_of(code: bytes, signature: Any, capability: tuple[Any, ...]) -> Any:
     """Numba-CUDA's kernel of machine code and the name in it."""
-    from cuda.core import ObjectCode
-    from numba.cuda import types
+    from numba.core.types import void
     from numba.cuda.codegen import CUDACodeLibrary
     from numba.cuda.dispatcher import _Kernel
 
     entry, _, cubin = code.partition(b"\0")
     name = entry.decode()
-    library = CUDACodeLibrary._rebuild(
+    kept = {capability: import_module("cuda.core").ObjectCode.from_cubin(cubin)}
+    library_of: Any = CUDACodeLibrary._rebuild
+    kernel_with: Any = _Kernel._rebuild
+    library = library_of(
         codegen=None, name=name, entry_name=name, llvm_strs=[], ptx_cache={}, linkerinfo_cache={}, max_registers=None,
-        cubin_cache={capability: ObjectCode.from_cubin(cubin)}, nvvm_options={}, needs_cudadevrt=False, nrt=False,
+        cubin_cache=kept, nvvm_options={}, needs_cudadevrt=False, nrt=False,
         use_cooperative=False, lto=False,
     )  # fmt: skip
-    return _Kernel._rebuild(
-        cooperative=False, name=name, signature=types.void(*signature), codelibrary=library, debug=False, lineinfo=False,
+    return kernel_with(
+        cooperative=False, name=name, signature=void(*signature), codelibrary=library, debug=False, lineinfo=False,
         call_helper=None, extensions=[],
     )  # fmt: skip
