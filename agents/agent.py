@@ -291,6 +291,12 @@ class Agent(Base):
         obs = self.simulator.tensors.obs.reshape(-1, *self.simulator.obs_shape)
         return (obs.permute(0, 3, 1, 2) if self.channels_first else obs).cpu().numpy()
 
+    def _learned(self, answer: Any) -> Any:
+        """The answer of `learn`. On a GPU nobody waited for observations in every rollout; here is what games show now."""
+        if self.simulator is not None and on_gpu(self.device):
+            self._last_obs = self.present_obs()
+        return answer
+
     def _keep_endings(self, worlds: Sequence[World]) -> None:
         """Let worlds on a CPU note what episodes end with, if someone will ask for it."""
         for world in worlds:

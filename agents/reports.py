@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback, EventCallback
 from torch import Tensor
 
+from .hardware import on_gpu
 from .networks import each
 from .worlds import VecEnvWorld, World
 
@@ -62,7 +63,8 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Seq
         going = callback.on_step()
         if not going:
             break
-    agent._last_obs = agent.present_obs()
+    if agent.heard or not on_gpu(agent.device):
+        agent._last_obs = agent.present_obs()
     return going
 
 

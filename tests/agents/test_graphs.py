@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -196,6 +197,21 @@ def test_seeding_anew(make, monkeypatch):
         return agent, steps
 
     assert assert_same(seeded_later, monkeypatch) > 1
+
+
+@pytest.mark.parametrize("make", [ppo(), dqn(), pqn()], ids=["ppo", "dqn", "pqn"])
+def test_observations_are_fetched_once_where_nobody_asks(make, monkeypatch):
+    fetched, fetch = [], ludus.PPO.present_obs
+
+    def counted(self):
+        fetched.append(self.num_timesteps)
+        return fetch(self)
+
+    for kind in (ludus.PPO, ludus.DQN, ludus.PQN):
+        monkeypatch.setattr(kind, "present_obs", counted, raising=False)
+    agent, _, _ = trained(make, monkeypatch, replayed=True)
+    assert fetched == [agent.num_timesteps]
+    assert np.array_equal(agent._last_obs, agent.simulator.obs.numpy())
 
 
 class Peeping(BaseFeaturesExtractor):
