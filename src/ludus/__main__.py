@@ -19,7 +19,7 @@ VERBS = {
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
-    "export": "write an agent for Stable-Baselines3, or one of its agents for Ludus",
+    "export": "write an agent for Stable-Baselines3, or read one of its own",
     "games": "list the games",
     "completion": "let the Tab key of bash, zsh or fish complete all of this",
 }

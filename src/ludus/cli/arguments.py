@@ -29,6 +29,7 @@ LOWEST = {  # of numbers that no agent checks by itself
 }  # fmt: skip
 
 
+HIGHEST = 2**62
 EXCLUSIVE = ("deterministic", "sampled")
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
     "algo": ("ppo", "dqn", "pqn"), "preset": ("dqn", "rainbow"), "device": ("auto", "cpu", "cuda"),
@@ -209,8 +210,12 @@ def check(config: Any) -> Any:
         raise OptionError(f"{' and '.join(both)} are not allowed together")
     for flag in flags_of(config):
         value, lowest = flag.default, LOWEST.get(flag.name)
-        if lowest is not None and value is not None and not value >= lowest:
+        if lowest is None or value is None:
+            continue
+        if not value >= lowest:
             raise OptionError(f"{flag.name} must be {lowest} or more, got {value}")
+        if value > HIGHEST:
+            raise OptionError(f"{flag.name} must be at most 2**62")
     return config
 
 

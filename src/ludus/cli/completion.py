@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -146,5 +146,5 @@ def agents(word: str, whole: bool) -> Iterator[tuple[str, str]]:
             yield from starting(word, ((f"{game.name}:{bot}", f"a simple player: {bot}") for bot in bots))
 
 
-def starting(word: str, pairs: Iterator[tuple[str, str]] | Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def starting(word: str, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     return ((name, text) for name, text in pairs if name.startswith(word))

@@ -122,7 +122,12 @@ def table_of(found: Evaluation, policy: str) -> Table:
     for k, returns in enumerate(found.returns.T if several else [found.returns]):
         low, high = interval(returns)
         table.add_row(
-            str(k + 1) if several else policy, str(len(returns)), f"{returns.mean():.2f}", f"{low:.2f} to {high:.2f}",
-            f"{returns.std():.2f}", f"{returns.min():g}", f"{returns.max():g}", f"{found.lengths.mean():.0f}",
+            str(k + 1) if several else policy, str(len(returns)), figure(returns.mean()), f"{figure(low)} to {figure(high)}",
+            figure(returns.std()), f"{returns.min():g}", f"{returns.max():g}", f"{found.lengths.mean():.0f}",
         )  # fmt: skip
     return table
+
+
+def figure(number: float) -> str:
+    """With decimals where they say something."""
+    return f"{number:.2f}" if abs(number) < 10_000 else f"{number:.0f}"

@@ -110,7 +110,7 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
 def warn_of_remainder(settings: Any) -> None:
     """Say so where a rollout is not a whole number of minibatches."""
     rollout, size = settings.n_steps * settings.num_envs, settings.batch_size
-    if size > 0 and rollout % size:
+    if rollout > 0 and size > 0 and rollout % size:
         fitting = max(number for number in range(1, min(size, rollout) + 1) if rollout % number == 0)
         warnings.warn(
             f"--batch-size {size} does not divide the rollout of {rollout} transitions (--n-steps times --num-envs): the "

@@ -114,8 +114,10 @@ def with_preset(config: Config, preset: str) -> Config:
 
 def read_config(folder: Path) -> Config:
     """The settings of the run in a folder."""
-    algo = read_json_settings(folder).get("algo", "ppo") if (folder / SETTINGS).exists() else "ppo"
-    return read_settings(folder, CONFIGS.get(str(algo), Config))
+    algo = str(read_json_settings(folder).get("algo", "ppo") if (folder / SETTINGS).exists() else "ppo")
+    if algo not in CONFIGS:
+        raise OptionError(f"{folder / SETTINGS}: unknown algorithm {algo!r}: it must be one of {', '.join(CONFIGS)}")
+    return read_settings(folder, CONFIGS[algo])
 
 
 def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:

@@ -1,0 +1,332 @@
+"""Words on the command line: what is taken, what is refused in one line, and how help looks."""
+
+import json
+import re
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ludus.__main__ import VERBS, explained, main, split_imports
+from ludus.agents.kinds import KINDS
+from ludus.cli.arguments import CHOICES, parse
+from ludus.cli.settings import PRESETS
+from ludus.cli.train import CONFIGS, defaults
+from ludus.envs import OptionError
+from ludus.envs.options import OBS_TYPES
+
+
+@dataclass
+class Inner:
+    """More."""
+
+    rate: float = 0.5
+    """How much."""
+    sizes: tuple[int, ...] | None = (1, 2)
+    """How large."""
+
+
+@dataclass
+class Words:
+    """Of all kinds."""
+
+    name: str
+    """Who. Nothing more."""
+    count: int = 3
+    """How many."""
+    out: Path | None = None
+    """Where."""
+    fast: bool = True
+    """Or slow."""
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_every_kind_of_field_is_a_flag():
+    line = ["me", "--count", "1_000", "--out=-x", "--no-fast", "--rate", "-2.5", "--sizes", "4", "5"]
+    assert parse(Words, line, "test") == Words("me", 1000, Path("-x"), False, Inner(-2.5, (4, 5)))
+    assert parse(Words, ["me"], "test") == Words("me")
+    assert parse(Words("you", count=9), [], "test") == Words("you", count=9)
+    assert parse(Words, ["me", "--sizes", "None", "--out", "none"], "test").inner.sizes is None
+    assert parse(Words, ["--count=4", "me"], "test").count == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ([], "ludus test needs NAME: who"),
+        (["me", "--count", "many"], "--count must be a whole number, got 'many'"),
+        (["me", "--count", "2.5"], "--count must be a whole number, got '2.5'"),
+        (["me", "--rate", "nan"], "--rate must be a number, got 'nan'"),
+        (["me", "--rate", "inf"], "--rate must be a number, got 'inf'"),
+        (["me", "--rate"], "--rate expected one argument"),
+        (["me", "--cuont", "3"], "unknown flag --cuont: did you mean --count?"),
+        (["me", "you"], "unexpected 'you'"),
+        (["me", "--fast=yes"], "ignored explicit argument 'yes'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(line, message):
+    with pytest.raises(OptionError) as caught:
+        parse(Words, line, "test")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["--rate", "--sizes", "--out", "me", "--", "-5", "nan"])))
+)
+def test_any_words_make_a_dataclass_or_one_error(line):
+    config = "refused"
+    with suppress(OptionError):
+        config = parse(Words, [word for word in line if not word.startswith("-h")], "test")
+    assert config == "refused" or (config.name in line and np.isfinite(config.inner.rate))
+
+
+def test_a_value_of_another_algorithms_flag_is_no_game():
+    config = defaults(["--algo", "pqn", "--q-lambda", "0.5", "Breakout"])
+    assert (config.game, config.algo) == ("Breakout", "pqn")
+
+
+def test_choices_that_are_shown_are_those_that_are_taken():
+    assert {*CHOICES["algo"]} == {*CONFIGS} == {*KINDS} and {*CHOICES["preset"]} == {*PRESETS}
+    assert CHOICES["obs_type"] == OBS_TYPES
+    named = set().union(*(kind.policies for kind in KINDS.values()))
+    assert {*CHOICES["policy"]} - {"auto"} == named
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--total-timesteps", "-5"], "total_timesteps must be 1 or more, got -5"),
+        (["--time-limit", "nan"], "--time-limit must be a number, got 'nan'"),
+        (["--time-limit", "-1"], "time_limit must be 0 or more, got -1.0"),
+        (["--save-interval", "-1"], "save_interval must be 0 or more"),
+        (["--seed", "-1"], "seed must be 0 or more"),
+        (["--num-envs", "1000000000"], "num_envs=1000000000 take 3400.0 GB, where"),
+        (["--gamma", "2"], "gamma must be float from 0 to 1, got 2.0"),
+        (["--n-epochs", "0"], "n_epochs must be int from 1"),
+        (["--n-steps", "-1"], "n_steps must be int from 1"),
+        (["--clip-range", "-1"], "clip_range must be float from 0"),
+        (["--learning-rate", "-1"], "learning_rate must be float from 0"),
+    ],
+)
+def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
+    assert main(["train", "Catch", "--out", str(tmp_path / "run"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_many_environments_of_another_library(tmp_path, capsys):
+    assert main(["train", "CartPole-v1", "--num-envs", "1000000000", "--out", str(tmp_path / "run")]) == 2
+    assert "num_envs must be a whole number from 1 to 10000 for CartPole-v1" in capsys.readouterr().err
+
+
+# -- errors that are not the program's fault ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "watch", "play", "record", "export"])
+def test_a_verb_without_its_argument_is_one_line(verb, capsys):
+    assert main([verb]) == 2
+    error = capsys.readouterr().err
+    assert (
+        f"ludus {verb} needs {'GAME' if verb in ('train', 'play') else 'AGENT'}: " in error and error.count("\n") == 1
+    )
+
+
+def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(tmp_path, monkeypatch, capsys):
+    def fail(name, **options):
+        raise gymnasium.error.DependencyNotInstalled('Box2D is not installed, run `pip install "gymnasium[box2d]"`')
+
+    monkeypatch.setattr("stable_baselines3.common.env_util.gym.make", fail)
+    assert main(["train", "CartPole-v1", "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and 'pip install "gymnasium[box2d]"' in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_runs_out_of_memory_is_one_line_and_a_bug_is_not():
+    for error in (
+        MemoryError("Unable to allocate 186 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("can't start new thread"),
+    ):
+        assert explained(error).startswith("not enough memory")
+    assert explained(OSError(28, "No space left on device", "runs/x")) == "No space left on device: runs/x"
+    assert explained(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+@pytest.mark.parametrize("verb", [["evaluate"], ["watch"], ["record", "--out", "x.gif"]])
+@pytest.mark.parametrize(
+    ("who", "message"),
+    [
+        ("Snake", "Snake is a game, not an agent: give Snake:heuristic or Snake:random"),
+        ("snake", "`ludus train Snake` makes an agent"),
+        ("Snake:best", "there is no bot 'best': give Snake:heuristic or Snake:random"),
+        ("nowhere", "there is no folder nowhere"),
+    ],
+)
+def test_a_game_in_place_of_an_agent_gets_its_players_named(verb, who, message, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([verb[0], who, *verb[1:]]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_import_works_wherever_it_stands(tmp_path, monkeypatch, capsys):
+    assert split_imports(["--import", "a", "play", "X", "--import=b", "--seed", "1"]) == (
+        ["a", "b"],
+        ["play", "X", "--seed", "1"],
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["games", "--import", "no_such_package"]) == 2
+    assert "--import: there is no package no_such_package" in capsys.readouterr().err
+
+
+def test_a_batch_that_does_not_divide_the_rollout_is_told_in_our_words(tmp_path, capsys):
+    command = ["train", "Catch", "--num-envs", "16", "--batch-size", "100", "--total-timesteps", "256"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().err == (
+        "ludus: warning: --batch-size 100 does not divide the rollout of 256 transitions (--n-steps times --num-envs): the "
+        "last minibatch of each pass has 56; 64 would divide it\n"
+    )
+
+
+# -- train.json that somebody edited -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    command = [
+        "train",
+        "Catch",
+        "--num-envs",
+        "16",
+        "--total-timesteps",
+        "256",
+        "--batch-size",
+        "64",
+        "--no-tensorboard",
+    ]
+    assert main([*command, "--out", str(folder)]) == 0
+    return folder
+
+
+EDITS = {
+    "another algorithm": {"algo": "sac"},
+    "an algorithm that is none": {"algo": 3},
+    "no settings": {"settings": None},
+    "a list of settings": {"settings": [1]},
+    "settings of another algorithm": {"settings": {"q_lambda": 0.5}},
+    "options that are none": {"options": 5},
+    "no game": {"game": None},
+    "another game": {"game": "Breakout"},
+    "a game that is none": {"game": "Nothing"},
+    "less than nothing": {"total_timesteps": -5},
+    "a number that is too large": {"total_timesteps": 10**400},
+    "a text for a number": {"seed": "one"},
+    "a strange name": {"\x1b[31m": 1},
+    "levels that are none": {"options": {"levels": ["x"]}},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_settings_that_somebody_edited_are_one_line(trained, edit, capsys):
+    path = trained / "train.json"
+    before = path.read_text()
+    facts = json.loads(before)
+    for name, value in EDITS[edit].items():
+        facts[name] = (
+            {**facts[name], **value} if isinstance(value, dict) and isinstance(facts.get(name), dict) else value
+        )
+    path.write_text(json.dumps(facts))
+    try:
+        status = main(["train", "Catch", "--out", str(trained), "--resume"])
+        error = capsys.readouterr().err
+        assert status == 2 and error.count("\n") == 1 and error[:-1].isprintable()
+    finally:
+        path.write_text(before)
+
+
+# -- help --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(monkeypatch, capsys):
+    """What a command prints on a terminal of 80 columns, without colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+
+    def run(*arguments):
+        with suppress(SystemExit):
+            main(list(arguments))
+        return re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+
+    return run
+
+
+SCREENS = {
+    "usage": [],
+    "games": ["games"],
+    "bots": ["evaluate", "Lander:random", "--episodes", "5"],
+    "several bots": ["evaluate", "TicTacToe:random", "--episodes", "5"],
+    **{f"{verb} {flag}": [verb, flag] for verb in VERBS for flag in ("--help", "--help-all")},
+    **{f"train {algo}": ["train", "--algo", algo, "--help-all"] for algo in CONFIGS},
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_table_fits_80_columns(screen, shown):
+    lines = shown(*SCREENS[screen]).splitlines()
+    assert lines and max(map(len, lines)) <= 80, max(lines, key=len)
+
+
+def test_numbers_of_any_size_are_whole_in_80_columns(monkeypatch, capsys):
+    from ludus.cli.evaluate import table_of
+    from ludus.cli.terminal import console
+    from ludus.envs import Evaluation
+
+    monkeypatch.setenv("COLUMNS", "80")
+    returns = np.array([-123456.789, 123456.789])
+    console().print(table_of(Evaluation(returns, np.array([100000, 100000]), True), "heuristic"))
+    out = capsys.readouterr().out
+    assert "…" not in out and "-123457" in out and max(map(len, out.splitlines())) <= 80
+
+
+def test_help_begins_with_the_game_and_has_few_flags(shown):
+    text = shown("train", "--help")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    assert lines[0] == "usage: ludus train GAME [flags]" and lines[2].startswith("GAME")
+    assert lines[4].startswith("--algo ppo|dqn|pqn")
+    flags = [line for line in lines if line.startswith("--")]
+    assert 8 <= len(flags) <= 12 and len(text.splitlines()) < 36
+    assert "--help-all" in lines[-1]
+    everything = shown("train", "--help-all")
+    assert all(flag.split()[0] in everything for flag in flags) and everything.count("\n  --") > 40
+
+
+def test_help_of_a_verb_has_two_ways(shown):
+    assert shown("help", "train") == shown("train", "--help") != ""
+    assert shown("help") == shown() == shown("--help")
+
+
+def test_help_shows_what_must_be_given_and_what_holds_else(shown):
+    assert shown("record", "--help").startswith("usage: ludus record AGENT --out PATH [flags]\n")
+    text = shown("train", "Breakout", "--recipe", "--help-all")
+    assert "--repeat-action-probability X" in text and "(0.1)" in text  # the recipe's
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_help_on_narrow_and_wide_terminals(columns, monkeypatch, shown):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert max(map(len, shown("watch", "--help").splitlines())) <= min(int(columns), 100)
