@@ -27,7 +27,7 @@ from .archive import is_open_file, write_archive
 from .averages import averages_of
 from .description import check_excluded, describe, not_kept
 from .environments import environment_facts, make_environment
-from .files import CheckpointError, sync_folder, to_json, write_whole
+from .files import MAX_JSON, CheckpointError, read_bytes, sync_folder, to_json, write_whole
 from .loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
 from .resume import capture
 
@@ -153,7 +153,11 @@ def drop_unnamed(folder: Path) -> None:
     with suppress(OSError, CheckpointError):
         paths = list(folder.iterdir())
         descriptions = [path for path in paths if path.name == NEWEST or OLDER.fullmatch(path.name)]
-        named = {name for path in descriptions for name in NUMBERS.findall(path.read_bytes().decode(errors="replace"))}
+        named = {
+            name
+            for path in descriptions
+            for name in NUMBERS.findall(read_bytes(path, MAX_JSON).decode(errors="replace"))
+        }
         for path in paths:
             if (NUMBERS.fullmatch(path.name) and path.name not in named) or TEMPORARY.fullmatch(path.name):
                 path.unlink()

@@ -86,6 +86,8 @@ def explained(error: Exception) -> str | None:
         return f"not enough memory ({str(error) or 'for anything more'}): fewer games (--num-envs) or smaller ones need less"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, (OSError, ImportError)):  # a library that is not there or does not fit into memory
+        return f"cannot load what is needed: {error}"
     return None
 
 

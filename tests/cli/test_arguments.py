@@ -160,6 +160,7 @@ def test_what_runs_out_of_memory_is_one_line_and_a_bug_is_not():
     ):
         assert explained(error).startswith("not enough memory")
     assert explained(OSError(28, "No space left on device", "runs/x")) == "No space left on device: runs/x"
+    assert "libtorch_cpu.so" in explained(ImportError("libtorch_cpu.so: failed to map segment from shared object"))
     assert explained(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
 
 

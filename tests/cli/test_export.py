@@ -1,5 +1,8 @@
 """`ludus export`: agents to Stable-Baselines3 and from there."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 import stable_baselines3
@@ -96,6 +99,48 @@ def test_bad_input_is_one_line(folder, pole, tmp_path, monkeypatch, capsys, argu
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, *({"RUN": folder, "ZIP": pole}.get(a, a) for a in arguments))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="devices of Unix")
+@pytest.mark.parametrize("kind", ["a link to an endless device", "a pipe", "a folder"])
+def test_what_never_ends_is_not_read(kind, tmp_path, capsys):
+    path = tmp_path / "agent.zip"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    line = refused(capsys, path, "--format", "ludus", "--env", "CartPole-v1", "--out", tmp_path / "run")
+    assert str(path) in line and ("not an ordinary file" in line or "Is a directory" in line)
+
+
+def test_a_link_to_an_agents_zip_is_followed(pole, tmp_path):
+    (tmp_path / "link.zip").symlink_to(pole)
+    arguments = [str(tmp_path / "link.zip"), "--format", "ludus", "--env", "CartPole-v1"]
+    assert main(["export", *arguments, "--out", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of Unix")
+@pytest.mark.parametrize("name", ["agent.json", "train.json", ".lock"])
+@pytest.mark.parametrize("verb", ["evaluate", "train"])
+def test_a_pipe_in_an_agents_folder_is_not_waited_for(folder, name, verb, tmp_path, capsys):
+    run = shutil.copytree(folder, tmp_path / "run")
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    more = ["--out", str(run), "--resume"] if verb == "train" else [str(run), "--episodes", "1"]
+    assert main([verb, *more]) in (0, 2)
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of Unix")
+def test_a_pipe_among_older_checkpoints_does_not_stop_a_save(folder, tmp_path):
+    run = shutil.copytree(folder, tmp_path / "run")
+    os.mkfifo(run / "agent-5.json")
+    agent = load_agent(run)
+    agent.num_timesteps = 10
+    agent.save(run, keep=3)
+    assert load_agent(run).num_timesteps == 10 and (run / "agent-5.json").exists()
 
 
 def test_an_activation_comes_along(tmp_path):
