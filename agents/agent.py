@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_system_
 
 from ..envs import OptionError, Simulator
 from .checkpoint import environment_facts, load_agent, save_agent
-from .checks import number, plain
+from .checks import number
 from .description import beginning
 from .hardware import default_threads, device_beside, on_gpu
 from .kinds import KINDS, OBJECTS
@@ -71,6 +71,7 @@ class Agent(Base):
                 raise OptionError(
                     f"{name} is not for this {type(self).__name__}, whose rollouts are tensors: leave it out"
                 )
+        self._check_settings(**arguments)
         asked = arguments.get("device", "auto")
         if isinstance(env, str):
             place = "cpu" if asked == "auto" else str(asked)
@@ -116,6 +117,7 @@ class Agent(Base):
         self.boundary = None
         if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
             self._begin_anew()
+        self._check_settings()
         self._check_fixed()
         self.rebuild()
         self.learner.descent.check()
@@ -175,24 +177,26 @@ class Agent(Base):
                 )
 
     def _look_at_env(self) -> None:
-        self._check_settings()
         if self.env is not None:
             self.environment = environment_facts(self.env)
             self.simulator, self.channels_first = simulator_of(self.env)
         if self.simulator is not None:
             device_beside(self.simulator.device, self.device)
 
-    def _check_settings(self) -> None:
-        """Raise OptionError for a setting that is out of its limits, which are those of files (see `kinds`)."""
-        kind = KINDS[self.algorithm]
-        begun = {name: beginning(getattr(self, name)) for name in kind.schedules}
-        checks = {**kind.settings, **dict.fromkeys(begun, not_negative)}
-        checks = {name: check for name, check in checks.items() if name not in OBJECTS}
-        for name, check in checks.items():
+    def _check_settings(self, **given: Any) -> None:
+        """Raise OptionError for a setting that is out of its limits, which are those of files (see `kinds`).
+
+        Looked at is what has been set, and what is `given` to be.
+        """
+        kind, settings = KINDS[self.algorithm], {**vars(self), **given}
+        checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative)}
+        for name in checks.keys() & settings.keys() - set(OBJECTS):
+            value = beginning(settings[name])
+            value = value[0] if isinstance(value, tuple) else value  # train_freq, with its unit
             try:
-                check(name, begun[name] if name in begun else plain(self.setting(name)))
-            except (ValueError, TypeError) as error:
-                raise OptionError(f"{name}: {error}" if isinstance(error, TypeError) else str(error)) from error
+                checks[name](name, value.item() if isinstance(value, np.generic) else value)
+            except ValueError as error:
+                raise OptionError(str(error)) from error
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""

@@ -222,7 +222,7 @@ def schedule_facts(schedule: Any) -> Any:
 def beginning(schedule: Any) -> Any:
     """What a schedule is at the start of training."""
     schedule = innermost(schedule)
-    return plain(schedule(1.0) if callable(schedule) else schedule)
+    return schedule(1.0) if callable(schedule) else schedule
 
 
 def innermost(schedule: Any) -> Any:
