@@ -175,5 +175,5 @@ def test_explain_gives_probabilities():
 
 def test_policies_by_name_are_stable_baselines3_policies():
     assert isinstance(catch_agent(policy="cnn").policy, MinAtarPolicy)
-    with pytest.raises(OptionError, match="precision must be auto, fp32 or bf16"):
+    with pytest.raises(OptionError, match="precision must be one of auto, fp32, bf16"):
         catch_agent(precision="fp8")
