@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import operator
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from gymnasium.wrappers import NormalizeReward, RecordEpisodeStatistics, TimeLimit
@@ -167,6 +169,22 @@ def test_faces_that_give_their_simulators_memory_still_do(copied: Callable[[Any]
     assert np.array_equal(twin.step(0)[0], twin.simulator.obs[0])
 
 
+@pytest.mark.gpu
+@every_copy
+def test_copies_on_a_gpu(copied: Callable[[Any], Any]) -> None:
+    if not torch.cuda.is_available() and "NUMBA_ENABLE_CUDASIM" not in os.environ:
+        pytest.skip("no GPU here")
+    sim = Simulator("Game2048", 3, device="cuda", seed=1, max_episode_steps=4)
+    sim.reset()
+    sim.step(torch.zeros(3, dtype=torch.int64))
+    twin = copied(sim)
+    assert twin.obs.data_ptr() != sim.obs.data_ptr() and twin.device == sim.device
+    for k in range(6):
+        for one in (sim, twin):
+            one.step(torch.full((3,), k % 4))
+        assert same(arrays_of(twin), arrays_of(sim))
+
+
 @every_copy
 def test_what_was_chosen_and_set_is_kept(copied: Callable[[Any], Any]) -> None:
     sim = Simulator("Maze", 8, seed=7, autoreset="next_step", num_threads=2, levels=range(9), frame_stack=2)
@@ -194,8 +212,8 @@ def test_what_was_chosen_and_set_is_kept(copied: Callable[[Any], Any]) -> None:
 
 @every_copy
 def test_sb3s_normalisation_goes_on_over_a_copy(copied: Callable[[Any], Any]) -> None:
-    """Stable-Baselines3's wrappers for vectors cannot be copied, but for this one, which leaves its environment out."""
-    env = VecNormalize(ludus.make_sb3("MountainCar", 3, seed=1))
+    """Stable-Baselines3's wrappers for vectors cannot be copied, but for this one, which leaves its environment and returns out."""
+    env = VecNormalize(ludus.make_sb3("MountainCar", 3, seed=1), norm_reward=False)
     env.reset(), play(env, 5)
     twin = copied(env)
     twin.set_venv(copied(env.venv))
