@@ -212,7 +212,7 @@ def test_what_was_chosen_and_set_is_kept(copied: Callable[[Any], Any]) -> None:
 
 @every_copy
 def test_sb3s_normalisation_goes_on_over_a_copy(copied: Callable[[Any], Any]) -> None:
-    """Stable-Baselines3's wrappers for vectors cannot be copied, but for this one, which leaves its environment and returns out."""
+    """Its other wrappers for vectors cannot be copied; this one leaves its environment and its running returns out."""
     env = VecNormalize(ludus.make_sb3("MountainCar", 3, seed=1), norm_reward=False)
     env.reset(), play(env, 5)
     twin = copied(env)
