@@ -37,8 +37,9 @@ PROGRESS: dict[str, Check] = {
     "seconds": number(float, 0, 1e12),
     "rows": lambda name, value: {key: number(int, 0, 10**9)(key, rows) for key, rows in dict(value).items()},
     "last_obs": number(bool, 0, 1),
+    "seal": lambda name, value: bytes.fromhex(value).hex(),
 }
-NEW_PROGRESS = {"rows": {}, "last_obs": False}  # of older files
+NEW_PROGRESS = {"rows": {}, "last_obs": False, "seal": ""}  # of older files
 
 
 @dataclass(frozen=True)

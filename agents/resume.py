@@ -4,8 +4,9 @@ A rollout's beginning is the moment that is kept: weights and optimiser do not c
 does change there, `capture`, is all that a save in its midst needs. Training goes on by playing that rollout again, to the
 last bit as before.
 
-The games' records are handed to machine code as they are: go on with the training of people whose code you would run. To
-play an agent, its training file is not read.
+The games' records are sealed, so that a later process of the same user takes them at their word. Those of strangers are
+played with every index checked until their episodes have ended (see `ludus.envs.trust`). To play an agent, its training
+file is not read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from ..envs.bots import host
+from ..envs.errors import OptionError
 from ..envs.simulator import STATE
 from .description import Description
 from .files import CheckpointError, short
@@ -54,6 +57,7 @@ def capture(agent: Agent) -> dict[str, Any]:
         tensors |= {f"last.{name}": _tensor(x) for name, x in _last(agent).items()}
     if agent.simulator is not None:
         state = agent.simulator.state_dict()
+        progress["seal"] = state["seal"].hex()
         tensors |= {f"games.{name}": _raw(state[name]) for name in STATE}
     return {"progress": progress, "tensors": tensors}
 
@@ -99,7 +103,7 @@ def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor
         _restore_generators(agent, tensors)
     agent.load_own_state(dict(tensors))
     if agent.simulator is not None:
-        _restore_games(agent, tensors)
+        _restore_games(agent, tensors, bytes.fromhex(progress["seal"]))
         return
     agent._last_obs = agent._last_episode_starts = None  # `learn` begins with a reset
     if keep_obs and "last.starts" in tensors:
@@ -148,13 +152,16 @@ def _restore_last(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
     agent._last_episode_starts = tensors["last.starts"].numpy()
 
 
-def _restore_games(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
+def _restore_games(agent: Agent, tensors: Mapping[str, Tensor], seal: bytes) -> None:
     sim = agent.simulator
     assert sim is not None
     here = sim.state_dict()
     state = {name: _like(here[name], tensors[f"games.{name}"]) for name in STATE}
-    sim.load_state_dict({"game": sim.game.id, **state})
-    obs = state["obs"].reshape(sim.num_envs, *sim.obs_shape)
+    try:
+        sim.load_state_dict({"game": sim.game.id, **state, "seal": seal})
+    except OptionError as error:
+        raise CheckpointError(f"the games cannot go on: {error}") from error
+    obs = host(sim.obs).copy()
     agent._last_obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs  # so that `learn` does not reset them
     agent._last_episode_starts = np.zeros(sim.num_envs, np.bool_)
 

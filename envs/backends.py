@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from .game import Game
 from .rules import check_parameters, check_rules
 from .team import Team, Work
 from .threads import once
+from .trust import check_players
 
 if TYPE_CHECKING:
-    from .compile_cpu import Buffer
+    from .compile_cpu import Buffer, Table
     from .simulator import Simulator
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
@@ -103,6 +105,7 @@ class CpuBackend:
     """What the two CPU backends share: NumPy buffers, and actions checked on the way in."""
 
     device = "cpu"
+    checks = True  # it can play what may be no state that the rules reach, see `trust`
 
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
@@ -124,12 +127,16 @@ class CpuBackend:
             self.play()
         finally:
             self.arrays["settings"]["command"] = kernel.STEP
+        self.sim._doubt.settle(mask)
 
     def step(self, actions: Any) -> int:
         self.point_at(actions)
         ended = self.play()
         if ended < 0:
             raise self.fault(ended)
+        if self.sim._doubt.whole.some:
+            self.sim._doubt.settle(self.arrays["clocks"]["elapsed"] == 0)
+            check_players(self.sim)
         return ended
 
     def read(self, name: str) -> np.ndarray:
@@ -192,15 +199,15 @@ class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
     def __init__(self, sim: Simulator, num_threads: int | None, checked: bool = False) -> None:
-        from .compile_cpu import RAISED, Buffer, Table, compile_cpu
+        from .compile_cpu import ENDLESS, Buffer, Table, compile_cpu
 
         super().__init__(sim)
-        self._checked = checked
         arrays = list(self.arrays.values())
         paint_backdrop(sim, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
-        self._function = compile_cpu(sim.game.name, kernel.play_games, sim._names, buffers, checked=checked)
-        self._table, self._raised = Table(arrays, buffers), RAISED
+        self._compile = once(partial(compile_cpu, sim.game.name, kernel.play_games, sim._names, buffers))
+        self._function = self._compile(checked=checked)
+        self._table, self._raised, self._checked = Table(arrays, buffers), ENDLESS, checked
         self._address = self._table.address
         self._actions_at = 2 * list(self.arrays).index("actions")
         threads = num_threads or min(_num_cores(), sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
@@ -215,10 +222,13 @@ class CompiledBackend(CpuBackend):
             self._table.words[self._actions_at] = _address_of(self.actions)
 
     def play(self) -> int:
-        code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
-        if code == self._raised:
-            what = "an index outside its array, or another exception" if self._checked else "an exception"
-            raise GameError(f"{self.sim.game.name}: a rule raised {what}; run it with mode='debug' to see where")
+        doubt = self.sim._doubt.whole.some
+        if doubt:
+            code = self._compile(checked=True)(self._address, 0, self.sim.num_envs)
+        else:
+            code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
+        if code <= self._raised:
+            raise rule_error(self.sim.game, code, self._checked, doubt)
         return code
 
     def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
@@ -240,6 +250,19 @@ class CompiledBackend(CpuBackend):
     def close(self) -> None:
         if self._team is not None:
             self._team.close()
+
+
+def rule_error(game: Game, code: int, checked: bool, doubt: bool) -> GameError:
+    """The error that a kernel's answer, RAISED or ENDLESS, stands for."""
+    from .compile_cpu import ENDLESS
+
+    raised = "raised an index outside its array, or another exception" if checked or doubt else "raised an exception"
+    what = "a rule went on and on" if code == ENDLESS else f"a rule {raised}"
+    if doubt:
+        return GameError(
+            f"{game.name}: {what}: the state that was loaded is none that the rules reach; reset() ends it"
+        )
+    return GameError(f"{game.name}: {what}; run it with mode='debug' to see where")
 
 
 def _address_of(array: np.ndarray) -> int:
@@ -305,36 +328,46 @@ def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
         compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers)(table.address, 0, 1)
 
 
-def paint_pictures(game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR) -> None:
-    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them."""
+def paint_pictures(
+    game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR, checked: bool = False
+) -> None:
+    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them.
+
+    `checked`: the records may be none that the rules reach, which is an error then, or a picture.
+    """
     from .compile_cpu import Table
 
-    function, buffers = _painter(game)
+    function, buffers = _painter(game, checked)
     table = Table((np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures), buffers)
-    function(table.address, 0, len(records))
+    run(game, function, table, len(records), checked)
 
 
 def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
     """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
     from .compile_cpu import Buffer, Table, compile_cpu
 
+    checked, viewers = sim._doubt.whole.some, np.full(len(records), player, np.int64)
     frames = views.reshape(len(records), *_frame_shape(sim))
-    arrays = (
-        np.ascontiguousarray(records),
-        np.full(len(records), player, np.int64),
-        sim._backend.read("backdrop"),
-        frames,
-    )
+    arrays = (np.ascontiguousarray(records), viewers, sim._backend.read("backdrop"), frames)
     buffers = [Buffer.of(array) for array in arrays]
-    table = Table(arrays, buffers)
-    compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers)(table.address, 0, len(records))
+    function = compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers, checked=checked)
+    run(sim.game, function, Table(arrays, buffers), len(records), checked)
+
+
+def run(game: Game, function: Callable[[int, int, int], int], table: Table, count: int, checked: bool) -> None:
+    """Call a kernel that only looks at records; raises GameError if a rule did."""
+    from .compile_cpu import ENDLESS
+
+    code = function(table.address, 0, count)
+    if code <= ENDLESS:
+        raise rule_error(game, code, checked, doubt=checked)
 
 
 @once
-def _painter(game: Game) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
+def _painter(game: Game, checked: bool) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
     """The compiled `draw_games` of a game, for pictures of any size."""
     from .compile_cpu import Buffer, compile_cpu
 
     check_rules(game)
     buffers = (Buffer(game.State), Buffer(np.dtype(np.int64)), Buffer(np.dtype(np.uint8), (None, None)))
-    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers), buffers
+    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers, checked=checked), buffers

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from . import kernel
 from .arguments import one_of, whole
+from .backends import run
 from .errors import OptionError
 from .rng import start_streams
 from .simulator import Simulator
+from .threads import once
 
 BOTS = ("random", "heuristic")
-BUILT = {"_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
+BUILT = {"_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
 
 
 class Bot:
@@ -57,7 +60,8 @@ class Bot:
         if self.plain:
             self._play = self.sim._backend.plain_loop(loop, arrays)
         else:
-            self._play = compile_cpu(self.sim.game.name, loop, self.sim._names, buffers)
+            self._compile = once(partial(compile_cpu, self.sim.game.name, loop, self.sim._names, buffers))
+            self._play = self._compile(checked=False)
         self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
 
@@ -80,8 +84,12 @@ class Bot:
         if not isinstance(self.sim.obs, np.ndarray):  # on a GPU; on the CPU the arrays are the simulator's own
             self._table = self._lay_out(self._read())
         with self.sim._turns:
-            self._play(self._table.address, 0, self.sim.num_envs)
+            doubt = self.sim._doubt.whole.some and not self.plain
+            play = self._compile(checked=True) if doubt else self._play
+            run(self.sim.game, play, self._table, self.sim.num_envs, doubt)
         if self.kind == "heuristic":
+            if doubt:
+                np.clip(self._actions, 0, len(self._offered) - 1, out=self._actions)
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
 

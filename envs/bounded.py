@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-FUEL = 1 << 30  # turns of loops in one call of a kernel: a second or two
+FUEL = 1 << 28  # turns of loops in one call of a kernel: half a second
 FUEL_A_GAME = 100_000  # and for each of its games,
 FUEL_A_NUMBER = 64  # and for each number in a game's buffers
 
@@ -24,7 +24,7 @@ def with_fuel(code: str) -> str:
     """
     lines: list[str] = []
     seen: set[str] = set()  # blocks so far of a function that may fail
-    jumps = 0
+    may_fail, jumps = False, 0
     for line in code.splitlines():
         branch = BRANCH.match(line)
         if line.startswith("define"):

@@ -62,6 +62,26 @@ def write_kernel(name: str, key: str, code: bytes) -> None:
             write_whole(_path(folder, name, key), _seal(key, code) + code)
 
 
+@once
+def secret() -> bytes:
+    """32 random bytes that this user's processes share, so that they know again what one of them made.
+
+    Where no file can be kept from others, they are this process's own.
+    """
+    path = cache_folder() / "secret"
+    if _trusted(path.parent):
+        with suppress(OSError, OddFile):
+            known = read_file(path, 32, own=True)
+            if len(known) == 32 and not (hasattr(os, "geteuid") and path.stat().st_mode & 0o077):
+                return known
+    new = os.urandom(32)
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _trusted(path.parent):
+            write_whole(path, new, mode=0o600)
+    return new
+
+
 def _path(folder: Path, name: str, key: str) -> Path:
     return folder / f"{name}-{key[:32]}.o"
 

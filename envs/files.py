@@ -49,16 +49,18 @@ def read_file(path: Path, limit: int, own: bool = False) -> bytes:
         return file.read(facts.st_size)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write under another name, push to disk, rename: `path` has its old content or all of the new.
 
-    Raises OSError, and then leaves nothing behind.
+    `mode` is that of a new file, less what the user's umask takes away. Raises OSError, and then leaves nothing behind.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):
         temporary.unlink()
     try:
-        with open(temporary, "xb") as file:  # x: never through a link that somebody put there
+        with open(
+            temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)
+        ) as file:  # x: not through a link
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -11,6 +11,7 @@ All of it builds on Numba's way to add targets (`numba.core.target_extension`), 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 from numba.core.target_extension import CPU, dispatcher_registry, jit_registry, target_override, target_registry
 from numba.cpython import builtins, iterators, listobj, mathimpl, numbers, rangeobj, slicing, tupleobj  # noqa: F401
-from numba.np import arrayobj, npyimpl  # noqa: F401
+from numba.np import arrayobj, npyimpl
 
 from .bounded import with_fuel
 from .compile import link
@@ -185,6 +186,24 @@ class RuleContext(cpu.CPUContext):
         else:
             self.install_registry(mathimpl.registry)
             self.install_registry(npyimpl.registry)
+
+    def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
+        """An implementation; with the one check of bounds that Numba leaves out: of `array.flat[index]`."""
+        found = super().get_function(fn, sig, _firstcall)  # type: ignore[call-arg]
+        what = fn.get_impl_key(sig) if isinstance(fn, types.Function) else fn
+        flat = what in (operator.getitem, operator.setitem) and isinstance(sig.args[0], types.NumpyFlatType)
+        if not (flat and self.enable_boundscheck):
+            return found
+
+        def checked(builder: Any, args: Any, loc: Any = None) -> Any:
+            kind = sig.args[0]
+            iterator = arrayobj.make_array_flat_cls(kind)(self, builder, value=args[0])
+            array = self.make_array(kind.array_type)(self, builder, value=iterator.array)
+            index = self.cast(builder, args[1], sig.args[1], types.intp)
+            cgutils.do_boundscheck(self, builder, index, array.nitems)
+            return found(builder, args)
+
+        return checked
 
     def know_all(self) -> None:
         # First Numba's own target, since whichever comes first makes the runtime that all of them share.

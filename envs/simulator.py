@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from types import SimpleNamespace
@@ -19,14 +20,14 @@ from .options import Options
 from .registry import find_game
 from .rng import start_streams
 from .threads import Turns
+from .trust import STATE, Doubt, check_layout, check_values, is_sealed, seal
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
-STATE = ("records", "clocks", "streams", "totals", "obs", "legal")  # what a trajectory depends on
 # What the last step left.
 RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")
 MOST_PIXELS = 8192  # of a picture's longer side
 # attributes that `_build` makes anew
-BUILT = {"_turns", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
+BUILT = {"_turns", "_doubt", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
 
 
 class Simulator:
@@ -102,7 +103,7 @@ class Simulator:
 
     def _build(self) -> None:
         """What plays the games, and its buffers."""
-        self._turns = Turns()
+        self._turns, self._doubt = Turns(), Doubt(np.zeros(self.num_envs, np.bool_))
         self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players)
         self._backend = choose_backend(self, *self._chosen)
         self.device = self._backend.device
@@ -174,14 +175,17 @@ class Simulator:
         if not self._ready:
             raise NotReset("step before reset: call reset() first")
         turns = self._turns  # `with turns`, written out: here it would cost a twentieth of a step
-        try:
-            turns.free.pop()
-        except IndexError:
-            turns.wait()
-        try:
+        free = turns.free
+        try:  # before the turn is taken, so that an interrupt right after gives it back
+            try:
+                free.pop()
+            except IndexError:
+                free = []  # nothing to give back, should waiting fail
+                turns.wait()
+                free = turns.free
             return self._backend.step(actions)
         finally:
-            turns.free.append(None)
+            free.append(None)
             if turns.wanted:
                 turns.let_in()
 
@@ -198,7 +202,7 @@ class Simulator:
         for first, last in zip(edges[:-1], edges[1:], strict=True):
             part = object.__new__(Simulator)
             part.__dict__ = {name: value for name, value in self.__dict__.items() if name != "tensors"}
-            part._turns = Turns()
+            part._turns, part._doubt = Turns(), self._doubt.part(first, last)
             part.num_envs, part._backend = last - first, self._backend.part(part, first, last)
             part._show_arrays()
             parts.append(part)
@@ -217,7 +221,8 @@ class Simulator:
         rows, columns = round(size * height / max(width, height)), round(size * width / max(width, height))
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
         with self._turns:
-            paint_pictures(self.game, self._backend.read("records")[index : index + 1], pictures, player)
+            record = self._backend.read("records")[index : index + 1]
+            paint_pictures(self.game, record, pictures, player, checked=self._doubt.whole.some)
         return pictures.reshape(rows, columns, 3)
 
     def view(self, player: int, index: int = 0) -> np.ndarray:
@@ -244,41 +249,51 @@ class Simulator:
         return self._backend.read("records")
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of a trajectory depends on, as NumPy arrays."""
+        """Everything that the rest of a trajectory depends on, as NumPy arrays, and a seal that says who made it."""
         with self._turns:
-            return {"game": self.game.id, **{name: _copied(self._backend.read(name)) for name in STATE}}
+            state = {"game": self.game.id, **{name: _copied(self._backend.read(name)) for name in STATE}}
+        return state | {"seal": b"" if self._doubt.whole.some else seal(self, state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken, on any device."""
-        if state.get("game") != self.game.id:
-            raise OptionError(f"this state is of {state.get('game')}, not of {self.game.id}")
-        with self._turns:
-            self._restore({name: state[name] for name in STATE})
-            self._ready = True
+        """Go on exactly where `state_dict` was taken, on any device.
 
-    def _restore(self, buffers: Mapping[str, np.ndarray]) -> None:
-        """Fill these buffers, if all fit."""
-        for name, value in buffers.items():
-            here = self._backend.read(name)
-            if value.shape != here.shape or value.dtype != here.dtype:
-                raise OptionError(
-                    f"this state's {name} is {value.shape} of {value.dtype}, here it is {here.shape} of "
-                    f"{here.dtype}: make the simulator with the same num_envs and options"
+        A state may come from anywhere. One that this user's Ludus did not make, or that was changed, is played more slowly,
+        with every index checked, until its episodes have ended; on a GPU, which cannot check, new episodes begin.
+
+        Raises:
+            OptionError: it is of another game, of other options, or no state that a game can be in; nothing has changed.
+        """
+        check_layout(self, state)
+        known = is_sealed(self, state)
+        if not known:
+            check_values(self, state)
+        with self._turns:
+            if known or self._backend.checks:
+                for name in STATE:
+                    self._backend.write(name, state[name])
+                self._doubt.put(not known)
+            else:
+                warnings.warn(
+                    "this state was made elsewhere, which a GPU cannot check: new episodes begin", stacklevel=2
                 )
-        for name, value in buffers.items():
-            self._backend.write(name, value)
+                self._backend.write("streams", state["streams"])
+                self._backend.reset(np.ones(self.num_envs, np.bool_))
+            self._ready = True
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles are made of: what was chosen and set, and what the buffers hold."""
         with self._turns:
             kept = {name: value for name, value in self.__dict__.items() if name not in BUILT}
-            return {**kept, "buffers": {name: _copied(self._backend.read(name)) for name in (*STATE, *RESULTS)}}
+            buffers = {name: _copied(self._backend.read(name)) for name in (*STATE, *RESULTS)}
+            return {**kept, "buffers": buffers, "in_doubt": self._doubt.games.copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        buffers = state.pop("buffers")
+        buffers, in_doubt = state.pop("buffers"), state.pop("in_doubt")
         self.__dict__.update(state)
         self._build()
-        self._restore(buffers)
+        for name, value in buffers.items():
+            self._backend.write(name, value)
+        self._doubt.put(in_doubt)
 
     def close(self) -> None:
         """Let go of threads; the simulator can still be read."""

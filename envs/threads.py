@@ -9,8 +9,6 @@ from functools import wraps
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
-from .errors import LudusError
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -42,7 +40,7 @@ def once(make: Callable[P, R]) -> Callable[P, R]:
 
 
 class Turns:
-    """A lock for what one thread after the other may do: `with turns: ...`, or its lines by hand where time counts.
+    """A lock for what one thread after the other may do: `with turns: ...`, or as `Simulator.step` does where time counts.
 
     Nobody waits, as a rule, and then a pop from a list, which is atomic, costs a fifth of a `threading.Lock`. Who has to
     wait looks again and again, and is let in by the next who is done.
@@ -66,21 +64,20 @@ class Turns:
             self.let_in()
 
     def wait(self) -> None:
-        """Take a turn that somebody has."""
+        """Take a turn that somebody has.
+
+        Who does not give it back in a minute is taken to be gone: Ctrl-C may come between any two lines. After a fork,
+        whoever had it certainly is. Should they come back, their turn is none: `free` is another list then.
+        """
         deadline = time.monotonic() + self.PATIENCE
-        while time.monotonic() < deadline:
-            if os.getpid() != self._process:  # a fork in the middle of a turn: who had it is not here
-                self._process = os.getpid()
-                return
+        while time.monotonic() < deadline and os.getpid() == self._process:
             self.wanted = True
             time.sleep(1e-4)
             try:
                 return self.free.pop()
             except IndexError:
                 continue
-        raise LudusError(
-            f"another call has been using these games for {self.PATIENCE:.0f} seconds: give each thread its own"
-        )
+        self.free, self._process = [], os.getpid()
 
     def let_in(self) -> None:
         """Stay away for long enough that who waits looks again."""

@@ -308,6 +308,44 @@ def test_a_broken_training_is_one_clear_line_and_does_not_hinder_playing(folder,
         assert load_agent(folder, device="cpu").num_timesteps == 128
 
 
+RESUME = """
+import sys
+from ludus.agents.checkpoint import load_agent
+
+load_agent(sys.argv[1], device="cpu", resume=True).learn(256, reset_num_timesteps=False)
+"""
+
+
+@pytest.mark.parametrize(("number", "possible"), [(120, False), (0, True)])
+def test_impossible_games_cannot_do_harm(folder, number, possible):
+    """Rows of a board that is not there, which the rules would write to."""
+    sim = ludus.envs.Simulator("Catch", 8)
+
+    def move_the_ball(tensors):
+        records = tensors["games.records"].numpy().reshape(-1).view(sim.game.State)
+        records["ball_row"] = number
+
+    edit(folder, move_the_ball, "training")
+    command = [sys.executable, "-X", "faulthandler", "-c", RESUME, str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert result.returncode == (0 if possible else 1), result.stderr[-1000:]
+    message = (
+        "GameError: Catch: a rule raised an index outside its array, or another exception: the state that was loaded"
+    )
+    assert (message in result.stderr) is not possible
+
+
+def test_ones_own_games_are_known_again_and_others_play_the_same(folder):
+    own = load_agent(folder, device="cpu", resume=True)
+    change(folder, progress__seal="")
+    others = load_agent(folder, device="cpu", resume=True)
+    assert (own.simulator._doubt.whole.some, others.simulator._doubt.whole.some) == (False, True)
+    for agent in (own, others):
+        agent.learn(256, reset_num_timesteps=False)
+    assert all(map(torch.equal, own.policy.parameters(), others.policy.parameters()))
+    assert not others.simulator._doubt.whole.some
+
+
 def remembering(name, value):
     """Another number at the start of a memory's tensor."""
     return lambda tensors: tensors[f"replay.{name}"].view(-1)[:1].fill_(value)

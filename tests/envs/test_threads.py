@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from ludus.envs import LudusError, Simulator, compile_cpu
+from ludus.envs import Simulator, compile_cpu
 from ludus.envs.threads import Turns, making, once
 
 
@@ -194,11 +194,26 @@ def test_a_fork_in_the_middle_of_a_step_leaves_the_turn_free():
         assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_turn_that_is_never_given_back_is_an_error(monkeypatch):
+def test_a_turn_that_is_never_given_back_is_taken(monkeypatch):
+    """As after an interrupt in the wrong place."""
     monkeypatch.setattr(Turns, "PATIENCE", 0.05)
-    turns = Turns()
-    with turns, pytest.raises(LudusError, match="another call has been using these games"), turns:
-        pass
-    with turns:
-        pass
-    assert turns.free == [None]
+    sim = Simulator("Catch", 4, seed=0, num_threads=1)
+    sim.reset()
+    sim._turns.free.pop()
+    sim.step(np.zeros(4, np.int64))
+    assert sim._turns.free == [None]
+
+
+def test_an_interrupt_while_waiting_leaves_the_turn_to_who_has_it(monkeypatch):
+    sim = Simulator("Catch", 4, seed=0, num_threads=1)
+    sim.reset()
+
+    def interrupted(turns):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Turns, "wait", interrupted)
+    with sim._turns:
+        with pytest.raises(KeyboardInterrupt):
+            sim.step(np.zeros(4, np.int64))
+        assert sim._turns.free == []
+    assert sim._turns.free == [None]
