@@ -28,6 +28,7 @@ from .threads import making
 
 RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception,
 ENDLESS = RAISED + 1  # or, in checked kernels, went on and on
+NUMBAS_OWN = ("numba_", "NRT_")  # how names of functions begin that are there only where Numba is
 _engines: dict[str, Callable[[int, int, int], int]] = {}  # kernels of this process
 
 
@@ -222,6 +223,18 @@ define i64 @entry(ptr %table, i64 %first, i64 %last) {{
 """
 
 
+def missing_symbols(module: Any) -> list[str]:
+    """Functions that a module calls and a later process, which has LLVM and Python but no Numba, would not find."""
+    import llvmlite.binding as llvm
+
+    called = [function.name for function in module.functions if function.is_declaration]
+    return [
+        name
+        for name in called
+        if not name.startswith("llvm.") and (name.startswith(NUMBAS_OWN) or not llvm.address_of_symbol(name))
+    ]
+
+
 class _Machine:
     """This computer's code generator."""
 
@@ -268,16 +281,13 @@ class _Machine:
     def compile(self, name: str, ir: str, loose: bool = False) -> bytes:
         """An object file of the whole module."""
         module, target = self.optimised(ir, loose)
-        c_library = ctypes.CDLL(None)
-        for function in module.functions:  # a later process, without Numba, must find all that is called
-            if (
-                function.is_declaration
-                and not function.name.startswith("llvm.")
-                and not hasattr(c_library, function.name)
-            ):
-                raise GameError(
-                    f"{name}: its rules need Numba's {function.name}, as reshape does; use plain loops and indices"
-                )
+        self.llvm.create_mcjit_compiler(
+            self.llvm.parse_assembly(""), self._target()
+        )  # makes what there is known to LLVM
+        if missing := missing_symbols(module):
+            raise GameError(
+                f"{name}: its rules need Numba's {missing[0]}, as reshape does; use plain loops and indices"
+            )
         return target.emit_object(module)
 
     def optimised(self, ir: str, loose: bool = False) -> tuple[Any, Any]:

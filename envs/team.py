@@ -132,7 +132,7 @@ class Plan(ctypes.Structure):
         ("spins", c_int64),  # pauses before the caller, waiting for the last games, goes to sleep
         ("acquire", c_void_p),  # PyThread_acquire_lock
         ("release", c_void_p),  # PyThread_release_lock
-        ("sched_yield", c_void_p),  # the C library's
+        ("cede", c_void_p),  # the system's function that lets others run
         ("rousing", c_int64),  # 0: whoever sleeps may sleep on
         ("patience", c_int64),  # pauses before a helper, waiting for the next step, goes to sleep
         ("quit", c_int64),  # 1: helpers go home
@@ -158,7 +158,7 @@ class Plan(ctypes.Structure):
             spins=SPINS,
             acquire=ctypes.cast(_python.PyThread_acquire_lock, ctypes.c_void_p).value,
             release=ctypes.cast(_python.PyThread_release_lock, ctypes.c_void_p).value,
-            sched_yield=ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value,
+            cede=teamwork().cede,
         )
         self._works = 0
         self.assign(work)
@@ -190,6 +190,7 @@ class Teamwork(NamedTuple):
     play: Callable[[Any, bool, int], int]
     help: Callable[[Any, int], None]
     begin: Callable[[Any], None]
+    cede: int  # the address of the system's function that lets other threads run
 
 
 @once
@@ -212,6 +213,7 @@ def teamwork() -> Teamwork:
         play=function("play", c_int64, c_void_p, c_int64, c_int64),
         help=function("help", None, c_void_p, c_int64),
         begin=function("begin", None, c_void_p),
+        cede=llvm.address_of_symbol("sched_yield") or llvm.address_of_symbol("SwitchToThread"),  # POSIX, Windows
     )
 
 

@@ -204,7 +204,7 @@ done:
 
 define void @wait(ptr %plan, ptr %word, i64 %old, ptr %me, i64 %spins) { ; until the word is another one
   %acquire = read ptr Plan.acquire of %plan
-  %yield = read ptr Plan.sched_yield of %plan
+  %yield = read ptr Plan.cede of %plan
   %parked = at Member.parked of %me
   %lock = read ptr Member.lock of %me
   br label %watch
