@@ -103,7 +103,7 @@ def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor
         _restore_generators(agent, tensors)
     agent.load_own_state(dict(tensors))
     if agent.simulator is not None:
-        _restore_games(agent, tensors, bytes.fromhex(progress["seal"]))
+        _restore_games(agent, tensors, bytes.fromhex(description.progress["seal"]))
         return
     agent._last_obs = agent._last_episode_starts = None  # `learn` begins with a reset
     if keep_obs and "last.starts" in tensors:
