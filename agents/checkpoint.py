@@ -96,7 +96,7 @@ def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None =
     if resumable and agent.env is not None:
         parts["training"] = start["tensors"]
     facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus")}
-    facts |= describe(agent, start["progress"], excluded or ())
+    facts |= describe(agent, {**start["progress"], "seal": start["seal"]().hex()}, excluded or ())
     members: dict[str, Any] = {}
     for part, tensors in parts.items():
         content = save(tensors)

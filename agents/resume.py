@@ -34,7 +34,8 @@ GENERATOR_BYTES = {"cpu": 5056, "cuda": 16}  # of a torch.Generator's state
 
 
 def capture(agent: Agent) -> dict[str, Any]:
-    """Copies of what a rollout changes: `progress`, numbers by name, and `tensors` on the CPU.
+    """Copies of what a rollout changes: `progress`, numbers by name, and `tensors` on the CPU,
+    and what makes the games' `seal` when it comes to saving.
 
     Take it where a rollout begins, or when `learn` is over. Without an environment there are no tensors.
     """
@@ -55,11 +56,11 @@ def capture(agent: Agent) -> dict[str, Any]:
     tensors |= own
     if progress["last_obs"]:
         tensors |= {f"last.{name}": _tensor(x) for name, x in _last(agent).items()}
+    seal_it = bytes
     if agent.simulator is not None:
-        state = agent.simulator.state_dict()
-        progress["seal"] = state["seal"].hex()
+        state, seal_it = agent.simulator.snapshot()
         tensors |= {f"games.{name}": _raw(state[name]) for name in STATE}
-    return {"progress": progress, "tensors": tensors}
+    return {"progress": progress, "tensors": tensors, "seal": seal_it}
 
 
 def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor]:

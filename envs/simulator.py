@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -250,9 +250,15 @@ class Simulator:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of a trajectory depends on, as NumPy arrays, and a seal that says who made it."""
+        state, seal_it = self.snapshot()
+        return {**state, "seal": seal_it()}
+
+    def snapshot(self) -> tuple[dict[str, Any], Callable[[], bytes]]:
+        """The same in two parts: the arrays, and what makes the seal once it is wanted, which takes as long as a copy."""
         with self._turns:
             state = {"game": self.game.id, **{name: _copied(self._backend.read(name)) for name in STATE}}
-        return state | {"seal": b"" if self._doubt.whole.some else seal(self, state)}
+            known = not self._doubt.whole.some
+        return state, lambda: seal(self, state) if known else b""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on exactly where `state_dict` was taken, on any device.

@@ -63,7 +63,7 @@ def seal(sim: Simulator, state: Mapping[str, Any]) -> bytes:
     """A code that only this user can make, of these records and the rules that made them."""
     code = hashlib.blake2b(_rules(sim.game, sim.num_players).encode(), key=secret(), digest_size=32)
     for name in SEALED:
-        code.update(state[name].tobytes())
+        code.update(np.ascontiguousarray(state[name]).reshape(-1).view(np.uint8).data)
     return code.digest()
 
 
