@@ -166,6 +166,15 @@ def test_what_no_game_can_hold_is_refused(game, array, field, value, message):
     assert snapshot(sim) == before and not sim._doubt.whole.some
 
 
+def test_episodes_longer_than_here_are_refused():
+    """Their end would never come."""
+    with pytest.raises(
+        OptionError, match=r"^an episode of this state has gone on for 3 steps, here max_episode_steps is 3$"
+    ):
+        begun("Catch", steps=0, max_episode_steps=3).load_state_dict(begun("Catch").state_dict())
+    begun("Catch", steps=0, max_episode_steps=4).load_state_dict(begun("Catch").state_dict())
+
+
 def test_bools_are_0_or_1():
     sim = begun("Bomber")
     state = sim.state_dict()
