@@ -214,7 +214,7 @@ def replay(adapter: Adapter, steps: Steps, seed: int) -> Result:
     """Our compiled rules in the same states, with the same actions and with random numbers of their own."""
     sim = Simulator(adapter.game, len(steps), seed=seed, autoreset="disabled", full_action_space=True, num_threads=1)
     sim.reset()
-    sim.load_state_dict(sim.state_dict() | {"records": steps.before})
+    sim.records[:] = steps.before  # not by load_state_dict, which would have the step played by a checked kernel
     sim.step(steps.actions)
     return Result(sim.records.copy(), sim.obs, sim.reward, sim.terminated)
 
