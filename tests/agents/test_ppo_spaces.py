@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.envs import (
     IdentityEnv,
@@ -153,7 +154,7 @@ def test_normalisation_of_observations_and_rewards():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"use_sde": True}, "use_sde is not for this PPO"),
+        ({"rollout_buffer_class": RolloutBuffer}, "rollout_buffer_class is not for this PPO"),
         ({"num_threads": 0}, "num_threads must be 1 or more"),
         ({"policy_kwargs": {"memory": "elephant"}}, "memory must be one of lstm, mingru"),
         ({"policy_kwargs": {"normalize_obs": True}}, "normalize_obs needs observations of floats"),
