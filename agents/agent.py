@@ -301,6 +301,11 @@ class Agent(Base):
             self._last_obs = self.present_obs()
         return answer
 
+    def _note_present(self) -> None:
+        """`_last_obs` is what the games show when training is over, however it ended."""
+        if self.simulator is not None and self._last_obs is not None:
+            self._last_obs = self.present_obs()
+
     def _keep_endings(self, worlds: Sequence[World]) -> None:
         """Let worlds on a CPU note what episodes end with, if someone will ask for it."""
         for world in worlds:

@@ -33,7 +33,8 @@ def check_rollout(data: Any, timesteps: int, obs: Any = None) -> None:
     named |= {name: getattr(data, attribute) for name, attribute in NAMED.items() if hasattr(data, attribute)}
     looked = [(name, x) for name, x in named.items() if x.is_floating_point()]
     # A sum is finite only if all are: the one place where a rollout waits for the device.
-    if math.isfinite(float(torch.stack([x.sum() for _, x in looked]).sum())):
+    sums = [x.detach().sum() for _, x in looked]
+    if math.isfinite(float(sums[0] if len(sums) == 1 else torch.stack(sums).sum())):
         return
     for name, x in looked:
         bad = (~x.isfinite()).flatten(2).any(-1) if x.dim() > 2 else ~x.isfinite()  # (T, N)

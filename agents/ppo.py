@@ -170,6 +170,7 @@ class PPO(Agent, StablePPO):
             self.workers = None
             self.crew.close()
             self._close_bar()
+            self._note_present()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def _forget_games(self) -> None:

@@ -105,6 +105,7 @@ class QAgent(Agent):
         finally:
             self.crew.close()
             self._close_bar()
+            self._note_present()
             self.elapsed_before, self.start_time = self.elapsed(), 0
 
     # -- what an agent says of an observation --------------------------------------------------------------------------

@@ -275,8 +275,9 @@ class Replay:
     def newest(self, count: int) -> Any:
         """Observations of the newest rows, (count, N, *frame), where they are real numbers; nothing of others."""
         frames = self.frames if isinstance(self.frames, dict) else {"observation": self.frames}
-        rows = (self.row - torch.arange(count, 0, -1, device=self.device)) % self.steps
-        return {name: x[rows] for name, x in frames.items() if x.is_floating_point()}
+        real = {name: x for name, x in frames.items() if x.is_floating_point()}
+        rows = (self.row - torch.arange(count, 0, -1, device=self.device)) % self.steps if real else None
+        return {name: x[rows] for name, x in real.items()}
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 

@@ -43,13 +43,7 @@ def heard_by_users(callback: BaseCallback) -> bool:
 def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Sequence[World]) -> bool:
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
     rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
-    steps, games = dones.nonzero()
-    totals, lengths, cuts = (x.cpu().numpy()[steps, games] for x in columns_of(data))
-    ended = Ended(games, totals, lengths, cuts, round(agent.elapsed(), 6))
-    assert agent.ep_info_buffer is not None
-    remembered = agent.ep_info_buffer.maxlen or len(steps)  # by the log, which needs no more of thousands
-    agent.ep_info_buffer.extend(info["episode"] for info in ended.infos(max(len(steps) - remembered, 0), len(steps)))
-    edges = np.searchsorted(steps, np.arange(len(rewards) + 1)).tolist()
+    ended, edges = ended_in(agent, data, dones)
     endings, going = [(world.num_envs, world.endings) for world in worlds], True
     for t in range(len(rewards)):
         agent.num_timesteps += agent.steps_at_once
@@ -64,8 +58,20 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Seq
         if not going:
             break
     if agent.heard or not on_gpu(agent.device):
-        agent._last_obs = agent.present_obs()
-    return going
+        return going
+
+
+def ended_in(agent: Agent, data: Played, dones: np.ndarray) -> tuple[Ended | None, list[int]]:
+    """The episodes of a rollout, and of each step the first of its own; the agent keeps the last of all for its log."""
+    steps, games = dones.nonzero()
+    if not len(steps):
+        return None, [0] * (len(dones) + 1)
+    totals, lengths, cuts = (x.cpu().numpy()[steps, games] for x in columns_of(data))
+    ended = Ended(games, totals, lengths, cuts, round(agent.elapsed(), 6))
+    assert agent.ep_info_buffer is not None
+    remembered = agent.ep_info_buffer.maxlen or len(steps)  # by the log, which needs no more of thousands
+    agent.ep_info_buffer.extend(info["episode"] for info in ended.infos(max(len(steps) - remembered, 0), len(steps)))
+    return ended, np.searchsorted(steps, np.arange(len(dones) + 1)).tolist()
 
 
 def finals_of(endings: Sequence[tuple[int, Any]], t: int) -> dict[int, Any]:
@@ -105,18 +111,20 @@ class Infos(Sequence[dict[str, Any]]):
     """Information on each of N games after a step, made when somebody looks: most callbacks do not.
 
     Args:
-        ended: episodes, of which first .. last-1 ended with the step.
+        ended: episodes, of which first .. last-1 ended with the step; None: none.
         finals: gives what they ended with, by game, as far as that is known.
     """
 
     def __init__(
-        self, num_envs: int, ended: Ended, first: int, last: int, finals: Callable[[], dict[int, Any]] = dict
+        self, num_envs: int, ended: Ended | None, first: int, last: int, finals: Callable[[], dict[int, Any]] = dict
     ) -> None:
         self.num_envs, self.ended, self.first, self.last, self.finals = num_envs, ended, first, last, finals
 
     @cached_property
     def _made(self) -> list[dict[str, Any]]:
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if self.ended is None:
+            return infos
         games = self.ended.games[self.first : self.last].tolist()
         for game, info in zip(games, self.ended.infos(self.first, self.last), strict=True):
             infos[game] = info
