@@ -83,7 +83,8 @@ SETTINGS: dict[str, Check] = {
     "stats_window_size": number(int, 1, 1_000_000),
 }
 OBJECTS = {"replay_buffer_class", "replay_buffer_kwargs"}  # of which the user may have more than files can name
-LATER = {"verbose", "tensorboard_log", "stats_window_size", *OBJECTS}  # not in older files of this format
+# Not in older files of this format:
+LATER = {"verbose", "tensorboard_log", "stats_window_size", "use_sde", "sde_sample_freq", *OBJECTS}
 ON_POLICY: dict[str, Check] = {"n_steps": number(int, 1, 1_000_000), "n_epochs": number(int, 1, 1_000_000)}
 EXPLORATION: dict[str, Check] = {
     "exploration_fraction": number(float, 1e-9, 1),
@@ -137,6 +138,8 @@ KINDS = {
             "vf_coef": rate,
             "target_kl": number(float, 0, 1e9, optional=True),
             "precision": one_of(["auto", "fp32", "bf16"]),
+            "use_sde": yes_or_no,
+            "sde_sample_freq": number(int, -1, 1_000_000_000),
         },
         ("learning_rate", "clip_range", "clip_range_vf"),
         POLICIES,

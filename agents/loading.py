@@ -137,6 +137,8 @@ def put_weights(agent: Agent, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in named_weights(agent).items():
             tensor.copy_(weights[name])
+        if getattr(agent, "use_sde", False):
+            agent.policy.reset_noise()  # type: ignore[operator]
 
 
 # -- the description ---------------------------------------------------------------------------------------------------
@@ -256,6 +258,8 @@ def shapes(about: Description, env: Any) -> dict[str, Tensor]:
     kind = KINDS[about.algorithm]
     kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}}
     kwargs |= kind.agent.network_arguments({**kind.defaults, **about.settings})
+    if about.settings.get("use_sde"):
+        kwargs["use_sde"] = True
     if "ortho_init" in kind.policy_kwargs:  # which takes long, to no end
         kwargs["ortho_init"] = False
     spaces: Any = about.spaces if env is None else (env.observation_space, env.action_space)
@@ -266,9 +270,11 @@ def shapes(about: Description, env: Any) -> dict[str, Tensor]:
 
 
 class _NoMemory(TorchFunctionMode):
-    """Keeps tensors on the meta device when a network asks for another."""
+    """Keeps tensors on the meta device when a network asks for another; whoever asks about numbers there is content."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch._is_all_true:  # by which distributions check their parameters
+            return True
         return args[0] if func is torch.Tensor.to else func(*args, **(kwargs or {}))
 
 

@@ -188,7 +188,7 @@ DESCRIPTIONS = {
     "a format of lines": (changed(format="a\nb" * 1000), "update Ludus"),
     "another algorithm": (changed(algorithm="sac"), "algorithm 'sac'"),
     "a missing fact": (changed(settings={}), "settings lacks"),
-    "an unknown fact": (changed(settings__use_sde=True), "settings has 'use_sde'"),
+    "an unknown fact": (changed(settings__use_magic=True), "settings has 'use_magic'"),
     "a path as weights": (changed(weights__file="../../secret.safetensors"), "names a weights file"),
     "an absolute path as weights": (changed(weights__file="/etc/passwd"), "names a weights file"),
     "training as weights": (

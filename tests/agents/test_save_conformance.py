@@ -185,6 +185,16 @@ def test_schedules(tmp_path, algorithm):
         assert seen[0] == seen[1] == [rate(left) for left in (1.0, 0.7, 0.0)]
 
 
+def test_state_dependent_exploration(tmp_path):
+    for cls in (stable_baselines3.PPO, ludus.PPO):
+        agent = make(cls, "Pendulum-v1", use_sde=True, sde_sample_freq=4)
+        agent.learn(16)
+        agent.save(tmp_path / "m.zip")
+        again = cls.load(tmp_path / "m.zip")
+        assert again.use_sde and again.sde_sample_freq == 4
+        assert_equal(agent.get_parameters(), again.get_parameters())
+
+
 def test_a_function_is_not_frozen_where_it_ended(tmp_path):
     agent = make(ludus.PPO, learning_rate=lambda left: 0.01 * left)
     agent.learn(32)
