@@ -212,18 +212,23 @@ class Session:
 
 
 class Rate:
-    """How many steps a second there really were, in the last second or, if they are so slow, between the last two."""
+    """How many steps there really were in the last second or, where steps are rare, how fast the last two came."""
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.times: deque[float] = deque()
 
     def count(self) -> None:
         """A step was taken."""
-        self.times.append(time.monotonic())
-        while len(self.times) > 2 and self.times[-1] - self.times[0] > 1:
+        now = time.monotonic()
+        while len(self.times) > 1 and now - self.times[0] > 1:
             self.times.popleft()
+        self.times.append(now)
 
     def a_second(self) -> float | None:
-        """None before there were two steps at different times."""
-        passed = self.times[-1] - self.times[0] if self.times else 0.0
-        return (len(self.times) - 1) / passed if passed > 0 else None
+        """None before a second has passed, and two steps."""
+        now = time.monotonic()
+        if now - self.began < 1 or len(self.times) < 2:
+            return None
+        recent = sum(now - taken <= 1 for taken in self.times)
+        return float(recent) if recent >= 2 else 1 / (self.times[-1] - self.times[-2])
