@@ -194,7 +194,7 @@ def draw_sheet(games: list[Game]) -> None:
         top, left = 12 + k // COLUMNS * pitch, 12 + k % COLUMNS * pitch
         top, left = top + (CELL - picture.shape[0]) // 2, left + (CELL - picture.shape[1]) // 2
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(SHEET, optimize=True)
+    Image.fromarray(sheet).save(SHEET, optimize=True)
 
 
 if __name__ == "__main__":
