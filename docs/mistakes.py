@@ -37,6 +37,6 @@ MISTAKES = (
     ),
     ("observe", "planes[s.row, s.col, 0] = 0.5", "the float 0.5 is stored in a whole number (uint8)"),
     ("draw", "ellipse(canvas, 1, 1, (0, 0, 0))", "it takes ellipse(canvas, x, y, width, height, color)"),
-    ("draw", 'name = f"{s.eaten} berries"', "an f-string: rules compute with numbers; `number` of ludus.envs.canvas"),
+    ("draw", 'name = f"{s.eaten} berries"', "an f-string: rules compute with numbers"),
     ("draw", "return", "draw does not paint the whole picture"),
 )

@@ -87,8 +87,7 @@ def _check_function(game: Game, function: FunctionType, names: dict[FunctionType
         own = {name: given for rule in names.values() for name, given in rule.items() if given in arguments}
     axes = {own["planes"]: 3} if "planes" in own else {}
     axes |= {own[name]: 1 for name in ("features", "allowed", "actions", "rewards") if name in own}
-    values = dict(global_values(function, {})) | captured(function)
-    known = Knowledge(tree, values, own.get("s", ""), game.State, axes)
+    known = Knowledge(tree, function.__globals__ | captured(function), own.get("s", ""), game.State, axes)
 
     def refuse(node: ast.AST, what: str, instead: str) -> NoReturn:
         line = getattr(node, "lineno", tree.lineno)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ludus.__main__ import main
-from ludus.envs import GameError, UnknownGame, check_game, find_game, registry
+from ludus.envs import GameError, UnknownGame, check_game, endless, find_game, registry
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "write-a-game.md").read_text()
 BLOCK = re.compile(r"(?:^`(?P<file>[^`\n]+)`\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -193,7 +193,11 @@ def test_mistakes_are_told_as_the_guide_says(
     row: re.Match[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, where, line = FILES["mygames/hedgehog.py"], row["where"], row["line"]
-    if where == "State":
+    if line.startswith("def "):
+        broken = re.sub(rf"^def {where}\(.*$", line, source, flags=re.M)
+    elif where == "file":
+        broken = source.replace("\ndef reset", f"\n{line}\ndef reset")
+    elif where == "State":
         broken = re.sub(rf"{line.split('=')[0]}=\"\w+\"", line, source)
     else:
         broken = re.sub(rf"^def {where}\(.*$", lambda rule: f"{rule[0]}\n    {line}", source, flags=re.M)
@@ -203,6 +207,7 @@ def test_mistakes_are_told_as_the_guide_says(
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
     module = ModuleType("broken_hedgehog")
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(endless, "PATIENCE", 0.5)
     with pytest.raises(GameError) as caught:  # noqa: PT012 - some mistakes are found when the file is read
         exec(compile(broken, file, "exec"), vars(module))
         check_game(module.GAME, steps=40)
