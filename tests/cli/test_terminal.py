@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -13,11 +14,15 @@ import pytest
 
 from ludus.__main__ import explained, main
 from ludus.agents.checkpoint import load_agent
+from ludus.agents.evaluation import evaluate as evaluate_agent
 from ludus.agents.files import short
+from ludus.agents.ppo import PPO
 from ludus.agents.saving import ending_signals
+from ludus.cli import evaluate
+from ludus.cli.players import seats
 from ludus.cli.run_folder import held
 from ludus.cli.terminal import quoted, say, steady_output
-from ludus.envs import OptionError
+from ludus.envs import OptionError, evaluate_player
 from ludus.envs.errors import printable
 
 TINY = ["--num-envs", "16", "--n-steps", "16", "--batch-size", "64", "--no-tensorboard"]
@@ -198,3 +203,39 @@ def test_a_killed_training_leaves_its_folder_to_the_next(tmp_path):
     with held(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     assert not list(tmp_path.iterdir())
+
+
+# -- long evaluations --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_evaluation_that_takes_long_says_how_far_it_is(terminal, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
+    now = [0.0]
+    monkeypatch.setattr(evaluate.time, "monotonic", lambda: now[0])
+    with evaluate.Progress(100) as progress:
+        for step in range(1, 26):  # a second each
+            now[0] += 1.0
+            progress.tell(step, ended=step // 2)
+    out, error = capsys.readouterr()
+    assert out == "" and re.search(r"\d+ of 100 episodes ended after \d+ steps", error)
+    if not terminal:
+        assert error.splitlines() == [f"{n} of 100 episodes ended after {2 * n} steps" for n in (5, 10)]
+
+
+def test_a_short_evaluation_says_nothing_meanwhile(capsys):
+    assert main(["evaluate", "Catch:random", "--episodes", "4"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_evaluations_tell_of_every_step():
+    """In Ludus's games and in those of other libraries."""
+    told = []
+    player, sim = seats("Catch:random", None, 0, 3)
+    evaluate_player(player, sim, tell=lambda *now: told.append(now))
+    assert told == [(step, 0) for step in range(1, 9)]  # an episode has nine steps, and all ended with the ninth
+    pole = PPO("MlpPolicy", "CartPole-v1", n_steps=32, batch_size=32, device="cpu")
+    told.clear()
+    found = evaluate_agent(pole, 3, tell=lambda *now: told.append(now))
+    assert [steps for steps, _ in told] == sorted(steps for steps, _ in told)
+    assert told[-1][1] >= 2 and told[-1][0] == found.lengths.max()
