@@ -115,10 +115,12 @@ def test_what_never_ends_is_not_read(kind, tmp_path, capsys):
     assert str(path) in line and ("not an ordinary file" in line or "Is a directory" in line)
 
 
-def test_a_link_to_an_agents_zip_is_followed(pole, tmp_path):
+def test_a_link_to_an_agents_zip_is_followed_and_any_name_is_printed_as_it_is(pole, tmp_path, capsys):
     (tmp_path / "link.zip").symlink_to(pole)
+    out = tmp_path / "run[red] 1"
     arguments = [str(tmp_path / "link.zip"), "--format", "ludus", "--env", "CartPole-v1"]
-    assert main(["export", *arguments, "--out", str(tmp_path / "run")]) == 0
+    assert main(["export", *arguments, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"saved in {out}. Next: ludus evaluate '{out}'\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of Unix")

@@ -71,14 +71,14 @@ def parse(kind: Any, argv: Sequence[str], verb: str, common: Sequence[str] = ())
 
     Args:
         kind: the dataclass, or one of it that holds the defaults.
-        common: the flags that `--help` shows, where it does not show all.
+        common: the flags that `--help` shows; none: those that are not of a nested dataclass.
     """
     default = blank(kind) if isinstance(kind, type) else kind
     flags = list(flags_of(default))
     if {*HELP, HELP_ALL} & {*argv}:
         from .help import show_help
 
-        show_help(verb, default, flags, () if HELP_ALL in argv else common)
+        show_help(verb, default, flags, flags if HELP_ALL in argv else [f for f in flags if is_common(f, common)])
         raise SystemExit(0)
     given, strange = read(flags, argv)
     if strange:
@@ -87,6 +87,11 @@ def parse(kind: Any, argv: Sequence[str], verb: str, common: Sequence[str] = ())
         if flag.required and given.get(flag.name, flag.default) is None:
             raise OptionError(f"ludus {verb} needs {flag.flag}: {first_sentence(flag.help)}; see `ludus {verb} --help`")
     return check(fill(default, given))
+
+
+def is_common(flag: Flag, common: Sequence[str]) -> bool:
+    """Whether `--help` shows it, which `--help-all` does of all."""
+    return flag.positional or (flag.name in common if common else flag.group is None)
 
 
 def blank(kind: Any) -> Any:

@@ -17,9 +17,9 @@ WIDEST_CHOICES = 16
 VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 
 
-def show_help(verb: str, config: Any, flags: Sequence[Flag], common: Sequence[str]) -> None:
-    """Print what a verb does and its flags: the argument without a flag, then those that are common, or all."""
-    shown = [flag for flag in flags if flag.positional or not common or flag.name in common]
+def show_help(verb: str, config: Any, flags: Sequence[Flag], shown: Sequence[Flag]) -> None:
+    """Print what a verb does and, of its flags, those to be shown: first the argument without a flag."""
+    some = len(shown) < len(flags)
     required = "".join(f" {usage(flag)}" for flag in shown if flag.required)
     say("usage: ", (f"ludus {verb}", "bold"), required, " [flags]" if len(flags) > 0 else "")
     say()
@@ -27,13 +27,13 @@ def show_help(verb: str, config: Any, flags: Sequence[Flag], common: Sequence[st
     out.width = min(out.width, WIDEST)
     out.print((type(config).__doc__ or "").strip())
     named = [flag for flag in shown if not flag.positional]
-    groups = [[flag for flag in shown if flag.positional], *by_group(named, merged=bool(common))]
+    groups = [[flag for flag in shown if flag.positional], *by_group(named, merged=some)]
     for group in filter(None, groups):
         out.print()
-        if not common and group[0].group is not None:
+        if not some and group[0].group is not None:
             out.print(summary_of(group[0].group), style="italic")
         out.print(table_of(group))
-    if common:
+    if some:
         say()
         say(f"All {len(flags)} flags: ", (f"ludus {verb} --help-all", "bold"))
 

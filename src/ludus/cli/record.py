@@ -13,6 +13,7 @@ import numpy as np
 from ..envs import LudusError, OptionError, Simulator
 from .arguments import parse
 from .players import seats
+from .terminal import say
 
 LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
 COLORS = 256  # of one picture in a GIF
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
     save(config.out, film, fps)
     scores = ", ".join(f"{episode.score:g}" for episode in kept)
     seconds, kilobytes = len(film) / fps, config.out.stat().st_size / 1000
-    print(f"{config.out}: {seconds:.1f} s, {kilobytes:.0f} kB, score {scores}")
+    say(f"{config.out}: {seconds:.1f} s, {kilobytes:.0f} kB, score {scores}")
     return 0
 
 
