@@ -55,8 +55,9 @@ NUMBERS = """\
 """
 
 KEYS = """\
-Names are pygame's: `a` to `z`, `0` to `9`, `space`, `return`, `tab`, `backspace`, `left`, `right`, `up`, `down`, `left shift`,
-`right ctrl`, `f1` to `f12`, `[1]` for the number pad, `,` `.` `-` and so on. A window keeps {reserved} for itself.
+Names are pygame's: `a` to `z`, `0` to `9`, `space`, `return`, `tab`, `backspace`, `left`, `right`, `up`, `down`,
+`left shift`, `right ctrl`, `f1` to `f12`, `[1]` for the number pad, `,` `.` `-` and so on.
+A window keeps {reserved} for itself.
 """
 
 
@@ -132,10 +133,10 @@ def refused() -> str:
 def calls(module: ModuleType) -> str:
     lines = ["| call | what it does |", "|---|---|"]
     for name, function in vars(module).items():
-        if isinstance(function, FunctionType) and function.__module__ == module.__name__ and name[0] != "_":
-            if name not in INSIDE:
-                first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
-                lines.append(f"| `{name}{inspect.signature(function)}` | {first} |")
+        own = isinstance(function, FunctionType) and function.__module__ == module.__name__
+        if own and name[0] != "_" and name not in INSIDE:
+            first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+            lines.append(f"| `{name}{inspect.signature(function)}` | {first} |")
     return "\n".join([*lines, ""])
 
 

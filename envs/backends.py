@@ -257,12 +257,13 @@ def rule_error(game: Game, code: int, checked: bool, doubt: bool) -> GameError:
     from .compile_cpu import ENDLESS
 
     raised = "raised an index outside its array, or another exception" if checked or doubt else "raised an exception"
-    what = "a rule went on and on" if code == ENDLESS else f"a rule {raised}"
+    what = "a loop in a rule does not end" if code == ENDLESS else f"a rule {raised}"
     if doubt:
         return GameError(
             f"{game.name}: {what}: the state that was loaded is none that the rules reach; reset() ends it"
         )
-    return GameError(f"{game.name}: {what}; run it with mode='debug' to see where")
+    told = "check_game says which" if code == ENDLESS else "run it with mode='debug' to see where"
+    return GameError(f"{game.name}: {what}; {told}")
 
 
 def _address_of(array: np.ndarray) -> int:

@@ -55,7 +55,7 @@ class CutsRefused(AnalysisPass):
     def __init__(self) -> None:
         AnalysisPass.__init__(self)
 
-    def run_pass(self, state: Any) -> bool:
+    def run_pass(self, state: Any) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride] - as Numba's own
         for block in state.func_ir.blocks.values():
             for statement in block.body:
                 name, kind = _stored_in(statement, state.typemap)

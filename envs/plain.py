@@ -159,7 +159,8 @@ def watch(game: Game, rule: str) -> Any:
             result = function(*given)
         except Exception as error:
             what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
-            raise RuleError(f"{game.name}: {rule} {what}{error} ({_place(error)})") from error
+            words = " ".join(str(error).split()) or type(error).__name__
+            raise RuleError(f"{game.name}: {rule} {what}{words} ({_place(error)})") from error
         _check_result(game, rule, given, result)
         return result
 
