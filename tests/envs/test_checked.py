@@ -70,7 +70,7 @@ def checked(step):
 def test_a_loop_without_end_is_an_error():
     sim = checked(step_for_ever)
     sim.step(np.ones(4, np.int64))
-    with pytest.raises(GameError, match=r"^Odd: a rule went on and on; run it with mode='debug' to see where$"):
+    with pytest.raises(GameError, match=r"^Odd: a loop in a rule does not end; check_game says which$"):
         sim.step(np.array([1, 1, 0, 1]))
     sim.step(np.ones(4, np.int64))
     assert sim.reward.tolist() == [1.0] * 4
