@@ -18,8 +18,8 @@ IN_EVERY_C_LIBRARY = {"memset", "memcpy", "memmove", "fmod", "floor", "sqrt", "_
 
 @pytest.fixture(scope="module")
 def code():
-    """LLVM code of a game, with floats in its record and pixels to draw."""
-    sim = Simulator("CartPole", 2, obs_type="rgb")
+    """LLVM code of a game with floats in its record."""
+    sim = Simulator("CartPole", 2)
     buffers = [Buffer.of(array, name in ("records", "raw")) for name, array in sim._backend.arrays.items()]
     return compile_cpu._numba_ir("CartPole", kernel.play_games, sim._names, buffers, checked=False)
 
