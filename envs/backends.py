@@ -127,7 +127,8 @@ class CpuBackend:
             self.play()
         finally:
             self.arrays["settings"]["command"] = kernel.STEP
-        self.sim._doubt.settle(mask)
+        if self.sim._doubt.whole.some:
+            self.sim._doubt.settle(mask)
 
     def step(self, actions: Any) -> int:
         self.point_at(actions)
