@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from copy import copy
@@ -71,6 +72,8 @@ class Agent(Base):
                 raise OptionError(
                     f"{name} is not for this {type(self).__name__}, whose rollouts are tensors: leave it out"
                 )
+        if isinstance(arguments.get("tensorboard_log"), os.PathLike):
+            arguments["tensorboard_log"] = os.fspath(arguments["tensorboard_log"])
         self._check_settings(**arguments)
         asked = arguments.get("device", "auto")
         if isinstance(env, str):

@@ -82,9 +82,6 @@ class PPO(Agent, StablePPO):
         group: Group | None = None,
         **kwargs: Any,
     ) -> None:
-        for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
-            if kwargs.get(name):
-                raise OptionError(f"{name} is not for this PPO: leave it out, or take stable_baselines3.PPO")
         self._begin(policy, time_limit, num_threads)
         self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
         super().__init__(policy, env, *args, **kwargs)

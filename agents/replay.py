@@ -249,6 +249,11 @@ class Replay:
         weights = torch.ones_like(returns)
         return Batch(self.obs(indices), actions, returns, discounts, next_obs, masks, next_masks, indices, weights)
 
+    def expect(self, size: int) -> None:
+        """Be ready for minibatches of this size: what they need is compiled or read from disk only once."""
+        if not on_gpu(self.device):
+            remembered(self._outlooks, size, lambda: Outlook(self, size))
+
     def _look_ahead(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns and discounts (B,) of transitions, and the places (B,) of their last steps."""
         if not on_gpu(self.device):

@@ -118,7 +118,7 @@ def test_logs_have_what_stable_baselines3s_have(tmp_path, name):
     columns, tags = {}, {}
     for library in (stable_baselines3, ludus):
         folder = tmp_path / library.__name__
-        agent = agent_of(library, name, tensorboard_log=str(folder)).learn(128, tb_log_name="run")
+        agent = agent_of(library, name, tensorboard_log=folder).learn(128, tb_log_name="run")
         agent.logger.close()
         events = EventAccumulator(str(folder / "run_1")).Reload()
         tags[library] = set(events.Tags()["scalars"])
