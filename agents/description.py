@@ -163,8 +163,6 @@ def read_spaces(facts: Any) -> tuple[spaces.Space, spaces.Space] | None:
 
 def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str] = ()) -> dict[str, Any]:
     """What `agent.json` holds but for the names of files; `progress` is `resume.capture`'s."""
-    if agent.use_sde:
-        raise CheckpointError("files do not keep use_sde: keep policy.state_dict(), or take stable_baselines3.PPO")
     rest, kind = dict(progress), KINDS[agent.algorithm]
     facts = {
         "algorithm": agent.algorithm,

@@ -251,7 +251,8 @@ class DQN(QAgent, StableDQN):
         self.prepare()
         self.learner.refresh()
         self.learner.refresh_target()
-        self.replay.expect(self.batch_size)
+        if isinstance(self.replay, Replay):
+            self.replay.expect(self.batch_size)
         self.start_time = time.time_ns()  # to make room for the memory may take a while
         return answer
 

@@ -122,7 +122,7 @@ class PPO(Agent, StablePPO):
         self.player, self.learner = Player(self), Learner(self)
 
     @property
-    def rollout_buffer(self) -> RolloutBuffer:
+    def rollout_buffer(self) -> RolloutBuffer:  # type: ignore[override]
         """The rollout as Stable-Baselines3's buffer, see `stable_buffer`; the same in tensors is `data`."""
         return stable_buffer_of(self)
 

@@ -10,7 +10,6 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback, EventCallback
 from torch import Tensor
 
-from .hardware import on_gpu
 from .networks import each
 from .worlds import VecEnvWorld, World
 
@@ -57,8 +56,7 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Seq
         going = callback.on_step()
         if not going:
             break
-    if agent.heard or not on_gpu(agent.device):
-        return going
+    return going
 
 
 def ended_in(agent: Agent, data: Played, dones: np.ndarray) -> tuple[Ended | None, list[int]]:

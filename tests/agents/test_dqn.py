@@ -191,6 +191,7 @@ def test_double_asks_one_network_which_and_the_other_how_much():
     assert not torch.equal(agent.q_net_target(batch.next_obs).argmax(1, keepdim=True), best)
 
 
+@pytest.mark.filterwarnings("ignore:The number of environments used is greater")
 @pytest.mark.parametrize(
     ("num_envs", "train_freq", "batch_size"), [(1, 1, 32), (1, 4, 32), (64, 1, 256), (4096, 1, 512)]
 )

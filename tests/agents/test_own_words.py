@@ -9,8 +9,6 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import ludus
-from ludus.agents.files import CheckpointError
-from ludus.agents.sb3_zip import export_zip
 from ludus.envs import OptionError
 from tests.agents.conformance import Listen, Strict, agent_of
 
@@ -69,16 +67,6 @@ def test_state_dependent_exploration(library, squash):
     other.learn(32, callback=listen)
     assert np.allclose(first, np.concatenate([step["actions"].ravel() for step in listen.heard[:16]]), atol=1e-5)
     assert env.action_space.contains(agent.predict(env.observation_space.sample())[0])
-
-
-def test_files_do_not_keep_state_dependent_exploration_and_say_so(tmp_path):
-    agent = agent_of(ludus, "PPO", env=make_vec_env("Pendulum-v1", 2), use_sde=True)
-    for name in ("agent", "agent.zip"):
-        with pytest.raises(CheckpointError, match="files do not keep use_sde"):
-            agent.save(tmp_path / name)
-    with pytest.raises(CheckpointError, match="files do not keep use_sde"):
-        export_zip(agent, tmp_path / "theirs.zip")
-    assert not list(tmp_path.iterdir())
 
 
 def test_policies_that_cannot_be_asked_are_refused():
