@@ -72,6 +72,7 @@ class DQN(QAgent, StableDQN):
     """
 
     algorithm = "dqn"
+    replay: Any  # a `Replay` or `StableMemory`; None until it is needed
     network_settings = ("dueling", "noisy", "layer_norm", "distribution", "atoms", "v_min", "v_max", "huber")
     policy: Any
 
@@ -129,7 +130,7 @@ class DQN(QAgent, StableDQN):
                 f"{self.target_update_interval}): the target network follows after every step, {self.n_envs} timesteps",
                 stacklevel=2,
             )
-        self.replay: Any = self._other_memory()  # made when training begins, if it is None
+        self.replay = self._other_memory()  # made when training begins, if it is None
         self.kept = 0  # rows of the memory that were written, known without waiting for the device
         self.debt = 0.0  # transitions that were to be learned from, but for which there was no whole minibatch yet
         self.rebuild()
@@ -260,8 +261,7 @@ class DQN(QAgent, StableDQN):
         """The games and room to remember them; raises OptionError if there is not enough."""
         if self.world is not None:
             return
-        if self._last_obs is None:
-            assert self.env is not None
+        if self._last_obs is None and self.env is not None:
             self._last_obs = self.env.reset()  # type: ignore[assignment]
         self.world = world_of(self)
         self._prepare_replay()

@@ -78,7 +78,7 @@ SETTINGS: dict[str, Check] = {
     "seed": number(int, 0, 2**32 - 1, optional=True),
     "time_limit": number(float, 0, 1e12, optional=True),
     "num_threads": number(int, 1, 1024),
-    "verbose": either(yes_or_no, bool, number(int, 0, 2)),
+    "verbose": either(yes_or_no, bool, number(int, 0, 1000)),
     "tensorboard_log": text(),
     "stats_window_size": number(int, 1, 1_000_000),
 }

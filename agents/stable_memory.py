@@ -43,8 +43,8 @@ class StableMemory:
                 stacklevel=5,
             )
         self.agent = agent
-        usual = DictReplayBuffer if isinstance(agent.observation_space, spaces.Dict) else ReplayBuffer
-        kind: Any = agent.replay_buffer_class or usual
+        of_parts = isinstance(agent.observation_space, spaces.Dict)
+        kind: Any = agent.replay_buffer_class or (DictReplayBuffer if of_parts else ReplayBuffer)
         given = dict(agent.replay_buffer_kwargs or {})
         if issubclass(kind, HerReplayBuffer):
             given["env"] = agent.env

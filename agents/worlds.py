@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 from torch import Tensor
 
@@ -199,8 +200,23 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
     return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
 
 
+def blank_world(agent: Any) -> World:
+    """As many games as an agent without environment had, which show nothing."""
+
+    def tensor(space: spaces.Space) -> Tensor:
+        return torch.from_numpy(np.zeros((agent.n_envs, *(space.shape or ())), space.dtype)).to(agent.device)
+
+    space, world = agent.observation_space, World()
+    world.obs = each(tensor, space.spaces) if isinstance(space, spaces.Dict) else tensor(space)
+    world.final_obs, world.num_envs = world.obs, agent.n_envs
+    world.reward = torch.zeros(agent.n_envs, device=agent.device)
+    return world
+
+
 def world_of(agent: Any) -> World:
     """The games of an agent, all in one world."""
+    if agent.env is None:
+        return blank_world(agent)
     if agent.simulator is None:
         return VecEnvWorld(agent.env, agent.device, agent._last_obs, agent.num_timesteps)
     kind = SelfPlayWorld if agent.simulator.num_players > 1 else SimulatorWorld

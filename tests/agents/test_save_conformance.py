@@ -458,6 +458,20 @@ def test_the_memory_is_a_file(tmp_path):
         assert other.replay_buffer.size() == rows
 
 
+@pytest.mark.filterwarnings("ignore:not kept in the file")
+def test_a_memory_comes_back_before_its_environment(tmp_path):
+    for agent in twins("dqn", env=DummyVecEnv([lambda: IdentityEnv(5)])):
+        agent.learn(40)
+        agent.save(tmp_path / "m.zip")
+        agent.save_replay_buffer(tmp_path / "memory")
+        again = type(agent).load(tmp_path / "m.zip")
+        again.load_replay_buffer(tmp_path / "memory")
+        assert again.replay_buffer.size() == 40
+        again.set_env(agent.get_env())
+        again.learn(20, reset_num_timesteps=False)
+        assert again.num_timesteps == again.replay_buffer.size() == 60
+
+
 def test_a_memory_of_another_kind_is_refused(tmp_path):
     agent = make(ludus.DQN).learn(20)
     agent.save_replay_buffer(tmp_path / "memory.pkl")
