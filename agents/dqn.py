@@ -186,7 +186,7 @@ class DQN(QAgent, StableDQN):
         return memory.buffer if isinstance(memory, StableMemory) else None if memory is None else ReplayView(memory)
 
     @replay_buffer.setter
-    def replay_buffer(self, value: Any) -> None:
+    def replay_buffer(self, value: Any) -> None:  # type: ignore[override]
         memory = getattr(self, "replay", None)
         if isinstance(memory, StableMemory):
             memory.buffer = value

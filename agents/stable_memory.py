@@ -43,13 +43,14 @@ class StableMemory:
                 stacklevel=5,
             )
         self.agent = agent
-        of_parts = isinstance(agent.observation_space, spaces.Dict)
-        kind: Any = agent.replay_buffer_class or (DictReplayBuffer if of_parts else ReplayBuffer)
+        space: Any = agent.observation_space
+        kind: Any = agent.replay_buffer_class
+        kind = kind or (DictReplayBuffer if isinstance(space, spaces.Dict) else ReplayBuffer)
         given = dict(agent.replay_buffer_kwargs or {})
         if issubclass(kind, HerReplayBuffer):
             given["env"] = agent.env
         self.buffer: Any = kind(
-            agent.buffer_size, agent.observation_space, agent.action_space, device=agent.device, n_envs=agent.n_envs,
+            agent.buffer_size, space, agent.action_space, device=agent.device, n_envs=agent.n_envs,
             optimize_memory_usage=agent.optimize_memory_usage, **given,
         )  # fmt: skip
 
