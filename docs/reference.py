@@ -126,7 +126,7 @@ def refused() -> str:
     return "\n".join(
         [*lines, f"| methods of arrays and lists: {methods} | write a for loop |",
          "| arithmetic of whole arrays, copies of arrays | write a for loop over elements |",
-         f"| NumPy, but for {numpy} | write a for loop |", ""]
+         f"| NumPy, but for {numpy} | keep arrays in the record or as constants of the file, and write a for loop |", ""]
     )  # fmt: skip
 
 

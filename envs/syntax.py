@@ -182,7 +182,7 @@ class Reader(ast.NodeVisitor):
             self._undefined(node, name, "the name", [f"{ast.unparse(node.value)}.{one}" for one in dir(module)])
         if module is np:
             if node.attr not in NUMPY:
-                self.refuse(node, name, f"{LOOP}; min, max and abs are Python's own")
+                self.refuse(node, name, "keep arrays in the record or as constants of the file, and " + LOOP)
         elif module.__name__ != "math":
             self.refuse(node, name, f"import what you need itself: from {module.__name__} import {node.attr}")
 

@@ -198,37 +198,33 @@ def test_rules_may_need_more_of_numba(monkeypatch, tmp_path):
     assert njit(lambda values: np.sort(values).sum())(np.arange(4)) == 6, "Numba itself works as before"
 
 
-def test_rules_that_do_not_compile_say_so(monkeypatch, tmp_path):
+TYPED = {  # rules as at Python's prompt, without source, so that only the compiler can find what is wrong
+    "step(s, action, random):\n    s.x = np.zeros(3)[action]": r"^Walk: its rules do not compile",
+    "step(s, action, random):\n    s.speed = 2": r"^Walk: its rules use 'speed', which the record does not have$",
+    "observe(s, planes):\n    planes.reshape((4,))[s.x % 4] = 1": r"^Walk: its rules need Numba's",
+}
+
+
+@pytest.mark.parametrize("source", TYPED)
+def test_what_only_the_compiler_finds_is_one_line(source, monkeypatch, tmp_path):
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
-
-    def step(s, action, random):
-        s.x = np.zeros(3)[action]
-        return 0.0, False
-
-    with pytest.raises(GameError, match=r"^Walk: its rules do not compile") as caught:
-        Simulator(make(step=step), 1)
+    rule, scope = source.split("(")[0], {"__name__": __name__, "np": np}
+    exec(f"def {source}\n    return 0.0, False", scope)
+    with pytest.raises(GameError, match=TYPED[source]) as caught:
+        Simulator(make(**{rule: scope[rule]}), 1)
     assert "\n" not in str(caught.value)
 
 
-def test_rules_that_need_numba_at_run_time_say_so(monkeypatch, tmp_path):
-    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
-
-    def observe(s, planes):
-        planes.reshape((4,))[s.x % 4] = 1
-
-    with pytest.raises(GameError, match=r"^Walk: its rules need Numba's"):
-        Simulator(make(observe=observe), 1)
-
-
-def test_a_misspelt_field_is_named(monkeypatch, tmp_path):
+def test_what_numba_says_comes_with_file_and_line(monkeypatch, tmp_path):
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
 
     def step(s, action, random):
-        s.speed = 2
+        s.x = 2 if action.real_ else 3
         return 0.0, False
 
-    with pytest.raises(GameError, match=r"^Walk: its rules use 'speed', which the record does not have$"):
+    with pytest.raises(GameError, match=r"^Walk: test_compile.py, line \d+: Numba cannot compile s.x = 2 if") as caught:
         Simulator(make(step=step), 1)
+    assert "\n" not in str(caught.value)
 
 
 SQUARES = (np.arange(24, dtype=np.int64) ** 2).reshape(8, 3)[:, 1]  # a view: 1, 16, 49, ...
