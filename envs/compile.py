@@ -98,6 +98,8 @@ class _Linker:
             return self.done[function]
         if function in self.open:
             raise GameError(f"{function.__module__}.{function.__name__} calls itself; rules cannot be recursive")
+        if function.__code__.co_kwonlyargcount:  # Numba leaves their values out
+            raise GameError(f"{function.__module__}.{function.__name__} has parameters by name alone; rules cannot")
         self.open.append(function)
         scope = {"__name__": function.__module__, "__builtins__": __builtins__}
         scope |= {name: self.value(value) for name, value in global_values(function, self.names)}

@@ -5,6 +5,7 @@ import pytest
 import torch
 from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -177,3 +178,12 @@ def test_policies_by_name_are_stable_baselines3_policies():
     assert isinstance(catch_agent(policy="cnn").policy, MinAtarPolicy)
     with pytest.raises(OptionError, match="precision must be one of auto, fp32, bf16"):
         catch_agent(precision="fp8")
+
+
+def test_evaluation_takes_other_options_of_a_game_and_refuses_them_elsewhere() -> None:
+    agent = ludus.PPO("mlp", ludus.make_sb3("Catch", 2), n_steps=4, batch_size=8, device="cpu")
+    assert evaluate(agent, 2).lengths.tolist() == [9, 9]
+    assert evaluate(agent, 2, max_episode_steps=3).lengths.tolist() == [3, 3]
+    elsewhere = ludus.PPO("mlp", make_vec_env("CartPole-v1"), n_steps=4, batch_size=4, device="cpu")
+    with pytest.raises(OptionError, match="max_episode_steps is for games of Ludus"):
+        evaluate(elsewhere, 1, max_episode_steps=3)

@@ -198,6 +198,14 @@ def test_rules_may_need_more_of_numba(monkeypatch, tmp_path):
     assert njit(lambda values: np.sort(values).sum())(np.arange(4)) == 6, "Numba itself works as before"
 
 
+def test_parameters_by_name_alone_are_refused():
+    def step(s, action, random, *, gain=2.0):
+        return gain, False
+
+    with pytest.raises(GameError, match="step has parameters by name alone; rules cannot"):
+        link(step, {})
+
+
 TYPED = {  # rules as at Python's prompt, without source, so that only the compiler can find what is wrong
     "step(s, action, random):\n    s.x = np.zeros(3)[action]": r"^Walk: its rules do not compile",
     "step(s, action, random):\n    s.speed = 2": r"^Walk: its rules use 'speed', which the record does not have$",
