@@ -24,8 +24,6 @@ from .errors import RuleError
 from .game import Game
 from .rules import TOOLBOXES, definition, place
 
-WIDER = {"int8": "'i2'", "int16": "'i4'", "int32": "'i8'"}
-
 
 class PlainRecords:
     """An array of records: `records[i].field` is a Python number, or an array of them."""
@@ -62,7 +60,10 @@ class PlainRecord:
         kind = self._row.dtype[name]
         if kind.shape and np.shape(value) != kind.shape:
             raise TypeError(f"{name} is an array: write to its elements, {name}[...] = {value!r}")
-        self._row[name] = plain(value, kind.base)
+        try:
+            self._row[name] = plain(value, kind.base)
+        except OverflowError as error:
+            raise OverflowError(f"{error}{_wider(kind.base)}") from None
 
 
 class PlainCells(np.ndarray):
@@ -85,11 +86,22 @@ class PlainCells(np.ndarray):
     def __setitem__(self, index: Any, value: Any) -> None:
         if _counts_from_end(index) and not _written_out(sys._getframe(1)):
             raise IndexError(f"index {index} counts from the end")
-        super().__setitem__(index, plain(value, self.dtype))
+        try:
+            super().__setitem__(index, plain(value, self.dtype))
+        except OverflowError as error:
+            raise OverflowError(f"{error}{_wider(self.dtype)}") from None
+
+
+def _wider(dtype: np.dtype) -> str:
+    """What would hold a number that does not fit."""
+    wider = {1: "'i2'", 2: "'i4'", 4: "'i8'"}.get(dtype.itemsize)
+    return f": declare the field {wider}" if dtype.kind == "i" and wider else ""
 
 
 def _counts_from_end(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
+    if type(index) is int:  # a short way, since plain rules spend much of their time here
+        return index < 0
+    parts = index if type(index) is tuple else (index,)
     return any(isinstance(part, (int, np.integer)) and part < 0 for part in parts)
 
 
@@ -108,12 +120,12 @@ def _written_out(frame: FrameType) -> bool:
 
 def plain(value: Any, dtype: np.dtype) -> Any:
     """A number as Python's, so that NumPy checks that it fits where it is stored; a float for a whole number is refused."""
+    if type(value) is int or type(value) is bool:
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and dtype.kind in "iu":
         raise TypeError(f"the float {value} is stored in a whole number ({dtype}), which would cut it: write int(...)")
-    if isinstance(value, int) and dtype.name in WIDER and not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-        raise OverflowError(f"Python integer {value} out of bounds for {dtype}: declare the field {WIDER[dtype.name]}")
     return value
 
 
