@@ -134,8 +134,9 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
         yield from _pairs(node.target, None)
     elif isinstance(node, ast.FunctionDef):
         yield node.name, None
-        for argument in (*node.args.posonlyargs, *node.args.args):
-            yield argument.arg, None
+        for argument in (*node.args.posonlyargs, *node.args.args, node.args.vararg):
+            if argument is not None:
+                yield argument.arg, None
     elif isinstance(node, ast.match_case):
         for part in ast.walk(node.pattern):
             if isinstance(part, ast.MatchAs) and part.name:

@@ -7,6 +7,7 @@ hand, as at Python's prompt, only its parameters are checked.
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -21,6 +22,7 @@ from .inference import Knowledge
 from .syntax import Reader
 
 RULES = ("reset", "step", "observe", "draw", "backdrop", "legal", "heuristic", "click")
+ARRAYS = ("planes", "features", "allowed", "actions", "rewards")  # parameters of rules
 TOOLBOXES = tuple(f"{__package__}.{name}" for name in ("canvas", "cards", "exact", "rng"))
 
 
@@ -53,7 +55,8 @@ def check_parameters(game: Game) -> None:
         names = code.co_varnames[: code.co_argcount]
         known = {name for rule in parameters(game).values() for name in rule}
         moved = any(name in known and name != other for name, other in zip(names, wanted, strict=False))
-        fits = len(names) - defaults <= len(wanted) <= len(names) and not code.co_kwonlyargcount
+        most = len(wanted) if code.co_flags & inspect.CO_VARARGS else len(names)
+        fits = len(names) - defaults <= len(wanted) <= most and not code.co_kwonlyargcount
         if moved or not fits:
             raise GameError(
                 f"{game.name}: {place(code, code.co_firstlineno)}: {rule} takes ({', '.join(names)}): {right}"
@@ -82,11 +85,14 @@ def _check_function(game: Game, function: FunctionType, names: dict[FunctionType
     tree = definition(function.__code__)
     if tree is None:
         return
-    own, arguments = names.get(function), argument_names(function)
-    if own is None:  # a helper: what it calls as the rules do is taken to be the same
+    own, axes = names.get(function), {}
+    if (
+        own is None
+    ):  # a helper: what it calls as the rules do their record and their random numbers is taken to be those
+        arguments = argument_names(function)
         own = {name: given for rule in names.values() for name, given in rule.items() if given in arguments}
-    axes = {own["planes"]: 3} if "planes" in own else {}
-    axes |= {own[name]: 1 for name in ("features", "allowed", "actions", "rewards") if name in own}
+    else:
+        axes = {own[name]: 3 if name == "planes" else 1 for name in ARRAYS if name in own}
     known = Knowledge(tree, function.__globals__ | captured(function), own.get("s", ""), game.State, axes)
 
     def refuse(node: ast.AST, what: str, instead: str) -> NoReturn:

@@ -39,6 +39,7 @@ SYNTAX: dict[type[ast.AST], tuple[str, str]] = {
     ast.Starred: ("a starred name", "name each part"),
     ast.Delete: ("del", "leave it out"),
     ast.Try: ("try", "ask with `if` before"),
+    ast.TryStar: ("try", "ask with `if` before"),
     ast.With: ("with", "leave it out: rules open nothing"),
     ast.Import: ("an import inside a rule", "import at the top of the file"),
     ast.ImportFrom: ("an import inside a rule", "import at the top of the file"),

@@ -43,6 +43,12 @@ State = state(x="i1", y="i2", f="f8", flag="?", lit="(5,5)i1", row="(5,)i2")
 def helper(a, b=2):
     return a + b
 
+def count_up(planes, row, col):
+    planes[row, col] += 1
+
+def more_or_less(s, *more):
+    return s.x + more[0]
+
 def reset(s, random):
     s.x, s.f, s.row[2] = below(random, 5), uniform(random), below(random, 9)
 @RESET@
@@ -207,7 +213,12 @@ s.y = abs(a) % 60
 
 
 def test_what_works_is_not_refused_and_computes_the_same(toy) -> None:
-    game = toy(step=ALLOWED, reset="s.row[4] = 3", draw="rect(canvas, s.x, s.x, 1.0, 1, (s.x * 20, 0, 0))")
+    game = toy(
+        step=ALLOWED,
+        reset="s.row[4] = more_or_less(s, 3)",
+        observe="count_up(planes[:, :, 1], 2, 3)",
+        draw="rect(canvas, s.x, s.x, 1.0, 1, (s.x * 20, 0, 0))",
+    )
     check_rules(game)
     games = [Simulator(game, 3, seed=1, mode=mode) for mode in ("compiled", "python", "debug")]
     assert assert_same(games[0], games[1], 60) > 0
