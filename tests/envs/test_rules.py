@@ -208,7 +208,7 @@ s.f = math.floor(s.f * 3.0) / 7 + PARTS[1] * 0.1 + (0.5 if chance(random, 0.5) e
 s.f += np.sqrt(2.0) + float(s.row.sum()) + math.pi
 if s.row.any() and np.int64(a) > 2:
     s.x, s.y = int(s.y % 5), s.x + s.y
-s.y = abs(a) % 60
+s.y = 40 + abs(a) % 20
 """.strip()
 
 
