@@ -68,7 +68,7 @@ BUILTINS: dict[str, str] = {
 }
 
 NUMPY = {
-    "pi", "e", "inf", "nan", "sqrt", "floor", "minimum", "maximum", "hypot", "isnan", "logical_and", "logical_or",
+    "pi", "e", "inf", "nan", "sqrt", "minimum", "maximum", "hypot", "isnan", "logical_and", "logical_or",
     "logical_not", "sum", "any", "all", "ndindex", "ndenumerate", "bool_", "int8", "int16", "int32", "int64", "uint8",
     "uint64", "float32", "float64",
 }  # fmt: skip
