@@ -11,6 +11,7 @@ import ast
 import linecache
 import sys
 import traceback
+from bdb import BdbQuit
 from collections.abc import Iterator
 from itertools import takewhile
 from types import FrameType
@@ -169,6 +170,8 @@ def watch(game: Game, rule: str) -> Any:
             given = (*given[:-1], given[-1].view(PlainCells))
         try:
             result = function(*given)
+        except BdbQuit:  # somebody leaves the debugger
+            raise
         except Exception as error:
             what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
             words = " ".join(str(error).split()) or type(error).__name__
