@@ -115,6 +115,7 @@ def test_train_makes_games_and_agent_in_the_same_place(monkeypatch, tmp_path):
         raise OptionError("far enough")
 
     monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    monkeypatch.setattr(hardware, "available_memory", lambda device: None)
     monkeypatch.setattr(sb3, "vec_env", vec_env)
     monkeypatch.setattr(type(KINDS["ppo"]), "agent", property(lambda kind: agent))
     with pytest.raises(OptionError, match="far enough"):
