@@ -38,7 +38,6 @@ def test_what_is_linked_rounds_as_a_cpu_does_and_spills_nothing(game, options, t
     ptx = library.get_asm_str(HOPPER)
     assert ".target sm_90" in ptx and ".entry" in ptx and "play_thread" in ptx
     assert roundings_left_out(ptx) == []
-    assert len(library.get_cubin(HOPPER).code) > 1000
     spills = spilled(ptx, tmp_path)
     assert spills == 0, f"{spills} bytes of registers were spilled"
 
