@@ -298,12 +298,6 @@ class Agent(Base):
         obs = self.simulator.tensors.obs.reshape(-1, *self.simulator.obs_shape)
         return (obs.permute(0, 3, 1, 2) if self.channels_first else obs).cpu().numpy()
 
-    def _learned(self, answer: Any) -> Any:
-        """The answer of `learn`. On a GPU nobody waited for observations in every rollout; here is what games show now."""
-        if self.simulator is not None and on_gpu(self.device):
-            self._last_obs = self.present_obs()
-        return answer
-
     def _note_present(self) -> None:
         """`_last_obs` is what the games show when training is over, however it ended."""
         if self.simulator is not None and self._last_obs is not None:

@@ -161,7 +161,7 @@ class PPO(Agent, StablePPO):
         self.workers = Workers(max(self.play_threads, self.learn_threads))
         try:
             with nullcontext() if on_gpu(self.device) else undivided():
-                return self._learned(super().learn(*args, **kwargs))
+                return super().learn(*args, **kwargs)
         finally:
             self.workers.close()
             self.workers = None

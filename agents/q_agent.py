@@ -101,7 +101,7 @@ class QAgent(Agent):
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
         try:
             with nullcontext() if on_gpu(self.device) else undivided():
-                return self._learned(super().learn(*args, **kwargs))
+                return super().learn(*args, **kwargs)
         finally:
             self.crew.close()
             self._close_bar()
