@@ -223,6 +223,13 @@ def trained(tmp_path_factory):
     return folder
 
 
+def test_a_run_that_replaced_another_can_be_resumed(tmp_path, capsys):
+    command = ["train", "Catch", "--num-envs", "16", "--total-timesteps", "256", "--batch-size", "64", "--no-tensorboard"]
+    assert main([*command, "--out", str(tmp_path), "--overwrite"]) == 0
+    assert main(["train", "--out", str(tmp_path), "--resume"]) == 0
+    assert "done already" in capsys.readouterr().out
+
+
 EDITS = {
     "another algorithm": {"algo": "sac"},
     "an algorithm that is none": {"algo": 3},

@@ -92,7 +92,7 @@ def defaults(argv: list[str]) -> Config:
     given, _ = read(list(flags.values()), argv)
     folder, algo, game, preset = given.get("out"), given.get("algo", "ppo"), given.get("game"), given.get("preset")
     if given.get("resume") and folder and (folder / "agent.json").exists():
-        return read_config(folder)
+        return dataclasses.replace(read_config(folder), overwrite=False)  # which was for how it began
     if algo not in CONFIGS:
         raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
     if game is None:
