@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,11 +49,9 @@ def evaluate(
             return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
         from stable_baselines3.common.evaluation import evaluate_policy
 
-        calls = count(1)  # one for each environment
-
         def callback(local: dict[str, Any], _: Any) -> None:
             if tell is not None:
-                tell(-(-next(calls) // env.num_envs), int(local["episode_counts"].sum()))
+                tell(int(local["current_lengths"].max()), int(local["episode_counts"].sum()))
 
         returns, lengths = evaluate_policy(
             agent,

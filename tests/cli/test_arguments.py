@@ -224,7 +224,17 @@ def trained(tmp_path_factory):
 
 
 def test_a_run_that_replaced_another_can_be_resumed(tmp_path, capsys):
-    command = ["train", "Catch", "--num-envs", "16", "--total-timesteps", "256", "--batch-size", "64", "--no-tensorboard"]
+    command = [
+        "train",
+        "Catch",
+        "--num-envs",
+        "16",
+        "--total-timesteps",
+        "256",
+        "--batch-size",
+        "64",
+        "--no-tensorboard",
+    ]
     assert main([*command, "--out", str(tmp_path), "--overwrite"]) == 0
     assert main(["train", "--out", str(tmp_path), "--resume"]) == 0
     assert "done already" in capsys.readouterr().out
