@@ -297,6 +297,7 @@ class Simulator:
         buffers, in_doubt = state.pop("buffers"), state.pop("in_doubt")
         self.__dict__.update(state)
         self._build()
+        check_layout(self, {"game": self.game.id, **buffers})
         for name, value in buffers.items():
             self._backend.write(name, value)
         self._doubt.put(in_doubt)
