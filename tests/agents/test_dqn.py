@@ -397,12 +397,11 @@ class Pendulum(gymnasium.Env):
 
 
 BAD = {
-    "replay class": ({"replay_buffer_class": object}, "replay_buffer_class is not for this DQN"),
     "episodes": ({"train_freq": (1, "episode")}, "train_freq must count steps"),
-    "no steps": ({"n_steps": 0}, "n_steps must be 1 or more, got 0"),
-    "no batch": ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
-    "ratio": ({"replay_ratio": -1.0}, "replay_ratio must be 0 or more, got -1.0"),
-    "distribution": ({"distribution": "normal"}, "distribution must be None or one of c51, qr, iqn, got 'normal'"),
+    "no steps": ({"n_steps": 0}, "n_steps must be int from 1 to 1000, got 0"),
+    "no batch": ({"batch_size": 0}, "batch_size must be int from 1 to 1e+09, got 0"),
+    "ratio": ({"replay_ratio": -1.0}, "replay_ratio must be float from 0 to 1e+06, got -1.0"),
+    "distribution": ({"distribution": "normal"}, "distribution must be one of c51, qr, iqn, None, got 'normal'"),
     "range": ({"distribution": "c51", "v_min": 3.0, "v_max": 3.0}, "v_min"),
     "threads": ({"num_threads": 0}, "num_threads must be 1 or more, got 0"),
 }
