@@ -9,6 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import ludus
+from ludus.agents.sb3_zip import export_zip
 from ludus.envs import OptionError
 from tests.agents.conformance import Listen, Strict, agent_of
 
@@ -67,6 +68,19 @@ def test_state_dependent_exploration(library, squash):
     other.learn(32, callback=listen)
     assert np.allclose(first, np.concatenate([step["actions"].ravel() for step in listen.heard[:16]]), atol=1e-5)
     assert env.action_space.contains(agent.predict(env.observation_space.sample())[0])
+
+
+def test_files_keep_state_dependent_exploration(tmp_path):
+    env = make_vec_env("Pendulum-v1", 2)
+    agent = agent_of(ludus, "PPO", env=env, use_sde=True)
+    obs = env.reset()
+    for name in ("agent", "agent.zip"):
+        agent.save(tmp_path / name)
+    export_zip(agent, tmp_path / "theirs.zip")
+    loaded = [type(agent).load(tmp_path / name) for name in ("agent", "agent.zip")]
+    for back in (*loaded, stable_baselines3.PPO.load(tmp_path / "theirs.zip")):
+        assert back.use_sde
+        assert np.array_equal(back.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
 
 
 def test_policies_that_cannot_be_asked_are_refused():
