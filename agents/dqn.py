@@ -153,11 +153,6 @@ class DQN(QAgent, StableDQN):
         frequency = self.train_freq
         if not isinstance(frequency, (int, TrainFreq)) and tuple(frequency)[1] != "step":
             raise OptionError(f"train_freq must count steps, got {frequency!r}: give a whole number")
-        for name in ("n_steps", "batch_size", "buffer_size", "target_update_interval"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be 1 or more, got {getattr(self, name)!r}")
-        if self.replay_ratio is not None and self.replay_ratio < 0:
-            raise OptionError(f"replay_ratio must be 0 or more, got {self.replay_ratio!r}")
 
     def setting(self, name: str) -> Any:
         value = super().setting(name)

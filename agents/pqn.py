@@ -14,7 +14,6 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
-from ..envs import OptionError
 from .distributions import Scalar
 from .exploration import Steps, choose, spread
 from .graphs import Graphed
@@ -106,9 +105,6 @@ class PQN(QAgent, OnPolicyAlgorithm):
     def _check_arguments(self) -> None:
         """Raise OptionError for what Stable-Baselines3 does not check."""
         self._check_actions()
-        for name in ("n_steps", "batch_size", "n_epochs"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be 1 or more, got {getattr(self, name)!r}")
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 

@@ -116,7 +116,10 @@ BAD = {
     "preset of another": (["--preset", "rainbow"], "--preset rainbow: choose from dqn, rainbow, with --algo dqn"),
     "unknown preset": (["--algo", "dqn", "--preset", "agent57"], "--preset agent57: choose from"),
     "unknown policy": (["--algo", "dqn", "--policy", "huge"], "unknown policy 'huge': choose from mlp, cnn"),
-    "unknown distribution": (["--algo", "dqn", "--distribution", "normal"], "distribution must be None or one of"),
+    "unknown distribution": (
+        ["--algo", "dqn", "--distribution", "normal"],
+        "distribution must be one of c51, qr, iqn, None",
+    ),
     "small memory": (["--algo", "dqn", "--buffer-size", "10"], "buffer_size must be at least"),
 }
 

@@ -306,7 +306,7 @@ def test_unknown_names_get_the_nearest(tmp_path, monkeypatch):
     [
         (["train", "Catch", "--num-envs", "0"], "num_envs must be a whole number from 1"),
         (["train", "Catch", "--policy", "huge"], "unknown policy 'huge'"),
-        (["train", "Catch", "--precision", "fp8"], "precision must be auto, fp32 or bf16"),
+        (["train", "Catch", "--precision", "fp8"], "precision must be one of auto, fp32, bf16"),
         (["train", "Catch", "--obs-type", "pixels"], "unknown obs_type 'pixels'"),
         (["train", "Catch", "--repeat-action-probability", "2"], "must be from 0 to 1"),
         (["train", "Catch", "--device", "tpu"], "device"),
