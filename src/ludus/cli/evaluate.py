@@ -99,7 +99,8 @@ def evaluation(config: Config, tell: Callable[[int, int], None]) -> tuple[Evalua
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
     found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=tell, **changes)
-    return found, f"{title_of(agent.environment)}, {config.agent}"
+    played = {**agent.environment, "options": {**agent.environment.get("options", {}), **changes}}
+    return found, f"{title_of(played)}, {config.agent}"
 
 
 def policy(config: Config) -> str:
