@@ -26,7 +26,7 @@ def has_gpu() -> bool:
 def choose_device(asked: str) -> str:
     """For games and agent alike: "auto" is a GPU where there is one; under torchrun, "cuda" is this process's own.
 
-    Raises OptionError if there is none.
+    Raises OptionError if there is none of that name.
     """
     if asked == "auto":
         asked = "cuda" if has_gpu() else "cpu"
@@ -34,7 +34,10 @@ def choose_device(asked: str) -> str:
         raise OptionError(f"device={asked!r} but torch sees no GPU here: use device='cpu'")
     if asked == "cuda" and "LOCAL_RANK" in os.environ:
         return f"cuda:{os.environ['LOCAL_RANK']}"
-    return asked
+    try:
+        return str(torch.device(asked))
+    except RuntimeError as error:
+        raise OptionError(f"device must be auto, cpu or cuda, got {asked!r}") from error
 
 
 def device_beside(games: str, asked: torch.device | str) -> str:
