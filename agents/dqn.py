@@ -163,6 +163,7 @@ class DQN(QAgent, StableDQN):
     def own_state(self) -> dict[str, torch.Tensor]:
         if self.replay is None:
             self.prepare()
+        assert self.replay is not None
         tensors = {"numbers": torch.tensor([self.debt, self.exploration_rate], dtype=torch.float64)}
         if self.save_replay:
             state = self.replay.state().items()

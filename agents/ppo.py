@@ -122,12 +122,12 @@ class PPO(Agent, StablePPO):
         self.player, self.learner = Player(self), Learner(self)
 
     @property
-    def rollout_buffer(self) -> RolloutBuffer:  # type: ignore[override]
+    def rollout_buffer(self) -> RolloutBuffer:
         """The rollout as Stable-Baselines3's buffer, see `stable_buffer`; the same in tensors is `data`."""
         return stable_buffer_of(self)
 
     @rollout_buffer.setter
-    def rollout_buffer(self, value: Any) -> None:
+    def rollout_buffer(self, value: Any) -> None:  # type: ignore[override]
         """Stable-Baselines3's constructor makes one of its own, which is not used."""
 
     def _maybe_recommend_cpu(self, mlp_class_name: str = ActorCritic.__name__) -> None:
