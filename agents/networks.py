@@ -23,7 +23,7 @@ from ..envs import OptionError
 from .encoders import ENCODERS
 from .heads import head_of, masked
 from .normalize import ObservationNormalizer
-from .own_words import OwnWords
+from .overridden import AskedPolicy
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
@@ -228,7 +228,7 @@ def think(
     policy: ActorCritic, obs: Any, memory: Tensor | None = None, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """One step of B games: the head's params (B, P), values (B,) and the memory (B, S) after it."""
-    if isinstance(policy.head, OwnWords):
+    if isinstance(policy.head, AskedPolicy):
         return policy.head.act(policy, obs)
     features = policy.extract_features(obs)  # (B, *shape) -> (B, F)
     if policy.core is not None:
@@ -240,7 +240,7 @@ def think(
 
 def value_of(policy: ActorCritic, obs: Any, memory: Tensor | None = None) -> Tensor:
     """Values (B,) of observations, in B games with that memory."""
-    if isinstance(policy.head, OwnWords):
+    if isinstance(policy.head, AskedPolicy):
         return policy.predict_values(obs).flatten()
     return think(policy, obs, memory)[1]
 

@@ -11,7 +11,7 @@ from ..envs import OptionError
 from .advantages import generalized_advantages
 from .graphs import Graphed
 from .hardware import on_gpu
-from .own_words import OwnWords
+from .overridden import AskedPolicy
 from .rollout import collect
 from .rounds import Rounds
 from .worlds import SimulatorWorld, World, world_of
@@ -47,7 +47,7 @@ class Player:
             self.worlds[0].observe(agent._last_obs)  # type: ignore[attr-defined]
         if agent.policy.core is not None and agent.memory is None:
             agent.memory = agent.policy.core.initial_state(agent.n_envs, agent.device)
-        if self.worlds[0].mask is not None and isinstance(agent.policy.head, OwnWords):
+        if self.worlds[0].mask is not None and isinstance(agent.policy.head, AskedPolicy):
             raise OptionError("action masks need Ludus's own way to decide: leave out use_sde and methods of your own")
         if not data.allocated:
             data.allocate(self.worlds[0], agent.policy)

@@ -30,7 +30,7 @@ from .learner import Learner
 from .loops import Crew
 from .networks import POLICIES, ActorCritic, each, row_by_row, think
 from .normalize import RewardNormalizer
-from .own_words import OwnWords, has_own_words
+from .overridden import AskedPolicy, overrides_methods
 from .planes import shortcut_of
 from .player import Player
 from .reports import tell_rollout, tell_step
@@ -109,7 +109,7 @@ class PPO(Agent, StablePPO):
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         loops = on_cpu and self.precision == "fp32"
         self.backprop = backprop_of(self.policy, self.crew) if loops else None
-        own = isinstance(self.policy.head, OwnWords)  # methods that threads may not call at once
+        own = isinstance(self.policy.head, AskedPolicy)  # methods that threads may not call at once
         alone = self.backprop or not on_cpu or own or not row_by_row(self.policy)
         shares = 1 if alone else self.num_threads  # results depend on these two:
         self.play_threads = threads_worth(shares, self.n_envs // GAMES_A_THREAD) if self.simulator else 1
@@ -139,8 +139,8 @@ class PPO(Agent, StablePPO):
         for name in ("core", "normalizer", "shortcut"):
             if not hasattr(self.policy, name):
                 setattr(self.policy, name, None)
-        own = has_own_words(self.policy, (ActorCriticPolicy, ActorCritic))
-        self.policy.head = OwnWords(self.action_space) if own else head_of(self.action_space)
+        own = overrides_methods(self.policy, (ActorCriticPolicy, ActorCritic))
+        self.policy.head = AskedPolicy(self.action_space) if own else head_of(self.action_space)
         if own and self.policy.core is not None:
             raise OptionError("a policy with memory decides in Ludus's way: leave out use_sde and methods of your own")
         if starts_of(self.action_space) is not None and not isinstance(self.policy, ActorCritic):
@@ -290,7 +290,7 @@ class PPO(Agent, StablePPO):
         memory = None
         if self.policy.core is not None:
             memory = self.policy._memory_of(state, None, len(obs))
-        if isinstance(self.policy.head, OwnWords):
+        if isinstance(self.policy.head, AskedPolicy):
             likely = self.policy.get_distribution(tensor).distribution
             return likely.probs.cpu().numpy(), self.policy.predict_values(tensor).flatten().cpu().numpy()
         with self.autocast():

@@ -14,7 +14,7 @@ from torch import Tensor
 from .hardware import on_gpu
 from .heads import CategoricalHead
 from .networks import ActorCritic, each, reconsider
-from .own_words import OwnWords
+from .overridden import AskedPolicy
 from .rollout import Autocast
 from .slopes import slopes_of
 from .workers import Workers
@@ -44,7 +44,7 @@ def loss_of(policy: ActorCritic, batch: dict[str, Any], settings: Settings) -> t
         batch: obs, actions and columns (see `RolloutTensors.flat`), of B samples; advantages as they shall be used.
     """
     actions = batch["actions"].flatten(0, batch["actions"].dim() - 1 - len(policy.head.action_shape))
-    if isinstance(policy.head, OwnWords):
+    if isinstance(policy.head, AskedPolicy):
         chances, entropies, values = policy.head.judge_batch(policy, batch["obs"], actions)
     else:
         params, values = reconsider(policy, batch)

@@ -1,4 +1,4 @@
-"""Policies with words of their own: classes that say for themselves how they act and what they make of what they did.
+"""Policies that override Stable-Baselines3's methods: classes that say for themselves how they act and judge actions.
 
 Ludus computes decisions and losses from the parts of a policy, its extractor and its networks. One that overrides the methods
 which Stable-Baselines3 would call, or explores by state-dependent noise, is asked by those methods instead.
@@ -18,7 +18,7 @@ from torch import Tensor
 METHODS = ("forward", "evaluate_actions", "get_distribution", "predict_values", "_get_action_dist_from_latent")
 
 
-def has_own_words(policy: Any, known: Sequence[type]) -> bool:
+def overrides_methods(policy: Any, known: Sequence[type]) -> bool:
     """Whether it has other methods than the `known` classes, or a distribution that is not Stable-Baselines3's."""
     if not isinstance(policy, ActorCriticPolicy) or policy.use_sde:
         return True
@@ -29,7 +29,7 @@ def has_own_words(policy: Any, known: Sequence[type]) -> bool:
     return not type(policy.action_dist).__module__.startswith("stable_baselines3.")
 
 
-class OwnWords:
+class AskedPolicy:
     """The head of such a policy: its params (B, P) are the actions that it drew, flattened, and their log-probability."""
 
     def __init__(self, space: spaces.Space) -> None:
