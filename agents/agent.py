@@ -390,7 +390,7 @@ class Agent(Base):
         if print_system_info:
             get_system_info()
         return load_agent(
-            path, env, device, resume, cls.algorithm, to_learn=True, force_reset=force_reset,
+            path, env, device, resume, cls.algorithm, agent_class=cls, to_learn=True, force_reset=force_reset,
             custom_objects=custom_objects, **kwargs,
         )  # fmt: skip
 

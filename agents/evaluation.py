@@ -10,6 +10,7 @@ import numpy as np
 from ..envs import Evaluation, OptionError, Simulator, evaluate_player
 from ..envs.bots import host
 from ..envs.gym import seed_games
+from .workers import undivided
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -46,7 +47,8 @@ def evaluate(
         if hasattr(env, "simulator"):
             if seed is not None:
                 seed_games(env.simulator, seed)
-            return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
+            with undivided():  # a hundred decisions are too few to share, and busy cores let those wait who share them
+                return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
         from stable_baselines3.common.evaluation import evaluate_policy
 
         def callback(local: dict[str, Any], _: Any) -> None:

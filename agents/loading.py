@@ -42,6 +42,7 @@ def load_agent(
     resume: bool = False,
     algorithm: str | None = None,
     *,
+    agent_class: Any = None,
     to_learn: bool = False,
     force_reset: bool = True,
     custom_objects: Mapping[str, Any] | None = None,
@@ -59,6 +60,7 @@ def load_agent(
             and else a CPU.
         resume: go on exactly; raises CheckpointError where that cannot be.
         algorithm: what it must be of; None: any.
+        agent_class: what to make, a class of the algorithm's or one derived from it; None: the algorithm's own.
         to_learn: read the optimiser's averages, too, although no environment is given.
         force_reset: whether an `env` of other libraries begins anew; False where it stands where it stood.
         custom_objects: what to take instead of the file's, by name, where the file has something of that name.
@@ -70,7 +72,7 @@ def load_agent(
         device = device_beside(simulator.device, device)
     with opened(path) as (place, name):
         if isinstance(place, Archive) and "data" in place.names and name not in place.names:
-            return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given})
+            return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given}, agent_class)
         source = place.name_of(name)
         facts = read_facts(place, name)
         if algorithm not in (None, facts["algorithm"]):
@@ -86,7 +88,7 @@ def load_agent(
             check_spaces(about, env, source)
             expected = None if trusted else shapes(about, env)
             weights = None if expected is None else read_numbers(place, facts, "weights", expected)
-            agent = make_agent(about, env, device)
+            agent = make_agent(about, env, device, agent_class or KINDS[about.algorithm].agent)
         except CheckpointError:
             raise
         except Exception as error:  # whatever a stranger's file may bring about
@@ -105,7 +107,15 @@ def load_agent(
     return agent
 
 
-def load_stable(path: Any, env: Any, device: Any, resume: bool, algorithm: str | None, given: Mapping[str, Any]) -> Any:
+def load_stable(
+    path: Any,
+    env: Any,
+    device: Any,
+    resume: bool,
+    algorithm: str | None,
+    given: Mapping[str, Any],
+    agent_class: Any = None,
+) -> Any:
     """The same of a zip file that Stable-Baselines3's PPO saved; see `sb3_zip`."""
     from .sb3_zip import import_zip
 
@@ -113,7 +123,7 @@ def load_stable(path: Any, env: Any, device: Any, resume: bool, algorithm: str |
         raise CheckpointError(
             f"{path} was saved by Stable-Baselines3: only its PPO's weights can be read, by ludus.PPO.load"
         )
-    return import_zip(path, env, device, **check_given("ppo", given))
+    return import_zip(path, env, device, agent_class, **check_given("ppo", given))
 
 
 def load_parameters(agent: Agent, path: Any) -> None:
@@ -278,9 +288,8 @@ class _NoMemory(TorchFunctionMode):
         return args[0] if func is torch.Tensor.to else func(*args, **(kwargs or {}))
 
 
-def make_agent(about: Description, env: Any, device: Any) -> Agent:
+def make_agent(about: Description, env: Any, device: Any, kind: Any) -> Agent:
     """As Stable-Baselines3's `load` makes it: first an agent of the default settings, then its own in their place."""
-    kind = KINDS[about.algorithm].agent
     agent = kind(about.policy, env, policy_kwargs=about.policy_kwargs, device=device, _init_setup_model=False)
     for name, value in about.settings.items():
         agent.set_setting(name, value)

@@ -163,7 +163,7 @@ def _pickled_by_value(package: str) -> Iterator[None]:
 # -- import ------------------------------------------------------------------------------------------------------------
 
 
-def import_zip(path: Any, env: Any, device: Any = "auto", **given: Any) -> PPO:
+def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = None, **given: Any) -> PPO:
     """Read an agent that Stable-Baselines3's PPO saved, with its `MlpPolicy` or `CnnPolicy`; executes nothing in it.
 
     Weights and plain settings are taken. The optimiser starts afresh, and schedules become the constants they began with.
@@ -187,7 +187,7 @@ def import_zip(path: Any, env: Any, device: Any = "auto", **given: Any) -> PPO:
             num_timesteps, batch_size = settings.pop("num_timesteps"), settings["batch_size"]
             settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
             policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
-            agent = PPO(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
+            agent = (agent_class or PPO)(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
             check_fit(weights, agent.policy.state_dict())
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "streams": np.zeros((n, 2), np.uint64),
         "totals": np.zeros(players, np.float64),
         "settings": options.settings(game, sim.autoreset_code),
-        "levels": np.array(options.levels if options.levels is not None else [0], np.int64),
+        "levels": _levels(options.levels),
         "backdrop": np.zeros(_backdrop_shape(sim), np.uint8),
         "mask": np.zeros(n, np.bool_),
         "actions": np.zeros(seats, np.int64),
@@ -83,6 +83,13 @@ def allocate(sim: Simulator) -> dict[str, np.ndarray]:
         "episode_return": np.zeros(players, np.float32),
         "episode_length": np.zeros(n, np.int32),
     }
+
+
+def _levels(levels: Sequence[int] | None) -> np.ndarray:
+    """Seeds of levels (L,); one, which is not used, where there is no limit."""
+    if isinstance(levels, range):
+        return np.arange(levels.start, levels.stop, levels.step, dtype=np.int64)
+    return np.array([0] if levels is None else levels, np.int64)
 
 
 def _frame_shape(sim: Simulator) -> tuple[int, int, int]:

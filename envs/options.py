@@ -16,6 +16,8 @@ from .kernel import SETTINGS
 
 OBS_TYPES = ("planes", "features", "rgb", "grayscale")
 
+MOST_LEVELS = 10_000_000  # each has a place in memory
+
 
 @dataclass(frozen=True)
 class Options:
@@ -118,7 +120,9 @@ def _seeds(levels: Any) -> range | tuple[int, ...]:
     if isinstance(levels, np.ndarray):
         levels = levels.tolist()
     seeds = levels if isinstance(levels, range) else tuple(levels) if isinstance(levels, Sequence) else ()
-    ends = (min(seeds), max(seeds)) if isinstance(seeds, range) and seeds else seeds
+    if len(seeds) > MOST_LEVELS:
+        raise OptionError(f"levels may be {MOST_LEVELS:,} at most, got {len(seeds):,}; levels=None has no limit")
+    ends = (seeds[0], seeds[-1]) if isinstance(seeds, range) and seeds else seeds
     if not ends or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 <= n < 2**63 for n in ends):
         raise OptionError(f"levels must be whole numbers from 0, such as range(200), got {describe(levels)}")
     return seeds if isinstance(seeds, range) else tuple(map(int, seeds))

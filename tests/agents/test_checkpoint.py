@@ -1,6 +1,7 @@
 """Agents on disk: what was saved comes back, older ones are kept, and a save that fails changes nothing."""
 
 import errno
+import importlib
 import json
 import os
 import subprocess
@@ -276,3 +277,20 @@ def test_the_weights_are_a_safetensors_file_like_any_other(trained, tmp_path):
     weights = load_file(next(tmp_path.glob("weights-*")))
     assert set(weights) == {name for name, _ in trained[0].policy.named_parameters()}
     assert all(torch.equal(weights[name], x) for name, x in trained[0].policy.named_parameters())
+
+
+@pytest.mark.parametrize("library", ["ludus", "stable_baselines3"])
+def test_a_class_of_ones_own_comes_back_as_that_class(library, tmp_path):
+    """As with Stable-Baselines3."""
+
+    class Counting(importlib.import_module(library).PPO):
+        trained = 0
+
+        def train(self):
+            self.trained += 1
+            super().train()
+
+    agent = Counting("MlpPolicy", "CartPole-v1", n_steps=16, batch_size=16, n_epochs=1, device="cpu")
+    agent.save(tmp_path / "agent.zip")
+    back = Counting.load(tmp_path / "agent.zip", env=agent.env)
+    assert type(back) is Counting and back.learn(16).trained == 1

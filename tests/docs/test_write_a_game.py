@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)  # it takes a minute of one core, which ot
 # The guide's command, and what runs here in its place: nothing is installed, nobody presses keys, training is short.
 INSTALL, TRAIN = "pip install --editable .", "ludus --import mygames train Hedgehog --max-episode-steps 200 "
 IN_PLACE_OF = {
-    'pip install "ludus[video]"': "python -c 'import ludus, PIL'",
+    "pip install '.[video]'": "python -c 'import ludus, PIL'",
     "ludus --import mygames play Hedgehog": "ludus --import mygames play Hedgehog --help",
     TRAIN + "--time-limit 60 --out runs/hedgehog": TRAIN + "--total-timesteps 400_000 --out runs/hedgehog",
     "ludus --import mygames watch runs/hedgehog": "ludus --import mygames watch runs/hedgehog --episodes 1 --speed 64",

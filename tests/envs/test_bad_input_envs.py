@@ -278,3 +278,9 @@ def test_registering() -> None:
     refused(GameError, lambda: register("Catch"), "takes a Game, got str")
     taken = replace(CATCH, step=overflow)  # rules of this file under a name that is taken
     refused(GameError, lambda: register(taken), "'Catch'", "registered already", "choose another name")
+
+
+def test_more_levels_than_memory_holds_are_refused_at_once():
+    with pytest.raises(OptionError, match=r"levels may be 10,000,000 at most, got 1,000,000,000,000; levels=None"):
+        Simulator("Catch", 4, levels=range(10**12))
+    assert Simulator("Catch", 4, levels=range(5, 10**7, 7)).options.levels == range(5, 10**7, 7)
