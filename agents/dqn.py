@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from inspect import signature
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ from .replay_view import ReplayView, read_replay, write_replay
 from .stable_memory import StableMemory
 from .worlds import SimulatorWorld, world_of
 
-LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least
+LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least, unless another interval is asked for
 
 
 class DQN(QAgent, StableDQN):
@@ -242,6 +243,12 @@ class DQN(QAgent, StableDQN):
             self.replay.break_off(self.world)
             self.kept = int(self.replay.count)
 
+    def learn(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, as Stable-Baselines3's `learn`; without a `log_interval`, in episodes, the log is written once a second."""
+        asked = "log_interval" in signature(StableDQN.learn).bind(self, *args, **kwargs).arguments
+        self._pause = 0.0 if asked else LOG_INTERVAL
+        return super().learn(*args, **kwargs)
+
     def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
         answer = super()._setup_learn(*args, **kwargs)
         self._logged = 0.0, self._episode_num
@@ -428,13 +435,13 @@ class DQN(QAgent, StableDQN):
         self.logger.record("train/q_value", float(self.learner.mean_value))
 
     def _log(self, log_interval: int | None) -> None:
-        """Write the log where it is due: after so many episodes, but not all the time; and when training is over."""
+        """Write the log where it is due: after so many episodes, but not all the time unless asked; and at the end."""
         last, episodes = self._logged
         now, over = time.monotonic(), self.num_timesteps >= self._total_timesteps
         self._episode_num += int((self.steps.dones > 0).sum())
         self.logger.record("rollout/exploration_rate", self.exploration_rate)
         due = log_interval is not None and self._episode_num - episodes >= log_interval
-        if not due or (now - last < LOG_INTERVAL and not over):
+        if not due or (now - last < self._pause and not over):
             return
         self._logged = now, self._episode_num
         if self._n_updates and on_gpu(self.device):

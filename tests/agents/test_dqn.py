@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback, StopTrainingOnRewardThreshold
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
 
 import ludus
 from ludus.agents import replay
@@ -446,3 +447,22 @@ def test_an_agent_of_another_algorithm_is_one_clear_line(tmp_path):
     catch_agent(4).save(tmp_path / "dqn")
     with pytest.raises(ludus.agents.checkpoint.CheckpointError, match=r"an agent of DQN: use ludus.DQN.load"):
         ludus.PPO.load(tmp_path / "dqn")
+
+
+@pytest.mark.parametrize("given", [{"log_interval": 3}, {}])
+def test_an_interval_of_episodes_that_is_asked_for_is_kept(given, tmp_path):
+    """Without one, the log is written once a second, since episodes of thousands of games end all the time."""
+    rows = {}
+    for name, kind in (("ours", ludus.DQN), ("theirs", StableDQN)):
+        agent = kind("MlpPolicy", "CartPole-v1", learning_starts=10**6, seed=0, device="cpu")
+        agent.set_logger(configure(str(tmp_path / name), ["csv"]))
+        agent.learn(1500, **given)
+        agent.logger.close()
+        lines = (tmp_path / name / "progress.csv").read_text().splitlines()
+        column = lines[0].split(",").index("time/episodes")
+        rows[name] = [int(line.split(",")[column]) for line in lines[1:]]
+    if given:
+        assert all(episodes % 3 == 0 for episodes in rows["theirs"]) and len(rows["theirs"]) > 10
+        assert rows["ours"][: len(rows["theirs"]) - 2] == rows["theirs"][:-2]
+    else:
+        assert len(rows["ours"]) < len(rows["theirs"])
