@@ -115,11 +115,17 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
         """pygame's key codes and the actions they stand for, for `gymnasium.utils.play.play`."""
         import pygame
 
+        connected, offered = pygame.display.get_init(), self.simulator.actions
         pygame.display.init()  # key names are not known before
-        offered = self.simulator.actions
-        return {
-            (pygame.key.key_code(key),): offered.index(name) for key, name in self.game.keys.items() if name in offered
-        }
+        try:
+            return {
+                (pygame.key.key_code(key),): offered.index(name)
+                for key, name in self.game.keys.items()
+                if name in offered
+            }
+        finally:
+            if not connected:
+                pygame.display.quit()
 
     def close(self) -> None:
         """Close the window, if there is one; may be called twice."""

@@ -1,9 +1,13 @@
 """What all tests share: no window opens, and no sound card is looked for."""
 
 import os
+import signal
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
+
+if hasattr(signal, "SIGHUP"):  # whoever runs the tests may ignore it, which their processes would inherit
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 PREPARED = ("test_write_a_game.py", "test_robustness.py")  # half a minute each, before their first test
 

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from scipy.stats import chisquare
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from ludus.agents import hardware
 from ludus.agents import replay as replay_module
 from ludus.agents.networks import each
 from ludus.agents.replay import Replay, check_room
@@ -250,14 +251,9 @@ def memory_of(world, rows, stack=1, n_steps=1, **options):
     )
 
 
-class Elsewhere(str):
-    """The CPU, under the name of a GPU: what is written for one runs on the other."""
-
-    type = "cuda"
-
-
-def on_a_gpu(replay, world):
-    replay.device = Elsewhere("cpu")
+def on_a_gpu(replay, world, monkeypatch):
+    """The CPU, taken for a GPU: what is written for one runs on the other."""
+    monkeypatch.setattr(hardware, "GPUS", ("cuda", "cpu"))
     replay.finals = replay_module.Finals(replay, world)
     return replay
 
@@ -400,11 +396,11 @@ def test_a_memory_goes_on_from_another_ones_state(name, played):
 
 @pytest.mark.parametrize(("n_steps", "limit"), [(1, 1), (3, 2), (4, 5)])
 @pytest.mark.parametrize("name", ["stacks and masks", "stacked and turned", "turns", "dictionaries"])
-def test_a_gpu_gets_the_same(name, n_steps, limit):
+def test_a_gpu_gets_the_same(name, n_steps, limit, monkeypatch):
     """Its operations, on the CPU: what they draw, look ahead to and put in its place."""
     make, stack = WORLDS[name]
     world, rows = make(max_episode_steps=limit), n_steps + stack + 7
-    replay = on_a_gpu(memory_of(world, rows, stack, n_steps, turned="turned" in name), world)
+    replay = on_a_gpu(memory_of(world, rows, stack, n_steps, turned="turned" in name), world, monkeypatch)
     history = History(world, n_steps)
     assert replay.finals.counted == (name == "dictionaries")
     obs = replay.finals.obs
@@ -414,9 +410,9 @@ def test_a_gpu_gets_the_same(name, n_steps, limit):
     assert replay.finals.counted or replay.finals.obs is obs, "graphs know where it was"
 
 
-def test_a_gpu_forgets_what_was_before_games_are_broken_off():
+def test_a_gpu_forgets_what_was_before_games_are_broken_off(monkeypatch):
     world = simulated(LOTTERY, frame_stack=2, max_episode_steps=6)
-    replay = on_a_gpu(memory_of(world, 12, 2, 2), world)
+    replay = on_a_gpu(memory_of(world, 12, 2, 2), world, monkeypatch)
     for _ in range(3):
         history = History(world, 2, int(replay.row))
         for _ in range(19):
