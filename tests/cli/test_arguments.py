@@ -204,38 +204,20 @@ def test_a_batch_that_does_not_divide_the_rollout_is_told_in_our_words(tmp_path,
 
 # -- train.json that somebody edited -----------------------------------------------------------------------------------
 
+SHORT_TRAINING = [
+    "train", "Catch", "--num-envs", "16", "--total-timesteps", "256", "--batch-size", "64", "--no-tensorboard",
+]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    command = [
-        "train",
-        "Catch",
-        "--num-envs",
-        "16",
-        "--total-timesteps",
-        "256",
-        "--batch-size",
-        "64",
-        "--no-tensorboard",
-    ]
-    assert main([*command, "--out", str(folder)]) == 0
+    assert main([*SHORT_TRAINING, "--out", str(folder)]) == 0
     return folder
 
 
 def test_a_run_that_replaced_another_can_be_resumed(tmp_path, capsys):
-    command = [
-        "train",
-        "Catch",
-        "--num-envs",
-        "16",
-        "--total-timesteps",
-        "256",
-        "--batch-size",
-        "64",
-        "--no-tensorboard",
-    ]
-    assert main([*command, "--out", str(tmp_path), "--overwrite"]) == 0
+    assert main([*SHORT_TRAINING, "--out", str(tmp_path), "--overwrite"]) == 0
     assert main(["train", "--out", str(tmp_path), "--resume"]) == 0
     assert "done already" in capsys.readouterr().out
 
