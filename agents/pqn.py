@@ -93,7 +93,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         return {"dueling": settings["dueling"], "layer_norm": settings["layer_norm"], "distribution": Scalar()}
 
     def _setup_model(self) -> None:
-        self._check_arguments()
+        self._check_actions()
         self._make_policy()
         self.rollout_buffer: Any = None  # made when training begins
         self.rebuild()
@@ -101,10 +101,6 @@ class PQN(QAgent, OnPolicyAlgorithm):
     def rebuild(self) -> None:
         super().rebuild()
         self.learner = ValueFit(self, self.policy.q_net, self.policy.optimizer)
-
-    def _check_arguments(self) -> None:
-        """Raise OptionError for what Stable-Baselines3 does not check."""
-        self._check_actions()
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
