@@ -24,7 +24,7 @@ from .description import beginning
 from .hardware import default_threads, device_beside, on_gpu
 from .kinds import KINDS, OBJECTS
 from .loading import load_parameters
-from .reports import heard_by_users
+from .reports import Later, heard_by_users
 from .worlds import World, games_by_name, simulator_of
 
 if TYPE_CHECKING:
@@ -284,12 +284,25 @@ class Agent(Base):
 
     # -- what callbacks hear -------------------------------------------------------------------------------------------
 
+    if not TYPE_CHECKING:  # for whom it is the attribute of Stable-Baselines3's
+
+        @property
+        def _last_obs(self) -> Any:
+            """Observations that the next actions are for."""
+            if isinstance(self._shown, Later):
+                self._shown = self._shown()
+            return self._shown
+
+        @_last_obs.setter
+        def _last_obs(self, obs: Any) -> None:
+            self._shown = obs
+
     def obs_of(self, t: int) -> Any:
         """Observations (N, ...) that step t of the rollout was decided on, or those after its last; a NumPy array."""
         raise NotImplementedError
 
     def step_locals(self, t: int) -> dict[str, Any]:
-        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t."""
+        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t; some are `Later`."""
         raise NotImplementedError
 
     def present_obs(self) -> Any:

@@ -31,6 +31,7 @@ from .q_learner import QLearner
 from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .replay_view import ReplayView, read_replay, write_replay
+from .reports import Later
 from .stable_memory import StableMemory
 from .worlds import SimulatorWorld, world_of
 
@@ -371,7 +372,7 @@ class DQN(QAgent, StableDQN):
         return each(lambda x: x.cpu().numpy(), self.replay.obs(row * self.replay.games + self.replay._columns))
 
     def step_locals(self, t: int) -> dict[str, Any]:
-        actions = self.steps.actions[t].cpu().numpy()
+        steps = self.steps
         return {
             "train_freq": self.train_freq,
             "replay_buffer": self.replay_buffer,
@@ -379,9 +380,9 @@ class DQN(QAgent, StableDQN):
             "learning_starts": self.learning_starts,
             "log_interval": self._log_interval,
             "num_collected_steps": t + 1,
-            "num_collected_episodes": int((self.steps.dones[:t] > 0).sum()),
+            "num_collected_episodes": Later(lambda: int((steps.dones[:t] > 0).sum())),
             "continue_training": True,
-            "buffer_actions": actions,
+            "buffer_actions": Later(lambda: steps.actions[t].cpu().numpy()),
         }
 
     def _play(self, on_step: Any = None) -> bool:

@@ -33,7 +33,7 @@ from .normalize import RewardNormalizer
 from .overridden import AskedPolicy, overrides_methods
 from .planes import shortcut_of
 from .player import Player
-from .reports import tell_rollout, tell_step
+from .reports import Later, tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
 from .stable_buffer import stable_buffer_of
@@ -231,15 +231,14 @@ class PPO(Agent, StablePPO):
     def step_locals(self, t: int) -> dict[str, Any]:
         data, policy = self.data, self.policy
         data.pos, data.full = t + 1, t + 1 == self.n_steps
-        actions = data.actions[t]
         return {
-            "rollout_buffer": self.rollout_buffer,
+            "rollout_buffer": Later(stable_buffer_of, self),
             "n_rollout_steps": self.n_steps,
             "n_steps": t,
-            "obs_tensor": each(lambda x: x[t].clone(), data.obs),
-            "values": data.values[t].unsqueeze(-1).clone(),
-            "log_probs": policy.head.log_prob(data.params[t], actions),
-            "clipped_actions": into_space(actions.cpu().numpy(), self.action_space),
+            "obs_tensor": Later(each, lambda x: x[t].clone(), data.obs),
+            "values": Later(lambda: data.values[t].unsqueeze(-1).clone()),
+            "log_probs": Later(lambda: policy.head.log_prob(data.params[t], data.actions[t])),
+            "clipped_actions": Later(lambda: into_space(data.actions[t].cpu().numpy(), self.action_space)),
         }
 
     def autocast(self) -> AbstractContextManager[Any]:

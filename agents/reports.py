@@ -28,6 +28,47 @@ class Played(Protocol):
     episode_length: Tensor
 
 
+class Later(partial[Any]):
+    """A local variable that is made when somebody reads it: most callbacks do not."""
+
+
+class Locals(dict[str, Any]):
+    """Local variables as callbacks have them, those that are `Later` made with the first look and kept."""
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if isinstance(value, Later):
+            value = self[name] = value()
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()  # its being here lets dict(...) and ** ask for each value, too
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401
+
+    def values(self) -> Any:
+        return [self[name] for name in self]
+
+    def items(self) -> Any:
+        return [(name, self[name]) for name in self]
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self)
+
+    def update(self, others: Any = (), **more: Any) -> None:
+        super().update(dict.items(others) if isinstance(others, Locals) else others, **more)
+
+
+def let_wait(callback: BaseCallback) -> None:
+    """Give a callback, and those in it, locals that may be `Later`."""
+    if not isinstance(callback.locals, Locals):
+        callback.locals = Locals(callback.locals)
+    for inner in [*getattr(callback, "callbacks", ()), getattr(callback, "callback", None)]:
+        if isinstance(inner, BaseCallback):
+            let_wait(inner)
+
+
 def heard_by_users(callback: BaseCallback) -> bool:
     """Whether anyone but Ludus's and Stable-Baselines3's own callbacks listens, which do not ask for observations."""
     if isinstance(callback, CallbackList):
@@ -43,15 +84,17 @@ def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Seq
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
     rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
     ended, edges = ended_in(agent, data, dones)
-    endings, going = [(world.num_envs, world.endings) for world in worlds], True
+    endings, going, ends = [(world.num_envs, world.endings) for world in worlds], True, dones > 0
+    if agent.heard:
+        let_wait(callback)
     for t in range(len(rewards)):
         agent.num_timesteps += agent.steps_at_once
         infos = Infos(agent.n_envs, ended, edges[t], edges[t + 1], partial(finals_of, endings, t))
-        told = {"self": agent, "env": agent.env, "callback": callback, "rewards": rewards[t], "dones": dones[t] > 0}
-        told |= {"actions": actions[t], "infos": infos}
+        told = Locals(self=agent, env=agent.env, callback=callback, rewards=rewards[t], dones=ends[t], infos=infos)
+        told["actions"] = actions[t]
         if agent.heard:
-            agent._last_obs = agent.obs_of(t)
-            told |= {"new_obs": agent.obs_of(t + 1), **agent.step_locals(t)}
+            agent._last_obs = Later(agent.obs_of, t)  # type: ignore[assignment]
+            told.update(new_obs=Later(agent.obs_of, t + 1), **agent.step_locals(t))
         callback.update_locals(told)
         going = callback.on_step()
         if not going:
@@ -151,9 +194,12 @@ def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Pl
     agent.num_timesteps += agent.steps_at_once
     world.timesteps = agent.num_timesteps
     agent._update_info_buffer(world.infos, world.dones)
-    told = {"self": agent, "env": agent.env, "callback": callback, "rewards": world.rewards, "dones": world.dones}
-    told |= {"actions": data.actions[t].cpu().numpy(), "infos": world.infos, "new_obs": world.raw_obs}
-    callback.update_locals({**told, **agent.step_locals(t)} if agent.heard else told)
+    told = Locals(self=agent, env=agent.env, callback=callback, rewards=world.rewards, dones=world.dones)
+    told.update(actions=data.actions[t].cpu().numpy(), infos=world.infos, new_obs=world.raw_obs)
+    if agent.heard:
+        let_wait(callback)
+        told.update(agent.step_locals(t))
+    callback.update_locals(told)
     going = callback.on_step()
     agent._last_obs = world.raw_obs  # what comes next is decided on; until now it was what this step was
     return going

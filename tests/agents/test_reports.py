@@ -1,14 +1,15 @@
 """What callbacks hear of a rollout, and that what nobody looks at is not made."""
 
 from collections import deque
+from copy import copy
 
 import numpy as np
 import pytest
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EveryNTimesteps
 
 import ludus
 from ludus.agents import reports
-from ludus.agents.reports import Ended, Infos
+from ludus.agents.reports import Ended, Infos, Later, Locals
 
 
 class Listener(BaseCallback):
@@ -74,3 +75,54 @@ def test_infos_are_read_like_a_list():
     buffer = deque(maxlen=1)
     buffer.extend(info["episode"] for info in ended.infos(1, 2))
     assert buffer[0]["l"] == 4
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        dict,
+        lambda x: {**x},
+        Locals.copy,
+        copy,
+        lambda x: dict(x.items()),
+        lambda x: dict(zip(x, x.values(), strict=True)),
+    ],
+)
+def test_locals_that_wait_are_made_whichever_way_they_are_read(read):
+    made = []
+    told = Locals(a=1, b=Later(lambda: made.append("b") or 2))
+    kept = Locals(c=3)
+    kept.update(told)
+    plain = {"c": 3}
+    assert not made
+    plain.update(told)
+    assert read(kept) == {"a": 1, "b": 2, "c": 3} == plain and made == ["b", "b"]  # each made its own
+    assert kept["b"] == kept.get("b") == 2 and kept.get("d", 4) == 4 and made == ["b", "b"]
+
+
+class Reader(BaseCallback):
+    """Reads all of its locals now and then."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def _on_step(self):
+        if self.n_calls % 8 == 3:
+            self.seen.append((dict(self.locals), self.model._last_obs))
+        return True
+
+
+@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("around", [lambda x: x, lambda x: CallbackList([x]), lambda x: EveryNTimesteps(16, x)])
+def test_observations_and_the_like_are_made_for_callbacks_that_read_them(name, around, monkeypatch):
+    made, kind = [], getattr(ludus, name)
+    original = kind.obs_of
+    monkeypatch.setattr(kind, "obs_of", lambda self, t: made.append(t) or original(self, t))
+    agent, reader = kind("mlp", ludus.make_sb3("Catch", 16), seed=0, **AGENTS[name]), Reader()
+    agent.learn(16 * 32, callback=around(reader))
+    assert len(reader.seen) == 4 and 8 <= len(made) <= 10  # new_obs and _last_obs, of 32 steps
+    for told, before in reader.seen:
+        assert not any(isinstance(value, Later) for value in told.values())
+        assert told["new_obs"].shape == before.shape == (16, *agent.observation_space.shape)
+        assert not np.array_equal(told["new_obs"], before)
