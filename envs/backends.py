@@ -20,6 +20,7 @@ from .arguments import whole
 from .compile import link, replacements
 from .errors import ActionError, GameError, NotReset, OptionError
 from .game import Game
+from .registry import is_own
 from .rules import check_parameters, check_rules
 from .team import Team, Work
 from .threads import once
@@ -47,6 +48,10 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
     check_parameters(sim.game)
     if mode in ("compiled", "checked"):
         check_rules(sim.game)
+    if mode == "compiled":
+        from .trial import try_rules
+
+        try_rules(sim)
     if device.startswith("cuda"):
         from .compile_cuda import CudaBackend
 
@@ -260,7 +265,9 @@ class CompiledBackend(CpuBackend):
             self._team.close()
 
 
-def rule_error(game: Game, code: int, checked: bool, doubt: bool) -> GameError:
+def rule_error(
+    game: Game, code: int, checked: bool, doubt: bool, told: str = "run it with mode='debug' to see where"
+) -> GameError:
     """The error that a kernel's answer, RAISED or ENDLESS, stands for."""
     from .compile_cpu import ENDLESS
 
@@ -270,8 +277,7 @@ def rule_error(game: Game, code: int, checked: bool, doubt: bool) -> GameError:
         return GameError(
             f"{game.name}: {what}: the state that was loaded is none that the rules reach; reset() ends it"
         )
-    told = "check_game says which" if code == ENDLESS else "run it with mode='debug' to see where"
-    return GameError(f"{game.name}: {what}; {told}")
+    return GameError(f"{game.name}: {what}; {'check_game says which' if code == ENDLESS else told}")
 
 
 def _address_of(array: np.ndarray) -> int:
@@ -332,44 +338,52 @@ def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
     from .compile_cpu import Buffer, Table, compile_cpu
 
     if backdrop.size > 1:
-        buffers = (Buffer(backdrop.dtype, (None, None)),)
-        table = Table((backdrop,), buffers)
-        compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers)(table.address, 0, 1)
+        buffers, checked = (Buffer(backdrop.dtype, (None, None)),), not is_own(sim.game)
+        function = compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers, checked=checked)
+        run(sim.game, function, Table((backdrop,), buffers), 1, checked)
 
 
 def paint_pictures(
-    game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR, checked: bool = False
+    game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR, doubt: bool = False
 ) -> None:
     """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them.
 
-    `checked`: the records may be none that the rules reach, which is an error then, or a picture.
+    `doubt`: the records may be none that the rules reach, which is an error then, or a picture.
     """
     from .compile_cpu import Table
 
+    checked = doubt or not is_own(game)
     function, buffers = _painter(game, checked)
     table = Table((np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures), buffers)
-    run(game, function, table, len(records), checked)
+    run(game, function, table, len(records), checked, doubt)
 
 
 def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
     """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
     from .compile_cpu import Buffer, Table, compile_cpu
 
-    checked, viewers = sim._doubt.whole.some, np.full(len(records), player, np.int64)
+    doubt, viewers = sim._doubt.whole.some, np.full(len(records), player, np.int64)
     frames = views.reshape(len(records), *_frame_shape(sim))
     arrays = (np.ascontiguousarray(records), viewers, sim._backend.read("backdrop"), frames)
     buffers = [Buffer.of(array) for array in arrays]
+    checked = doubt or not is_own(sim.game)
     function = compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers, checked=checked)
-    run(sim.game, function, Table(arrays, buffers), len(records), checked)
+    run(sim.game, function, Table(arrays, buffers), len(records), checked, doubt)
 
 
-def run(game: Game, function: Callable[[int, int, int], int], table: Table, count: int, checked: bool) -> None:
-    """Call a kernel that only looks at records; raises GameError if a rule did."""
+def run(
+    game: Game, function: Callable[[int, int, int], int], table: Table, count: int, checked: bool, doubt: bool = False
+) -> None:
+    """Call a kernel that only looks at records; raises GameError if a rule did.
+
+    Games that are not Ludus's own are looked at by checked kernels, which takes somewhat longer: nothing waits for it in
+    training, and so only what plays the games has to be tried before, see `trial`.
+    """
     from .compile_cpu import ENDLESS
 
     code = function(table.address, 0, count)
     if code <= ENDLESS:
-        raise rule_error(game, code, checked, doubt=checked)
+        raise rule_error(game, code, checked, doubt, "check_game says where")
 
 
 @once

@@ -12,13 +12,14 @@ import numpy as np
 from . import kernel
 from .arguments import one_of, whole
 from .backends import run
-from .errors import OptionError
+from .errors import GameError, OptionError
+from .registry import is_own
 from .rng import start_streams
 from .simulator import Simulator
 from .threads import once
 
 BOTS = ("random", "heuristic")
-BUILT = {"_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
+BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
 
 
 class Bot:
@@ -57,11 +58,12 @@ class Bot:
         arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
         loop = kernel.advise_games if self.kind == "heuristic" else kernel.pick_games
+        self._checked = self.kind == "heuristic" and not self.plain and not is_own(self.sim.game)
         if self.plain:
             self._play = self.sim._backend.plain_loop(loop, arrays)
         else:
             self._compile = once(partial(compile_cpu, self.sim.game.name, loop, self.sim._names, buffers))
-            self._play = self._compile(checked=False)
+            self._play = self._compile(checked=self._checked)
         self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
 
@@ -86,10 +88,15 @@ class Bot:
         with self.sim._turns:
             doubt = self.sim._doubt.whole.some and not self.plain
             play = self._compile(checked=True) if doubt else self._play
-            run(self.sim.game, play, self._table, self.sim.num_envs, doubt)
+            run(self.sim.game, play, self._table, self.sim.num_envs, doubt or self._checked, doubt)
         if self.kind == "heuristic":
             if doubt:
                 np.clip(self._actions, 0, len(self._offered) - 1, out=self._actions)
+            elif self._checked and (wrong := (self._actions < 0) | (self._actions >= len(self._offered))).any():
+                raise GameError(
+                    f"{self.sim.game.name}: heuristic must return a whole number from 0 to {len(self._offered) - 1}, "
+                    f"got {self._actions[wrong][0]}"
+                )
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
 

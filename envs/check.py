@@ -18,6 +18,7 @@ from .plain import PlainRecords, check_action, watch
 from .rules import check_rules
 from .scene import RESERVED
 from .simulator import Simulator
+from .trial import explain
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
             "Rules from", "Version history")  # fmt: skip
@@ -237,29 +238,20 @@ def _draw_over(game: Game, records: np.ndarray, rows: int, columns: int, color: 
     return pictures.reshape(len(records), rows, columns, 3)
 
 
-def _play_again(game: Game, before: dict[str, Any], chosen: np.ndarray) -> None:
-    """A step that failed compiled, as plain Python, which says where: in RuleError."""
-    plain = Simulator(game, len(chosen), mode="debug")
-    plain.reset()
-    plain.load_state_dict(before)
-    with Watchdog():
-        plain.step(chosen)
-
-
 def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1600) -> GameReport:
     simulator = Simulator(game, count, seed=seed, mode="checked")
     player = Bot(simulator, "random", seed)
     seen = simulator.reset().any(axis=0)
     returns, lengths, lowest, highest = [], [], np.inf, -np.inf
     for _ in range(steps):
-        before, chosen = simulator.state_dict(), player.act()
+        (before, _), chosen = simulator.snapshot(), player.act()
         try:
             simulator.step(chosen)
         except GameError:
-            _play_again(game, before, chosen)
+            explain(game, {}, before, chosen)
             raise
-        ended = simulator.terminated
-        if simulator.truncated.any():
+        ended = simulator.terminated | simulator.truncated
+        if simulator.truncated.any() and game.max_episode_steps is None:
             raise GameError(f"{game.name}: an episode was truncated without max_episode_steps")
         if not np.all((simulator.obs >= simulator.obs_low) & (simulator.obs <= simulator.obs_high)):
             raise GameError(f"{game.name}: observe wrote {simulator.obs.max()}, outside the declared space")

@@ -58,6 +58,11 @@ def find_game(name: str | Game) -> Game:
     )
 
 
+def is_own(game: Game) -> bool:
+    """Whether it is one of Ludus's own, as it stands there."""
+    return _own_games().get(game.name) is game
+
+
 def is_importable(game: Game) -> bool:
     """Whether another process can find the game by its name, once it has imported the module of its rules."""
     return _known_games().get(game.name) is game and game.step.__module__ != "__main__"

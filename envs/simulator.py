@@ -222,7 +222,7 @@ class Simulator:
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
         with self._turns:
             record = self._backend.read("records")[index : index + 1]
-            paint_pictures(self.game, record, pictures, player, checked=self._doubt.whole.some)
+            paint_pictures(self.game, record, pictures, player, doubt=self._doubt.whole.some)
         return pictures.reshape(rows, columns, 3)
 
     def view(self, player: int, index: int = 0) -> np.ndarray:

@@ -96,7 +96,7 @@ def check_layout(sim: Simulator, state: Mapping[str, Any]) -> None:
                 f"this state's {name} is {given.shape} of {given.dtype}, here it is {here.shape} of {here.dtype}: make the "
                 "simulator with the same num_envs and options"
             )
-    clocks, most = state["clocks"], sim.options.max_episode_steps
+    clocks, most = state["clocks"], sim.options.step_limit
     if most is not None and (late := clocks["elapsed"][~clocks["over"] & (clocks["elapsed"] >= most)]).size:
         raise OptionError(f"an episode of this state has gone on for {late[0]} steps, here max_episode_steps is {most}")
 

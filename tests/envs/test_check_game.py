@@ -37,6 +37,11 @@ def test_the_report_on_catch_is_what_chance_gives() -> None:
     assert report.unseen == ()
 
 
+def test_a_limit_of_the_games_own_ends_episodes() -> None:
+    report = check_game(replace(CATCH, max_episode_steps=5), steps=20)
+    assert (report.mean_length, report.mean_return) == (5, 0)
+
+
 def step_writes_outside(s, action, random):
     s.bricks[s.paddle + 10, 0] = 1
     return 0.0, False
