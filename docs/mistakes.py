@@ -6,6 +6,8 @@ replaces the rule's own, a field of `State` the one of that name, and a line of 
 
 MISTAKES = (
     ("State", 'eaten="u1"', "state field eaten='u1': use one of ?, i1, i2, i4, i8, f8"),
+    ("State", "eaten=int", "state field eaten=<class 'int'>: use one of ?, i1, i2, i4, i8, f8"),
+    ("State", 'eaten="8x8 i1"', "state field eaten='8x8 i1': use one of ?, i1, i2, i4, i8, f8, as in '(3,10)i1'"),
     ("file", "DOWN = [0, -1, 0, 0, 1]", "DOWN is a list: a file's constants are numbers, tuples and NumPy arrays"),
     ("step", "def step(s, random, action):", "step takes (s, random, action): write def step(s, action, random)"),
     ("step", "cells = [s.row, s.col]", "a list: write a tuple, (1, 2), or give the record a field"),
@@ -22,6 +24,11 @@ MISTAKES = (
     ("step", "s.row = s.row / 2", "is stored in a whole number (int8), which would cut it: write int(...)"),
     ("step", "s.eaten += 100", "out of bounds for int8: declare the field 'i2'"),
     ("step", "return 0.0", "step returns 1 value: write return reward, terminated"),
+    ("step", "return s.eaten == 10, 1.0", "step returns 1.0 as terminated: write return reward, terminated"),
+    ("step", "return None, False", "step returns None as the reward: write return reward, terminated"),
+    ("step", "s.row = below(SIZE, random)", "below(SIZE, random): write below(random, SIZE)"),
+    ("step", "s.row = below(random, 0)", "below(random, 0): nothing from 0 is below that: take a number from 1"),
+    ("step", "s.row = below(random, s.eaten)", "below(random, n) takes a whole number from 1 as n, got 0"),
     ("step", "while s.row < SIZE: s.col = 0", "has not come to an end after"),
     ("reset", "reset(s, random)", "calls itself; rules cannot be recursive"),
     ("observe", "planes[:, :, 0] = planes[:, :, 1]", "a copy of a whole array: write a for loop over its elements"),
@@ -37,6 +44,8 @@ MISTAKES = (
     ),
     ("observe", "planes[s.row, s.col, 0] = 0.5", "the float 0.5 is stored in a whole number (uint8)"),
     ("draw", "ellipse(canvas, 1, 1, (0, 0, 0))", "it takes ellipse(canvas, x, y, width, height, color)"),
+    ("draw", "fill(canvas, (0.5, 0, 0))", "(0.5, 0, 0) as a colour: write (red, green, blue), whole numbers from"),
+    ("draw", 'fill(canvas, "red")', "'red' as a colour: write (red, green, blue), whole numbers from 0 to 255"),
     ("draw", 'name = f"{s.eaten} berries"', "an f-string: rules compute with numbers"),
     ("draw", "return", "draw does not paint the whole picture"),
 )

@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 from ludus.envs import Options, canvas, cards, exact, game, rng
 from ludus.envs.rules import parameters
 from ludus.envs.scene import RESERVED
-from ludus.envs.syntax import BUILTINS, METHODS, NUMPY, SYNTAX
+from ludus.envs.syntax import BUILTINS, METHODS, NUMPY, NUMPY_INSTEAD, SYNTAX
 
 DOCS = Path(__file__).parent
 GUIDE, REFERENCE = DOCS / "write-a-game.md", DOCS / "reference.md"
@@ -120,13 +120,14 @@ def game_of(players: int, player: bool = False) -> game.Game:
 
 
 def refused() -> str:
-    found = dict.fromkeys([*SYNTAX.values(), *((f"`{name}`", instead) for name, instead in BUILTINS.items())])
+    words = BUILTINS | {f"np.{name}": instead for name, instead in NUMPY_INSTEAD.items()}
+    found = dict.fromkeys([*SYNTAX.values(), *((f"`{name}`", instead) for name, instead in words.items())])
     lines = ["| not in rules | instead |", "|---|---|", *(f"| {what} | {instead} |" for what, instead in found)]
     methods, numpy = (", ".join(f"`{name}`" for name in sorted(names)) for names in (METHODS, NUMPY))
     return "\n".join(
         [*lines, f"| methods of arrays and lists: {methods} | write a for loop |",
          "| arithmetic of whole arrays, copies of arrays | write a for loop over elements |",
-         f"| NumPy, but for {numpy} | keep arrays in the record or as constants of the file, and write a for loop |", ""]
+         f"| other things of NumPy's, but for {numpy} | keep arrays in the record or as constants of the file, and write a for loop |", ""]
     )  # fmt: skip
 
 

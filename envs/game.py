@@ -40,7 +40,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,21 @@ def state(**fields: str) -> np.dtype:
     """
     if not fields:
         raise GameError("state() needs at least one field, such as state(x='i1')")
-    record = np.dtype(list(fields.items()), align=True)
     for name, declared in fields.items():
-        base = record[name].base
-        if base.str[1:] not in FIELD_TYPES and base.str not in ("|b1", "|i1"):
+        kind = _field_type(declared)
+        if kind is None or (kind.base.str[1:] not in FIELD_TYPES and kind.base.str not in ("|b1", "|i1")):
             raise GameError(f"state field {name}={declared!r}: use one of {', '.join(FIELD_TYPES)}, as in '(3,10)i1'")
-        if base == np.bool_ and record[name].shape:
+        if kind.base == np.bool_ and kind.shape:
             raise GameError(f"state field {name}={declared!r}: an array holds no bools, use i1 with 0 and 1")
-    return record
+    return np.dtype(list(fields.items()), align=True)
+
+
+def _field_type(declared: str) -> np.dtype | None:
+    """What a field is declared as; None if it is not text that NumPy can read."""
+    try:
+        return np.dtype(declared) if isinstance(declared, str) else None
+    except (TypeError, ValueError, SyntaxError):
+        return None
 
 
 @dataclass(frozen=True, eq=False)  # a game is itself, and can be a key
@@ -104,6 +112,15 @@ class Game:
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
     fps: int = 10  # steps per second at a person's pace
     max_episode_steps: int | None = None  # truncate episodes after this many steps, unless the caller says otherwise
+
+    def __new__(cls, *given: Any, **named: Any) -> Game:
+        known = [one.name for one in fields(cls)]
+        for name in named:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+                raise GameError(f"Game has no field {name}: {hint}")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         _check_declaration(self)

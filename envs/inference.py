@@ -57,6 +57,13 @@ class Knowledge:
                 return getattr(owner, node.attr, UNKNOWN)
         return UNKNOWN
 
+    def constant(self, node: ast.expr) -> Any:
+        """The number or the like that is written out, or that a constant of the file is; else UNKNOWN."""
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            return self.value(node)
+
     def field(self, node: ast.AST) -> np.dtype | None:
         """The type of a field, if that is what `s.name` is."""
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.record:

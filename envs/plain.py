@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from . import rng
 from .compile import link
 from .endless import EndlessError, loop_around
 from .errors import RuleError
@@ -163,7 +164,7 @@ def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
 
 def watch(game: Game, rule: str) -> Any:
     """A rule, checked while it runs: raises RuleError, in one line, with the line that did it."""
-    function = link(getattr(game, rule), {}, constant=as_constant)
+    function = link(getattr(game, rule), {}, _careful, as_constant)
 
     def run(*given: Any) -> Any:
         if rule in ("observe", "legal"):  # what they write is checked as it is in records
@@ -190,6 +191,19 @@ def _place(error: Exception) -> str:
     if isinstance(error, EndlessError):
         line = loop_around(frame.f_code, line)
     return f"{place(frame.f_code, line)}: {linecache.getline(frame.f_code.co_filename, line).strip()}"
+
+
+def _careful(function: Any) -> Any:
+    """A function of the rules; in place of `below`, one that looks at what it is given."""
+    if (function.__module__, function.__name__) != (rng.__name__, rng.below.__name__):
+        return function
+
+    def below(random: Any, n: Any) -> Any:
+        if not isinstance(n, (int, np.integer)) or not 1 <= n < 2**31:
+            raise ValueError(f"below(random, n) takes a whole number from 1 as n, got {n!r}")
+        return function(random, n)
+
+    return below
 
 
 class _Opaque:
@@ -227,10 +241,13 @@ def _check_step(game: Game, given: list[Any], result: Any) -> None:
         rewards, terminated = result
     else:
         raise RuleError(f"{game.name}: step must return (reward, terminated), got {result!r}")
+    if not isinstance(rewards, (int, float, np.generic, np.ndarray)):
+        raise RuleError(f"{game.name}: step returned {rewards!r} as the reward: write return reward, terminated")
     if not np.all(np.isfinite(rewards)):
         raise RuleError(f"{game.name}: step returned the reward {rewards}, which is not finite")
-    if terminated not in (True, False):
-        raise RuleError(f"{game.name}: step must return terminated as a bool, got {terminated!r}")
+    if not isinstance(terminated, (int, np.integer, np.bool_)) or terminated not in (True, False):
+        right = "terminated" if game.together else "reward, terminated"
+        raise RuleError(f"{game.name}: step must return terminated as a bool, got {terminated!r}: write return {right}")
 
 
 def check_action(game: Game, rule: str, action: Any, none: bool = False) -> None:

@@ -143,6 +143,7 @@ def _check_results(game: Game, rule: str, function: FunctionType, wanted: tuple[
     def refuse(line: int, what: str) -> NoReturn:
         raise GameError(f"{game.name}: {place(function.__code__, line)}: {rule} returns {what}: {right}")
 
+    known = Knowledge(tree, function.__globals__ | captured(function), wanted[0], game.State, {})
     for statement in returns(tree.body):
         for value in outcomes(statement.value):
             if value is None or (isinstance(value, ast.Constant) and value.value is None):
@@ -152,8 +153,11 @@ def _check_results(game: Game, rule: str, function: FunctionType, wanted: tuple[
             if sure and count != 1 + pair:
                 refuse(statement.lineno, f"{count} value{'s' * (count > 1)}")
             first = value.elts[0] if isinstance(value, ast.Tuple) else value
-            if pair and isinstance(first, ast.Constant) and isinstance(first.value, bool):
-                refuse(statement.lineno, f"{first.value} as the reward")
+            if pair and isinstance(first, ast.Constant) and type(first.value) not in (int, float):
+                refuse(statement.lineno, f"{first.value!r} as the reward")
+            last = value.elts[-1] if isinstance(value, ast.Tuple) else value
+            if pair and (known.is_float(last) or (isinstance(last, ast.Name) and last.id == "reward")):
+                refuse(statement.lineno, f"{ast.unparse(last)} as terminated")
     if not ends(tree.body):
         refuse(tree.body[-1].lineno, "nothing when it gets past its last line")
 

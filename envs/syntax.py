@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .calls import check_call
 from .inference import UNKNOWN, Knowledge
 
 LOOP = "write a for loop over its elements"
@@ -72,6 +73,15 @@ NUMPY = {
     "logical_not", "sum", "any", "all", "ndindex", "ndenumerate", "bool_", "int8", "int16", "int32", "int64", "uint8",
     "uint64", "float32", "float64",
 }  # fmt: skip
+
+NUMPY_INSTEAD = {
+    "clip": "write min(max(x, low), high)",
+    "abs": "write abs(x)",
+    "round": "write round(x)",
+    **dict.fromkeys(("sin", "cos"), "import it from ludus.envs.exact"),
+    **dict.fromkeys(("floor", "ceil"), "import it from math"),
+    "where": "write a if test else b",
+}
 
 METHODS = {  # of arrays and lists
     "append", "argmax", "argmin", "argsort", "astype", "clear", "clip", "copy", "cumsum", "extend",
@@ -183,7 +193,8 @@ class Reader(ast.NodeVisitor):
             self._undefined(node, name, "the name", [f"{ast.unparse(node.value)}.{one}" for one in dir(module)])
         if module is np:
             if node.attr not in NUMPY:
-                self.refuse(node, name, "keep arrays in the record or as constants of the file, and " + LOOP)
+                other = "keep arrays in the record or as constants of the file, and " + LOOP
+                self.refuse(node, name, NUMPY_INSTEAD.get(node.attr, other))
         elif module.__name__ != "math":
             self.refuse(node, name, f"import what you need itself: from {module.__name__} import {node.attr}")
 
@@ -287,6 +298,8 @@ class Reader(ast.NodeVisitor):
                 f"{unknown[0]}= in a call of {name}" if unknown else f"{name} with {given} argument{'s' * (given != 1)}"
             )
             self.refuse(node, what, f"it takes {name}({', '.join(takes)})")
+        values = dict(zip(takes, node.args, strict=False)) | {word.arg: word.value for word in node.keywords}
+        check_call(node, callee, values, self.known, self.random, self.refuse)
 
 
 def _is_tuple_to_python(node: ast.expr) -> bool:

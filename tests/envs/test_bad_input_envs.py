@@ -26,6 +26,7 @@ from ludus.envs import (
     register,
     state,
 )
+from ludus.envs.rng import below
 from ludus.envs.sb3 import LudusVecEnv
 from ludus.envs.simulator import STATE
 
@@ -230,6 +231,21 @@ def not_a_number(s, action, random):
     return float("nan"), False
 
 
+def no_reward(s, action, random):
+    reward = None
+    return reward, False
+
+
+def the_wrong_way_round(s, action, random):
+    reward, done = action - 1, False
+    return done, reward + 0.0
+
+
+def below_nothing(s, action, random):
+    s.paddle = below(random, s.paddle * 0)
+    return 0.0, False
+
+
 def unknown_field(s, action, random):
     s.padle = 1
     return 0.0, False
@@ -245,10 +261,13 @@ def too_bright(s, planes):
         ({"step": write_outside}, ("Breakout: step", "outside its record", "index 10", "size 10")),
         ({"step": overflow}, ("Breakout: step", "1004 out of bounds for int8")),
         ({"step": not_a_number}, ("Breakout: step", "reward nan", "not finite")),
+        ({"step": no_reward}, ("Breakout: step returned None as the reward", "write return reward, terminated")),
+        ({"step": the_wrong_way_round}, ("terminated as a bool, got -1.0", "write return reward, terminated")),
+        ({"step": below_nothing}, ("below(random, n) takes a whole number from 1 as n, got 0", "s.paddle * 0")),
         ({"step": unknown_field}, ("Breakout: step", "no field 'padle'", "paddle")),
         ({"observe": too_bright}, ("Breakout: observe", "wrote 7", "0 and 1")),
     ],
-    ids=["outside", "overflow", "nan", "field", "plane"],
+    ids=["outside", "overflow", "nan", "none", "swapped", "below", "field", "plane"],
 )
 def test_debug_mode_catches_what_rules_do_wrong(change: dict[str, Any], words: tuple[str, ...]) -> None:
     def play() -> None:
@@ -271,7 +290,10 @@ def test_declarations() -> None:
     refused(GameError, declare(features=("x",)), "Catch", "either planes", "features")
     refused(GameError, declare(keys={"up": "jump"}), "Catch", "'jump'", "left")
     refused(GameError, lambda: state(), "at least one field")
-    refused(GameError, lambda: state(x="u1"), "x='u1'", "i1")
+    for wrong in ("u1", "8x8 i1", "(-1,)i1", "", [8, 8], (8, 8), float, 3, None):
+        refused(GameError, lambda wrong=wrong: state(x=wrong), f"x={wrong!r}", "i1", "'(3,10)i1'")
+    refused(GameError, lambda: Game("Catch", 1, key={"up": "up"}), "Game has no field key: did you mean keys?")
+    refused(GameError, lambda: Game(id="Catch"), "Game has no field id: it has name, version, State")
 
 
 def test_registering() -> None:

@@ -359,7 +359,7 @@ from ludus.envs import Game, Simulator, state
 
 def reset(s, random): s.place = START
 def step(s, action, random):
-    s.place += 2 * action - 1
+    s.place = max(s.place + 2 * action - 1, 0)
     return float(s.place), s.place == 8
 def observe(s, planes): planes[0, s.place, 0] = 1
 def draw(s, canvas): pass

@@ -25,7 +25,7 @@ from math import sqrt
 import numpy as np
 
 from ludus.envs import Game, rng, state
-from ludus.envs.canvas import fill, rect
+from ludus.envs.canvas import fill, letter, rect
 from ludus.envs.rng import below, chance, uniform
 
 class Side(enum.IntEnum):
@@ -110,8 +110,17 @@ REFUSED = {
     "s.x = np.random.randint(3)": "np.random.randint: take below(random, n)",
     "s.x = chance_of_python.randint(0, 3)": "chance_of_python.randint: take below(random, n)",
     "s.x = rng.below(random, 3)": "rng.below: import what you need itself: from ludus.envs.rng import below",
+    "s.x = np.clip(s.x, 0, 4)": "np.clip: write min(max(x, low), high)",
     "a = np.zeros(3)": "np.zeros: keep arrays in the record or as constants of the file",
-    "s.f = np.abs(s.f)": "np.abs: keep arrays in the record",
+    "s.f = np.abs(s.f)": "np.abs: write abs(x)",
+    "s.x = below(action, random)": "below(action, random): write below(random, action)",
+    "s.flag = chance(0.5, random)": "chance(0.5, random): write chance(random, 0.5)",
+    "s.x = below(random, n=s.f)": "below(random, n=s.f), with a float: divide by // or write int(...)",
+    "s.x = below(random, -1)": "below(random, -1): nothing from 0 is below that",
+    "fill(s.row, 3)": "3 as a colour: write (red, green, blue)",
+    "fill(s.row, NAME)": "NAME as a colour: write (red, green, blue)",
+    "rect(s.row, 0, 0, 1, 1, color=(s.f, 0, 0))": "(s.f, 0, 0) as a colour: write (red, green, blue)",
+    "letter(s.row, 'A', 0, 0, 1, 1, (0, 0, 0))": "'A' to be written: write its number: 0 to 9 for digits, 10 for A",
     "s.f = math.sqr(s.f)": "the name 'math.sqr' is not there: did you mean math.sqrt?",
     "s.f = foo": "the name 'foo' is not there: define it first",
     "s.row_ = 1": "the field 'row_' is not there: did you mean row?",
@@ -148,6 +157,9 @@ REFUSED = {
     "return 1.0": "step returns 1 value: write return reward, terminated",
     "return 1.0, False, 0": "step returns 3 values: write return reward, terminated",
     "return True, 1.0": "step returns True as the reward",
+    "return None, True": "step returns None as the reward",
+    "reward = s.f\nreturn s.x == 3, reward": "step returns reward as terminated",
+    "return s.x == 3, s.f": "step returns s.f as terminated: write return reward, terminated",
     "if s.x > 3:\n    return": "step returns nothing here",
     "return (0.0, True) if s.x else 1.0": "step returns 1 value",
 }  # fmt: skip

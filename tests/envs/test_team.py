@@ -91,14 +91,15 @@ def reset(s, random):
 
 
 def step(s, action, random):
-    if action == 1:
+    """Bad luck comes to those who were good for long, as no player is by chance, nor any game that is tried."""
+    if action == 1 and s.x > 50:
         raise ValueError("one is bad luck")
-    s.x += 1
+    s.x = s.x + 1 if action == 0 else 0
     return 1.0, s.x == 100
 
 
 def observe(s, planes):
-    planes[0, 0, 0] = s.x
+    planes[0, 0, 0] = s.x > 0
 
 
 def draw(s, canvas):
@@ -116,6 +117,8 @@ def test_a_rule_that_raises(num_threads, where):
     sim = Simulator(UNLUCKY, 1000, seed=0, num_threads=num_threads)
     sim.reset()
     actions = np.zeros(1000, np.int64)
+    for _ in range(60):
+        sim.step(actions)
     actions[where] = 1
     with pytest.raises(
         GameError, match=r"^Unlucky: a rule raised an exception; run it with mode='debug' to see where$"
