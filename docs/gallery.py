@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,22 @@ def summary(games: list[Game], known: dict[str, Any]) -> str:
             str(len(game.minimal_actions)), rate, spread(scores.get("random")), spread(scores.get("heuristic")),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
+    episodes, limit = protocol()
     note = (
-        "Steps per second on one core with 1024 games, observations included; mean return and standard deviation of a random "
-        "player and of the game's own heuristic, over 1000 episodes (in games for several, of the first player against "
-        "random ones). Both are measured by `benchmarks/games.py` and `benchmarks/environments.py`, see "
+        "Actions are those of the default, without the ones that do nothing. Steps per second on one core with 1024 games, "
+        "observations included; mean return and standard deviation of a random player and of the game's own heuristic, over "
+        f"{episodes} episodes, each cut after {limit} steps with its return so far (in games for several, of the first player "
+        "against random ones). Both are measured by `benchmarks/games.py` and `benchmarks/environments.py`, see "
         "[RESULTS.md](../benchmarks/RESULTS.md)."
     )
     return "\n".join(lines) + "\n\n" + note
+
+
+def protocol() -> tuple[str, ...]:
+    """How many episodes a baseline is of, and after how many steps they are cut, as the benchmark says."""
+    found = re.search(r"^EPISODES, STEP_LIMIT = (\d+), (\d+)$", (RESULTS.parent / "games.py").read_text(), re.M)
+    assert found
+    return found.groups()
 
 
 def speed_of(game: Game, known: dict[str, Any]) -> str:

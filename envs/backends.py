@@ -43,6 +43,8 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
         raise OptionError(f"mode must be compiled, checked, python or debug, got {mode!r}")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise OptionError(f"device must be 'cpu' or 'cuda', or 'cuda:1' for the second, got {device!r}")
+    if device != "cpu" and mode != "compiled":
+        raise OptionError(f"mode={mode!r} is for device='cpu': a GPU plays compiled games only")
     if num_threads is not None:
         num_threads = whole("num_threads", num_threads, 1, MOST_THREADS)
     check_parameters(sim.game)

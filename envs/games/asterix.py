@@ -7,7 +7,7 @@ Description
     time so does the time between two moves, from 5 steps down to 1.
 
 Actions
-    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Fire does nothing; the others are the minimal set.
+    0 noop, 1 left, 2 up, 3 right, 4 down. `full_action_space` has MinAtar's six, with 5 fire, which does nothing.
 
 Observation
     Planes, 10 x 10: `player`; `enemy`, the soldiers; `trail`, the cell behind each soldier and treasure, so that their

@@ -5,7 +5,8 @@ Description
     slides along the floor. Everything moves one cell at a time and the ball only along diagonals.
 
 Actions
-    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Only noop, left and right do anything (the minimal set).
+    0 noop, 1 left, 2 right. `full_action_space` has MinAtar's six instead, of which three do nothing: 0 noop, 1 left, 2 up,
+    3 right, 4 down, 5 fire.
 
 Observation
     Planes, 10 x 10: `paddle`; `ball`; `trail`, where the ball was one step ago, so that its direction can be seen; `brick`.

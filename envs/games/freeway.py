@@ -7,7 +7,8 @@ Description
     across, it is back at the start too, and every car gets a new speed and direction.
 
 Actions
-    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Only noop, up and down do anything (the minimal set).
+    0 noop, 1 up, 2 down. `full_action_space` has MinAtar's six instead, of which three do nothing: 0 noop, 1 left, 2 up,
+    3 right, 4 down, 5 fire.
 
 Observation
     Planes, 10 x 10: `chicken`; `car`; and `speed1` (fast) to `speed5` (slow), the cell behind each car, in the plane of

@@ -8,8 +8,8 @@ Description
     20 steps to one every step) and faster (from a cell every 6 steps to a cell every 3).
 
 Actions
-    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire: all are in the minimal set. Bullets fly a cell a step, left or right
-    as the submarine faces, and five steps pass from one to the next.
+    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire, all of MinAtar's. Bullets fly a cell a step, left or right as the
+    submarine faces, and five steps pass from one to the next.
 
 Observation
     Planes, 10 x 10: `sub_front` and `sub_back`, the player; `friendly_bullet`; `trail`, the cell behind each fish,

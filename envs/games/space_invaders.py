@@ -9,7 +9,8 @@ Description
     every 11 steps, and so on to every 6.
 
 Actions
-    0 noop, 1 left, 2 up, 3 right, 4 down, 5 fire. Up and down do nothing; the others are the minimal set.
+    0 noop, 1 left, 2 right, 3 fire. `full_action_space` has MinAtar's six instead, of which two do nothing: 0 noop, 1 left,
+    2 up, 3 right, 4 down, 5 fire.
 
 Observation
     Planes, 10 x 10: `cannon`; `alien`; `alien_left` and `alien_right`, the aliens again, in the one or the other, by

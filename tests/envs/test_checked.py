@@ -32,6 +32,9 @@ def test_checks_change_nothing(game):
 def test_modes_are_named():
     with pytest.raises(OptionError, match="mode must be compiled, checked, python or debug, got 'fast'"):
         Simulator("Catch", mode="fast")
+    for mode in ("checked", "python", "debug"):
+        with pytest.raises(OptionError, match=f"^mode='{mode}' is for device='cpu': a GPU plays compiled games only$"):
+            Simulator("Catch", device="cuda:1", mode=mode)
 
 
 def reset(s, random):

@@ -1,5 +1,7 @@
 """What holds for every game, by being registered."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,17 @@ def test_observations_are_inside_the_declared_space(game):
         sim.step(players[t // 20 % len(players)].act())
         assert np.all((sim.obs >= sim.obs_low) & (sim.obs <= sim.obs_high))
         assert np.all(np.isfinite(sim.obs))
+
+
+@every_game
+def test_the_docstring_numbers_actions_as_they_are_by_default(game):
+    text = " ".join(game.sections["Actions"].split())
+    if text.startswith("0"):
+        for number, name in re.findall(r"(\d+) ([a-z]\w*(?: drop)?)", re.split("[.:]", text)[0]):
+            assert game.minimal_actions[int(number)] == name.replace(" ", "_")
+    if game.minimal_actions != game.actions:
+        assert ", ".join(f"{k} {name}" for k, name in enumerate(game.minimal_actions)) in text
+        assert f"{game.actions.index('fire')} fire" in text.split("`full_action_space`")[1]
 
 
 @every_game
