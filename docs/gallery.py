@@ -98,8 +98,8 @@ def summary(games: list[Game], known: dict[str, Any]) -> str:
     note = (
         "Actions are those of the default, without the ones that do nothing. Steps per second on one core with 1024 games, "
         "observations included; mean return and standard deviation of a random player and of the game's own heuristic, over "
-        f"{episodes} episodes, each cut after {limit} steps with its return so far (in games for several, of the first player "
-        "against random ones). Both are measured by `benchmarks/games.py` and `benchmarks/environments.py`, see "
+        f"{episodes} episodes, each cut after {limit} steps with its return so far (in games for several, of the first "
+        "player against random ones). Both are measured by `benchmarks/games.py` and `benchmarks/environments.py`, see "
         "[RESULTS.md](../benchmarks/RESULTS.md)."
     )
     return "\n".join(lines) + "\n\n" + note

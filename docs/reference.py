@@ -127,7 +127,8 @@ def refused() -> str:
     return "\n".join(
         [*lines, f"| methods of arrays and lists: {methods} | write a for loop |",
          "| arithmetic of whole arrays, copies of arrays | write a for loop over elements |",
-         f"| other things of NumPy's, but for {numpy} | keep arrays in the record or as constants of the file, and write a for loop |", ""]
+         f"| other things of NumPy's, but for {numpy} | keep arrays in the record or as constants of the file, and write a "
+         "for loop |", ""]
     )  # fmt: skip
 
 

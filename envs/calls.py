@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import canvas, rng
 from .inference import Knowledge

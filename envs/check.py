@@ -109,7 +109,9 @@ def _check_keys(game: Game) -> None:
 def _undocumented(game: Game) -> str:
     """What the docstring of a game's file lacks; "" if nothing."""
     if not game.doc:
-        return f"its file has no docstring: it begins with '{game.name}: ' and a summary, and has the headings {_HEADINGS}"
+        return (
+            f"its file has no docstring: it begins with '{game.name}: ' and a summary, and has the headings {_HEADINGS}"
+        )
     lines = game.doc.split("\n")
     missing = [heading for heading in HEADINGS if heading not in lines]
     if missing:

@@ -13,6 +13,7 @@ import re
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from . import games
 from .errors import GameError, UnknownGame
@@ -47,15 +48,23 @@ def find_game(name: str | Game) -> Game:
         for game in look_up().values():
             if asked in (game.name.lower(), game.id.lower()):
                 return game
+    if asked.endswith(".py"):
+        raise UnknownGame(
+            f"unknown game {name!r}: that is a file. Let it end with ludus.register(GAME), import it, and say the game's name "
+            f"(on the command line: ludus --import {Path(str(name)).stem} ...)"
+        )
+    own = "one of your own must be imported and call ludus.register(GAME) (on the command line: ludus --import PACKAGE ...)"
     plain = re.sub(r"-v\d+$", "", asked.removeprefix("ludus/"))
     lower = {known.lower(): known for known in all_games()}
     near = difflib.get_close_matches(plain, lower, 2, 0.5)
     if near:
-        raise UnknownGame(f"unknown game {name!r}: did you mean {' or '.join(lower[n] for n in near)}?")
-    raise UnknownGame(
-        f"unknown game {name!r}: games are {', '.join(lower.values())}; a package with games of your own must be "
-        "imported first (on the command line: ludus --import PACKAGE ...)"
-    )
+        raise UnknownGame(f"unknown game {name!r}: did you mean {' or '.join(lower[n] for n in near)}? If not, {own}")
+    raise UnknownGame(f"unknown game {name!r}: {own}; games here are {', '.join(lower.values())}")
+
+
+def registered() -> list[Game]:
+    """The games that packages have registered."""
+    return list(_registered.values())
 
 
 def is_own(game: Game) -> bool:

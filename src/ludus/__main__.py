@@ -11,6 +11,8 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 OUT_OF_MEMORY = re.compile("allocate memory|out of memory|start new thread")  # in PyTorch's and Python's own words
 VERBS = {
@@ -73,7 +75,22 @@ def run(arguments: list[str]) -> int:
         raise OptionError(f"unknown verb {verb!r}: {hint}")
     for package in packages:
         import_package(package)
-    return importlib.import_module(f"ludus.cli.{verb}").main(arguments[1:])
+    work = importlib.import_module(f"ludus.cli.{verb}").main
+    return with_games_of(packages, work, arguments[1:]) if packages else work(arguments[1:])
+
+
+def with_games_of(packages: list[str], work: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Do a verb's work; where its game is not known, say so if the packages that should have brought it have none."""
+    from .envs import UnknownGame
+    from .envs.registry import registered
+
+    try:
+        return work(arguments)
+    except UnknownGame as error:
+        if registered():
+            raise
+        names = ", ".join(packages)
+        raise UnknownGame(f"{names} registered no game: let it end with ludus.register(GAME); {error}") from error
 
 
 def explained(error: Exception) -> str | None:
@@ -112,6 +129,8 @@ def import_package(name: str) -> None:
     """
     from .envs import LudusError, OptionError
 
+    if name.endswith(".py"):
+        raise OptionError(f"--import takes a name without .py, from the current folder: --import {Path(name).stem}")
     if not all(part.isidentifier() for part in name.split(".")):
         raise OptionError(f"--import takes a package's name, such as mygames, got {name!r}")
     if os.getcwd() not in sys.path:

@@ -232,6 +232,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (None, ["--import=nowhere.at_all", "games"], "there is no package nowhere.at_all"),
         (None, ["--import=", "games"], "--import takes a package's name, such as mygames, got ''"),
         (None, ["--import", "../mygames", "games"], "--import takes a package's name, such as mygames"),
+        (
+            "",
+            ["--import", "mygame.py", "games"],
+            "--import takes a name without .py, from the current folder: --import mygame",
+        ),
+        (
+            "",
+            ["--import", "empty_1", "play", "Hedgehog"],
+            "empty_1 registered no game: let it end with ludus.register(GAME)",
+        ),
         ("x = = 1", ["--import", "broken_1", "games"], "SyntaxError: invalid syntax (broken_1.py, line 1)"),
         ("\n1 / 0", ["--import", "broken_2", "games"], "ZeroDivisionError: division by zero (broken_2.py, line 2)"),
         ("import nowhere", ["--import", "broken_3", "games"], "No module named 'nowhere' (broken_3.py, line 1)"),
@@ -241,7 +251,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_package_that_cannot_be_imported_is_one_line(
     content: str | None, arguments: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if content:
+    if content is not None:
         (here / f"{arguments[1]}.py").write_text(content)
     assert main(arguments) == 2
     error = capsys.readouterr().err
@@ -249,10 +259,20 @@ def test_a_package_that_cannot_be_imported_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_who_forgets_the_import_is_reminded(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["play", "Hedgehog"]) == 2
-    assert "unknown game 'Hedgehog'" in (error := capsys.readouterr().err)
-    assert "ludus --import PACKAGE" in error
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Hedgehog", "unknown game 'Hedgehog': one of your own must be imported and call ludus.register(GAME)"),
+        ("Walk", "unknown game 'Walk': did you mean CliffWalking? If not, one of your own must be imported"),
+        ("mygame.py", "unknown game 'mygame.py': that is a file. Let it end with ludus.register(GAME), import it"),
+    ],
+)
+def test_who_forgets_the_import_is_reminded(
+    name: str, words: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["play", name]) == 2
+    assert words in (error := capsys.readouterr().err)
+    assert f"ludus --import {'mygame' if name == 'mygame.py' else 'PACKAGE'} ..." in error
 
 
 @pytest.mark.parametrize("name", ["stranger", "stranger:GAME", "stranger.GAME", "ludus/stranger"])

@@ -125,7 +125,7 @@ def none(doc: str) -> None:
         (none, "its file has no docstring: it begins with 'Catch: ' and a summary, and has the headings Description, "),
     ],
 )
-def test_a_sound_game_whose_docstring_lacks_something_is_sound_but_not_fit_to_be_published(change, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sound_game_is_told_what_its_docstring_lacks(change, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("documented_elsewhere", change(catch.__doc__))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(catch.step, "__module__", module.__name__)

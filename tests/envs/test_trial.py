@@ -81,7 +81,7 @@ def test_pictures_are_drawn_with_indices_checked(rule: str) -> None:
     sim.reset()
     for _ in range(3):  # to the fourth row, which has no shade
         sim.step([1])
-    with pytest.raises(GameError, match="Catch: a rule raised an index outside its array.*; check_game says where"):
+    with pytest.raises(GameError, match=r"Catch: a rule raised an index outside its array.*; check_game says where"):
         sim.frame()
 
 
