@@ -378,8 +378,8 @@ def run(
 ) -> None:
     """Call a kernel that only looks at records; raises GameError if a rule did.
 
-    Games that are not Ludus's own are looked at by checked kernels, which takes somewhat longer: nothing waits for it in
-    training, and so only what plays the games has to be tried before, see `trial`.
+    Games that are not Ludus's own are looked at by checked kernels, which may take several times as long: nothing waits for
+    it in training, and so only what plays the games has to be tried before, see `trial`.
     """
     from .compile_cpu import ENDLESS
 

@@ -50,8 +50,8 @@ def find_game(name: str | Game) -> Game:
                 return game
     if asked.endswith(".py"):
         raise UnknownGame(
-            f"unknown game {name!r}: that is a file. Let it end with ludus.register(GAME), import it, and say the game's name "
-            f"(on the command line: ludus --import {Path(str(name)).stem} ...)"
+            f"unknown game {name!r}: that is a file. Let it end with ludus.register(GAME), import it, and say the game's "
+            f"name (on the command line: ludus --import {Path(str(name)).stem} ...)"
         )
     own = "one of your own must be imported and call ludus.register(GAME) (on the command line: ludus --import PACKAGE ...)"
     plain = re.sub(r"-v\d+$", "", asked.removeprefix("ludus/"))

@@ -67,12 +67,14 @@ class Simulator:
         autoreset: what follows the end of an episode: "same_step" (the next one starts at once), "next_step" (the next
             call to `step` resets and ignores the action) or "disabled" (the caller resets).
         num_threads: CPU threads; None chooses by the amount of work.
-        mode: "compiled", "checked" (compiled, and an index outside its array is an error), "python" (the rules as they
-            are, slowly, for a debugger) or "debug" (python, with every write, reward and observation checked).
+        mode: "compiled" (a game that is not Ludus's own is tried first, once, see `trial`), "checked" (compiled, and an
+            index outside its array is an error), "python" (the rules as they are, slowly, for a debugger) or "debug"
+            (python, with every write, reward and observation checked).
         **options: see `ludus.envs.Options`.
 
     Raises:
         UnknownGame, OptionError: a name or an argument is wrong; the message says what would be right.
+        GameError: the game's rules are.
     """
 
     def __init__(

@@ -298,7 +298,9 @@ class Reader(ast.NodeVisitor):
                 f"{unknown[0]}= in a call of {name}" if unknown else f"{name} with {given} argument{'s' * (given != 1)}"
             )
             self.refuse(node, what, f"it takes {name}({', '.join(takes)})")
-        values = dict(zip(takes, node.args, strict=False)) | {word.arg: word.value for word in node.keywords}
+        values = dict(zip(takes, node.args, strict=False)) | {
+            word.arg: word.value for word in node.keywords if word.arg
+        }
         check_call(node, callee, values, self.known, self.random, self.refuse)
 
 
