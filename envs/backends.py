@@ -17,17 +17,16 @@ import numpy as np
 
 from . import kernel
 from .arguments import whole
-from .compile import link, replacements
-from .errors import ActionError, GameError, NotReset, OptionError
-from .game import Game
-from .registry import is_own
+from .compile import link
+from .errors import ActionError, NotReset, OptionError
 from .rules import check_parameters, check_rules
 from .team import Team, Work
 from .threads import once
+from .trial import try_rules
 from .trust import check_players
+from .views import paint_backdrop, rule_error
 
 if TYPE_CHECKING:
-    from .compile_cpu import Buffer, Table
     from .simulator import Simulator
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
@@ -51,8 +50,6 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
     if mode in ("compiled", "checked"):
         check_rules(sim.game)
     if mode == "compiled":
-        from .trial import try_rules
-
         try_rules(sim)
     if device.startswith("cuda"):
         from .compile_cuda import CudaBackend
@@ -267,21 +264,6 @@ class CompiledBackend(CpuBackend):
             self._team.close()
 
 
-def rule_error(
-    game: Game, code: int, checked: bool, doubt: bool, told: str = "run it with mode='debug' to see where"
-) -> GameError:
-    """The error that a kernel's answer, RAISED or ENDLESS, stands for."""
-    from .compile_cpu import ENDLESS
-
-    raised = "raised an index outside its array, or another exception" if checked or doubt else "raised an exception"
-    what = "a loop in a rule does not end" if code == ENDLESS else f"a rule {raised}"
-    if doubt:
-        return GameError(
-            f"{game.name}: {what}: the state that was loaded is none that the rules reach; reset() ends it"
-        )
-    return GameError(f"{game.name}: {what}; {'check_game says which' if code == ENDLESS else told}")
-
-
 def _address_of(array: np.ndarray) -> int:
     """Where a contiguous array's memory lies; a microsecond sooner than `array.ctypes.data` says it."""
     if array.flags.writeable:
@@ -333,66 +315,3 @@ class PythonBackend(CpuBackend):
     def play(self) -> int:
         with np.errstate(over="ignore"):  # random numbers wrap around
             return int(self._function(*self._arguments, 0, self.sim.num_envs))
-
-
-def paint_backdrop(sim: Simulator, backdrop: np.ndarray) -> None:
-    """Draw what the pixels of this simulator begin with, if it has any and they begin with something."""
-    from .compile_cpu import Buffer, Table, compile_cpu
-
-    if backdrop.size > 1:
-        buffers, checked = (Buffer(backdrop.dtype, (None, None)),), not is_own(sim.game)
-        function = compile_cpu(sim.game.name, kernel.draw_backdrops, sim._names, buffers, checked=checked)
-        run(sim.game, function, Table((backdrop,), buffers), 1, checked)
-
-
-def paint_pictures(
-    game: Game, records: np.ndarray, pictures: np.ndarray, viewer: int = kernel.SPECTATOR, doubt: bool = False
-) -> None:
-    """Draw records (N,) over `pictures`, (N, rows, columns * 3) uint8, as a player or a spectator sees them.
-
-    `doubt`: the records may be none that the rules reach, which is an error then, or a picture.
-    """
-    from .compile_cpu import Table
-
-    checked = doubt or not is_own(game)
-    function, buffers = _painter(game, checked)
-    table = Table((np.ascontiguousarray(records), np.full(len(records), viewer, np.int64), pictures), buffers)
-    run(game, function, table, len(records), checked, doubt)
-
-
-def view_players(sim: Simulator, records: np.ndarray, player: int, views: np.ndarray) -> None:
-    """Write what a player sees of each record, (N,), into `views`, which is like `obs`."""
-    from .compile_cpu import Buffer, Table, compile_cpu
-
-    doubt, viewers = sim._doubt.whole.some, np.full(len(records), player, np.int64)
-    frames = views.reshape(len(records), *_frame_shape(sim))
-    arrays = (np.ascontiguousarray(records), viewers, sim._backend.read("backdrop"), frames)
-    buffers = [Buffer.of(array) for array in arrays]
-    checked = doubt or not is_own(sim.game)
-    function = compile_cpu(sim.game.name, kernel.view_games, sim._names, buffers, checked=checked)
-    run(sim.game, function, Table(arrays, buffers), len(records), checked, doubt)
-
-
-def run(
-    game: Game, function: Callable[[int, int, int], int], table: Table, count: int, checked: bool, doubt: bool = False
-) -> None:
-    """Call a kernel that only looks at records; raises GameError if a rule did.
-
-    Games that are not Ludus's own are looked at by checked kernels, which may take several times as long: nothing waits for
-    it in training, and so only what plays the games has to be tried before, see `trial`.
-    """
-    from .compile_cpu import ENDLESS
-
-    code = function(table.address, 0, count)
-    if code <= ENDLESS:
-        raise rule_error(game, code, checked, doubt, "check_game says where")
-
-
-@once
-def _painter(game: Game, checked: bool) -> tuple[Callable[[int, int, int], int], tuple[Buffer, ...]]:
-    """The compiled `draw_games` of a game, for pictures of any size."""
-    from .compile_cpu import Buffer, compile_cpu
-
-    check_rules(game)
-    buffers = (Buffer(game.State), Buffer(np.dtype(np.int64)), Buffer(np.dtype(np.uint8), (None, None)))
-    return compile_cpu(game.name, kernel.draw_games, replacements(game), buffers, checked=checked), buffers

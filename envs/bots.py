@@ -11,12 +11,12 @@ import numpy as np
 
 from . import kernel
 from .arguments import one_of, whole
-from .backends import run
 from .errors import GameError, OptionError
 from .registry import is_own
 from .rng import start_streams
 from .simulator import Simulator
 from .threads import once
+from .views import run
 
 BOTS = ("random", "heuristic")
 BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .backends import paint_pictures
 from .bots import Bot
 from .endless import Watchdog
 from .errors import GameError, LudusError
@@ -19,6 +18,7 @@ from .rules import check_rules
 from .scene import RESERVED
 from .simulator import Simulator
 from .trial import explain
+from .views import paint_pictures
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
             "Rules from", "Version history")  # fmt: skip

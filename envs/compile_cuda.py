@@ -18,12 +18,13 @@ import numpy as np
 from numba import cuda
 from numba.core import config as numba_config
 
-from .backends import allocate, check_shape, fault_error, paint_backdrop
+from .backends import allocate, check_shape, fault_error
 from .compile import link
 from .cuda_cache import KernelCache
 from .errors import ActionError, OptionError
 from .kernel import FAULT, RESET, STEP, fault_of, play_game
 from .plain import as_plain
+from .views import paint_backdrop
 
 if TYPE_CHECKING:
     from .simulator import Simulator

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import kernel
 from .arguments import describe, one_of, whole
-from .backends import choose_backend, paint_pictures, view_players
+from .backends import choose_backend
 from .compile import replacements
 from .errors import NotReset, OptionError
 from .game import Game
@@ -21,6 +21,7 @@ from .registry import find_game
 from .rng import start_streams
 from .threads import Turns
 from .trust import STATE, Doubt, check_layout, check_values, is_sealed, seal
+from .views import paint_pictures, view_players
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 # What the last step left.
