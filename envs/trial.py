@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from .options import Options
     from .simulator import Simulator
 
-GAMES, STEPS, STEPS_OF_PIXELS = 64, 1600, 200
+GAMES, STEPS = 64, 1600  # at most, as in `check_game`,
+SECONDS = 2.0  # of the processor, which most games need a fraction of
 MOST_BYTES = 1 << 22  # of all games' observations; of large pictures there are fewer games
 PASSED = b"passed"
 
@@ -46,15 +48,14 @@ def _try(game: Game, options: Options) -> None:
     if read_kernel(*kept_as) == PASSED:
         return
     count = min(max(MOST_BYTES // (int(np.prod(shape)) * kind.itemsize), 1), GAMES)
-    steps = STEPS_OF_PIXELS if options.obs_type in ("rgb", "grayscale") else STEPS
     try:
-        _play(game, count, steps, asdict(options))
+        _play(game, count, asdict(options))
     except RuleError as error:
         raise GameError(str(error)) from error
     write_kernel(*kept_as, PASSED)
 
 
-def _play(game: Game, count: int, steps: int, options: dict[str, Any]) -> None:
+def _play(game: Game, count: int, options: dict[str, Any]) -> None:
     """Play at random with every index checked."""
     from .simulator import Simulator
 
@@ -64,8 +65,8 @@ def _play(game: Game, count: int, steps: int, options: dict[str, Any]) -> None:
     except GameError:
         Simulator(game, mode="debug", **options)  # a backdrop that fails says here where it does
         raise
-    random = np.random.default_rng(0)
-    for step in range(steps):
+    random, began = np.random.default_rng(0), thread_time()
+    for step in range(STEPS):
         before, _ = sim.snapshot()
         actions = _choose(sim, random, step) if step else None
         try:
@@ -73,6 +74,8 @@ def _play(game: Game, count: int, steps: int, options: dict[str, Any]) -> None:
         except GameError:
             explain(game, options, before, actions)
             raise
+        if thread_time() - began > SECONDS:
+            return
 
 
 def _choose(sim: Simulator, random: np.random.Generator, step: int) -> np.ndarray:

@@ -100,11 +100,11 @@ def test_simple_players_decide_with_indices_checked(heuristic: Callable[..., int
 
 
 @pytest.fixture
-def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
-    """What is tried, with nothing known before: the game, how many of it, and the steps."""
-    seen: list[tuple[str, int, int]] = []
+def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What is tried, with nothing known before: the game, and how many of it."""
+    seen: list[tuple[str, int]] = []
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(trial, "_play", lambda game, count, steps, options: seen.append((game.name, count, steps)))
+    monkeypatch.setattr(trial, "_play", lambda game, count, options: seen.append((game.name, count)))
     return seen
 
 
@@ -112,23 +112,21 @@ def as_another_process_has_it(game: Game) -> Game:
     return replace(game)
 
 
-def test_a_game_is_tried_once(tried: list[tuple[str, int, int]]) -> None:
+def test_a_game_is_tried_once(tried: list[tuple[str, int]]) -> None:
     game = as_another_process_has_it(CATCH)
     Simulator(game)
     Simulator(game, 3, full_action_space=True, repeat_action_probability=0.1, max_episode_steps=9, levels=[3])
     Simulator(as_another_process_has_it(game))
-    assert tried == [("Catch", trial.GAMES, trial.STEPS)]
+    assert tried == [("Catch", trial.GAMES)]
     Simulator(game, **PIXELS)
-    assert tried[1:] == [("Catch", trial.GAMES, trial.STEPS_OF_PIXELS)]
+    assert tried == [("Catch", trial.GAMES)] * 2
     for mode in ("checked", "python", "debug"):
         Simulator(replace(game, observe=observe_outside), mode=mode)
     Simulator("Catch")
     assert len(tried) == 2
 
 
-def test_without_a_cache_a_game_is_tried_once_in_each_process(
-    tried: list[tuple[str, int, int]], tmp_path: Path
-) -> None:
+def test_without_a_cache_a_game_is_tried_once_in_each_process(tried: list[tuple[str, int]], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     game = as_another_process_has_it(CATCH)
     for _ in range(2):
@@ -138,9 +136,17 @@ def test_without_a_cache_a_game_is_tried_once_in_each_process(
     assert len(tried) == 2
 
 
-def test_large_pictures_are_tried_in_few_games(tried: list[tuple[str, int, int]]) -> None:
+def test_large_pictures_are_tried_in_few_games(tried: list[tuple[str, int]]) -> None:
     trial.try_rules(Simulator(CATCH, obs_type="rgb", size=2048, mode="debug"))
-    assert tried == [("Catch", 1, trial.STEPS_OF_PIXELS)]
+    assert tried == [("Catch", 1)]
+
+
+def test_a_slow_game_is_tried_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(trial, "_choose", lambda sim, random, step: steps.append(step) or np.ones(sim.num_envs, int))
+    monkeypatch.setattr(trial, "thread_time", lambda: 0.5 * len(steps))
+    trial._play(CATCH, 2, {})
+    assert len(steps) == 5  # two seconds, and the step that makes them more
 
 
 @pytest.mark.parametrize("name", ["Game2048", "KuhnPoker", "PongDuel"])
