@@ -32,6 +32,7 @@ from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .replay_view import ReplayView, read_replay, write_replay
 from .reports import Later
+from .signatures import passes_on_to
 from .stable_memory import StableMemory
 from .worlds import SimulatorWorld, world_of
 
@@ -78,6 +79,7 @@ class DQN(QAgent, StableDQN):
     network_settings = ("dueling", "noisy", "layer_norm", "distribution", "atoms", "v_min", "v_max", "huber")
     policy: Any
 
+    @passes_on_to(StableDQN.__init__)
     def __init__(
         self,
         policy: Any,
@@ -244,6 +246,7 @@ class DQN(QAgent, StableDQN):
             self.replay.break_off(self.world)
             self.kept = int(self.replay.count)
 
+    @passes_on_to(StableDQN.learn)
     def learn(self, *args: Any, **kwargs: Any) -> Any:
         """Train, as Stable-Baselines3's `learn`; without a `log_interval`, in episodes, the log is written once a second."""
         asked = "log_interval" in signature(StableDQN.learn).bind(self, *args, **kwargs).arguments

@@ -120,7 +120,7 @@ class Kind:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Of the arguments that the class adds to Stable-Baselines3's."""
+        """Of the constructor's arguments."""
         parameters = inspect.signature(self.agent.__init__).parameters.values()
         return {p.name: p.default for p in parameters if p.default is not p.empty}
 

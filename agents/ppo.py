@@ -36,6 +36,7 @@ from .player import Player
 from .reports import Later, tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
+from .signatures import passes_on_to
 from .stable_buffer import stable_buffer_of
 from .starts import into_space, starts_of
 from .workers import Workers, undivided
@@ -70,6 +71,7 @@ class PPO(Agent, StablePPO):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     policy: Any
 
+    @passes_on_to(StablePPO.__init__)
     def __init__(
         self,
         policy: Any,
@@ -156,6 +158,7 @@ class PPO(Agent, StablePPO):
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
+    @passes_on_to(StablePPO.learn)
     def learn(self, *args: Any, **kwargs: Any) -> PPO:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
         self.workers = Workers(max(self.play_threads, self.learn_threads))

@@ -24,8 +24,14 @@ from .q_agent import QAgent
 from .q_rounds import QRounds
 from .resume import capture
 from .returns import lambda_returns
+from .signatures import passes_on_to
 from .value_fit import ValueFit
 from .worlds import SimulatorWorld, World, world_of
+
+NOT_ITS_OWN = (  # Stable-Baselines3's arguments that PQN has no use for
+    "gae_lambda", "ent_coef", "vf_coef", "use_sde", "sde_sample_freq", "rollout_buffer_class", "rollout_buffer_kwargs",
+    "supported_action_spaces",
+)  # fmt: skip
 
 
 class PQN(QAgent, OnPolicyAlgorithm):
@@ -57,6 +63,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
     network_settings = ("dueling", "layer_norm")
     policy: Any
 
+    @passes_on_to(OnPolicyAlgorithm.__init__, without=NOT_ITS_OWN)
     def __init__(
         self,
         policy: Any,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor
@@ -22,6 +23,7 @@ from .loops import Crew
 from .noisy import set_training_mode
 from .q_networks import Q_POLICIES
 from .reports import tell_rollout, tell_step
+from .signatures import passes_on_to
 from .starts import into_space
 from .workers import undivided
 from .worlds import VecEnvWorld, World
@@ -97,6 +99,7 @@ class QAgent(Agent):
             name = type(self).__name__
             raise OptionError(f"{name} acts in Discrete spaces, not in {self.action_space}: use PPO")
 
+    @passes_on_to(OnPolicyAlgorithm.learn)  # PQN's; DQN has one of its own
     def learn(self, *args: Any, **kwargs: Any) -> Any:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
         try:

@@ -32,3 +32,7 @@ def __getattr__(name: str) -> Any:
     from . import multiagent
 
     return getattr(multiagent, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

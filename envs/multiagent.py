@@ -238,3 +238,7 @@ def __getattr__(name: str) -> Any:
     if game.together:
         factory.parallel_env = partial(parallel_env, game)
     return factory
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(module_name(game) for game in all_games().values() if game.players > 1)})

@@ -48,3 +48,13 @@ def test_names_come_when_they_are_asked_for():
     result = python("import ludus; print(ludus.Game.__name__, ludus.register.__name__, ludus.envs.Simulator.__name__)")
     assert result.stdout.split() == ["Game", "register", "Simulator"], result.stderr
     assert "has no attribute 'nonsense'" in python("import ludus; ludus.nonsense").stderr
+
+
+def test_names_are_listed_before_they_are_asked_for():
+    """As the Tab key of IPython and `dir` need them."""
+    result = python(
+        "import ludus; print(*dir(ludus)); print(*dir(ludus.envs)); import ludus.envs.multiagent as m; print(*dir(m))"
+    )
+    front, envs, turns = (line.split() for line in result.stdout.splitlines())
+    assert {"PPO", "DQN", "PQN", "Game", "register", "make", "make_vec", "make_sb3", "envs"} <= {*front}, result.stderr
+    assert {"aec_env", "parallel_env", "Simulator"} <= {*envs} and {"connect_four_v1", "tron_v1"} <= {*turns}
