@@ -22,7 +22,7 @@ from .averages import averages_of, restore_averages
 from .description import Description, check_given
 from .environments import make_environment
 from .files import MAX_JSON, CheckpointError, Folder, parse_json, read_tensors, short
-from .hardware import device_beside
+from .hardware import choose_device, device_beside
 from .kinds import KINDS
 from .resume import expected_tensors, restore, restore_progress
 from .worlds import simulator_of
@@ -70,6 +70,8 @@ def load_agent(
     simulator, _ = simulator_of(env)
     if simulator is not None:
         device = device_beside(simulator.device, device)
+    else:
+        choose_device(str(device))  # which is no fault of the file
     with opened(path) as (place, name):
         if isinstance(place, Archive) and "data" in place.names and name not in place.names:
             return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given}, agent_class)

@@ -136,3 +136,12 @@ def test_a_gpu_is_a_device_that_is_not_waited_for(monkeypatch):
     assert [on_gpu(device) for device in ("cpu", "cuda", "cuda:1", torch.device("cuda"))] == [False, True, True, True]
     monkeypatch.setattr(hardware, "GPUS", ("cuda", "cpu"))
     assert on_gpu("cpu")
+
+
+def test_a_device_that_there_is_not_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ludus.PPO("mlp", ludus.make_sb3("Catch", 8), n_steps=4, batch_size=8).save(tmp_path)
+    for asked, message in (("tpu", "device must be auto, cpu or cuda, got 'tpu'"), ("cuda", "torch sees no GPU here")):
+        with pytest.raises(OptionError, match=message) as refused:
+            load_agent(tmp_path, device=asked)
+        assert "agent.json" not in str(refused.value)
