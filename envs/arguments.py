@@ -10,12 +10,15 @@ import numpy as np
 from .errors import OptionError
 
 
-def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """The value as Python's whole number, if it is one of `low` to `high` (None: without end)."""
+def whole(name: str, value: Any, low: int, high: int | None = None, also: str = "") -> int:
+    """The value as Python's whole number, if it is one of `low` to `high` (None: without end).
+
+    `also` says what else the caller takes.
+    """
     wrong = isinstance(value, bool) or not isinstance(value, (int, np.integer))
     if wrong or value < low or (high is not None and value > high):
         span = f"from {low}" if high is None else f"from {low} to {high}"
-        raise OptionError(f"{name} must be a whole number {span}, got {describe(value)}")
+        raise OptionError(f"{name} must be a whole number {span}{also}, got {describe(value)}")
     return int(value)
 
 

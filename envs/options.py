@@ -72,14 +72,15 @@ class Options:
         if game.turns and stack > 1:
             raise OptionError(f"frame_stack must be 1 where players take turns, as in {game.name}")
         limit = game.max_episode_steps if limit is None else limit
-        unlimited = limit is None or (isinstance(limit, (int, np.integer)) and limit == -1)
+        if limit is not None and not (isinstance(limit, (int, np.integer)) and limit == -1):
+            limit = whole("max_episode_steps", limit, 1, 2**31 - 1, also=", or -1 for no limit")
         return Options(
             obs_type=str(obs_type),
             size=whole("size", self.size, 8, 4096),
             frame_stack=stack,
             repeat_action_probability=sticky,
             full_action_space=flag("full_action_space", self.full_action_space),
-            max_episode_steps=limit if unlimited else whole("max_episode_steps", limit, 1, 2**31 - 1),
+            max_episode_steps=limit,
             players=None if players is None else whole("players", players, game.min_players, game.players),
             levels=None if self.levels is None else _seeds(self.levels),
         )

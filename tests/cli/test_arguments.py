@@ -62,8 +62,9 @@ def test_every_kind_of_field_is_a_flag():
         ([], "ludus test needs NAME: who"),
         (["me", "--count", "many"], "--count must be a whole number, got 'many'"),
         (["me", "--count", "2.5"], "--count must be a whole number, got '2.5'"),
-        (["me", "--rate", "nan"], "--rate must be a number, got 'nan'"),
-        (["me", "--rate", "inf"], "--rate must be a number, got 'inf'"),
+        (["me", "--rate", "nan"], "--rate must be a finite number, got 'nan'"),
+        (["me", "--rate", "inf"], "--rate must be a finite number, got 'inf'"),
+        (["me", "--rate", "fast"], "--rate must be a number, got 'fast'"),
         (["me", "--rate"], "--rate expected one argument"),
         (["me", "--cuont", "3"], "unknown flag --cuont: did you mean --count?"),
         (["me", "you"], "unexpected 'you'"),
@@ -102,12 +103,16 @@ def test_choices_that_are_shown_are_those_that_are_taken():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--total-timesteps", "-5"], "total_timesteps must be 1 or more, got -5"),
-        (["--time-limit", "nan"], "--time-limit must be a number, got 'nan'"),
-        (["--time-limit", "-1"], "time_limit must be 0 or more, got -1.0"),
-        (["--save-interval", "-1"], "save_interval must be 0 or more"),
-        (["--seed", "-1"], "seed must be 0 or more"),
-        (["--num-envs", "1000000000"], "num_envs=1000000000 take 3400.0 GB, where"),
+        (["--total-timesteps", "-5"], "--total-timesteps must be 1 or more, got -5"),
+        (["--time-limit", "nan"], "--time-limit must be a finite number, got 'nan'"),
+        (["--time-limit", "-1"], "--time-limit must be 0 or more, got -1.0"),
+        (["--save-interval", "-1"], "--save-interval must be 0 or more"),
+        (["--seed", "-1"], "--seed must be from 0 to 4294967295, got -1"),
+        (["--num-envs", "1000000000"], "--num-envs 1000000000 with --n-steps 16 takes 3400.0 GB, where"),
+        (["--n-steps", "1000000000", "--num-envs", "2"], "left: use at most --n-steps "),
+        (["--n-steps", "1000000000", "--num-envs", "1000000000"], "left: use at most a part of it"),
+        (["--seed", "4294967296"], "--seed must be from 0 to 4294967295, got 4294967296"),
+        (["--max-episode-steps", "0"], "must be a whole number from 1 to 2147483647, or -1 for no limit, got 0"),
         (["--gamma", "2"], "gamma must be float from 0 to 1, got 2.0"),
         (["--n-epochs", "0"], "n_epochs must be int from 1"),
         (["--n-steps", "-1"], "n_steps must be int from 1"),
@@ -120,6 +125,13 @@ def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("verb", [["evaluate"], ["watch"], ["record", "--out", "x.gif"], ["train"], ["play"]])
+@pytest.mark.parametrize("seed", ["-1", "4294967296", str(10**30)])
+def test_every_verb_takes_the_same_seeds(verb, seed, capsys):
+    assert main([verb[0], "Catch", *verb[1:], "--seed", seed]) == 2
+    assert capsys.readouterr().err == f"ludus: --seed must be from 0 to 4294967295, got {seed}\n"
 
 
 def test_too_many_environments_of_another_library(tmp_path, capsys):

@@ -27,9 +27,8 @@ LOWEST = {  # of numbers that no agent checks by itself
     "total_timesteps": 1, "time_limit": 0, "save_interval": 0, "keep": 1, "num_threads": 1, "seed": 0,
     "episodes": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
 }  # fmt: skip
-
-
-HIGHEST = 2**62
+HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
+BEYOND = 2**62  # of all others
 EXCLUSIVE = ("deterministic", "sampled")
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
     "algo": ("ppo", "dqn", "pqn"), "preset": ("dqn", "rainbow"), "device": ("auto", "cpu", "cuda"),
@@ -180,11 +179,11 @@ def converter(flag: Flag) -> Any:
             return None
         try:
             value = flag.kind(word)
-            if flag.kind is float and not math.isfinite(value):
-                raise ValueError
         except ValueError:
             what = {int: "a whole number", float: "a number"}[flag.kind]
             raise argparse.ArgumentTypeError(f"must be {what}, got {word!r}") from None
+        if flag.kind is float and not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"must be a finite number, got {word!r}")
         return value
 
     return convert
@@ -217,10 +216,10 @@ def check(config: Any) -> Any:
         value, lowest = flag.default, LOWEST.get(flag.name)
         if lowest is None or value is None:
             continue
-        if not value >= lowest:
-            raise OptionError(f"{flag.name} must be {lowest} or more, got {value}")
-        if value > HIGHEST:
-            raise OptionError(f"{flag.name} must be at most 2**62")
+        if not lowest <= value <= HIGHEST.get(flag.name, BEYOND):
+            span = f"from {lowest} to {HIGHEST[flag.name]}" if flag.name in HIGHEST else f"{lowest} or more"
+            span = span if value < lowest or flag.name in HIGHEST else "at most 2**62"
+            raise OptionError(f"{flag.flag} must be {span}, got {value}")
     return config
 
 

@@ -39,13 +39,17 @@ def check_room(config: Config) -> None:
 
     game, settings = find_game(config.game), config.settings
     shape, dtype, _, _ = config.options.resolved(game).observation(game)
-    steps = settings.n_steps + 1 if "n_epochs" in vars(settings) else 1  # those of a rollout, or those of now
-    each, left = math.prod(shape) * dtype.itemsize * steps, available_memory(torch.device(choose_device(config.device)))
-    if left is not None and settings.num_envs * each > left:
-        raise OptionError(
-            f"num_envs={settings.num_envs} take {settings.num_envs * each / 1e9:.1f} GB, where {left / 1e9:.1f} GB are left: "
-            f"use at most {left // each}"
-        )
+    games, rollout = settings.num_envs, "n_epochs" in vars(settings)  # which is kept; else what is shown now
+    shown = settings.n_steps + 1 if rollout else 1
+    size, left = math.prod(shape) * dtype.itemsize, available_memory(torch.device(choose_device(config.device)))
+    if left is None or games * shown * size <= left:
+        return
+    most = {"--num-envs": left // (shown * size), "--n-steps": left // (games * size) - 1 if rollout else 0}
+    fitting = " or ".join(f"{flag} {number}" for flag, number in most.items() if number > 0)
+    raise OptionError(
+        f"--num-envs {games}{f' with --n-steps {settings.n_steps}' if rollout else ''} takes "
+        f"{games * shown * size / 1e9:.1f} GB, where {left / 1e9:.1f} GB are left: use at most {fitting or 'a part of it'}"
+    )
 
 
 def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options) -> Any:
