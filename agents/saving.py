@@ -84,10 +84,14 @@ def ending_signals() -> list[signal.Signals]:
 
 
 @contextmanager
-def stopped_by_signals(saver: SaveCallback) -> Iterator[None]:
+def stopped_by_signals(saver: SaveCallback, last: bool = False) -> Iterator[None]:
     """Within, `ending_signals` end `learn` by raising `Stopped` or returning, so that `saver.save()` can follow.
 
-    At most an update is waited for; on a GPU, a rollout and its callbacks as well. A save is never broken off.
+    At most an update is waited for; on a GPU, a rollout and its callbacks as well. A save is never broken off: signals
+    that follow the first change nothing.
+
+    Args:
+        last: whether the process ends after this; then they change nothing from there on, either.
     """
 
     def handle(number: int, frame: object) -> None:
@@ -98,4 +102,4 @@ def stopped_by_signals(saver: SaveCallback) -> Iterator[None]:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if last and saver.stopped else handler)

@@ -37,14 +37,19 @@ To begin: ludus train Breakout"""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 0, or 2 for bad input. Raises SystemExit after help."""
+    """Run one verb; returns the exit status: 0, 2 for bad input, 130 after Ctrl-C. Raises SystemExit after help.
+
+    Args:
+        argv: the words after `ludus`; None: the process's own, which ends with this.
+    """
+    from .cli.interrupts import INTERRUPTED, no_interrupt_lost
     from .cli.terminal import complain, steady_output
 
-    with steady_output():
+    with steady_output(), no_interrupt_lost(last=argv is None):
         try:
             return run(sys.argv[1:] if argv is None else argv)
         except KeyboardInterrupt:
-            return 130
+            return INTERRUPTED
         except Exception as error:
             problem = explained(error)
             if problem is None:
@@ -73,6 +78,9 @@ def run(arguments: list[str]) -> int:
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"verbs are {', '.join(VERBS)}"
         raise OptionError(f"unknown verb {verb!r}: {hint}")
+    from .cli.terminal import imported
+
+    imported[:] = packages
     for package in packages:
         import_package(package)
     work = importlib.import_module(f"ludus.cli.{verb}").main

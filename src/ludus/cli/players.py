@@ -7,12 +7,18 @@ from typing import Any
 
 from ..envs import Bot, Game, Match, OptionError, Simulator, find_game
 from ..envs.bots import BOTS
+from .interrupts import import_agents
 
 
 def is_bot(who: str | Path) -> bool:
     """Whether that is a game and a bot, as in "Snake:heuristic"."""
     name, _, kind = str(who).rpartition(":")
     return bool(name) and kind in BOTS
+
+
+def bots_of(game: Game) -> list[str]:
+    """A game's simple players, as the command line names them."""
+    return [f"{game.name}:{bot}" for bot in reversed(BOTS) if bot == "random" or game.heuristic is not None]
 
 
 def seats(
@@ -71,17 +77,19 @@ def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, 
 
 def agent_in(folder: Path, device: str = "cpu") -> Any:
     """The agent in a folder; raises OptionError with what was meant, if that was a game or a bot."""
+    import_agents()
     from ..agents.checkpoint import load_agent
     from .making import is_game
 
     name, _, kind = str(folder).rpartition(":")
     if not folder.exists() and is_game(str(folder)):
         game = find_game(str(folder))
-        bots = [f"{game.name}:{bot}" for bot in reversed(BOTS) if bot == "random" or game.heuristic is not None]
         trained = f"`ludus train {game.name}` makes an agent"
-        raise OptionError(f"{folder} is a game, not an agent: give {' or '.join(bots)}, its simple players; {trained}")
+        raise OptionError(
+            f"{folder} is a game, not an agent: give {' or '.join(bots_of(game))}, its simple players; {trained}"
+        )
     if not folder.exists() and is_game(name):
-        raise OptionError(f"there is no bot {kind!r}: give {name}:heuristic or {name}:random")
+        raise OptionError(f"there is no bot {kind!r}: give {' or '.join(bots_of(find_game(name)))}")
     return load_agent(folder, device=device)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from ..envs import OptionError, Options, find_game
 from .arguments import blank, check, flags_of, parse, read
+from .interrupts import import_agents
 from .making import is_game, make_agent, make_env
 from .run_folder import run_folder
 from .settings import GYMNASIUM, PRESETS, DQNSettings, PPOSettings, PQNSettings
 from .settings import SETTINGS as SETTINGS_OF
 from .settings_file import SETTINGS, read_json_settings, read_settings, write_settings
-from .terminal import console, quoted, say
+from .terminal import console, next_command, say
 
 COMMON = (  # what `--help` shows
     "algo", "recipe", "out", "resume", "total_timesteps", "time_limit", "num_envs", "learning_rate", "policy", "seed",
@@ -131,6 +132,7 @@ def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
 
 def train(config: Config) -> int:
     """Train, save and say what comes next."""
+    import_agents()
     from ..agents.distributed import join_group
     from ..agents.hardware import choose_device
 
@@ -164,7 +166,7 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
     mean = f"mean return of the last {len(episodes)} episodes {sum(episodes) / len(episodes):.2f}, " if episodes else ""
     say(f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}")
-    say(f"saved in {folder}. Next: ", (f"ludus evaluate {quoted(folder)}", "bold"))
+    say(f"saved in {folder}. Next: ", (next_command("evaluate", folder), "bold"))
     return 0
 
 
@@ -232,7 +234,7 @@ def learn(agent: Any, config: Config, folder: Path, resumed: bool) -> bool:
 
     saver = SaveCallback(folder, config.save_interval, config.keep, resumed, alone=agent.group is None)
     progress = ProgressCallback(console())
-    with stopped_by_signals(saver):
+    with stopped_by_signals(saver, last=True):
         try:
             agent.learn(
                 config.total_timesteps - (agent.num_timesteps if resumed else 0), callback=[saver, progress],
