@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..envs import Evaluation, OptionError, Simulator, evaluate_player
-from ..envs.bots import host
+from ..envs.bots import STEP_LIMIT, host
 from ..envs.gym import seed_games
 from .workers import undivided
 
@@ -21,8 +22,8 @@ def evaluate(
     episodes: int = 100,
     deterministic: bool = True,
     seed: int | None = 0,
-    step_limit: int = 100_000,
-    tell: Callable[[int, int], None] | None = None,
+    step_limit: int = STEP_LIMIT,
+    tell: Callable[[int, int], bool | None] | None = None,
     **changes: Any,
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
@@ -32,7 +33,8 @@ def evaluate(
         deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
         seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
         step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
-        tell: called after each step of the games with the steps so far and how many episodes have ended.
+        tell: called after each step of the games with the steps so far and how many episodes have ended; if it returns
+            False, no more is played. In environments of other libraries, only episodes that ended are counted then.
         **changes: options of the game that differ from those the agent was trained with, such as max_episode_steps=500.
 
     Raises:
@@ -51,21 +53,25 @@ def evaluate(
                 return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
         from stable_baselines3.common.evaluation import evaluate_policy
 
-        def callback(local: dict[str, Any], _: Any) -> None:
-            if tell is not None:
-                tell(int(local["current_lengths"].max()), int(local["episode_counts"].sum()))
+        returns: Any = []
+        lengths: Any = []
 
-        returns, lengths = evaluate_policy(
-            agent,
-            env,
-            n_eval_episodes=episodes,
-            deterministic=deterministic,
-            return_episode_rewards=True,
-            callback=callback,
-        )
+        def callback(local: dict[str, Any], _: Any) -> None:
+            nonlocal returns, lengths
+            returns, lengths = local["episode_rewards"], local["episode_lengths"]
+            ended = int(local["episode_counts"].sum())
+            if tell is not None and tell(int(local["current_lengths"].max()), ended) is False:
+                raise _Enough
+
+        with suppress(_Enough):
+            evaluate_policy(agent, env, n_eval_episodes=episodes, deterministic=deterministic, callback=callback)
         return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
     finally:
         env.close()
+
+
+class _Enough(Exception):
+    """What there is will do."""
 
 
 class Player:

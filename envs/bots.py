@@ -19,6 +19,7 @@ from .threads import once
 from .views import run
 
 BOTS = ("random", "heuristic")
+STEP_LIMIT = 100_000  # of an episode that is evaluated
 BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
 
 
@@ -158,7 +159,7 @@ class Evaluation:
     returns: np.ndarray  # (episodes,) float64, or (episodes, players)
     lengths: np.ndarray  # (episodes,) int64, in steps
     deterministic: bool
-    unfinished: int = 0  # episodes cut off by `step_limit`; their return so far is counted
+    unfinished: int = 0  # episodes cut off by `step_limit` or `tell`; their return so far is counted
 
     @property
     def mean(self) -> float:
@@ -183,13 +184,14 @@ def evaluate_player(
     player: Any,
     sim: Simulator,
     deterministic: bool = True,
-    step_limit: int = 100_000,
-    tell: Callable[[int, int], None] | None = None,
+    step_limit: int = STEP_LIMIT,
+    tell: Callable[[int, int], bool | None] | None = None,
 ) -> Evaluation:
     """Let a player, or a match of several, play the first episode of each of a simulator's games.
 
     Each game counts one episode, so that short ones are not counted more often. It ends here after `step_limit` steps, so
-    that one who never loses does not play for ever. After each step, `tell(steps, episodes that ended)` is called.
+    that one who never loses does not play for ever. After each step, `tell(steps, episodes that ended)` is called, and if
+    it returns False, all end here.
     """
     step_limit = whole("step_limit", step_limit, 1)
     sim.reset()
@@ -204,8 +206,8 @@ def evaluate_player(
             running &= ~(host(sim.terminated) | host(sim.truncated))
             if not running.any():
                 break
-        if tell is not None:
-            tell(steps, len(running) - int(running.sum()))
+        if tell is not None and tell(steps, len(running) - int(running.sum())) is False:
+            break
     return Evaluation(returns, lengths, deterministic, int(running.sum()))
 
 

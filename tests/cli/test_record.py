@@ -178,7 +178,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(agent, tmp_path, monkeyp
         (["--out", "play"], r"must end in \.gif or \.mp4"),
         (["--out", "nowhere/play.gif"], "folder nowhere cannot be written"),
         (["--out", "play.gif", "--episodes", "0"], "episodes"),
-        (["--out", "play.gif", "--max-steps", "0"], "max_steps"),
+        (["--out", "play.gif", "--max-steps", "0"], "max-steps"),
         (["--out", "play.gif", "--size", "2"], "size"),
         (["--out", "play.gif", "--fps", "0"], "fps"),
         (["--out", "play.gif", "--fps", "60"], "at most 50"),

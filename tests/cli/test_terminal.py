@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from ludus.agents.evaluation import evaluate as evaluate_agent
 from ludus.agents.files import short
 from ludus.agents.ppo import PPO
 from ludus.agents.saving import ending_signals
-from ludus.cli import evaluate
+from ludus.cli import evaluate, record, watch
+from ludus.cli.arguments import parse
 from ludus.cli.players import seats
 from ludus.cli.run_folder import held
 from ludus.cli.terminal import quoted, say, steady_output
@@ -165,6 +167,19 @@ def test_a_run_in_a_folder_of_any_name_ends_well(tmp_path, monkeypatch, capsys):
     assert "-run[/red] 1" in capsys.readouterr().out
 
 
+def test_the_next_command_imports_what_this_one_did(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("games_of_mine.py").touch()
+    command = ["train", "Catch", *TINY, "--total-timesteps", "256", "--out", "run"]
+    assert main([*command, "--import", "games_of_mine"]) == 0
+    told = capsys.readouterr().out.strip().split("Next: ")[1]
+    assert told == "ludus --import games_of_mine evaluate run"
+    assert main([*shlex.split(told)[1:], "--episodes", "2"]) == 0
+    assert main([*command, "--overwrite"]) == 0
+    assert capsys.readouterr().out.endswith("Next: ludus evaluate run\n")
+
+
 def test_warnings_are_one_line_without_colours(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -221,6 +236,72 @@ def test_an_evaluation_that_takes_long_says_how_far_it_is(terminal, monkeypatch,
     assert out == "" and re.search(r"\d+ of 100 episodes ended after \d+ steps", error)
     if not terminal:
         assert error.splitlines() == [f"{n} of 100 episodes ended after {2 * n} steps" for n in (5, 10)]
+
+
+def test_an_interrupted_evaluation_shows_what_it_found(monkeypatch, capsys):
+    """The first Ctrl-C; where no episode has ended, the returns so far."""
+    tell = evaluate.Progress.tell
+
+    def tell_and_interrupt(progress, steps, ended):
+        if steps == 5:
+            signal.raise_signal(signal.SIGINT)
+        return tell(progress, steps, ended)
+
+    monkeypatch.setattr(evaluate.Progress, "tell", tell_and_interrupt)
+    assert main(["evaluate", "CartPole:heuristic", "--episodes", "4", "--max-episode-steps", "-1"]) == 130
+    out = capsys.readouterr().out
+    assert re.search(r"heuristic +4 +5\.00", out) and "interrupted after 5 steps\n4 of 4 episodes had not ended" in out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_interrupt_ends_an_evaluation_at_once(monkeypatch, capsys):
+    def tell(progress, steps, ended):
+        progress.stop()
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(evaluate.Progress, "tell", tell)
+    assert main(["evaluate", "Catch:random", "--episodes", "4"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_evaluation_says_where_episodes_without_end_are_left(monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "STEP_LIMIT", 20)
+    monkeypatch.setattr(evaluate, "evaluate_player", partial(evaluate_player, step_limit=20))
+    assert main(["evaluate", "CartPole:heuristic", "--episodes", "3"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 episodes had not ended after 20 steps, where they are left; their return so far is counted" in out
+    assert "--max-episode-steps N ends episodes sooner" in out
+
+
+def test_an_evaluation_elsewhere_that_is_broken_off_counts_what_ended():
+    pole, most = PPO("MlpPolicy", "CartPole-v1", n_steps=32, batch_size=32, device="cpu"), 0
+
+    def tell(steps, ended):
+        nonlocal most
+        most = max(most, ended)
+        return ended < 2
+
+    found = evaluate_agent(pole, 5, tell=tell)
+    assert len(found.returns) == len(found.lengths) == most == 2
+    assert len(evaluate_agent(pole, 2, tell=lambda *_: False).returns) == 0
+
+
+def test_devices_that_are_not_used_are_refused(capsys):
+    for line in (["Catch:random"], ["runs/one", "--against", "heuristic"]):
+        assert main(["evaluate", *line, "--device", "cuda"]) == 2
+        assert "--device is for an agent on its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [evaluate, record, watch])
+def test_greedy_or_sampled_in_every_verb(verb):
+    def sampled(*flags):
+        return parse(verb.Config, ["runs/one", *(["--out", "x.gif"] if verb is record else []), *flags], "test").sampled
+
+    assert not sampled() and not sampled("--deterministic") and not sampled("--no-sampled")
+    assert sampled("--sampled") and sampled("--no-deterministic") and sampled("--no-deterministic", "--sampled")
+    for odd in (["--deterministic", "--sampled"], ["--no-deterministic", "--no-sampled"]):
+        with pytest.raises(OptionError, match="exclude each other"):
+            sampled(*odd)
 
 
 def test_a_short_evaluation_says_nothing_meanwhile(capsys):

@@ -184,7 +184,7 @@ def test_watch_sampled(agent, capsys):
 
 
 def test_deterministic_and_sampled_exclude_each_other(agent):
-    with pytest.raises(OptionError, match="not allowed together"):
+    with pytest.raises(OptionError, match="exclude each other"):
         watch.main(["runs/catcher", "--sampled", "--deterministic"])
 
 

@@ -29,7 +29,6 @@ LOWEST = {  # of numbers that no agent checks by itself
 }  # fmt: skip
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
 BEYOND = 2**62  # of all others
-EXCLUSIVE = ("deterministic", "sampled")
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
     "algo": ("ppo", "dqn", "pqn"), "preset": ("dqn", "rainbow"), "device": ("auto", "cpu", "cuda"),
     "obs_type": ("planes", "features", "rgb", "grayscale"), "precision": ("auto", "fp32", "bf16"),
@@ -85,7 +84,7 @@ def parse(kind: Any, argv: Sequence[str], verb: str, common: Sequence[str] = ())
     for flag in flags:
         if flag.required and given.get(flag.name, flag.default) is None:
             raise OptionError(f"ludus {verb} needs {flag.flag}: {first_sentence(flag.help)}; see `ludus {verb} --help`")
-    return check(fill(default, given))
+    return check(fill(default, settled(given)))
 
 
 def is_common(flag: Flag, common: Sequence[str]) -> bool:
@@ -198,6 +197,15 @@ def unexpected(word: str, flags: Sequence[Flag]) -> str:
     return f"unknown flag {name}" + (f": did you mean {near[0]}?" if near else "")
 
 
+def settled(given: dict[str, Any]) -> dict[str, Any]:
+    """The same, of `deterministic` and its opposite `sampled` both or none; raises OptionError if they are at odds."""
+    if {"deterministic", "sampled"} & {*given}:
+        greedy = given.setdefault("deterministic", not given.get("sampled"))
+        if given.setdefault("sampled", not greedy) == greedy:
+            raise OptionError("--deterministic and --sampled exclude each other: give one of them")
+    return given
+
+
 def fill(default: Any, given: dict[str, Any]) -> Any:
     """The dataclass with what was given, in nested ones, too."""
     changes = {}
@@ -208,10 +216,7 @@ def fill(default: Any, given: dict[str, Any]) -> Any:
 
 
 def check(config: Any) -> Any:
-    """The same dataclass; raises OptionError for a number that is too low, and for flags that exclude each other."""
-    both = [f"--{name}" for name in EXCLUSIVE if getattr(config, name, False)]
-    if len(both) > 1:
-        raise OptionError(f"{' and '.join(both)} are not allowed together")
+    """The same dataclass; raises OptionError for a number that is too low or too high."""
     for flag in flags_of(config):
         value, lowest = flag.default, LOWEST.get(flag.name)
         if lowest is None or value is None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..envs import OptionError, Options
 from .arguments import parse
-from .terminal import quoted, say
+from .interrupts import import_agents
+from .terminal import next_command, say
 
 
 @dataclass
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> int:
     taken = any(config.out.iterdir()) if config.out.is_dir() else config.out.exists()
     if taken and not config.force:
         raise OptionError(f"--out {config.out} exists: give another name, or --force")
+    import_agents()
     say(FORMATS[config.format](config))
     return 0
 
@@ -70,7 +72,7 @@ def from_sb3(config: Config) -> str:
         raise OptionError("--format ludus needs --env, the game that the agent plays")
     load = load_agent if own else import_zip
     load(config.agent, None if config.env is None else games_for(config), device="cpu").save(config.out)
-    return f"saved in {config.out}. Next: ludus evaluate {quoted(config.out)}"
+    return f"saved in {config.out}. Next: {next_command('evaluate', config.out)}"
 
 
 def games_for(config: Config) -> Any:

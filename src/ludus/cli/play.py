@@ -60,8 +60,8 @@ def main(argv: list[str]) -> int:
 def opponents(sim: Simulator, against: str | None, seat: int, seed: int = 0) -> dict[int, Any]:
     """Who has which seat, but for those of people; seats count from 0 here."""
     if sim.num_players == 1:
-        if against is not None:
-            raise OptionError(f"{sim.game.name} is for one player: leave --against out")
+        for flag in ["--against"] * (against is not None) + ["--seat"] * (seat != 1):
+            raise OptionError(f"{sim.game.name} is for one player: leave {flag} out")
         return {}
     if not 1 <= seat <= sim.num_players:
         raise OptionError(f"seat must be from 1 to {sim.num_players} in {sim.game.name}, got {seat}")

@@ -43,10 +43,10 @@ class Config:
     """Longer side of the picture, in pixels."""
     fps: int | None = None
     """Steps of the game shown a second; None: the game's own pace."""
-    deterministic: bool = False
-    """Take the most likely action (greedy); this is the default."""
+    deterministic: bool = True
+    """Take the most likely action (greedy)."""
     sampled: bool = False
-    """Draw actions from the policy."""
+    """Draw actions from the policy, as --no-deterministic does."""
     seed: int | None = 0
     """Of the games and of drawing actions; None: a new one every time."""
     force: bool = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+imported: list[str] = []  # packages that this command was told to import
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -101,6 +102,11 @@ def say(*parts: str | tuple[str, str]) -> None:
 
     texts = [(shown(part), "") if isinstance(part, str) else (shown(part[0]), part[1]) for part in parts]
     console().print(Text.assemble(*texts), soft_wrap=True)
+
+
+def next_command(verb: str, path: Path) -> str:
+    """A command on an agent, to be pasted: with the packages of its games, if there are any."""
+    return " ".join(["ludus", *(f"--import {name}" for name in imported), verb, quoted(path)])
 
 
 def quoted(path: Path | str) -> str:

@@ -46,10 +46,10 @@ class Config:
     """Close the window after this many episodes; None: never."""
     speed: float = 1.0
     """Speed at the start, as a multiple of the game's own pace, 1/8 to 64."""
-    deterministic: bool = False
-    """Take the most likely action (greedy); this is the default."""
+    deterministic: bool = True
+    """Take the most likely action (greedy)."""
     sampled: bool = False
-    """Draw actions from the policy."""
+    """Draw actions from the policy, as --no-deterministic does."""
     seed: int | None = None
     """Of the games and of drawing actions; None: a new one every time."""
 
