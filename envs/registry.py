@@ -117,8 +117,7 @@ def _own_games() -> dict[str, Game]:
 
 
 def _tell_gymnasium(game: Game) -> None:
-    if game.players > 1:  # PettingZoo's, see `multiagent`
-        return
+    """Also of games for several players, so that `make` says where they are: in PettingZoo, see `gym.for_one`."""
     import gymnasium
 
     if game.id in gymnasium.registry:

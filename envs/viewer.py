@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from .desktop import DesktopWindow
 
+NO_DISPLAY = (
+    "no display here, so render_mode='human' shows nothing: use render_mode='rgb_array', or set SDL_VIDEODRIVER=dummy for "
+    "a window that nobody sees"
+)
+
 
 class Viewer:
     """A window that shows pictures at a person's pace; closing it ends the showing, not the run.
 
-    It opens with the first picture. A copy of an environment gets a window of its own.
+    It opens with the first picture; where there is no screen, a warning says so, and nothing is shown, as with Gymnasium's
+    own environments. A copy of an environment gets a window of its own.
     """
 
     def __init__(self, title: str, fps: int) -> None:
@@ -30,9 +37,14 @@ class Viewer:
             return
         import pygame
 
-        from .desktop import closes
+        from .desktop import NoDisplay, closes
 
-        window = self._opened(picture)
+        try:
+            window = self._opened(picture)
+        except NoDisplay:
+            self.closed = True
+            warnings.warn(NO_DISPLAY, stacklevel=2)
+            return
         if any(closes(event) for event in window.events()):
             return self.close()
         pygame.surfarray.blit_array(window.surface, picture.swapaxes(0, 1))

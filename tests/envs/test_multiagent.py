@@ -2,6 +2,7 @@
 
 import warnings
 
+import gymnasium
 import numpy as np
 import pytest
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, render_test, seed_test
@@ -126,3 +127,10 @@ def test_actions_that_are_none():
         env.step({"player_0": 0, "player_1": 0.5})
     with pytest.raises(ActionError, match="action 7 of environment 0 is out of range: Tron takes 0 up"):
         env.step({"player_0": 0, "player_1": 7})
+
+
+@pytest.mark.parametrize(("name", "face"), [("ConnectFour", "aec_env"), ("Tron", "parallel_env")])
+@pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])
+def test_gymnasium_says_where_games_for_several_are(name, face, make):
+    with pytest.raises(OptionError, match=rf"{name} is for \d players: use ludus.envs.{face}\('{name}'\)"):
+        make(f"ludus/{name}-v1")

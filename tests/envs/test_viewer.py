@@ -3,11 +3,15 @@
 import copy
 import gc
 import pickle
+import sys
+from functools import partial
 
 import gymnasium
 import numpy as np
 import pygame
 import pytest
+from gymnasium.utils.env_checker import check_env
+from pettingzoo.test import render_test
 
 from ludus.envs import Simulator, aec_env
 from ludus.envs.scene import CLOSED
@@ -145,3 +149,31 @@ def test_an_environment_that_is_forgotten_leaves_no_window():
     kept.step(1)
     assert is_current(kept)
     kept.close()
+
+
+# -- where there is no screen ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_screen(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+
+
+def test_without_a_screen_one_warning_says_so_and_the_game_goes_on(no_screen):
+    env = gymnasium.make("ludus/Catch-v1", render_mode="human")
+    with pytest.warns(UserWarning, match="no display here.*rgb_array.*SDL_VIDEODRIVER=dummy") as told:
+        env.reset(seed=0)
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+    env.step(1)  # which warns no more, else it would raise here
+    assert env.render() is None
+    env.close()
+
+
+@pytest.mark.filterwarnings("ignore:no display here", "ignore:.*[Ww]e recommend", "ignore:.*WARN")
+def test_the_checks_of_other_libraries_pass_without_a_screen(no_screen):
+    """As they do for those libraries' own environments."""
+    for name in ("ludus/Catch-v1", "CartPole-v1"):
+        check_env(gymnasium.make(name).unwrapped)
+    render_test(partial(aec_env, "TicTacToe"))
