@@ -67,6 +67,9 @@ def test_every_kind_of_field_is_a_flag():
         (["me", "--rate", "fast"], "--rate must be a number, got 'fast'"),
         (["me", "--rate"], "--rate expected one argument"),
         (["me", "--cuont", "3"], "unknown flag --cuont: did you mean --count?"),
+        (["me", "--coun", "3"], "unknown flag --coun: did you mean --count?"),
+        (["me", "--output", "3"], "unknown flag --output: did you mean --out?"),
+        (["me", "--lr", "3"], "unknown flag --lr; see"),  # of which there is none here
         (["me", "you"], "unexpected 'you'"),
         (["me", "--fast=yes"], "ignored explicit argument 'yes'"),
     ],
@@ -125,6 +128,32 @@ def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train Catch --munchausen", "--munchausen is for DQN: --algo dqn; see"),
+        ("train Catch --exploration_fraction=1", "--exploration-fraction is for DQN and PQN: --algo dqn or pqn; see"),
+        ("train Catch --algo dqn --gae-lambda 1", "--gae-lambda is for PPO: --algo ppo; see"),
+        (
+            "train Catch --munchausn",
+            "unknown flag --munchausn: did you mean --munchausen, which is for DQN: --algo dqn?",
+        ),
+        ("train Catch --lr 1", "unknown flag --lr: did you mean --learning-rate?"),
+        ("evaluate Snake --heuristc", "unknown flag --heuristc: did you mean --against heuristic?"),
+        ("evaluate Snake --det", "unknown flag --det: did you mean --deterministic?"),
+        ("evaluate Snake:heuristc", "there is no bot 'heuristc': give Snake:heuristic or Snake:random"),
+        ("evaluate TicTacToe:random --against heuristc", "there is no opponent 'heuristc': did you mean heuristic?"),
+        ("play Catch --seat 2", "Catch is for one player: leave --seat out"),
+        ("play Catch --against random", "Catch is for one player: leave --against out"),
+        ("trian Catch", "unknown verb 'trian': did you mean 'train'?"),
+    ],
+)
+def test_what_was_meant_is_named(line, message, capsys):
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("verb", [["evaluate"], ["watch"], ["record", "--out", "x.gif"], ["train"], ["play"]])

@@ -50,6 +50,16 @@ def test_agents_are_folders_and_bots(tmp_path, monkeypatch):
     assert words("play", "Hex", "--against", "h") == ["heuristic"]
 
 
+def test_packages_of_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mygames/__init__.py", "walk.py", "notes.txt", "runs/one/agent.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert words("--import", "") == ["mygames", "walk"] and words("train", "X", "--import", "w") == ["walk"]
+    assert words("--import", "walk", "tra") == ["train"] and words("--import", "walk", "train", "Brea") == ["Breakout"]
+    assert words("export", "b.zip", "--env", "Brea") == ["Breakout"]
+
+
 def test_completing_imports_nothing(tmp_path, monkeypatch, capsys):
     (tmp_path / "mine.py").write_text("raise SystemExit('imported')")
     monkeypatch.chdir(tmp_path)

@@ -15,9 +15,10 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from ..envs import OptionError
@@ -36,6 +37,12 @@ CHOICES = {  # to be shown and completed; whether a value is one of them is chec
     "memory": ("lstm", "mingru"), "optimizer": ("adam", "muon"), "distribution": ("c51", "qr", "iqn"),
     "format": ("sb3", "ludus"),
 }  # fmt: skip
+SYNONYMS = (  # words of other programs
+    ("--lr", "--learning-rate"), ("--steps", "--total-timesteps"), ("--steps", "--max-steps"), ("--output", "--out"),
+    ("--entropy", "--ent-coef"), ("--epsilon", "--exploration-final-eps"), ("--games", "--num-envs"),
+    ("--greedy", "--deterministic"), ("--stochastic", "--sampled"), ("--opponent", "--against"),
+    ("--heuristic", "--against heuristic"), ("--random", "--against random"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,19 @@ class Flag:
         return self.name.upper() if self.positional else f"--{self.name.replace('_', '-')}"
 
 
-def parse(kind: Any, argv: Sequence[str], verb: str, common: Sequence[str] = ()) -> Any:
+def parse(
+    kind: Any,
+    argv: Sequence[str],
+    verb: str,
+    common: Sequence[str] = (),
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
     """A dataclass from the words after a verb; raises OptionError with one line, or SystemExit after help.
 
     Args:
         kind: the dataclass, or one of it that holds the defaults.
         common: the flags that `--help` shows; none: those that are not of a nested dataclass.
+        elsewhere: flags that are not of this dataclass, and what there is to say of them.
     """
     default = blank(kind) if isinstance(kind, type) else kind
     flags = list(flags_of(default))
@@ -80,7 +94,7 @@ def parse(kind: Any, argv: Sequence[str], verb: str, common: Sequence[str] = ())
         raise SystemExit(0)
     given, strange = read(flags, argv)
     if strange:
-        raise OptionError(f"{unexpected(strange[0], flags)}; see `ludus {verb} --help`")
+        raise OptionError(f"{unexpected(strange[0], flags, elsewhere)}; see `ludus {verb} --help`")
     for flag in flags:
         if flag.required and given.get(flag.name, flag.default) is None:
             raise OptionError(f"ludus {verb} needs {flag.flag}: {first_sentence(flag.help)}; see `ludus {verb} --help`")
@@ -188,13 +202,26 @@ def converter(flag: Flag) -> Any:
     return convert
 
 
-def unexpected(word: str, flags: Sequence[Flag]) -> str:
+def unexpected(word: str, flags: Sequence[Flag], elsewhere: Mapping[str, str]) -> str:
     """What there is to say of a word that no flag takes."""
     if not word.startswith("-"):
         return f"unexpected {word!r}"
-    name = word.split("=")[0]
-    near = difflib.get_close_matches(name, [flag.flag for flag in flags if not flag.positional], 1, 0.7)
-    return f"unknown flag {name}" + (f": did you mean {near[0]}?" if near else "")
+    name = word.split("=")[0].replace("_", "-")
+    if name in elsewhere:
+        return f"{name} {elsewhere[name]}"
+    own = [flag.flag for flag in flags if not flag.positional]
+    meant = nearest(name, own) or nearest(name, list(elsewhere))
+    if meant is not None and meant in elsewhere:
+        return f"unknown flag {name}: did you mean {meant}, which {elsewhere[meant]}?"
+    return f"unknown flag {name}" + (f": did you mean {meant}?" if meant else "")
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The flag that somebody meant, by another word for it, its beginning, or one that looks alike."""
+    meant = {word: flag for word, flag in SYNONYMS if flag.split()[0] in known} | {flag: flag for flag in known}
+    begun = [word for word in meant if word.startswith(name) and len(name) > 4]
+    near = [name] if name in meant else begun or difflib.get_close_matches(name, meant, 1, 0.7)
+    return meant[near[0]] if near else None
 
 
 def settled(given: dict[str, Any]) -> dict[str, Any]:

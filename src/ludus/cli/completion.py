@@ -84,9 +84,13 @@ def main(argv: list[str]) -> int:
 
 def ways_on(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Ways to go on with the last word after `ludus`, each with an explanation."""
-    from ..__main__ import VERBS
+    from ..__main__ import VERBS, split_imports
 
     *before, word = words or [""]
+    if before[-1:] == ["--import"]:
+        yield from starting(word, packages())
+        return
+    _, before = split_imports(before)
     if before[:1] == ["help"]:
         before = before[1:]
     if not before:
@@ -123,7 +127,7 @@ def flags_for(verb: str, before: Sequence[str]) -> list[Flag]:
 
 def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     """Values of a flag that begin with a word."""
-    if flag.name == "game":
+    if flag.name in ("game", "env"):
         yield from starting(word, ((game.name, game.summary) for game in all_games().values()))
     elif flag.name in ("agent", "against"):
         yield from agents(word, whole=flag.name == "agent")
@@ -131,6 +135,12 @@ def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
         yield from starting(word, ((shell, "") for shell in SCRIPTS))
     else:
         yield from starting(word, ((choice, "") for choice in CHOICES.get(flag.name, ())))
+
+
+def packages() -> Iterator[tuple[str, str]]:
+    """What `--import` finds in the current folder."""
+    for path in sorted([*Path().glob("*.py"), *(found.parent for found in Path().glob("*/__init__.py"))]):
+        yield path.stem, "in this folder"
 
 
 def agents(word: str, whole: bool) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ def opponent(who: str, sim: Simulator, seed: int) -> Any:
     """A player for a simulator that is there already: a bot's name, or an agent's folder."""
     if who in BOTS:
         return Bot(sim, who, seed)
+    near = [] if Path(who).exists() else difflib.get_close_matches(who, BOTS, 1)
+    if near:
+        raise OptionError(f"there is no opponent {who!r}: did you mean {near[0]}?")
     agent, known = load(Path(who), seed, None)
     if known.game is not sim.game:
         raise OptionError(f"the agent in {who} plays {known.game.name}, not {sim.game.name}")

@@ -84,7 +84,19 @@ CONFIGS: dict[str, type[Config]] = {"ppo": Config, "dqn": DQNConfig, "pqn": PQNC
 
 
 def main(argv: list[str]) -> int:
-    return train(parse(defaults(argv), argv, "train", COMMON))
+    config = defaults(argv)
+    return train(parse(config, argv, "train", COMMON, of_others(config.algo)))
+
+
+def of_others(algo: str) -> dict[str, str]:
+    """The flags that other algorithms have and this one has not, with whose they are."""
+    flags = {name: {flag.flag for flag in flags_of(blank(kind))} for name, kind in CONFIGS.items()}
+    owners = {flag: [name for name in CONFIGS if flag in flags[name]] for flag in set().union(*flags.values())}
+    return {
+        flag: f"is for {' and '.join(map(str.upper, names))}: --algo {' or '.join(names)}"
+        for flag, names in sorted(owners.items())
+        if algo not in names
+    }
 
 
 def defaults(argv: list[str]) -> Config:
