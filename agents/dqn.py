@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -34,7 +35,7 @@ from .replay_view import ReplayView, read_replay, write_replay
 from .reports import Later
 from .signatures import passes_on_to
 from .stable_memory import StableMemory
-from .worlds import SimulatorWorld, world_of
+from .worlds import SimulatorWorld, VecEnvWorld, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least, unless another interval is asked for
 
@@ -314,24 +315,26 @@ class DQN(QAgent, StableDQN):
 
     def _make_rounds(self) -> QRounds | None:
         """Steps as loops, where there are some for these games and this network."""
-        if not isinstance(self.world, SimulatorWorld) or not self.learner.chained:
+        if on_gpu(self.device) or isinstance(self.replay, StableMemory) or self.replay.frame_stack > 1:
             return None
-        if isinstance(self.replay, StableMemory) or self.replay.frame_stack > 1:
+        in_place = isinstance(self.world, VecEnvWorld) or (isinstance(self.world, SimulatorWorld) and self.learner.chained)
+        if not in_place:
             return None
-        rounds = QRounds(self.learner, self.world, self.steps, self.epsilon)
-        self._keep_planes = rounds.keeps(self.replay.frames, self.replay.row)
+        rounds = QRounds(self.learner, self.world, self.steps, self.epsilon, judged=False)  # type: ignore[arg-type]
+        self._keep_obs = rounds.keeps(self.replay.frames, self.replay.row)
         self._remember_step = rounds.remembers(self.replay)
         return rounds
 
     def _keep(self) -> None:
         """What a step is decided on."""
-        self.crew.run(self._keep_planes)
+        self._keep_obs()
         self.replay.keep_masks(self.world)  # type: ignore[arg-type]
 
-    def _remember(self, t: int, ended: int) -> None:
-        """What came of it."""
+    def _remember(self, on_step: Any, t: int, ended: int) -> bool:
+        """What came of it; returns False if `on_step(t)` asks to stop."""
         self.crew.run(self._remember_step)
         self.replay.advance(self.world, ended)  # type: ignore[arg-type]
+        return on_step is None or on_step(t)
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, *_: Any, **kwargs: Any) -> RolloutReturn:
         """Play `train_freq` steps in every game, with exploration; see `_play_and_tell`."""
@@ -394,8 +397,7 @@ class DQN(QAgent, StableDQN):
         if self.noisy:
             self.learner.draw_noise(generator)
         if self.rounds is not None:
-            self.rounds.play(generator, self._keep, self._remember)
-            return True
+            return self.rounds.play(generator, self._keep, partial(self._remember, on_step))
         return explore(self.world, self.learner.values, self.replay, self.steps, self.epsilon, generator, on_step)
 
     def _follow(self, before: int) -> None:

@@ -125,7 +125,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
         self.rounds = None
         if isinstance(self.world, SimulatorWorld) and self.learner.chained:
-            self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon)
+            self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon, judged=True)
         self.play: Any = self._play
         self.look_back: Any = self._look_back
         self.one_pass: Any = self._one_pass
@@ -166,8 +166,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
         if self.rounds is not None:
-            self.data.play(self.rounds, self.generators[0], self.learner.values)
-            return True
+            return self.data.play(self.rounds, self.generators[0], self.learner.values)
         return self.data.collect(self.world, self.learner.values, self.epsilon, self.generators[0], on_step)
 
     def _look_back(self) -> None:
@@ -253,12 +252,12 @@ class QRollout(Steps):
                 return False
         return True
 
-    def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any) -> None:
+    def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any) -> bool:
         """The same by loops."""
         world, beyond = rounds.world, []
         keeps = rounds.keeps(self.obs, rounds.clock)
 
-        def after(t: int, ended: int) -> None:
+        def after(t: int, ended: int) -> bool:
             if ended:
                 torch.sub(1.0, world.terminated.float(), out=self.going_on[t])
                 cut = world.truncated.nonzero().squeeze(-1)
@@ -266,13 +265,15 @@ class QRollout(Steps):
                     beyond.append((t, cut, values_of(world.final_obs[cut]).max(1).values.clone()))
             else:
                 self.going_on[t] = 1.0
+            return True
 
-        rounds.play(generator, lambda: rounds.crew.run(keeps), after)
+        rounds.play(generator, keeps, after)
         rounds.look_ahead()
         self.values.copy_(rounds.values)
         self.next_values.copy_(rounds.bests[1:])
         for t, cut, values in beyond:
             self.next_values[t, cut] = values
+        return True
 
     def _look_beyond(self, t: int, world: World, values_of: Any, values: Tensor) -> Tensor:
         """Where an episode was cut off, what comes next is worth what its final observation is; returns `values`."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .distributions import Scalar
+from .finals import write_rows
 from .loops import Loop
 from .q_slopes import ATOMS, CHOICES, DUELING, advantage_of, common_of, numbers_of
 from .rounds import keep, note
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from .exploration import Steps
     from .replay import Replay
     from .value_fit import ValueFit
-    from .worlds import SimulatorWorld
+    from .worlds import SimulatorWorld, VecEnvWorld
 
 
 def choose_best(out, legal, epsilon, noise, clock, numbers, actions, chosen, values, bests, first, last):
@@ -59,39 +61,53 @@ def remember(reward, terminated, truncated, chosen, row, rewards, ends, cuts, ac
 
 
 class QRounds:
-    """Plays a simulator's games with exploration and notes what they come to.
+    """Plays games on a CPU with exploration and notes what they come to.
 
     Args:
-        fit: who decides; its `chained` must be true.
+        fit: who decides: by loops where it is `chained`, else as it can.
+        world: whose tensors must stay where they are.
         steps: where T steps of N games are noted.
         epsilon: (N,), chance of a random action.
+        judged: whether values are wanted; else nobody decides where all actions are random.
 
     Attributes:
         values: (T, N), what was expected of the actions chosen; bests: (T + 1, N), of the best ones, and after the last step.
     """
 
-    def __init__(self, fit: ValueFit, world: SimulatorWorld, steps: Steps, epsilon: Tensor) -> None:
+    def __init__(
+        self, fit: ValueFit, world: SimulatorWorld | VecEnvWorld, steps: Steps, epsilon: Tensor, judged: bool
+    ) -> None:
         count, games = steps.actions.shape
-        network, backprop = fit.online, fit.backprop
-        assert backprop is not None
-        self.world, self.steps, self.crew = world, steps, backprop.crew
+        self.judged = judged
+        network, self.crew = fit.online, fit.agent.crew  # type: ignore[attr-defined]
+        self.world, self.steps, self.epsilon = world, steps, epsilon
         self.clock, self.noise = torch.zeros(1, dtype=torch.int64), torch.zeros(count, games, network.choices + 1)
         self.values, self.bests = torch.zeros(count, games), torch.zeros(count + 1, games)
         self.chosen, self._time = torch.zeros(games, dtype=torch.int64), self.clock.numpy()
-        self.planes = world.obs.flatten(1)  # (N, *shape) -> (N, K), the simulator's own memory
-        self._look, out = backprop.forward_of(self.planes)
-        self._raw, self._network = out[:games, : backprop.size], network
+        self._network, self._values_of = network, fit.values
+        self._look: list[Loop] | None = None
+        if fit.chained and fit.backprop is not None:
+            # (N, *shape) -> (N, K), the world's own memory
+            self._look, out = fit.backprop.forward_of(world.obs.flatten(1))
+            self._raw, meaning = out[:games, : fit.backprop.size], (network.distribution, network.dueling)
+        else:
+            out = self._raw = torch.zeros(games, network.choices)
+            meaning = Scalar(), False
         legal = torch.ones((1, network.choices), dtype=torch.bool) if world.mask is None else world.mask
-        numbers = numbers_of(network.choices, network.distribution, network.dueling, 1.0, 1.0, 0.0, 0.0)
+        numbers = numbers_of(network.choices, *meaning, 1.0, 1.0, 0.0, 0.0)
         read, written = (out, legal, epsilon, self.noise, self.clock, numbers), (steps.actions, self.chosen)
         self._choose = Loop(choose_best, *read, *written, self.values, self.bests, units=games)
         happened = (world.reward, world.terminated, world.truncated, world.episode_return, world.episode_length)
         noted = (steps.rewards, steps.dones, steps.truncated, steps.episode_return, steps.episode_length)
         self._note = Loop(note, *happened, self.clock, *noted, units=games)
 
-    def keeps(self, kept: Tensor, clock: Tensor) -> Loop:
-        """A loop that keeps observations in rows of (T, N, *shape)."""
-        return Loop(keep, self.planes, kept.flatten(2), clock, units=len(self.planes))
+    def keeps(self, kept: Any, clock: Tensor) -> Callable[[], None]:
+        """What keeps observations in rows of (T, N, *shape)."""
+        obs = self.world.obs
+        if self._look is None:
+            return lambda: write_rows(kept, clock, obs)
+        loop = Loop(keep, obs.flatten(1), kept.flatten(2), clock, units=len(obs))
+        return lambda: self.crew.run(loop)
 
     def remembers(self, replay: Replay) -> Loop:
         """A loop that keeps what came of a step in a replay memory."""
@@ -100,25 +116,39 @@ class QRounds:
         kept = (replay.rewards, replay.terminated, replay.truncated, replay.actions)
         return Loop(remember, *happened, *kept, units=len(self.chosen))
 
-    def play(self, generator: torch.Generator, before: Callable[[], Any], after: Callable[[int, int], Any]) -> None:
-        """T steps; `before()` is called with what they are decided on, `after(t, ended)` when they were taken."""
+    @torch.no_grad()
+    def play(self, generator: torch.Generator, before: Callable[[], Any], after: Callable[[int, int], bool]) -> bool:
+        """T steps; `before()` is called when one is to be decided on, `after(t, ended)` when it was taken.
+
+        Returns False if that asked to stop.
+        """
         self.noise.uniform_(generator=generator)
+        asked = (self.noise[:, :, -1] >= self.epsilon).any(1).tolist()  # who decides
         for t in range(len(self.noise)):
             self._time[0] = t
             before()
-            self.decide()
+            if asked[t] or self.judged:
+                self.look()
+            self.crew.run(self._choose)
             ended = self.world.step(self.chosen)
             self.crew.run(self._note)
-            after(t, ended)
+            if not after(t, ended):
+                return False
+        return True
 
     def look_ahead(self) -> None:
         """What is expected of the best actions after the last step."""
-        self.crew.run(*self._look)
-        values = self._network.distribution.mean(self._network.assemble(self._raw))
+        self.look()
+        values = self._raw
+        if self._look is not None:
+            values = self._network.distribution.mean(self._network.assemble(values))
         if self.world.mask is not None:
             values = values.masked_fill(~self.world.mask, -torch.inf)
         torch.amax(values, 1, out=self.bests[-1])
 
-    def decide(self) -> None:
-        """Choose in all games as they are."""
-        self.crew.run(*self._look, self._choose)
+    def look(self) -> None:
+        """What is expected of each action in all games as they are."""
+        if self._look is None:
+            self._raw.copy_(self._values_of(self.world.obs))
+        else:
+            self.crew.run(*self._look)

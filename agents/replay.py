@@ -153,7 +153,7 @@ class Replay:
         if self.can_truncate and ended:
             self.finals.keep(self.row, self.truncated.index_select(0, self.row).squeeze(0), world.final_obs)
         elif self.can_truncate:
-            self.finals.counts[self.row] = 0
+            self.finals.counts.index_fill_(0, self.row, 0)
         self.row.add_(1).remainder_(self.steps)
         self.count.add_(1).clamp_(max=self.steps)
         if self.tree is not None:

@@ -14,8 +14,9 @@ def starts_of(space: spaces.Space) -> Any:
     if isinstance(space, spaces.Dict):
         found = {name: starts_of(part) for name, part in space.spaces.items()}
         return found if any(start is not None for start in found.values()) else None
-    start = getattr(space, "start", 0) if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)) else 0
-    return start if np.any(start) else None
+    if isinstance(space, spaces.Discrete):
+        return space.start if space.start else None
+    return space.start if isinstance(space, spaces.MultiDiscrete) and np.any(space.start) else None
 
 
 def from_zero(obs: Any, starts: Any) -> Any:

@@ -125,43 +125,71 @@ class SelfPlayWorld(World):
         self.signs = torch.ones_like(self.reward) if self.turns else None
 
 
+class Shown:
+    """An array, and a tensor that stays where it is and shows it on a device; on a CPU both share their memory."""
+
+    def __init__(self, array: np.ndarray, device: torch.device) -> None:
+        self.array = np.array(array)
+        self.tensor = torch.from_numpy(self.array).to(device)
+        self._apart = device.type != "cpu"
+
+    def show(self, value: Any) -> None:
+        self.array[...] = value
+        if self._apart:
+            self.tensor.copy_(torch.from_numpy(self.array))
+
+
 class VecEnvWorld(World):
-    """Any environments that Stable-Baselines3 can step, wrappers included; NumPy arrays are copied to the device."""
+    """Any environments that Stable-Baselines3 can step, wrappers included; what they give is copied into tensors."""
 
     def __init__(self, env: VecEnv, device: torch.device, obs: Any, timesteps: int = 0) -> None:
         self.env, self.device, self.num_envs, self.timesteps = env, device, env.num_envs, timesteps
-        self._masks = has_attr(env, "action_masks")  # sb3-contrib's convention
-        self.observe(obs)
-        self.final_obs = each(torch.clone, self.obs)
-        self.reward, self.episode_return = (torch.zeros(self.num_envs, device=device) for _ in range(2))
-        self.episode_length = torch.zeros(self.num_envs, dtype=torch.int32, device=device)
-        self.terminated, self.truncated = (
-            torch.zeros(self.num_envs, dtype=torch.bool, device=device) for _ in range(2)
-        )
+        self.raw_obs = obs
         self.infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        self.rewards = np.zeros(self.num_envs, np.float32)
-        self.dones = np.zeros(self.num_envs, np.bool_)
+        self.rewards, self.dones = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, np.bool_)
+        self._obs: Any = each(lambda x: Shown(x, device), obs)
+        self._reward, self._terminated, self._truncated = (
+            Shown(x, device) for x in (self.rewards, self.dones, self.dones)
+        )
+        self.obs = each(lambda x: x.tensor, self._obs)
+        self.reward, self.terminated, self.truncated = (
+            x.tensor for x in (self._reward, self._terminated, self._truncated)
+        )
+        self.final_obs, self.episode_return = each(torch.clone, self.obs), torch.zeros_like(self.reward)
+        self.episode_length = torch.zeros(self.num_envs, dtype=torch.int32, device=device)
+        self._mask = None
+        if has_attr(env, "action_masks"):  # sb3-contrib's convention
+            self._mask = Shown(self._legal(), device)
+            self.mask = self._mask.tensor
 
     def observe(self, obs: Any) -> None:
         """Take observations (N, ...) from the environments, and which actions are legal then."""
         self.raw_obs = obs
-        self.obs = each(lambda x: torch.as_tensor(np.asarray(x), device=self.device), obs)
-        if self._masks:
-            rows = np.stack([np.ravel(row) for row in self.env.env_method("action_masks")])
-            self.mask = torch.as_tensor(rows, device=self.device).bool()
+        if isinstance(obs, dict):
+            for name, shown in self._obs.items():
+                shown.show(obs[name])
+        else:
+            self._obs.show(obs)
+        if self._mask is not None:
+            self._mask.show(self._legal())
 
     def step(self, actions: Tensor) -> int:
-        self.taken = into_space(actions.cpu().numpy(), self.env.action_space)
-        obs, self.rewards, self.dones, self.infos = self.env.step(self.taken)
+        taken = into_space(actions.cpu().numpy().copy(), self.env.action_space)
+        obs, self.rewards, self.dones, self.infos = self.env.step(taken)
         self.observe(obs)
-        self.reward.copy_(torch.from_numpy(np.asarray(self.rewards, np.float32)))
+        self._reward.show(self.rewards)
         ended, cut = np.flatnonzero(self.dones).tolist(), np.zeros(self.num_envs, np.bool_)
-        cut[ended] = [self.infos[k].get("TimeLimit.truncated", False) for k in ended]
-        self.truncated.copy_(torch.from_numpy(cut))
-        self.terminated.copy_(torch.from_numpy(self.dones & ~cut))
+        if ended:
+            cut[ended] = [self.infos[k].get("TimeLimit.truncated", False) for k in ended]
+        self._truncated.show(cut)
+        self._terminated.show(self.dones & ~cut)
         for k in ended:
             self._end(k, self.infos[k])
         return len(ended)
+
+    def _legal(self) -> np.ndarray:
+        """Which actions the environments call legal now, (N, P)."""
+        return np.stack([np.ravel(row) for row in self.env.env_method("action_masks")]).astype(np.bool_)
 
     def _end(self, k: int, info: dict[str, Any]) -> None:
         """Keep what the information of an episode's last step tells; raises NotFinite."""
