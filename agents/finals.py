@@ -51,6 +51,10 @@ class Finals:
         write_rows(self.obs, places, final_obs, rows=True)
         self.used += cut.sum()
 
+    def none(self, row: Tensor) -> None:
+        """No game was cut off in this row; on a CPU."""
+        self.counts.numpy()[int(row)] = 0
+
     def _make_room(self, row: Tensor, coming: Tensor) -> None:
         """For these games of a row beside all that are still needed, and for as many again."""
         others = self.replay.truncated.clone()

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from .encoders import MinAtarCnn, MlpEncoder
-from .layers import Convolution, Dense, Layer, Norm, OnPlanes, Place, looked_at, rows_of
+from .layers import Convolution, Dense, Flow, Layer, Norm, OnPlanes, Place, looked_at, rows_of
 from .loops import Crew, Loop
+from .dense import TILE
 from .noisy import NoisyLinear
 from .slopes import UNIT
+from .vectors import OnVectors, vectors_at
 
 
 class NetworkLoops:
@@ -62,12 +64,12 @@ class Forward:
     """The loops from planes to the last layer's numbers, for one number of samples, and what they pass on to each other.
 
     Args:
-        planes: (M, K) uint8, in memory of which the samples are rows.
+        planes: (M, K) uint8 or, where the first layer is `OnVectors`, float, in memory of which the samples are rows.
         samples: how many; None: all rows, in order.
     """
 
     def __init__(self, owner: NetworkLoops, planes: Tensor, samples: int | None = None) -> None:
-        flow, self.loops = looked_at(planes, len(planes)) if samples is None else looked_at(planes, samples, UNIT)
+        flow, self.loops = first_flow(planes, len(planes)) if samples is None else first_flow(planes, samples, UNIT)
         self.planes, self.rows, self.flows = planes, flow.numbers, [flow]
         if samples is None:
             torch.arange(len(planes), out=self.rows[: len(planes)])
@@ -109,9 +111,19 @@ def remembered(kept: dict[Any, Any], key: Any, make: Any) -> Any:
     return kept[key]
 
 
-def encoder_layers(encoder: nn.Module, shape: tuple[int, ...]) -> list[Layer] | None:
-    """From planes (H, W, C) to features, for an encoder of the kinds that there are loops for; None for others."""
-    if type(encoder) is MinAtarCnn:
+def first_flow(planes: Tensor, samples: int, unit: int = TILE) -> tuple[Flow, list[Loop]]:
+    """What the first layer sees of (M, K), bytes or real numbers."""
+    if planes.dtype == torch.uint8:
+        return looked_at(planes, samples, unit)
+    return vectors_at(planes, samples, filled_up(planes.shape[1]), unit)
+
+
+def encoder_layers(encoder: nn.Module, shape: tuple[int, ...], first: Any = OnPlanes) -> list[Layer] | None:
+    """From planes (H, W, C) to features, for an encoder of the kinds that there are loops for; None for others.
+
+    `first` is the class of a fully connected layer that comes first.
+    """
+    if type(encoder) is MinAtarCnn and first is OnPlanes:
         found, hidden = activated(encoder.convolution), activated(encoder.layer)
         if not found or hidden is None:
             return None
@@ -123,8 +135,8 @@ def encoder_layers(encoder: nn.Module, shape: tuple[int, ...]) -> list[Layer] | 
         hidden = activated(list(encoder.layers)[1:])
         if not hidden:
             return None
-        (first, norm), *hidden = hidden
-        layers = dense_layers(first, norm, None)
+        (module, norm), *hidden = hidden
+        layers = dense_layers(module, norm, None, first)
     else:
         return None
     for module, norm in hidden:
@@ -145,11 +157,13 @@ def activated(modules: Iterable[nn.Module]) -> list[tuple[Any, Any]] | None:
     return found
 
 
-def dense_layers(module: nn.Linear, norm: Any, inputs: int | None) -> list[Layer]:
-    """A fully connected layer after one of so many numbers, None for planes, and what normalises it."""
+def dense_layers(module: nn.Linear, norm: Any, inputs: int | None, first: Any = OnPlanes) -> list[Layer]:
+    """A fully connected layer after one of so many numbers, None if it is the `first`, and what normalises it."""
     outputs, places = filled_up(module.out_features), [Place(module)]
-    if inputs is None:
+    if inputs is None and first is OnPlanes:
         layer: Layer = OnPlanes(module.in_features, outputs, places, relu=norm is None)
+    elif inputs is None:
+        layer = OnVectors(1, filled_up(module.in_features), outputs, places, relu=norm is None)
     else:
         layer = Dense(1, inputs, outputs, places, relu=norm is None)
     return [layer] if norm is None else [layer, Norm(norm, 1, outputs)]

@@ -9,7 +9,7 @@ import torch
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor, nn
 
-from .layers import Dense, Layer, Place
+from .layers import Dense, Layer, OnPlanes, Place
 from .loops import Crew
 from .network_loops import (
     Backward,
@@ -24,6 +24,7 @@ from .network_loops import (
 from .noisy import NoisyLinear
 from .planes import sees_planes
 from .q_networks import Duel, QNet
+from .vectors import OnVectors, sees_vectors
 
 
 class QBackprop(NetworkLoops):
@@ -57,8 +58,10 @@ class QBackprop(NetworkLoops):
 
 def q_backprop_of(network: QNet, crew: Crew) -> QBackprop | None:
     """For this network; None if its layers are not of the kinds that there are loops for."""
+    if not sees_planes(network) and not sees_vectors(network):
+        return None
     layers, weights = layers_of(network), list(network.parameters())
-    if layers is None or not sees_planes(network) or not all_of(layers, weights):
+    if layers is None or not all_of(layers, weights):
         return None
     last: Any = network.q_net[-1]
     size = last.out_features if isinstance(last, nn.Linear) else last.advantage.out_features + last.value.out_features
@@ -66,16 +69,17 @@ def q_backprop_of(network: QNet, crew: Crew) -> QBackprop | None:
 
 
 def layers_of(network: QNet) -> list[Layer] | None:
-    """From planes to raw numbers: an encoder, hidden layers, and the last one; None if there are others."""
+    """From observations to raw numbers: an encoder, hidden layers, and the last one; None if there are others."""
+    kind = OnPlanes if sees_planes(network) else OnVectors
     *between, last = network.q_net
     hidden = activated(between)
     if hidden is None or type(last) not in (nn.Linear, NoisyLinear, Duel):
         return None
     if type(network.features_extractor) is FlattenExtractor and hidden:
         (first, norm), *hidden = hidden
-        layers: list[Layer] | None = dense_layers(first, norm, None)
+        layers: list[Layer] | None = dense_layers(first, norm, None, kind)
     else:
-        layers = encoder_layers(network.features_extractor, network.observation_space.shape or ())
+        layers = encoder_layers(network.features_extractor, network.observation_space.shape or (), kind)
     if layers is None:
         return None
     for module, norm in hidden:

@@ -153,9 +153,13 @@ class Replay:
         if self.can_truncate and ended:
             self.finals.keep(self.row, self.truncated.index_select(0, self.row).squeeze(0), world.final_obs)
         elif self.can_truncate:
-            self.finals.counts.index_fill_(0, self.row, 0)
-        self.row.add_(1).remainder_(self.steps)
-        self.count.add_(1).clamp_(max=self.steps)
+            self.finals.none(self.row)
+        if on_gpu(self.device):
+            self.row.add_(1).remainder_(self.steps)
+            self.count.add_(1).clamp_(max=self.steps)
+        else:  # PyTorch's operations would take longer than a step of one game
+            row, count = self.row.numpy(), self.count.numpy()
+            row[0], count[0] = (row[0] + 1) % self.steps, min(count[0] + 1, self.steps)
         if self.tree is not None:
             self._renew_priorities()
 
@@ -281,7 +285,11 @@ class Replay:
         """Observations of the newest rows, (count, N, *frame), where they are real numbers; nothing of others."""
         frames = self.frames if isinstance(self.frames, dict) else {"observation": self.frames}
         real = {name: x for name, x in frames.items() if x.is_floating_point()}
-        rows = (self.row - torch.arange(count, 0, -1, device=self.device)) % self.steps if real else None
+        if not real:
+            return {}
+        if not on_gpu(self.device) and int(self.row) >= count:
+            return {name: x[int(self.row) - count : int(self.row)] for name, x in real.items()}
+        rows = (self.row - torch.arange(count, 0, -1, device=self.device)) % self.steps
         return {name: x[rows] for name, x in real.items()}
 
     # -- keeping -------------------------------------------------------------------------------------------------------
