@@ -29,13 +29,12 @@ from .hardware import on_gpu
 from .networks import each
 from .q_agent import QAgent
 from .q_learner import QLearner
-from .q_rounds import QRounds
 from .replay import Replay, check_room
 from .replay_view import ReplayView, read_replay, write_replay
 from .reports import Later
 from .signatures import passes_on_to
 from .stable_memory import StableMemory
-from .worlds import SimulatorWorld, VecEnvWorld, world_of
+from .worlds import world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least, unless another interval is asked for
 
@@ -275,7 +274,8 @@ class DQN(QAgent, StableDQN):
         self._prepare_replay()
         self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
         self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
-        self.rounds = self._make_rounds()
+        self.rounds = self._make_rounds(self.steps, judged=False)
+        self._memorize_by_loops()
         self.play = self._play
         if on_gpu(self.device) and self.simulator is not None:
             self.play = Graphed(self._play, self, self.generators[:1])
@@ -313,27 +313,28 @@ class DQN(QAgent, StableDQN):
             frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
         )  # fmt: skip
 
-    def _make_rounds(self) -> QRounds | None:
-        """Steps as loops, where there are some for these games and this network."""
-        if on_gpu(self.device) or isinstance(self.replay, StableMemory) or self.replay.frame_stack > 1:
-            return None
-        in_place = isinstance(self.world, VecEnvWorld) or (isinstance(self.world, SimulatorWorld) and self.learner.chained)
-        if not in_place:
-            return None
-        rounds = QRounds(self.learner, self.world, self.steps, self.epsilon, judged=False)  # type: ignore[arg-type]
-        self._keep_obs = rounds.keeps(self.replay.frames, self.replay.row)
-        self._remember_step = rounds.remembers(self.replay)
-        return rounds
+    def _memorize_by_loops(self) -> None:
+        """Where there are loops for this memory."""
+        self._keep_obs = self._remember_step = None
+        if self.rounds is not None and isinstance(self.replay, Replay) and self.replay.frame_stack == 1:
+            self._keep_obs = self.rounds.keeps(self.replay.frames, self.replay.row)
+            self._remember_step = self.rounds.remembers(self.replay)
 
     def _keep(self) -> None:
         """What a step is decided on."""
-        self._keep_obs()
-        self.replay.keep_masks(self.world)  # type: ignore[arg-type]
+        if self._keep_obs is None:
+            self.replay.begin(self.world)
+        else:
+            self._keep_obs()
+            self.replay.keep_masks(self.world)
 
     def _remember(self, on_step: Any, t: int, ended: int) -> bool:
         """What came of it; returns False if `on_step(t)` asks to stop."""
-        self.crew.run(self._remember_step)
-        self.replay.advance(self.world, ended)  # type: ignore[arg-type]
+        if self._remember_step is None:
+            self.replay.end(self.world, self.rounds.chosen)  # type: ignore[union-attr]
+        else:
+            self.crew.run(self._remember_step)
+            self.replay.advance(self.world, ended)
         return on_step is None or on_step(t)
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, *_: Any, **kwargs: Any) -> RolloutReturn:

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .dense import TILE
 from .encoders import MinAtarCnn, MlpEncoder
 from .layers import Convolution, Dense, Flow, Layer, Norm, OnPlanes, Place, looked_at, rows_of
 from .loops import Crew, Loop
-from .dense import TILE
 from .noisy import NoisyLinear
 from .slopes import UNIT
 from .vectors import OnVectors, vectors_at

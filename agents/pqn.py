@@ -26,7 +26,7 @@ from .resume import capture
 from .returns import lambda_returns
 from .signatures import passes_on_to
 from .value_fit import ValueFit
-from .worlds import SimulatorWorld, World, world_of
+from .worlds import World, world_of
 
 NOT_ITS_OWN = (  # Stable-Baselines3's arguments that PQN has no use for
     "gae_lambda", "ent_coef", "vf_coef", "use_sde", "sde_sample_freq", "rollout_buffer_class", "rollout_buffer_kwargs",
@@ -123,9 +123,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self.data = self.rollout_buffer = QRollout(self.n_steps, self.world, self.device)
         self.order = torch.zeros(self.n_steps * self.world.num_envs, dtype=torch.int64, device=self.device)
         self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
-        self.rounds = None
-        if isinstance(self.world, SimulatorWorld) and self.learner.chained:
-            self.rounds = QRounds(self.learner, self.world, self.data, self.epsilon, judged=True)
+        self.rounds = self._make_rounds(self.data, judged=True)
         self.play: Any = self._play
         self.look_back: Any = self._look_back
         self.one_pass: Any = self._one_pass
@@ -166,7 +164,7 @@ class PQN(QAgent, OnPolicyAlgorithm):
     def _play(self, on_step: Any = None) -> bool:
         assert self.world is not None
         if self.rounds is not None:
-            return self.data.play(self.rounds, self.generators[0], self.learner.values)
+            return self.data.play(self.rounds, self.generators[0], self.learner.values, on_step)
         return self.data.collect(self.world, self.learner.values, self.epsilon, self.generators[0], on_step)
 
     def _look_back(self) -> None:
@@ -252,7 +250,7 @@ class QRollout(Steps):
                 return False
         return True
 
-    def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any) -> bool:
+    def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any, on_step: Any = None) -> bool:
         """The same by loops."""
         world, beyond = rounds.world, []
         keeps = rounds.keeps(self.obs, rounds.clock)
@@ -262,12 +260,14 @@ class QRollout(Steps):
                 torch.sub(1.0, world.terminated.float(), out=self.going_on[t])
                 cut = world.truncated.nonzero().squeeze(-1)
                 if len(cut):
-                    beyond.append((t, cut, values_of(world.final_obs[cut]).max(1).values.clone()))
+                    final_obs = each(lambda x: x[cut], world.final_obs)
+                    beyond.append((t, cut, values_of(final_obs).max(1).values.clone()))
             else:
                 self.going_on[t] = 1.0
-            return True
+            return on_step is None or on_step(t)
 
-        rounds.play(generator, keeps, after)
+        if not rounds.play(generator, keeps, after):
+            return False
         rounds.look_ahead()
         self.values.copy_(rounds.values)
         self.next_values.copy_(rounds.bests[1:])

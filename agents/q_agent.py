@@ -22,11 +22,12 @@ from .hardware import on_gpu, threads_worth
 from .loops import Crew
 from .noisy import set_training_mode
 from .q_networks import Q_POLICIES
+from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
 from .signatures import passes_on_to
 from .starts import into_space
 from .workers import undivided
-from .worlds import VecEnvWorld, World
+from .worlds import SimulatorWorld, VecEnvWorld, World
 
 ROWS_A_THREAD = 64  # of a loop in `q_backprop`
 
@@ -37,6 +38,7 @@ class QAgent(Agent):
     acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
     play: Any  # `_play`, or a graph of it
+    epsilon: Tensor  # (N,), each game's chance of a random action
     exploration_rate: float
     exploration_initial_eps: float
     exploration_fraction: float
@@ -84,6 +86,12 @@ class QAgent(Agent):
         self.play()
         self.simulator.check()
         return tell_rollout(self, callback, data, [self.world])
+
+    def _make_rounds(self, steps: Steps, judged: bool) -> QRounds | None:
+        """Steps as loops, on a CPU in worlds whose tensors stay where they are; see `QRounds`."""
+        if on_gpu(self.device) or not isinstance(self.world, (SimulatorWorld, VecEnvWorld)):
+            return None
+        return QRounds(self.learner, self.world, steps, self.epsilon, judged)
 
     def _play(self, on_step: Any = None) -> bool:
         """Play; returns False if `on_step(t)` asked to stop."""

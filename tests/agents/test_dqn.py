@@ -160,18 +160,30 @@ def test_chains_of_loops_say_what_pytorch_says(game, distribution, dueling, doub
         assert torch.allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"max_episode_steps": 5}])
-def test_steps_as_loops_are_the_steps_of_pytorch(options):
+PLACES = {
+    "games": ("mlp", lambda: ludus.make_sb3("Catch", 8, seed=0)),
+    "games cut off": ("mlp", lambda: ludus.make_sb3("Catch", 8, seed=0, max_episode_steps=5)),
+    "stacked frames": ("mlp", lambda: ludus.make_sb3("Catch", 8, seed=0, frame_stack=2)),
+    "CartPole": ("MlpPolicy", lambda: make_vec_env("CartPole-v1", 8, seed=0)),
+    "CartPole cut off": ("MlpPolicy", lambda: make_vec_env("CartPole-v1", 8, seed=0, env_kwargs={"max_episode_steps": 7})),
+    "masks": ("mlp", lambda: make_vec_env("ludus/Game2048-v1", 8, seed=0)),
+    "a network without loops": ({"activation_fn": torch.nn.Tanh}, lambda: make_vec_env("CartPole-v1", 8, seed=0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [*PLACES])
+def test_steps_as_loops_are_the_steps_of_pytorch(place, monkeypatch):
     """The same games, actions and memory, whoever plays them."""
-    memories = []
+    memories, (policy, make_env) = [], PLACES[place]
+    kwargs = {} if isinstance(policy, str) else {"policy_kwargs": policy}
     for loops in (True, False):
-        agent = catch_agent(8, options=options, learning_starts=0, train_freq=4)
-        agent.prepare()
-        assert agent.rounds is not None
         if not loops:
-            agent.rounds = None
+            monkeypatch.setattr(DQN, "_make_rounds", lambda *_, **__: None)
+        policy = policy if isinstance(policy, str) else "MlpPolicy"
+        settings = {**QUICK, "learning_starts": 64, "train_freq": 4, "exploration_final_eps": 0.5}
+        agent = DQN(policy, make_env(), seed=0, **settings, **kwargs)
         agent.learn(640)
-        assert int(agent.replay.count) > 0 and agent._n_updates > 0
+        assert (agent.rounds is not None) == loops and int(agent.replay.count) > 0 and agent._n_updates > 0
         memories.append(agent.replay.state())
     for name, tensor in memories[0].items():
         assert torch.equal(tensor, memories[1][name]), name

@@ -40,7 +40,7 @@ def test_learns_catch_in_seconds(settings):
 def test_gymnasium_environments_take_the_same_path():
     agent = PQN("mlp", make_vec_env("ludus/Catch-v1", 8, seed=0), seed=0, **QUICK)
     agent.learn(25_000)
-    assert agent.simulator is None and agent.rounds is None and evaluate(agent, 50).mean > 0.3
+    assert agent.simulator is None and evaluate(agent, 50).mean > 0.3
 
 
 def test_two_players_learn_with_one_policy_and_play_by_the_rules():
@@ -50,19 +50,26 @@ def test_two_players_learn_with_one_policy_and_play_by_the_rules():
     assert (agent.data.going_on < 0).any() and not torch.equal(weights_of(agent), before)
 
 
-@pytest.mark.parametrize("options", [{}, {"max_episode_steps": 5}])
-@pytest.mark.parametrize("policy", ["mlp", "cnn"])
-def test_a_rollout_by_loops_is_that_of_pytorch(options, policy):
+PLACES = {
+    "mlp": lambda: catch_agent(8),
+    "cnn": lambda: catch_agent(8, policy="cnn"),
+    "mlp, cut off": lambda: catch_agent(8, options={"max_episode_steps": 5}),
+    "cnn, cut off": lambda: catch_agent(8, policy="cnn", options={"max_episode_steps": 5}),
+    "CartPole": lambda: PQN("MlpPolicy", make_vec_env("CartPole-v1", 8, seed=0), seed=0, **QUICK),
+}
+
+
+@pytest.mark.parametrize("place", [*PLACES])
+def test_a_rollout_by_loops_is_that_of_pytorch(place, monkeypatch):
     """Games, actions, values and returns."""
     found = []
     for loops in (True, False):
-        agent = catch_agent(8, policy=policy, options=options)
-        agent._setup_learn(128)
-        assert agent.rounds is not None
         if not loops:
-            agent.rounds = agent.learner.backprop = agent.learner.descent.adam = None
-            agent.learner.chained = False
+            monkeypatch.setattr(PQN, "_make_rounds", lambda *_, **__: None)
+            monkeypatch.setattr("ludus.agents.value_fit.q_backprop_of", lambda *_: None)
+        agent = PLACES[place]()
         agent.learn(128)
+        assert (agent.rounds is not None) == loops == (agent.learner.backprop is not None)
         found.append(agent.data)
     one, other = found
     for name in ("obs", "actions", "rewards", "dones"):

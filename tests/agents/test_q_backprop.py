@@ -65,6 +65,16 @@ NETWORKS = {
     "noisy": {"encoder": {"sizes": (16, 7)}, "noisy": True},
     "a noisy odd cnn": {"name": "cnn", "encoder": {"channels": 5, "width": 7}, "noisy": True, "net_arch": [6]},
     "a noisy duel": {"name": "MlpPolicy", "net_arch": [10, 7], "noisy": True, "dueling": True, "layer_norm": True},
+    "real numbers": {"encoder": {"sizes": (16, 7)}, "dtype": np.float32},
+    "a line of them": {"name": "MlpPolicy", "net_arch": [9, 5], "shape": (4,), "dtype": np.float64},
+    "many in a noisy duel": {
+        "net_arch": [10],
+        "shape": (37,),
+        "dtype": np.float32,
+        "noisy": True,
+        "dueling": True,
+        "layer_norm": True,
+    },
     "c51 in a duel": {"encoder": {"sizes": (9, 11)}, "distribution": Categorical(-1, 1, 7), "dueling": True},
 }
 
@@ -76,9 +86,16 @@ def made(kind, threads):
     return network, q_backprop_of(network, CREWS[threads])
 
 
-def planes_of(count, shape, seed):
-    """Most bytes are 0, as in games."""
+def obs_of(kind, count, seed):
+    """For this network."""
+    return planes_of(count, NETWORKS[kind].get("shape", SHAPE), seed, NETWORKS[kind].get("dtype", np.uint8))
+
+
+def planes_of(count, shape, seed, dtype=np.uint8):
+    """Most bytes are 0, as in games; real numbers are of both signs."""
     random = np.random.default_rng(seed)
+    if dtype is not np.uint8:
+        return torch.as_tensor(random.normal(size=(count, *shape)).astype(dtype))
     return torch.as_tensor(random.integers(0, 3, (count, *shape)) * (random.random((count, *shape)) < 0.3)).to(
         torch.uint8
     )
@@ -105,8 +122,7 @@ def nearest_to_a_bend(network, obs):
 @given(st.sampled_from([*NETWORKS]), st.integers(1, 200) | st.integers(128, 200), st.integers(0, 2**16))
 def test_numbers_and_gradients_are_those_of_pytorch(kind, samples, seed):
     """The same to the last bit on any number of threads."""
-    shape = NETWORKS[kind].get("shape", SHAPE)
-    obs, told, found = planes_of(samples, shape, seed), [], []
+    obs, told, found = obs_of(kind, samples, seed), [], []
     slopes = torch.randn(samples, made(kind, 1)[1].size, generator=torch.Generator().manual_seed(seed)) / samples
     assume(nearest_to_a_bend(made(kind, 1)[0], obs) > 2e-6)
     for threads in (1, 2, 3):
@@ -132,7 +148,7 @@ def test_numbers_and_gradients_are_those_of_pytorch(kind, samples, seed):
 @pytest.mark.parametrize("kind", [*NETWORKS])
 def test_new_weights_count_once_they_are_read(kind):
     network, loops = made(kind, 1)
-    obs = planes_of(13, NETWORKS[kind].get("shape", SHAPE), 1)
+    obs = obs_of(kind, 13, 1)
     loops.read_weights()
     before = loops.raw(obs).clone()
     with torch.no_grad():
@@ -204,8 +220,8 @@ def test_bytes_of_any_size_are_taken_as_they_are():
     "kwargs",
     [
         {"implicit": True, "distribution": Quantile(4)},
-        {"dtype": np.float32},
-        {"name": "MlpPolicy", "dtype": np.float32},
+        {"dtype": np.int32},
+        {"name": "cnn", "dtype": np.float32},
         {"name": "MlpPolicy", "net_arch": [8], "activation_fn": nn.Tanh},
         {"name": "MlpPolicy", "net_arch": []},
         {"name": "mlp", "net_arch": [8], "activation_fn": nn.Tanh},
