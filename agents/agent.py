@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from copy import copy
 from inspect import signature
-from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -115,8 +114,6 @@ class Agent(Base):
     def _setup_learn(
         self, total_timesteps: Any, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
     ) -> Any:
-        if not isinstance(total_timesteps, Real) or not float(total_timesteps) >= 0:
-            raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
         self.boundary = None
         if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
             self._begin_anew()

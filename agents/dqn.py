@@ -22,19 +22,19 @@ from stable_baselines3.common.utils import get_parameters_by_name
 from ..envs import OptionError
 from .distributions import distribution_of
 from .exploration import Steps, explore, spread
-from .files import MAX_NUMBERS
 from .graphs import Graphed
 from .guard import check_rollout
 from .hardware import on_gpu
+from .memory import make_replay, provide_replay, replay_settings
 from .networks import each
 from .q_agent import QAgent
 from .q_learner import QLearner
-from .replay import Replay, check_room
+from .replay import Replay
 from .replay_view import ReplayView, read_replay, write_replay
-from .reports import Later
+from .reports import Later, left_over
 from .signatures import passes_on_to
 from .stable_memory import StableMemory
-from .worlds import world_of
+from .worlds import unseen_world, world_of
 
 LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least, unless another interval is asked for
 
@@ -181,9 +181,13 @@ class DQN(QAgent, StableDQN):
 
     @property
     def replay_buffer(self) -> Any:  # type: ignore[override]
-        """The memory under Stable-Baselines3's names, see `replay_view.ReplayView`; None before training begins."""
-        memory = getattr(self, "replay", None)
-        return memory.buffer if isinstance(memory, StableMemory) else None if memory is None else ReplayView(memory)
+        """The memory under Stable-Baselines3's names, see `replay_view.ReplayView`."""
+        if not hasattr(self, "learner"):
+            return None
+        if self.replay is None:
+            provide_replay(self, unseen_world(self))
+        memory: Any = self.replay
+        return memory.buffer if isinstance(memory, StableMemory) else ReplayView(memory)
 
     @replay_buffer.setter
     def replay_buffer(self, value: Any) -> None:  # type: ignore[override]
@@ -207,7 +211,7 @@ class DQN(QAgent, StableDQN):
         write_replay(self.replay, self.world.obs, path)
 
     def load_replay_buffer(self, path: Any, truncate_last_traj: bool = True) -> None:
-        """Read the memory from there; it must be of as many games and steps. Raises CheckpointError.
+        """Read the memory from there, of as many games; `buffer_size` becomes that of the file. Raises CheckpointError.
 
         A `replay_buffer_class` is unpickled, as Stable-Baselines3 does it: read files of your own alone.
 
@@ -217,11 +221,15 @@ class DQN(QAgent, StableDQN):
         """
         if isinstance(self.replay, StableMemory):
             return super().load_replay_buffer(path, truncate_last_traj)
-        self.world = self.replay = None  # with the memory that was there
-        self.prepare()
-        assert self.world is not None
-        read_replay(self.replay, self.world.obs, path, truncate_last_traj)
+        if not truncate_last_traj:
+            self.prepare()
+        world = self.world or unseen_world(self)
+        self.replay = read_replay(partial(make_replay, self, world), world, path, truncate_last_traj)
+        self.buffer_size = self.replay.steps * self.replay.games
+        self._replay_settings = replay_settings(self, world)
         self.kept = int(self.replay.count)
+        if self.world is not None:
+            self._memorize_by_loops()
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         self.debt, self.exploration_rate = tensors["numbers"].tolist()
@@ -271,7 +279,7 @@ class DQN(QAgent, StableDQN):
         if self._last_obs is None and self.env is not None:
             self._last_obs = self.env.reset()  # type: ignore[assignment]
         self.world = world_of(self)
-        self._prepare_replay()
+        provide_replay(self, self.world)
         self.steps = Steps(self.train_freq.frequency, self.world.num_envs, self.device)  # type: ignore[union-attr]
         self.epsilon = torch.zeros(self.world.num_envs, device=self.device)
         self.rounds = self._make_rounds(self.steps, judged=False)
@@ -279,39 +287,6 @@ class DQN(QAgent, StableDQN):
         self.play = self._play
         if on_gpu(self.device) and self.simulator is not None:
             self.play = Graphed(self._play, self, self.generators[:1])
-
-    def _prepare_replay(self) -> None:
-        """Room for what happens in these games: what there is, if it fits them."""
-        assert self.world is not None
-        if isinstance(self.replay, StableMemory):
-            return
-        stack = 1 if self.simulator is None else self.simulator.options.frame_stack
-        settings = {name: getattr(self, name) for name in ("buffer_size", "n_steps", "prioritized")}
-        settings |= {"frame_stack": stack, "action_masks": self.world.mask is not None}
-        if self.replay is None:
-            self.replay, self._replay_settings = self._make_replay(stack), settings
-        for name, value in settings.items():
-            if self._replay_settings[name] != value:
-                raise OptionError(
-                    f"{name}={value!r} comes too late, the memory was made with {self._replay_settings[name]!r}: make a "
-                    "new agent, or set replay = None, which forgets what it holds"
-                )
-        self.replay.suit(self.world, self.gamma)
-
-    def _make_replay(self, stack: int) -> Replay:
-        assert self.world is not None
-        rows, choices = max(self.buffer_size // self.world.num_envs, 1), self.learner.online.choices
-        masked = 0 if self.world.mask is None else choices
-        size = check_room(self.observation_space, rows * self.world.num_envs, stack, self.device, masked)
-        if self.save_replay and size > MAX_NUMBERS:
-            raise OptionError(
-                f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
-                "use save_replay=False, or a smaller buffer_size"
-            )
-        return Replay(
-            self.world, rows, choices=choices, n_steps=self.n_steps, gamma=self.gamma,
-            frame_stack=stack, stack_axis=0 if self.channels_first else -1, prioritized=self.prioritized,
-        )  # fmt: skip
 
     def _memorize_by_loops(self) -> None:
         """Where there are loops for this memory."""
@@ -350,6 +325,7 @@ class DQN(QAgent, StableDQN):
         if going:
             check_rollout(self.steps, before, self.replay.newest(self.train_freq.frequency))  # type: ignore[union-attr]
         self.kept = self.kept + self.train_freq.frequency if on_gpu(self.device) else int(self.replay.count)  # type: ignore[union-attr]
+        self._n_calls += (self.num_timesteps - before) // self.n_envs
         self._follow(before)
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         callback.update_locals(locals())
@@ -390,6 +366,7 @@ class DQN(QAgent, StableDQN):
             "num_collected_episodes": Later(lambda: int((steps.dones[:t] > 0).sum())),
             "continue_training": True,
             "buffer_actions": Later(lambda: steps.actions[t].cpu().numpy()),
+            **left_over(steps.dones, t),
         }
 
     def _play(self, on_step: Any = None) -> bool:

@@ -27,13 +27,14 @@ from .guard import check_rollout
 from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
+from .lessons import lesson
 from .loops import Crew
 from .networks import POLICIES, ActorCritic, each, row_by_row, think
 from .normalize import RewardNormalizer
 from .overridden import AskedPolicy, overrides_methods
 from .planes import shortcut_of
 from .player import Player
-from .reports import Later, tell_rollout, tell_step
+from .reports import Later, left_over, tell_rollout, tell_step
 from .resume import capture
 from .rollout import RolloutTensors
 from .signatures import passes_on_to
@@ -161,17 +162,18 @@ class PPO(Agent, StablePPO):
     @passes_on_to(StablePPO.learn)
     def learn(self, *args: Any, **kwargs: Any) -> PPO:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
-        self.workers = Workers(max(self.play_threads, self.learn_threads))
-        try:
-            with nullcontext() if on_gpu(self.device) else undivided():
-                return super().learn(*args, **kwargs)
-        finally:
-            self.workers.close()
-            self.workers = None
-            self.crew.close()
-            self._close_bar()
-            self._note_present()
-            self.elapsed_before, self.start_time = self.elapsed(), 0
+        with lesson(self, super().learn, args, kwargs):
+            self.workers = Workers(max(self.play_threads, self.learn_threads))
+            try:
+                with nullcontext() if on_gpu(self.device) else undivided():
+                    return super().learn(*args, **kwargs)
+            finally:
+                self.workers.close()
+                self.workers = None
+                self.crew.close()
+                self._close_bar()
+                self._note_present()
+                self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def _forget_games(self) -> None:
         self.memory, self.reward_normalizer = None, None
@@ -238,6 +240,7 @@ class PPO(Agent, StablePPO):
             "rollout_buffer": Later(stable_buffer_of, self),
             "n_rollout_steps": self.n_steps,
             "n_steps": t,
+            **left_over(data.dones, t),
             "obs_tensor": Later(each, lambda x: x[t].clone(), data.obs),
             "values": Later(lambda: data.values[t].unsqueeze(-1).clone()),
             "log_probs": Later(lambda: policy.head.log_prob(data.params[t], data.actions[t])),
@@ -257,6 +260,7 @@ class PPO(Agent, StablePPO):
         self.learner.descent.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
         self.learner.learn(self.data)
+        self.data.learned = True
         self._log_update()
         if self.policy.normalizer is not None:
             self.policy.normalizer.update(self.data.obs.flatten(0, 1), self.group)

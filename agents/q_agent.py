@@ -19,6 +19,7 @@ from ..envs import OptionError
 from .agent import Agent
 from .exploration import Steps, choose
 from .hardware import on_gpu, threads_worth
+from .lessons import lesson
 from .loops import Crew
 from .noisy import set_training_mode
 from .q_networks import Q_POLICIES
@@ -110,14 +111,15 @@ class QAgent(Agent):
     @passes_on_to(OnPolicyAlgorithm.learn)  # PQN's; DQN has one of its own
     def learn(self, *args: Any, **kwargs: Any) -> Any:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
-        try:
-            with nullcontext() if on_gpu(self.device) else undivided():
-                return super().learn(*args, **kwargs)
-        finally:
-            self.crew.close()
-            self._close_bar()
-            self._note_present()
-            self.elapsed_before, self.start_time = self.elapsed(), 0
+        with lesson(self, super().learn, args, kwargs):
+            try:
+                with nullcontext() if on_gpu(self.device) else undivided():
+                    return super().learn(*args, **kwargs)
+            finally:
+                self.crew.close()
+                self._close_bar()
+                self._note_present()
+                self.elapsed_before, self.start_time = self.elapsed(), 0
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
 

@@ -111,6 +111,11 @@ class Replay:
         self.can_truncate = world.can_truncate
         self.finals = Finals(self, world)
 
+    def holds(self, world: World) -> bool:
+        """Whether what its games show is what the memory has room for; numbers may be of another kind than the space's."""
+        kinds = [(x if isinstance(x, dict) else {"": x}) for x in (world.obs, self.frames)]
+        return all(x.dtype == kinds[1][name].dtype for name, x in kinds[0].items())
+
     def suit(self, world: World, gamma: float) -> None:
         """Go on with games of the same kind, and with this discount for all that is kept."""
         self.can_truncate = self.can_truncate or world.can_truncate

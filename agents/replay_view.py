@@ -5,7 +5,7 @@ The file is a safetensors file like those of a checkpoint, whatever its name: re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +20,9 @@ from .archive import is_open_file
 from .files import MAX_NUMBERS, CheckpointError, check_tensors, parse_tensors, read_bytes, write_whole
 from .networks import each
 from .replay import Replay
+from .worlds import World
 
-SUFFIX = ".safetensors"
+SUFFIX, PICKLE = ".safetensors", b"\x80"  # what a pickle begins with
 
 
 class ReplayView:
@@ -149,16 +150,34 @@ def write_replay(replay: Replay, obs: Any, path: Any) -> None:
         raise CheckpointError(f"cannot save the memory in {path}: {error.strerror or error}") from error
 
 
-def read_replay(replay: Replay, obs: Any, path: Any, break_off: bool = True) -> None:
-    """Put what `write_replay` wrote into a memory of the same kind; raises CheckpointError, and then it is as it was.
+def read_replay(make: Callable[[int], Replay], world: World, path: Any, break_off: bool = True) -> Replay:
+    """A memory with what `write_replay` wrote; raises CheckpointError.
 
     Args:
-        obs: (N, *shape), as its games show.
+        make: makes an empty memory of so many rows for these games.
+        world: the games.
         break_off: the games of the file will not go on, so that its last steps led to what they showed then.
     """
     name, content = _content(path)
-    tensors = parse_tensors(content, name)
-    expected = {**replay.state(), **_named(obs)}
+    try:
+        tensors = parse_tensors(content, name)
+    except CheckpointError as error:
+        if not content.startswith(PICKLE):
+            raise
+        raise CheckpointError(
+            f"{name} is a pickle, as Stable-Baselines3 writes its replay buffers, and to read one may run code: unpickle "
+            "it yourself, if it is your own, and give its transitions to replay_buffer.add"
+        ) from error
+    rows, games = ("actions" in tensors and tensors["actions"].dim() == 2 and tensors["actions"].shape) or (0, 0)
+    if games != world.num_envs:
+        raise CheckpointError(
+            f"{name} has no memory of {world.num_envs} environments, as there are here, but of {games}"
+        )
+    try:
+        replay = make(rows)
+    except OptionError as error:
+        raise CheckpointError(f"{name} has a memory of {rows * games} transitions: {error}") from error
+    expected = {**replay.state(), **_named(world.obs)}
     for key in expected:
         if key.startswith("finals.obs") and key in tensors:  # as many as there were
             rows, example = len(tensors[key]), expected[key]
@@ -171,6 +190,7 @@ def read_replay(replay: Replay, obs: Any, path: Any, break_off: bool = True) -> 
     if break_off:
         shown = {key.removeprefix("next_obs."): x.to(replay.device) for key, x in tensors.items() if "next_obs" in key}
         replay.break_off(SimpleNamespace(obs=shown.get("next_obs", shown)))  # type: ignore[arg-type]
+    return replay
 
 
 def _named(obs: Any) -> Mapping[str, Tensor]:

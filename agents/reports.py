@@ -189,6 +189,11 @@ class Infos(Sequence[dict[str, Any]]):
         return repr(self._made)
 
 
+def left_over(dones: Tensor, t: int) -> dict[str, Any]:
+    """What Stable-Baselines3's loop over the ends of step t - 1 of a rollout has left, of (T, N), at step t."""
+    return {"idx": dones.shape[1] - 1, "done": Later(lambda: np.bool_(dones[t - 1, -1].item() > 0))} if t else {}
+
+
 def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Played, t: int) -> bool:
     """Report a step of other libraries' environments as it happens; False if the callback says stop."""
     agent.num_timesteps += agent.steps_at_once

@@ -47,7 +47,7 @@ class RolloutTensors(BaseBuffer):
         **_: Any,
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs)
-        self.allocated = False
+        self.allocated = self.learned = False  # the latter once an update has seen it
 
     def allocate(self, world: World, policy: ActorCritic) -> None:
         """Make the tensors, for observations and actions like these; nothing if they are there."""
@@ -75,7 +75,7 @@ class RolloutTensors(BaseBuffer):
 
     def begin(self, starts: Any) -> None:
         """A rollout is about to be played, from games (N,) of which some are at the start of an episode."""
-        self.pos, self.full = 0, False
+        self.pos, self.full, self.learned = 0, False, False
         self.first_starts.copy_(torch.as_tensor(np.asarray(starts, np.float32)))
 
     def part(self, first: int, last: int) -> RolloutTensors:

@@ -18,7 +18,8 @@ def stable_buffer_of(agent: PPO) -> RolloutBuffer:
     """The agent's rollout as a `RolloutBuffer`, or a `DictRolloutBuffer`, with NumPy arrays (T, N, ...).
 
     On a CPU the arrays are the rollout's own memory: what a callback writes into `advantages` and `returns` when the rollout
-    is over is what is learned from. Each call makes another buffer of it.
+    is over is what is learned from. Each call makes another buffer of it. Once it was learned from, the arrays that
+    minibatches are drawn from are flat, (N * T, ...), as they are there.
     """
     data = agent.data
     kind: Any = DictRolloutBuffer if isinstance(agent.observation_space, spaces.Dict) else RolloutBuffer
@@ -34,6 +35,11 @@ def stable_buffer_of(agent: PPO) -> RolloutBuffer:
         data.columns.unbind(-1) if data.full else (data.log_probs, data.advantages, data.columns[..., 2], data.values)
     )
     buffer.log_probs, buffer.advantages, buffer.returns, buffer.values = map(_numpy, columns)
+    if data.learned:
+        buffer.observations = each(buffer.swap_and_flatten, buffer.observations)
+        for name in ("actions", "values", "log_probs", "advantages", "returns"):
+            setattr(buffer, name, buffer.swap_and_flatten(getattr(buffer, name)))
+        buffer.generator_ready = True
     return buffer
 
 

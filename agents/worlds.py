@@ -241,6 +241,16 @@ def blank_world(agent: Any) -> World:
     return world
 
 
+def unseen_world(agent: Any) -> World:
+    """An agent's games before anybody has looked at them: none is reset."""
+    if agent.simulator is not None:
+        return world_of(agent)
+    world = blank_world(agent)
+    if agent.env is not None and has_attr(agent.env, "action_masks"):
+        world.mask = torch.ones((agent.n_envs, agent.action_space.n), dtype=torch.bool, device=agent.device)
+    return world
+
+
 def world_of(agent: Any) -> World:
     """The games of an agent, all in one world."""
     if agent.env is None:
