@@ -6,7 +6,9 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.envs import BitFlippingEnv
 from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import DummyVecEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ludus
@@ -31,18 +33,14 @@ def test_callbacks_hear_what_stable_baselines3s_hear(name):
     heard = {}
     for library in (stable_baselines3, ludus):
         listen = heard[library] = Listen()
-        agent_of(library, name).learn(64, callback=listen)
+        agent_of(library, name, **({"train_freq": 4} if name == "DQN" else {})).learn(64, callback=listen)
         for before, after in zip(listen.last_obs[1:], listen.heard, strict=False):
             assert (before == after["new_obs"]).all()
     theirs, ours = heard[stable_baselines3].heard, heard[ludus].heard
     assert len(theirs) == len(ours) == 32
     for one, other in zip(theirs, ours, strict=True):
-        assert set(one) - set(other) <= {
-            "idx",
-            "done",
-            "terminal_obs",
-            "terminal_value",
-        }  # left over from the last step
+        assert set(one) - set(other) <= {"terminal_obs", "terminal_value"}  # left over from an episode cut off
+        assert [one.get(key) for key in ("idx", "n_steps")] == [other.get(key) for key in ("idx", "n_steps")]
         for key in set(one) & set(other) - OBJECTS:
             assert kind_of(one[key]) == kind_of(other[key]), key
 
@@ -65,6 +63,8 @@ def test_a_rollout_buffer_says_what_stable_baselines3s_says(games):
         theirs.compute_returns_and_advantage(last, following["episode_starts"][0].ravel())
         for name in ("returns", "advantages"):
             assert np.allclose(getattr(theirs, name), rollout[name][..., 0], atol=1e-5)
+    assert agent.rollout_buffer.returns.shape == (32, 1), "flat, since it was learned from"
+    assert np.allclose(agent.rollout_buffer.returns[:16, 0], listen.rollouts[-1]["returns"][:, 0, 0])
     batches = list(agent.rollout_buffer.get(10))
     assert [len(batch.returns) for batch in batches] == [10, 10, 10, 2] and batches[0].actions.shape == (10, 1)
 
@@ -110,6 +110,52 @@ def test_callbacks_see_the_observations_of_games(library, name, stack):
     assert (agent._last_obs == listen.heard[-1]["new_obs"]).all()
 
 
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_a_step_knows_whether_the_one_before_ended_an_episode(name):
+    """Of the last environment, as Stable-Baselines3's loop over the ends leaves it."""
+    listen = Listen()
+    agent = agent_of(ludus, name, **({"train_freq": 8} if name == "DQN" else {})).learn(320, callback=listen)
+    for before, after in zip(listen.heard, listen.heard[1:], strict=False):
+        if after.get("n_steps", 0) or after.get("num_collected_steps", 1) > 1:  # not the first of its rollout
+            assert after["idx"] == agent.n_envs - 1 and after["done"] == before["dones"][-1]
+    assert {step["done"] for step in listen.heard if "done" in step} == {False, True}
+
+
+@pytest.mark.parametrize("policy", ["MlpPolicy", "MultiInputPolicy"])
+def test_a_rollout_buffer_has_the_shapes_of_stable_baselines3s(policy):
+    """Before training, when a rollout is over, and once it was learned from."""
+    found = []
+    for library in (stable_baselines3, ludus):
+        env = DummyVecEnv([lambda: BitFlippingEnv(n_bits=3, continuous=False)] * 2) if policy != "MlpPolicy" else None
+        agent, shapes = agent_of(library, "PPO", policy, env), []
+        for steps in (0, 32):
+            buffer = agent.learn(steps, callback=Shapes(shapes)).rollout_buffer
+            shapes.append(shapes_of(buffer))
+        found.append(shapes)
+    assert found[0] == found[1] and len(found[0]) == 3
+
+
+def shapes_of(buffer):
+    names = ("observations", "actions", "rewards", "returns", "episode_starts", "values", "log_probs", "advantages")
+    arrays = {name: getattr(buffer, name) for name in names}
+    parts = arrays["observations"] if isinstance(arrays["observations"], dict) else {}
+    return {name: np.shape(x) for name, x in {**arrays, **parts}.items() if not isinstance(x, dict)}
+
+
+class Shapes(BaseCallback):
+    """Notes those of a rollout buffer when a rollout is over."""
+
+    def __init__(self, shapes):
+        super().__init__()
+        self.shapes = shapes
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_end(self):
+        self.shapes.append(shapes_of(self.model.rollout_buffer))
+
+
 # -- logs --
 
 
@@ -153,6 +199,13 @@ def test_more_games_than_steps_between_targets_is_said(library):
 def test_as_many_updates_as_steps(library):
     agent = agent_of(library, "DQN", train_freq=3, gradient_steps=-1, learning_starts=0).learn(3)
     assert agent.logger.name_to_value["train/n_updates"] == agent._n_updates == 6
+
+
+@pytest.mark.parametrize("library", [stable_baselines3, ludus])
+def test_calls_of_environments_are_counted(library):
+    agent = agent_of(library, "DQN", train_freq=4).learn(40)
+    assert agent._n_calls == 20
+    assert agent.learn(16)._n_calls == 28
 
 
 @pytest.mark.parametrize("library", [stable_baselines3, ludus])

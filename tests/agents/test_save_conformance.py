@@ -473,14 +473,51 @@ def test_a_memory_comes_back_before_its_environment(tmp_path):
 
 
 def test_a_memory_of_another_kind_is_refused(tmp_path):
-    agent = make(ludus.DQN).learn(20)
+    """And the memory that was there stays."""
+    agent, other = make(ludus.DQN).learn(20), make(ludus.DQN, "MountainCar-v0").learn(32)
     agent.save_replay_buffer(tmp_path / "memory.pkl")
     with pytest.raises(CheckpointError, match="of another network or game"):
-        make(ludus.DQN, buffer_size=80).load_replay_buffer(tmp_path / "memory.pkl")
-    stable = make(stable_baselines3.DQN).learn(20)
-    stable.save_replay_buffer(tmp_path / "pickle.pkl")
+        other.load_replay_buffer(tmp_path / "memory.pkl")
+    many = make(ludus.DQN, make_vec_env("CartPole-v1", 2))
+    with pytest.raises(CheckpointError, match=r"has no memory of 2 environments, as there are here, but of 1$"):
+        many.load_replay_buffer(tmp_path / "memory.pkl")
+    make(stable_baselines3.DQN).learn(20).save_replay_buffer(tmp_path / "pickle.pkl")
+    with pytest.raises(CheckpointError, match="is a pickle, as Stable-Baselines3 writes its replay buffers"):
+        other.load_replay_buffer(tmp_path / "pickle.pkl")
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors at all")
     with pytest.raises(CheckpointError, match="not a safetensors file"):
-        agent.load_replay_buffer(tmp_path / "pickle.pkl")
+        other.load_replay_buffer(tmp_path / "broken.safetensors")
+    assert other.replay_buffer.size() == 32 and other.learn(8, reset_num_timesteps=False).replay_buffer.size() == 40
+
+
+def test_a_memory_is_as_large_as_in_its_file(tmp_path):
+    for agent in twins("dqn"):
+        agent.learn(20)
+        agent.save_replay_buffer(tmp_path / "memory")
+        other = make(type(agent), buffer_size=80)
+        for _ in range(2):  # the second time it has a memory of its own
+            other.load_replay_buffer(tmp_path / "memory")
+            assert other.replay_buffer.buffer_size == agent.buffer_size and other.replay_buffer.size() == 20
+            assert other.learn(32).replay_buffer.size() == 52
+
+
+def test_there_is_a_memory_before_training():
+    """To look at, and to put transitions into; the games are as if nobody had looked."""
+    learned = []
+    for look in (False, True):
+        for agent in twins("dqn", env=make_vec_env("CartPole-v1", 2, seed=0)):
+            if look:
+                buffer = agent.replay_buffer
+                assert (buffer.pos, buffer.size(), buffer.full, buffer.n_envs) == (0, 0, False, 2)
+                assert buffer.observations.shape == (buffer.buffer_size, 2, 4)
+            learned.append(agent.learn(40).replay_buffer.observations[:20])
+    assert np.array_equal(learned[0], learned[2]) and np.array_equal(learned[1], learned[3])
+    for agent in twins("dqn"):
+        obs = np.ones((1, 4), np.float32)
+        agent.replay_buffer.add(obs, 2 * obs, np.zeros((1, 1), int), np.ones(1), np.zeros(1), [{}])
+        assert agent.replay_buffer.size() == 1
+        buffer = agent.learn(8).replay_buffer
+        assert buffer.size() == 9 and (buffer.observations[0] == 1).all() and (buffer.next_observations[0] == 2).all()
 
 
 def test_transitions_put_in_by_hand(tmp_path):
