@@ -422,7 +422,7 @@ class DQN(QAgent, StableDQN):
         """Write the log where it is due: after so many episodes, but not all the time unless asked; and at the end."""
         last, episodes = self._logged
         now, over = time.monotonic(), self.num_timesteps >= self._total_timesteps
-        self._episode_num += int((self.steps.dones > 0).sum())
+        self._episode_num += int(self.steps.dones.count_nonzero())
         self.logger.record("rollout/exploration_rate", self.exploration_rate)
         due = log_interval is not None and self._episode_num - episodes >= log_interval
         if not due or (now - last < self._pause and not over):

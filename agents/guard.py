@@ -34,7 +34,7 @@ def check_rollout(data: Any, timesteps: int, obs: Any = None) -> None:
     looked = [(name, x) for name, x in named.items() if x.is_floating_point()]
     # A sum is finite only if all are: the one place where a rollout waits for the device.
     sums = [x.detach().sum() for _, x in looked]
-    if math.isfinite(float(sums[0] if len(sums) == 1 else torch.stack(sums).sum())):
+    if math.isfinite(float(torch.stack(sums).sum()) if sums[0].is_cuda else sum(map(float, sums))):
         return
     for name, x in looked:
         bad = (~x.isfinite()).flatten(2).any(-1) if x.dim() > 2 else ~x.isfinite()  # (T, N)

@@ -8,6 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# PyTorch's layers that are in training what they are else.
+ALIKE = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.Flatten, nn.ReLU, nn.Tanh, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
+ALIKE += (nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
 
 class NoisyLinear(nn.Linear):
     """A fully connected layer whose weights move at random by a learned amount (Fortunato et al. 2018, factorised)."""
@@ -75,10 +79,23 @@ def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
             module.draw(generator)
 
 
+def has_modes(policy: nn.Module) -> bool:
+    """Whether training differs from playing, as with noise or dropout, or may, in a class of the user's."""
+    return not all(
+        type(module) in ALIKE
+        or (_maker(module) in ("ludus", "stable_baselines3") and not isinstance(module, NoisyLinear))
+        for module in policy.modules()
+    )
+
+
+def _maker(module: nn.Module) -> str:
+    return type(module).__module__.partition(".")[0]
+
+
 def set_training_mode(policy: Any, mode: bool) -> None:
     """Stable-Baselines3's `set_training_mode`, but noisy layers explore while they play, too."""
     policy.set_training_mode(mode)
-    for module in policy.q_net.modules():
+    for module in policy.q_net.modules() if policy.q_net.noisy else ():
         if isinstance(module, NoisyLinear):
             module.train()
 

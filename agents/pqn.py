@@ -250,6 +250,7 @@ class QRollout(Steps):
                 return False
         return True
 
+    @torch.no_grad()
     def play(self, rounds: QRounds, generator: torch.Generator, values_of: Any, on_step: Any = None) -> bool:
         """The same by loops."""
         world, beyond = rounds.world, []

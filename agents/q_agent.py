@@ -21,7 +21,7 @@ from .exploration import Steps, choose
 from .hardware import on_gpu, threads_worth
 from .lessons import lesson
 from .loops import Crew
-from .noisy import set_training_mode
+from .noisy import has_modes, set_training_mode
 from .q_networks import Q_POLICIES
 from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
@@ -66,6 +66,7 @@ class QAgent(Agent):
         self._renew_schedules()
         self.crew = Crew(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         self.world: World | None = None  # made where training begins
+        self.has_modes = has_modes(self.policy)
 
     def _renew_schedules(self) -> None:
         super()._renew_schedules()
@@ -99,8 +100,8 @@ class QAgent(Agent):
         raise NotImplementedError
 
     def _set_training_mode(self, mode: bool) -> None:
-        """On in updates, off while playing; layers that there are loops for are the same in both, but for noisy ones."""
-        if self.learner.backprop is None or self.learner.online.noisy:
+        """On in updates, off while playing, where that makes a difference: to tell each layer takes a while."""
+        if self.has_modes:
             set_training_mode(self.policy, mode)
 
     def _check_actions(self) -> None:

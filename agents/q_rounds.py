@@ -123,7 +123,7 @@ class QRounds:
         Returns False if that asked to stop.
         """
         self.noise.uniform_(generator=generator)
-        asked = (self.noise[:, :, -1] >= self.epsilon).any(1).tolist()  # who decides
+        asked = (self.noise.numpy()[:, :, -1] >= self.epsilon.numpy()).any(1).tolist()  # who decides
         for t in range(len(self.noise)):
             self._time[0] = t
             before()

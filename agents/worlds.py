@@ -178,11 +178,14 @@ class VecEnvWorld(World):
         obs, self.rewards, self.dones, self.infos = self.env.step(taken)
         self.observe(obs)
         self._reward.show(self.rewards)
-        ended, cut = np.flatnonzero(self.dones).tolist(), np.zeros(self.num_envs, np.bool_)
-        if ended:
-            cut[ended] = [self.infos[k].get("TimeLimit.truncated", False) for k in ended]
-        self._truncated.show(cut)
-        self._terminated.show(self.dones & ~cut)
+        ended = self.dones.nonzero()[0].tolist()
+        cut = [k for k in ended if self.infos[k].get("TimeLimit.truncated", False)]
+        self._terminated.show(self.dones)
+        self._truncated.show(False)
+        if cut:
+            self._truncated.array[cut] = True
+            self._truncated.show(self._truncated.array)
+            self._terminated.show(self.dones & ~self._truncated.array)
         for k in ended:
             self._end(k, self.infos[k])
         return len(ended)

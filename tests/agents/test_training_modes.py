@@ -78,6 +78,19 @@ def test_noisy_layers_explore_and_dropout_does_not():
     assert not noisy.training
 
 
+@pytest.mark.parametrize(("policy", "settings", "differs"), [
+    ("MlpPolicy", {}, False), ("MlpPolicy", {"policy_kwargs": {"activation_fn": nn.Tanh}}, False),
+    ("MlpPolicy", {"layer_norm": True, "dueling": True}, False), ("MlpPolicy", {"noisy": True}, True),
+    ("MlpPolicy", {"policy_kwargs": {"features_extractor_class": Modes}}, True),
+    ("MlpPolicy", {"policy_kwargs": {"activation_fn": nn.RReLU}}, True),
+])  # fmt: skip
+def test_modes_are_set_where_they_make_a_difference(policy, settings, differs, monkeypatch):
+    agent, asked = agent_of(ludus, "DQN", policy, **settings), []
+    monkeypatch.setattr("ludus.agents.q_agent.set_training_mode", lambda _, mode: asked.append(mode))
+    agent.learn(32)
+    assert set(asked) == ({True, False} if differs else set())
+
+
 # -- predictions --
 
 
