@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -123,7 +124,7 @@ class QRounds:
         Returns False if that asked to stop.
         """
         self.noise.uniform_(generator=generator)
-        asked = (self.noise.numpy()[:, :, -1] >= self.epsilon.numpy()).any(1).tolist()  # who decides
+        asked = np.any(self.noise.numpy()[:, :, -1] >= self.epsilon.numpy(), axis=1).tolist()  # who decides
         for t in range(len(self.noise)):
             self._time[0] = t
             before()

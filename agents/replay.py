@@ -226,11 +226,14 @@ class Replay:
 
     def _uniform(self, noise: Tensor) -> Tensor:
         """Indices (B,) from noise (B,), 0 to 1."""
-        span = self.ready * self.games
+        ready, row, count = self.ready, self.row, self.count
+        if not on_gpu(self.device):  # plain numbers, which PyTorch takes faster
+            ready, row, count = int(ready), int(row), int(count)
+        span = ready * self.games
         place = (noise * span).long().clamp_(max=span - 1)
-        first = self.row - self.count + self.frame_stack - 1
+        first = row - count + self.frame_stack - 1
         rows, games = place // self.games, place % self.games
-        return (first + rows) % self.steps * self.games + games
+        return (rows + first) % self.steps * self.games + games
 
     def set_priorities(self, indices: Tensor, priorities: Tensor) -> None:
         """Of transitions (B,) that were drawn."""
