@@ -37,6 +37,10 @@ else:
 not_negative = number(float, 0, 1e9, optional=True)
 
 
+BUILT = frozenset(  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
+    ("crew", "backprop", "learner", "player", "data", "workers", "bar", "boundary")
+    + ("world", "rounds", "play", "look_back", "one_pass", "_keep_planes", "_remember_step")
+)
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
@@ -344,6 +348,20 @@ class Agent(Base):
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
         """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""
         raise NotImplementedError
+
+    # -- copies --------------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of; they have games, networks and generators of their own, which go on alike.
+
+        A logger of the user's comes along, if it can be copied; `learn` makes any other.
+        """
+        left = BUILT if self._custom_logger else BUILT | {"_logger"}
+        return {name: value for name, value in vars(self).items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.rebuild()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
 from stable_baselines3.common.utils import get_parameters_by_name
+from stable_baselines3.her import HerReplayBuffer
 
 from ..envs import OptionError
 from .distributions import distribution_of
@@ -150,6 +151,13 @@ class DQN(QAgent, StableDQN):
     def _other_memory(self) -> StableMemory | None:
         """A buffer of Stable-Baselines3's or the user's, if that is asked for."""
         return StableMemory(self) if self.replay_buffer_class or self.replay_buffer_kwargs else None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if isinstance(self.replay_buffer, HerReplayBuffer) and self.env is not None:
+            self.replay_buffer.set_env(self.env)  # without which Stable-Baselines3 copies it
+        if self.env is not None and self.replay is not None and self._last_obs is not None:
+            self.prepare()  # so that the memory hears of it if the games begin anew
 
     def _check_arguments(self) -> None:
         """Raise OptionError for what Stable-Baselines3 does not check."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,16 @@ class ActorCritic(ActorCriticPolicy):
     def _get_constructor_parameters(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("normalize_obs", "memory", "memory_size")}
         return {**super()._get_constructor_parameters(), **own}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of: all but the distribution of the last decision, with its way back."""
+        decided = copy(self.action_dist)
+        for name, value in vars(decided).items():
+            if name in ("distribution", "weights_dist"):
+                setattr(decided, name, None)
+            elif isinstance(value, Tensor):
+                setattr(decided, name, value.detach())
+        return {**vars(self), "action_dist": decided}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:

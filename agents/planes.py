@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,23 +42,27 @@ class PlanesLinear(torch.autograd.Function):
         return None, change, bias_change
 
 
-def shortcut_of(policy: Any) -> Callable[[Tensor], Tensor] | None:
-    """A faster way from observations (B, ...) to features (B, F), for an `MlpEncoder` on planes; None for others.
+class Shortcut:
+    """A faster way from observations (B, ...) to features (B, F) for an `MlpEncoder` on planes.
 
     It uses the encoder's own layers, but for the first, whose weights it reads.
     """
-    encoder = policy.features_extractor
-    if not isinstance(encoder, MlpEncoder) or not sees_planes(policy):
-        return None
-    flatten, first, *rest = encoder.layers
 
-    def features(obs: Tensor) -> Tensor:
+    def __init__(self, encoder: MlpEncoder) -> None:
+        self.encoder = encoder
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        flatten, first, *rest = self.encoder.layers
         x: Any = PlanesLinear.apply(flatten(obs).contiguous(), first.weight, first.bias)  # (B, *shape) -> (B, H)
         for layer in rest:
             x = layer(x)
         return x
 
-    return features
+
+def shortcut_of(policy: Any) -> Shortcut | None:
+    """For this policy; None where there is none."""
+    encoder = policy.features_extractor
+    return Shortcut(encoder) if isinstance(encoder, MlpEncoder) and sees_planes(policy) else None
 
 
 def sees_planes(policy: Any) -> bool:

@@ -116,6 +116,10 @@ class Replay:
         kinds = [(x if isinstance(x, dict) else {"": x}) for x in (world.obs, self.frames)]
         return all(x.dtype == kinds[1][name].dtype for name, x in kinds[0].items())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of: all but loops, which know addresses."""
+        return {**vars(self), "_outlooks": {}}
+
     def suit(self, world: World, gamma: float) -> None:
         """Go on with games of the same kind, and with this discount for all that is kept."""
         self.can_truncate = self.can_truncate or world.can_truncate

@@ -5,6 +5,7 @@ After `step`, the attributes hold what happened; games whose episode ended have 
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ from ..envs import Simulator, UnknownGame, find_game
 from .guard import not_finite
 from .networks import each
 from .starts import into_space
+
+
+# Stable-Baselines3's class holds what Python cannot copy or pickle, although it is no more than these two.
+copyreg.pickle(VecTransposeImage, lambda env: (VecTransposeImage, (env.venv, env.skip)))  # type: ignore[arg-type]
 
 
 class World:
