@@ -6,17 +6,19 @@ import os
 import time
 from collections.abc import Sequence
 from copy import copy
-from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import HParam
 from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info, safe_mean
 
 from ..envs import OptionError, Simulator
+from ..envs.arguments import whole
+from .arguments import bound, check_device, check_env, check_policy, check_policy_kwargs
 from .checkpoint import environment_facts, load_agent, save_agent
 from .checks import number
 from .description import beginning
@@ -27,15 +29,13 @@ from .reports import Later, heard_by_users
 from .worlds import World, games_by_name, simulator_of
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.base_class import BaseAlgorithm as Base
-
+    Base = BaseAlgorithm
     from .distributed import Group
     from .progress import ProgressCallback
 else:
     Base = object
 
-not_negative = number(float, 0, 1e9, optional=True)
-
+not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional=True)
 
 BUILT = frozenset(  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
     ("crew", "backprop", "learner", "player", "data", "workers", "bar", "boundary")
@@ -68,7 +68,7 @@ class Agent(Base):
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
         """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
-        given = signature(super().__init__).bind(policy, env, *args, **kwargs)
+        given = bound(type(self), super().__init__, policy, env, *args, **kwargs)
         arguments = given.arguments
         for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
             if arguments.get(name):
@@ -79,19 +79,30 @@ class Agent(Base):
             arguments["tensorboard_log"] = os.fspath(arguments["tensorboard_log"])
         self._check_settings(**arguments)
         asked = arguments.get("device", "auto")
+        check_device(asked)
+        if arguments.get("_init_setup_model", True):  # else it is `load`, with what a file says
+            check_policy_kwargs(type(self), policy, arguments.get("policy_kwargs"))
         if isinstance(env, str):
             place = "cpu" if asked == "auto" else str(asked)
             arguments["env"] = games_by_name(env, arguments.get("seed"), place) or env
+        elif env is not None or arguments.get("_init_setup_model", True):
+            check_env(env)
         games: Any = arguments["env"]
         simulator, _ = simulator_of(games)
         if simulator is not None:
             arguments["device"] = device_beside(simulator.device, asked)
         super().__init__(*given.args, **given.kwargs)
 
+    @staticmethod
+    def _wrap_env(env: Any, *args: Any, **kwargs: Any) -> Any:
+        check_env(env)
+        return BaseAlgorithm._wrap_env(env, *args, **kwargs)
+
     def _begin(self, policy: Any, time_limit: float | None, num_threads: int | None) -> None:
         """What comes before that."""
-        if num_threads is not None and num_threads < 1:
-            raise OptionError(f"num_threads must be 1 or more, got {num_threads!r}")
+        check_policy(type(self), policy)
+        if num_threads is not None:
+            whole("num_threads", num_threads, 1, 1024)
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
         self.time_limit, self.num_threads = time_limit, num_threads or default_threads()
         self.simulator: Simulator | None = None
@@ -193,7 +204,7 @@ class Agent(Base):
         Looked at is what has been set, and what is `given` to be.
         """
         kind, settings = KINDS[self.algorithm], {**vars(self), **given}
-        checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative)}
+        checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative), "clip_range_vf": above_0}
         for name in checks.keys() & settings.keys() - set(OBJECTS):
             value = beginning(settings[name])
             value = value[0] if isinstance(value, tuple) else value  # train_freq, with its unit

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from .files import CheckpointError, Folder, open_ordinary, write_whole
+from .files import CheckpointError, Folder, open_ordinary, path_of, write_whole
 from .untrusted_zip import explained, open_archive, read_member
 
 NEWEST = "agent.json"
@@ -79,7 +79,7 @@ def opened(path: Any) -> Iterator[tuple[Folder | Archive, str]]:
     if is_open_file(path):
         yield Archive(path, "the open file"), NEWEST
         return
-    place = find(Path(path))
+    place = find(path_of(path))
     if place.suffix == ".json" and not place.is_dir():
         yield Folder(place.parent), place.name
     elif place.is_file():

@@ -27,7 +27,7 @@ from .archive import is_open_file, write_archive
 from .averages import averages_of
 from .description import check_excluded, describe, not_kept
 from .environments import environment_facts, make_environment
-from .files import MAX_JSON, CheckpointError, read_bytes, sync_folder, to_json, write_whole
+from .files import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, write_whole
 from .loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
 from .resume import capture
 
@@ -70,8 +70,8 @@ def save_agent(
         CheckpointError: it cannot be written.
         OptionError: `exclude` or `include` names what cannot be left out or kept.
     """
+    archive = is_open_file(path) or path_of(path).suffix == ".zip"
     members = members_of(agent, resumable, check_excluded(agent, exclude, include))
-    archive = is_open_file(path) or Path(path).suffix == ".zip"
     if archive and keep > 1:
         raise CheckpointError(f"a zip file keeps one checkpoint, not {keep}: give a folder's name")
     try:

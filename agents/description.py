@@ -17,6 +17,7 @@ from gymnasium import spaces
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
 from ..envs import OptionError
+from .arguments import meant
 from .checks import Check, number, one_of, plain, rate, several, table, text
 from .files import CheckpointError, short
 from .kinds import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
@@ -262,7 +263,8 @@ def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
             except (ValueError, TypeError) as error:
                 raise OptionError(short(error)) from error
         elif name not in (*kind.schedules, "policy_kwargs", "policy_class"):
-            raise TypeError(f"{kind.place[1]}.load() got an unexpected keyword argument {name!r}")
+            known = (*kind.settings, *kind.schedules, "policy_kwargs", "policy_class")
+            raise TypeError(f"{kind.place[1]}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
     return dict(given)
 
 

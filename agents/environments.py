@@ -178,6 +178,8 @@ def read_options(facts: Any) -> dict[str, Any]:
     levels = options.get("levels")
     if isinstance(levels, dict):
         options["levels"] = levels = read_range("levels", levels)
+    if options.get("obs_type") not in ("rgb", "grayscale"):
+        options.pop("size", None)  # of older files, where it meant nothing
     if levels is not None and any(type(n) is not int or not 0 <= n < 2**63 for n in levels):
         raise ValueError("levels must be whole numbers from 0 to 2**63 - 1")
     return options

@@ -63,7 +63,7 @@ BUFFER_KWARGS: dict[str, Check] = {
     "copy_info_dict": yes_or_no,
 }  # fmt: skip
 POLICY_KWARGS: dict[str, Check] = {  # of all
-    "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
+    "net_arch": optional(sizes),
     "activation_fn": one_of(ACTIVATIONS),
     "normalize_images": yes_or_no,
     "features_extractor_class": one_of(EXTRACTORS),
@@ -145,6 +145,7 @@ KINDS = {
         POLICIES,
         {
             **POLICY_KWARGS,
+            "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
             "ortho_init": yes_or_no,
             "log_std_init": number(float, -100, 100),
             "normalize_obs": yes_or_no,

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from ..envs import OptionError
 from . import description
 from .archive import NEWEST, Archive, opened
+from .arguments import check_device, check_env
 from .averages import averages_of, restore_averages
 from .description import Description, check_given
 from .environments import make_environment
@@ -67,6 +68,9 @@ def load_agent(
         given: arguments of the constructor instead of the file's; also `policy_class`. Of `policy_kwargs`, what the file
             could not keep.
     """
+    check_device(device)
+    if env is not None:
+        check_env(env)
     simulator, _ = simulator_of(env)
     if simulator is not None:
         device = device_beside(simulator.device, device)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..envs import OptionError
 from .archive import is_open_file
-from .files import MAX_NUMBERS, CheckpointError, check_tensors, parse_tensors, read_bytes, write_whole
+from .files import MAX_NUMBERS, CheckpointError, check_tensors, parse_tensors, path_of, read_bytes, write_whole
 from .networks import each
 from .replay import Replay
 from .worlds import World
@@ -142,10 +142,10 @@ def write_replay(replay: Replay, obs: Any, path: Any) -> None:
     if is_open_file(path):
         path.write(content)
         return
-    path = Path(path)
+    path = path_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path if path.suffix else path.with_name(path.name + SUFFIX), content)
+        write_whole(path if path.suffix else Path(f"{path}{SUFFIX}"), content)
     except OSError as error:
         raise CheckpointError(f"cannot save the memory in {path}: {error.strerror or error}") from error
 
@@ -201,7 +201,7 @@ def _content(path: Any) -> tuple[str, bytes]:
     """A file's name and its bytes; of an open one, all from where it stands."""
     if is_open_file(path):
         return "the open file", path.read(MAX_NUMBERS)
-    path = Path(path)
-    longer = path.with_name(path.name + SUFFIX)
+    path = path_of(path)
+    longer = Path(f"{path}{SUFFIX}")
     path = longer if not path.exists() and longer.exists() else path
     return str(path), read_bytes(path, MAX_NUMBERS)

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from .agent import Agent
 from .archive import NEWEST, is_open_file
 from .checkpoint import members_of
-from .files import CheckpointError, open_ordinary, short, to_json, write_whole
+from .files import CheckpointError, open_ordinary, path_of, short, to_json, write_whole
 from .ppo import PPO
 from .untrusted_zip import read_members, read_tensors
 
@@ -104,7 +104,7 @@ def export_zip(agent: Agent, path: Path | str) -> None:
     Raises:
         CheckpointError: Stable-Baselines3's class cannot hold the agent, or the file cannot be written.
     """
-    path = Path(path)
+    path = path_of(path)
     if getattr(agent.policy, "core", None) is not None:
         raise CheckpointError("Stable-Baselines3's PPO has no memory, this agent has: train one without to export it")
     content = io.BytesIO()
@@ -180,7 +180,7 @@ def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = Non
     name = "the open file" if is_open_file(path) else str(path)
     if env is None:
         raise CheckpointError(f"{name} was saved by Stable-Baselines3, which keeps no environment: pass env=")
-    with nullcontext(path) if is_open_file(path) else open_ordinary(Path(path)) as file:
+    with nullcontext(path) if is_open_file(path) else open_ordinary(path_of(path)) as file:
         try:
             data, weights = read_zip(file)
             settings, policy_kwargs = {**read_settings(data), **given}, infer_network(data, weights)

@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 from torch import Tensor
 
 from ..envs import Simulator, UnknownGame, find_game
+from .arguments import check_gymnasium_id
 from .guard import not_finite
 from .networks import each
 from .starts import into_space
@@ -270,10 +271,11 @@ def world_of(agent: Any) -> World:
 
 
 def games_by_name(name: str, seed: int | None, device: str) -> VecEnv | None:
-    """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id."""
+    """Eight games, if `name` is one of Ludus's; None for any other Gymnasium id. Raises UnknownGame if it is neither."""
     from ..envs.sb3 import vec_env
 
     try:
         return vec_env(find_game(name), num_envs=8, seed=seed, device=device)
-    except UnknownGame:
+    except UnknownGame as unknown:
+        check_gymnasium_id(name, unknown)
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel
-from .arguments import one_of, whole
+from .arguments import describe, one_of, whole
 from .errors import GameError, OptionError
 from .registry import is_own
 from .rng import start_streams
@@ -38,6 +38,8 @@ class Bot:
     """
 
     def __init__(self, sim: Simulator, kind: str = "heuristic", seed: int = 0, plain: bool = False) -> None:
+        if not isinstance(sim, Simulator):
+            raise OptionError(f"a Bot plays in a Simulator, got {describe(sim)}: give Bot(sim)")
         one_of("kind", kind, BOTS)
         if kind == "heuristic" and sim.game.heuristic is None:
             raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")

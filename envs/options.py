@@ -65,6 +65,9 @@ class Options:
                 f"unknown obs_type {describe(obs_type)}: {game.name} has {', '.join(valid)}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
             )
+        size = whole("size", self.size, 8, 4096)
+        if obs_type == own and size != type(self).size:
+            raise OptionError(f"size must be left out, got {size}: only obs_type='rgb' and 'grayscale' have pixels")
         sticky = number("repeat_action_probability", self.repeat_action_probability, 0, 1)
         stack, limit, players = whole("frame_stack", self.frame_stack, 1, 64), self.max_episode_steps, self.players
         if game.players > 1 and sticky:
@@ -76,7 +79,7 @@ class Options:
             limit = whole("max_episode_steps", limit, 1, 2**31 - 1, also=", or -1 for no limit")
         return Options(
             obs_type=str(obs_type),
-            size=whole("size", self.size, 8, 4096),
+            size=size,
             frame_stack=stack,
             repeat_action_probability=sticky,
             full_action_space=flag("full_action_space", self.full_action_space),

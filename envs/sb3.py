@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, tile_images
 
-from .arguments import one_of
+from .arguments import one_of, whole
 from .errors import OptionError
 from .game import Game
 from .gym import RENDER_SIZE, for_one, seed_games, spaces_of, to_numpy
@@ -78,6 +78,10 @@ class LudusVecEnv(VecEnv):
     def _admitted(self, game: Game) -> Game:
         """The game, if it is of the kind that this class is for."""
         return for_one(game)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """For the next `reset`: game k gets `seed + k`; None draws one. Returns them."""
+        return super().seed(None if seed is None else whole("seed", seed, 0))
 
     def reset(self) -> np.ndarray:
         """Start episodes in all games, from the seeds given to `seed` since the last reset; returns observations."""

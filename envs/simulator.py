@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -26,6 +27,7 @@ from .views import paint_pictures, view_players
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 # What the last step left.
 RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "episode_return", "episode_length")
+MOST_GAMES = 2**31 - 1
 MOST_PIXELS = 8192  # of a picture's longer side
 # attributes that `_build` makes anew
 BUILT = {"_turns", "_doubt", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
@@ -91,7 +93,7 @@ class Simulator:
         **options: Any,
     ) -> None:
         self.game = find_game(game)
-        self.num_envs = whole("num_envs", num_envs, 1)
+        self.num_envs = whole("num_envs", num_envs, 1, MOST_GAMES)
         self.autoreset = one_of("autoreset", autoreset, tuple(AUTORESET))
         self.autoreset_code = AUTORESET[autoreset]
         self.options = Options.of(self.game, options)
@@ -101,8 +103,15 @@ class Simulator:
         self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = self.options.observation(self.game)
         self._ready = False
         self._chosen = str(device), mode, num_threads
-        self._build()
-        self.seed(seed)
+        try:
+            self._build()
+            self.seed(seed)
+        except MemoryError as error:
+            obs = self.num_seats * math.prod(self.obs_shape) * self.obs_dtype.itemsize
+            size = self.num_envs * (self.game.State.itemsize + 2 * obs)
+            raise OptionError(
+                f"num_envs={self.num_envs} take {size / 1e9:.1f} GB or more, which are not there: use fewer"
+            ) from error
 
     def _build(self) -> None:
         """What plays the games, and its buffers."""

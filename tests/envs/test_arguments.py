@@ -35,7 +35,7 @@ NOT_WHOLE = ["3", 2.0, None, True, [3], np.ones(2, int)]
 NOT_FLAGS = ["yes", 1, 0, None, np.ones(2, bool)]
 OPTIONS: dict[str, list[Any]] = {
     "obs_type": ["rbg", "", 3, True, ["rgb"]],
-    "size": [*NOT_WHOLE, 7, 4097, -64, 10**30],
+    "size": [*NOT_WHOLE, 7, 4097, -64, 10**30, 84],  # of pixels that planes do not have
     "frame_stack": [*NOT_WHOLE, 0, 65],
     "repeat_action_probability": ["0.1", None, True, -0.1, 1.5, float("nan"), float("inf"), 1j, [0.1]],
     "full_action_space": NOT_FLAGS,
@@ -46,7 +46,7 @@ OPTIONS: dict[str, list[Any]] = {
 SEEDS = ["3", 2.5, True, -1, np.ones(2), object()]
 SIMULATORS: dict[str, list[Any]] = {
     **OPTIONS,
-    "num_envs": [*NOT_WHOLE, 0, -3],
+    "num_envs": [*NOT_WHOLE, 0, -3, 2**31, 2**63],
     "device": ["gpu", "CPU", "cuda:x", "cpu:7", "", None, 3],
     "seed": [*SEEDS, [1, 2]],
     "num_threads": [one for one in NOT_WHOLE if one is not None] + [0, -1, 10**9],
@@ -116,6 +116,21 @@ def test_wrong_seeds_of_resets(seed: Any) -> None:
         several = ludus.make_vec("Catch", 3)
         assert "environment 2" in line_of(OptionError, lambda: several.reset(seed=[1, None, seed]))
     assert "seed" in line_of(OptionError, lambda: Bot(Simulator("Catch", 2), "random", seed))
+    assert "seed" in line_of(OptionError, lambda: ludus.make_sb3("Catch", 3).seed(seed))
+
+
+@pytest.mark.parametrize("sim", [5, None, "Catch", Game])
+def test_bots_play_in_simulators(sim: Any) -> None:
+    assert "a Bot plays in a Simulator" in line_of(OptionError, lambda: Bot(sim))
+
+
+def test_more_games_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("ludus.envs.simulator.choose_backend", full)
+    for make in (ludus.make_vec, ludus.make_sb3):
+        assert "num_envs=5 take 0.0 GB or more" in line_of(OptionError, lambda make=make: make("Catch", 5))
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int8, np.uint64, int])
