@@ -37,10 +37,10 @@ else:
 
 not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional=True)
 
-BUILT = frozenset(  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
-    ("crew", "backprop", "learner", "player", "data", "workers", "bar", "boundary")
-    + ("world", "rounds", "play", "look_back", "one_pass", "_keep_planes", "_remember_step")
-)
+BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
+    "crew", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
+    "world", "rounds", "play", "look_back", "one_pass", "_keep_planes", "_remember_step",
+}  # fmt: skip
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 

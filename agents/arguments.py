@@ -103,7 +103,9 @@ def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
         return
     for name, value in given.items():
         if name not in (known := names_of(policy)):
-            raise UnknownOption(f"policy_kwargs has {name!r}, which {policy.__name__} does not take{meant(name, known)}")
+            raise UnknownOption(
+                f"policy_kwargs has {name!r}, which {policy.__name__} does not take{meant(name, known)}"
+            )
         check_policy_kwarg(name, value, algorithm.policy_kwargs.get(name))
     if issubclass(policy, OnEncoder) and "activation_fn" in given and not given.get("net_arch"):
         raise OptionError(
@@ -118,7 +120,9 @@ def check_policy_kwarg(name: str, value: Any, check: Any) -> None:
     """The same of one argument, by the limits of files, if there are any."""
     if name in CLASSES:
         if not (callable(value) or (value is None and name == "features_extractor_class")):
-            raise OptionError(f"policy_kwargs[{name!r}] must be a class, such as {CLASSES[name]}, got {short(repr(value))}")
+            raise OptionError(
+                f"policy_kwargs[{name!r}] must be a class, such as {CLASSES[name]}, got {short(repr(value))}"
+            )
     elif name in TABLES:
         if not isinstance(value, (Mapping, type(None))):
             raise OptionError(f"policy_kwargs[{name!r}] must be a dictionary, got {short(repr(value))}")

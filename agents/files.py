@@ -36,7 +36,9 @@ def short(thing: Any) -> str:
 def path_of(thing: Any) -> Path:
     """A file's or folder's name as a path; raises CheckpointError."""
     if not isinstance(thing, (str, os.PathLike)) or not os.fspath(thing):
-        raise CheckpointError(f"an agent is kept in a folder, a file or an open file, got {short(repr(thing))} for its name")
+        raise CheckpointError(
+            f"an agent is kept in a folder, a file or an open file, got {short(repr(thing))} for its name"
+        )
     return Path(thing)
 
 

@@ -20,7 +20,6 @@ from .guard import not_finite
 from .networks import each
 from .starts import into_space
 
-
 # Stable-Baselines3's class holds what Python cannot copy or pickle, although it is no more than these two.
 copyreg.pickle(VecTransposeImage, lambda env: (VecTransposeImage, (env.venv, env.skip)))  # type: ignore[arg-type]
 
