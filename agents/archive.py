@@ -19,7 +19,7 @@ class Archive:
     """The members of a zip file, read as `files.Folder` reads the files of a folder; raises CheckpointError."""
 
     def __init__(self, file: IO[bytes], label: str) -> None:
-        self.label = label
+        self.file, self.label = file, label
         with self._explained():
             self.zip = open_archive(file)
         self.names = set(self.zip.namelist())

@@ -69,16 +69,16 @@ def load_agent(
             could not keep.
     """
     check_device(device)
-    if env is not None:
-        check_env(env)
     simulator, _ = simulator_of(env)
     if simulator is not None:
         device = device_beside(simulator.device, device)
     else:
         choose_device(str(device))  # which is no fault of the file
     with opened(path) as (place, name):
-        if isinstance(place, Archive) and "data" in place.names and name not in place.names:
+        if of_stable(place, name):
             return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given}, agent_class)
+        if env is not None:
+            check_env(env)
         source = place.name_of(name)
         facts = read_facts(place, name)
         if algorithm not in (None, facts["algorithm"]):
@@ -113,6 +113,11 @@ def load_agent(
     return agent
 
 
+def of_stable(place: Place, name: str) -> bool:
+    """Whether it is a file that Stable-Baselines3 saved."""
+    return isinstance(place, Archive) and "data" in place.names and name not in place.names
+
+
 def load_stable(
     path: Any,
     env: Any,
@@ -135,12 +140,25 @@ def load_stable(
 def load_parameters(agent: Agent, path: Any) -> None:
     """Put a saved agent's weights and its optimiser's averages into another of the same network; raises CheckpointError."""
     with opened(path) as (place, name):
+        if of_stable(place, name):
+            return put_from_stable(agent, place)
         facts = read_facts(place, name)
         weights = read_numbers(place, facts, "weights", named_weights(agent))
         if "optimizer" in facts:
             averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
             restore_averages(agent.policy.optimizer, averages)
     put_weights(agent, weights)
+
+
+def put_from_stable(agent: Agent, place: Any) -> None:
+    """The same from a zip file that Stable-Baselines3 saved."""
+    from .sb3_zip import put_stable, read_zip
+
+    try:
+        _, weights, optimizer = read_zip(place.file)
+        put_stable(agent, weights, optimizer)
+    except CheckpointError as error:
+        raise CheckpointError(f"{place.label}: {error}") from error
 
 
 def named_weights(agent: Agent) -> dict[str, Tensor]:

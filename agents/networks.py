@@ -81,8 +81,13 @@ class ActorCritic(ActorCriticPolicy):
         super()._build_mlp_extractor()
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("normalize_obs", "memory", "memory_size")}
-        return {**super()._get_constructor_parameters(), **own}
+        own = {"normalize_obs": True} if self.normalize_obs else {}
+        if self.memory is not None:
+            own |= {"memory": self.memory, "memory_size": self.memory_size}
+        return {
+            **super()._get_constructor_parameters(),
+            **own,
+        }  # without them, Stable-Baselines3's, which its class loads
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles are made of: all but the distribution of the last decision, with its way back."""

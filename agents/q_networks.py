@@ -43,14 +43,15 @@ class QNet(QNetwork):
     def __init__(
         self,
         *args: Any,
-        distribution: Distribution,
+        distribution: Distribution | None = None,
         dueling: bool = False,
         noisy: bool = False,
         layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.distribution, self.dueling, self.noisy, self.layer_norm = distribution, dueling, noisy, layer_norm
+        self.distribution = distribution or Scalar()
+        self.dueling, self.noisy, self.layer_norm = dueling, noisy, layer_norm
         self.choices, self.atoms = int(self.action_space.n), self.atoms_given()
         last: Any = self.q_net[-1]
         if dueling:
@@ -78,7 +79,9 @@ class QNet(QNetwork):
         return self.features_extractor(x)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("distribution", "dueling", "noisy", "layer_norm")}
+        own = {name: True for name in ("dueling", "noisy", "layer_norm") if getattr(self, name)}
+        if not isinstance(self.distribution, Scalar):
+            own["distribution"] = self.distribution
         return {**super()._get_constructor_parameters(), **own}
 
     def outputs(self, obs: Any, fractions: Tensor | None = None) -> Tensor:
@@ -193,8 +196,8 @@ class QPolicy(DQNPolicy):
         return into_space(actions, self.action_space), state
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {**self.q_kwargs, "implicit": self.q_class is ImplicitQNet}
-        return {**super()._get_constructor_parameters(), **own}
+        own = {} if self.plain else {**self.q_kwargs, "implicit": self.q_class is ImplicitQNet}
+        return {**super()._get_constructor_parameters(), **own}  # plain: Stable-Baselines3's, which its class loads
 
 
 class CnnPolicy(WithExtractor, QPolicy):

@@ -1,65 +1,32 @@
-"""Exchange with Stable-Baselines3: agents as the zip files that its own `PPO` and `DQN` save and load.
-
-A policy that Stable-Baselines3 knows by the same name (`MlpPolicy`, `CnnPolicy`) is written under that name. Policies of
-Ludus are pickled by value, code and all, so that whoever loads the file needs no Ludus. That is right for every policy,
-encoders and normalisers included: the loaded one runs the same lines, and trains as before. Translating networks instead
-would need a rule for each, and would change how they train (Stable-Baselines3's actor and critic share no layers). The price
-is pickle's own: such a file is for the version of Python that wrote it.
-
-The agent's own description and weights, as `checkpoint` writes them, lie in the same zip: Stable-Baselines3 passes over them,
-and Ludus reads nothing else.
+"""Agents from the zip files that Stable-Baselines3's own PPO saved; `sb3_export` is the way there.
 
 Reading takes numbers only. Nothing is unpickled but tensors, by torch's restricted reader, so a file from a stranger can be
-wrong but cannot run code.
+wrong but cannot run code. Of what is nothing but a pickle, the words that stand beside it are read, and where they do not
+say enough, a warning tells what was lost.
 """
 
 from __future__ import annotations
 
-import inspect
-import io
 import json
-import pickle
 import re
-import sys
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import IO, Any
 
-import cloudpickle
 import torch
-from stable_baselines3 import DQN as StableDQN
-from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor, NatureCNN
-from stable_baselines3.dqn.policies import DQNPolicy
+from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
-from .agent import Agent
-from .archive import NEWEST, is_open_file
-from .checkpoint import members_of
-from .files import CheckpointError, open_ordinary, path_of, short, to_json, write_whole
+from .archive import is_open_file
+from .averages import averages_of, restore_averages
+from .checks import plain, text
+from .files import CheckpointError, check_tensors, open_ordinary, path_of, short
+from .kinds import OPTIMIZER_KWARGS, OPTIMIZERS
 from .ppo import PPO
-from .untrusted_zip import read_members, read_tensors
-
-ARGUMENTS = {
-    "ppo": (
-        "learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "clip_range_vf",
-        "normalize_advantage", "ent_coef", "vf_coef", "max_grad_norm", "use_sde", "sde_sample_freq", "target_kl", "seed",
-    ),
-    "dqn": (
-        "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "train_freq", "gradient_steps",
-        "n_steps", "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps",
-        "max_grad_norm", "seed",
-    ),
-    "pqn": (
-        "learning_rate", "batch_size", "gamma", "exploration_fraction", "exploration_initial_eps",
-        "exploration_final_eps", "max_grad_norm", "seed",
-    ),
-}  # fmt: skip
-STABLE: dict[str, Any] = {"ppo": StablePPO, "dqn": StableDQN, "pqn": StableDQN}  # what an agent becomes
-STATE = ("observation_space", "action_space", "n_envs", "policy", "num_timesteps", "_n_updates")
+from .untrusted_zip import read_members, read_optimizer, read_tensors
 
 MAX_DATA = 100_000_000  # bytes of `data`, which holds the last observations of every game
 MAX_WEIGHTS = 500_000_000  # bytes of `policy.pth`
@@ -77,96 +44,33 @@ NUMBERS: dict[str, tuple[type, float, float]] = {  # what is read of `data`: typ
     "learning_rate": (float, 0, 1e3),
     "target_kl": (float, 0, 1e9),
     "seed": (int, 0, 2**32 - 1),
-    "num_timesteps": (int, 0, 2**62),
+    "use_sde": (bool, 0, 1),
+    "sde_sample_freq": (int, -1, 1_000_000_000),
+    "_stats_window_size": (int, 1, 1_000_000),
+    "verbose": (int, 0, 1000),
 }
-OPTIONAL = ("learning_rate", "target_kl", "seed")  # may be null, or an object with a pickle in it
+PROGRESS: dict[str, tuple[type, float, float]] = dict.fromkeys(
+    ("num_timesteps", "_total_timesteps", "_n_updates", "_episode_num"), (int, 0, 2**62)
+)
+# May be null, an object with a pickle in it or, in older files, missing:
+OPTIONAL = ("learning_rate", "target_kl", "seed", "sde_sample_freq", "_stats_window_size", "verbose")
 SCHEDULES = {"lr_schedule": "learning_rate", "clip_range": "clip_range", "clip_range_vf": "clip_range_vf"}
+NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)"
+Optimized = tuple[dict[str, Any], dict[str, Tensor]]  # an optimiser's settings, and what it remembers
+OPTIMIZERS_BY_WORD = {str(kind): kind for kind in OPTIMIZERS.values()}
 ACTIVATIONS = {str(f): f for f in (nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Sigmoid)}
 UNDERSTOOD = {  # arguments of a policy that `infer_network` heeds, or that do not change what a trained one does
     "net_arch", "activation_fn", "normalize_images", "features_extractor_class", "features_extractor_kwargs",
-    "share_features_extractor", "ortho_init", "log_std_init", "optimizer_class", "optimizer_kwargs",
+    "share_features_extractor", "ortho_init", "log_std_init", "optimizer_class", "optimizer_kwargs", "full_std",
+    "use_expln", "squash_output",
     ":type:", ":serialized:",
 }  # fmt: skip
-
-
-# -- export ------------------------------------------------------------------------------------------------------------
-
-
-def export_zip(agent: Agent, path: Path | str) -> None:
-    """Write `agent` as a zip that Stable-Baselines3's `load` reads where there is no Ludus: PPO's, or of others, DQN's.
-
-    The loaded agent computes in single precision, whatever the `precision` of this one.
-
-    Args:
-        agent: of any policy without memory.
-        path: the file; folders are made if need be, and a file that is there is replaced.
-
-    Raises:
-        CheckpointError: Stable-Baselines3's class cannot hold the agent, or the file cannot be written.
-    """
-    path = path_of(path)
-    if getattr(agent.policy, "core", None) is not None:
-        raise CheckpointError("Stable-Baselines3's PPO has no memory, this agent has: train one without to export it")
-    content = io.BytesIO()
-    try:
-        with _pickled_by_value(__name__.split(".")[0]):
-            as_stable(agent).save(content)
-        with zipfile.ZipFile(content, "a") as archive:
-            for name, member in members_of(agent, resumable=False).items():
-                archive.writestr(name, to_json(member) if name == NEWEST else member)
-    except (TypeError, ValueError, AttributeError, RuntimeError, pickle.PicklingError) as error:
-        raise CheckpointError(f"the agent cannot be pickled: {short(error)}") from error
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content.getvalue())
-    except OSError as error:
-        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def as_stable(agent: Agent) -> Any:
-    """`agent` as Stable-Baselines3's own PPO or DQN, without an environment; they share the policy."""
-    arguments = {name: agent.setting(name) for name in ARGUMENTS[agent.algorithm]}
-    own = stable_policy(agent)
-    told = {} if own else agent.network_arguments(vars(agent))
-    no_env: Any = None  # as Stable-Baselines3's own `load` does it
-    stable = STABLE[agent.algorithm](
-        own or type(agent.policy),
-        no_env,
-        _init_setup_model=False,
-        policy_kwargs={**told, **agent.policy_kwargs},
-        **arguments,
-    )
-    for name in STATE:
-        setattr(stable, name, getattr(agent, name))
-    return stable
-
-
-def stable_policy(agent: Agent) -> Any:
-    """Stable-Baselines3's class for the agent's policy, if it has one of that name which makes the same network."""
-    policy = STABLE[agent.algorithm].policy_aliases.get(agent.policy_name)
-    if policy is None or not getattr(agent.policy, "plain", True):
-        return None
-    known = inspect.signature((DQNPolicy if agent.acts_on_values else ActorCriticPolicy).__init__).parameters
-    return policy if all(name in known for name in agent.policy_kwargs) else None
-
-
-@contextmanager
-def _pickled_by_value(package: str) -> Iterator[None]:
-    """Within, classes and functions of the package are pickled with their code instead of as names to import."""
-    cloudpickle.register_pickle_by_value(sys.modules[package])
-    try:
-        yield
-    finally:
-        cloudpickle.unregister_pickle_by_value(sys.modules[package])
-
-
-# -- import ------------------------------------------------------------------------------------------------------------
 
 
 def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = None, **given: Any) -> PPO:
     """Read an agent that Stable-Baselines3's PPO saved, with its `MlpPolicy` or `CnnPolicy`; executes nothing in it.
 
-    Weights and plain settings are taken. The optimiser starts afresh, and schedules become the constants they began with.
+    Weights, settings and what the optimiser remembers are taken; a warning says what could not be.
 
     Args:
         path: the zip file, or an open one.
@@ -182,59 +86,117 @@ def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = Non
         raise CheckpointError(f"{name} was saved by Stable-Baselines3, which keeps no environment: pass env=")
     with nullcontext(path) if is_open_file(path) else open_ordinary(path_of(path)) as file:
         try:
-            data, weights = read_zip(file)
-            settings, policy_kwargs = {**read_settings(data), **given}, infer_network(data, weights)
-            num_timesteps, batch_size = settings.pop("num_timesteps"), settings["batch_size"]
-            settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
-            policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
-            agent = (agent_class or PPO)(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
-            check_fit(weights, agent.policy.state_dict())
+            agent, lost = make_from(file, env, device, agent_class or PPO, given)
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
         except (AssertionError, TypeError, ValueError, RuntimeError, MemoryError) as error:
             raise CheckpointError(f"{name} does not make an agent here: {short(error)}") from error
-    agent.policy.load_state_dict(weights)
-    agent.batch_size, agent.num_timesteps = batch_size, num_timesteps
+    if lost:
+        warnings.warn(f"{name} could not tell all without unpickling: {'; '.join(lost)}", stacklevel=4)
     return agent
 
 
-def read_zip(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What Stable-Baselines3 wrote as JSON, pickles left as the text they are, and the policy's weights."""
-    members = read_members(file, {"data": MAX_DATA, "policy.pth": MAX_WEIGHTS})
+def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[str, Any]) -> tuple[PPO, list[str]]:
+    """The agent of a file, and in words what is lost of it."""
+    data, weights, optimizer = read_zip(file)
+    settings = {**read_settings(data), **given}
+    progress, batch_size = (
+        {key: read_number(data, key, PROGRESS) for key in PROGRESS if key in data},
+        settings["batch_size"],
+    )
+    settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
+    lost = [
+        f"{argument} was a function, give load {argument}="
+        for key, argument in SCHEDULES.items()
+        if isinstance(data.get(key), dict) and argument not in settings
+    ]
+    policy_kwargs = infer_network(data, weights)
+    asked = data["policy_kwargs"].get("optimizer_class", str(torch.optim.Adam))
+    if asked in OPTIMIZERS_BY_WORD:
+        policy_kwargs |= infer_optimizer(OPTIMIZERS_BY_WORD[asked], optimizer[0] if optimizer else {})
+    else:
+        lost.append(f"its optimiser was {short(asked)}, here Adam starts afresh")
+        optimizer = None
+    policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
+    agent = kind(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
+    put_stable(agent, weights, optimizer)
+    vars(agent).update(progress, batch_size=batch_size)
+    return agent, lost
+
+
+def put_stable(agent: Any, weights: Mapping[str, Tensor], optimizer: Optimized | None) -> None:
+    """Weights and what an optimiser remembers of them, as a file has them, into an agent of the same network."""
+    check_fit(weights, agent.policy.state_dict())
+    averages = None
+    if optimizer and optimizer[1]:  # which has taken a step
+        expected = averages_of(agent.policy.optimizer)
+        averages = {**expected, **optimizer[1]}
+        check_tensors("its optimiser", averages, expected)
+    agent.policy.load_state_dict(weights)
+    if averages:
+        restore_averages(agent.policy.optimizer, averages)
+    if agent.use_sde:
+        agent.policy.reset_noise()
+
+
+def read_zip(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Tensor], Optimized | None]:
+    """What Stable-Baselines3 wrote as JSON, pickles left as the text they are, the policy's weights, and its optimiser."""
+    limits = {"data": MAX_DATA, "policy.pth": MAX_WEIGHTS, "policy.optimizer.pth": 2 * MAX_WEIGHTS}
+    members = read_members(file, limits, optional={"policy.optimizer.pth"})
     try:
         data = json.loads(members["data"])
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"its member 'data' is not JSON: {short(error)}") from error
     if not isinstance(data, dict):
         raise CheckpointError("its member 'data' is not a JSON object")
-    return data, read_tensors(members["policy.pth"], MAX_WEIGHTS)
+    optimizer = members.get("policy.optimizer.pth")
+    return (
+        data,
+        read_tensors(members["policy.pth"], MAX_WEIGHTS),
+        None if optimizer is None else read_optimizer(optimizer, 2 * MAX_WEIGHTS),
+    )
 
 
 def read_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers in `data`; what is nothing but a pickle is left to PPO's defaults."""
     given = [name for name in NUMBERS if name not in OPTIONAL or type(data.get(name)) in (int, float)]
-    begun = {argument: beginning(data.get(name)) for name, argument in SCHEDULES.items()}
+    begun = {argument: schedule_of(data.get(name)) for name, argument in SCHEDULES.items()}
     return {
-        **{name: read_number(data, name) for name in given},
+        "tensorboard_log": text()("tensorboard_log", data.get("tensorboard_log")),
+        **{name.removeprefix("_"): read_number(data, name, NUMBERS) for name in given},
         **{argument: value for argument, value in begun.items() if value is not None},
     }
 
 
-def read_number(data: Mapping[str, Any], name: str) -> Any:
+def read_number(data: Mapping[str, Any], name: str, limits: Mapping[str, tuple[type, float, float]]) -> Any:
     """A number of `data`, of its type and within its limits."""
     if name not in data:
         raise CheckpointError(f"it has no {name}: it was not saved by PPO")
-    value, (kind, low, high) = data[name], NUMBERS[name]
+    value, (kind, low, high) = data[name], limits[name]
     if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
         raise CheckpointError(f"{name} must be {kind.__name__} from {low:g} to {high:g}, got {short(repr(value))}")
     return value
 
 
-def beginning(schedule: Any) -> float | None:
-    """The number that a schedule begins with, in the text that stands beside its pickle; None if there is none."""
-    text = str(schedule.get("value_schedule"))[:100] if isinstance(schedule, dict) else ""
-    found = re.match(r"(?:ConstantSchedule\(val|LinearSchedule\(start)=(\d+(?:\.\d+)?(?:e-?\d+)?)[,)]", text)
-    return float(found[1]) if found else None
+def schedule_of(kept: Any) -> Any:
+    """A number or a linear schedule, by the text that stands beside its pickle; None if that is of another."""
+    text = str(kept.get("value_schedule"))[:200] if isinstance(kept, dict) else ""
+    if found := re.fullmatch(rf"ConstantSchedule\(val={NUMBER}\)", text):
+        return float(found[1])
+    found = re.fullmatch(rf"LinearSchedule\(start={NUMBER}, end={NUMBER}, end_fraction={NUMBER}\)", text)
+    return LinearSchedule(*map(float, found.groups())) if found and float(found[3]) > 0 else None
+
+
+def infer_optimizer(kind: type[torch.optim.Optimizer], group: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `policy_kwargs` on the optimiser, whose settings lie beside what it remembers."""
+    kwargs: dict[str, Any] = {} if kind is torch.optim.Adam else {"optimizer_class": kind}
+    make: Any = kind
+    usual = make([torch.zeros(1, requires_grad=True)], lr=1.0).defaults
+    own = {"eps": 1e-5} if kind is torch.optim.Adam else {}  # of a policy that is told nothing
+    told = {name: group[name] for name in OPTIMIZER_KWARGS if name in group and group[name] != usual.get(name)}
+    if told == own or not group:
+        return kwargs
+    return {**kwargs, "optimizer_kwargs": {name: OPTIMIZER_KWARGS[name](name, plain(x)) for name, x in told.items()}}
 
 
 def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -248,7 +210,7 @@ def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dic
         raise CheckpointError("it does not say what its policy is: it was not saved by PPO")
     if policy.get("__module__") != ActorCriticPolicy.__module__:
         raise CheckpointError("its policy is not one of Stable-Baselines3's own, and only these can be read")
-    strange = sorted(set(given) - UNDERSTOOD) + ["use_sde"] * (data.get("use_sde") is not False)
+    strange = sorted(set(given) - UNDERSTOOD)
     if strange:
         raise CheckpointError(f"its policy has {short(strange[0])}, which cannot be read")
     kwargs: dict[str, Any] = {"net_arch": {"pi": widths(weights, "policy_net"), "vf": widths(weights, "value_net")}}
@@ -257,8 +219,9 @@ def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dic
         raise CheckpointError(f"its policy's activation_fn is {short(activation)}, which cannot be read")
     if activation != str(nn.Tanh):
         kwargs["activation_fn"] = ACTIVATIONS[activation]
-    if given.get("normalize_images") is False:
-        kwargs["normalize_images"] = False
+    for name in ("normalize_images", "full_std", "use_expln", "squash_output"):
+        if isinstance(given.get(name), bool):
+            kwargs[name] = given[name]
     return {**kwargs, **infer_features(given, weights)}
 
 

@@ -9,7 +9,7 @@ import io
 import pickle
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -34,36 +34,50 @@ class ShortReads:
         return self.file.read(size)
 
 
-def read_members(file: IO[bytes], limits: Mapping[str, int]) -> dict[str, bytes]:
+def read_members(file: IO[bytes], limits: Mapping[str, int], optional: Set[str] = frozenset()) -> dict[str, bytes]:
     """The content of the members that `limits` names, each with the bytes it may have; others are not touched."""
     with explained("it is not a whole zip file"):
         archive = open_archive(file)
-        missing = sorted(set(limits) - set(archive.namelist()))
-        if missing:
-            raise CheckpointError(f"it has no member {missing[0]!r}")
-        return {name: read_member(archive, name, limit) for name, limit in limits.items()}
+        missing = set(limits) - set(archive.namelist())
+        for name in sorted(missing - optional):
+            raise CheckpointError(f"it has no member {name!r}")
+        return {name: read_member(archive, name, limit) for name, limit in limits.items() if name not in missing}
 
 
 def read_tensors(content: bytes, limit: int) -> dict[str, Tensor]:
-    """A dictionary of finite float32 tensors that `torch.save` wrote, of `limit` bytes in all, on the CPU.
+    """A dictionary of finite float32 tensors that `torch.save` wrote, of `limit` bytes in all, on the CPU."""
+    with explained("it is not a file of tensors"):
+        tensors = saved_by_torch(content, limit)
+        check_tensors(tensors, limit)
+        return dict(tensors)
+
+
+def read_optimizer(content: bytes, limit: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The settings of an optimiser that `torch.save` wrote, and what it remembers, by number of the weight and name."""
+    with explained("its optimiser is not a file of tensors"):
+        state = saved_by_torch(content, limit)
+        (group,) = state["param_groups"]
+        kept = ((f"{int(n)}.{key}", x) for n, slots in state["state"].items() for key, x in slots.items())
+        return dict(group), {name: torch.as_tensor(x) for name, x in kept if x is not None}
+
+
+def saved_by_torch(content: bytes, limit: int) -> Any:
+    """What `torch.save` wrote of tensors and plain values, of `limit` bytes in all, on the CPU.
 
     torch reads a copy made here, for its own reader of zips has no limits.
     """
-    with explained("it is not a file of tensors"):
-        copy = io.BytesIO()
-        archive = open_archive(io.BytesIO(content))
-        if sum(info.file_size for info in archive.infolist()) > limit:
-            raise CheckpointError(f"the tensors unpack to more than {limit} bytes")
-        with zipfile.ZipFile(copy, "w") as clean:
-            for name in archive.namelist():
-                clean.writestr(name, read_member(archive, name, limit))
-        copy.seek(0)
-        try:
-            tensors = torch.load(copy, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:  # torch's own words advise to load it without protection
-            raise CheckpointError("the file of tensors is damaged, or has more than tensors in it") from error
-        check_tensors(tensors, limit)
-        return dict(tensors)
+    copy = io.BytesIO()
+    archive = open_archive(io.BytesIO(content))
+    if sum(info.file_size for info in archive.infolist()) > limit:
+        raise CheckpointError(f"the tensors unpack to more than {limit} bytes")
+    with zipfile.ZipFile(copy, "w") as clean:
+        for name in archive.namelist():
+            clean.writestr(name, read_member(archive, name, limit))
+    copy.seek(0)
+    try:
+        return torch.load(copy, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own words advise to load it without protection
+        raise CheckpointError("the file of tensors is damaged, or has more than tensors in it") from error
 
 
 @contextmanager

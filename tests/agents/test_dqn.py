@@ -17,7 +17,7 @@ from ludus.agents import replay
 from ludus.agents.dqn import DQN
 from ludus.agents.evaluation import evaluate
 from ludus.agents.q_chain import UpdateChain
-from ludus.agents.sb3_zip import export_zip
+from ludus.agents.sb3_export import export_zip
 from ludus.envs import OptionError
 from ludus.envs.sb3 import vec_env
 

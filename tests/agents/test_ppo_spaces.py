@@ -155,7 +155,7 @@ def test_normalisation_of_observations_and_rewards():
     ("change", "message"),
     [
         ({"rollout_buffer_class": RolloutBuffer}, "rollout_buffer_class is not for this PPO"),
-        ({"num_threads": 0}, "num_threads must be 1 or more"),
+        ({"num_threads": 0}, "num_threads must be a whole number from 1"),
         ({"policy_kwargs": {"memory": "elephant"}}, "memory must be one of lstm, mingru"),
         ({"policy_kwargs": {"normalize_obs": True}}, "normalize_obs needs observations of floats"),
     ],

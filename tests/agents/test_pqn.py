@@ -11,7 +11,7 @@ import ludus
 from ludus.agents.evaluation import evaluate
 from ludus.agents.pqn import PQN
 from ludus.agents.returns import lambda_returns
-from ludus.agents.sb3_zip import export_zip
+from ludus.agents.sb3_export import export_zip
 from ludus.envs import OptionError
 from ludus.envs.sb3 import vec_env
 

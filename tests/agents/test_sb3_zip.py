@@ -14,7 +14,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 import ludus
 from ludus.agents.checkpoint import CheckpointError
 from ludus.agents.ppo import PPO
-from ludus.agents.sb3_zip import export_zip, import_zip
+from ludus.agents.sb3_export import export_zip
+from ludus.agents.sb3_zip import import_zip
 
 SMALL = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 0, "device": "cpu"}
 PIXELS = {"obs_type": "rgb", "size": 36}
@@ -236,7 +237,7 @@ def test_settings_come_in(tmp_path):
     back = import_zip(tmp_path / "agent.zip", "CartPole-v1", device="cpu")
     assert {name: getattr(back, name) for name in settings} == settings
     assert (back.n_steps, back.batch_size, back.n_epochs, back.num_timesteps) == (32, 16, 1, 32)
-    assert (back.lr_schedule(0.5), back.clip_range(0.5), back.clip_range_vf) == (1e-5, 0.1, None)
+    assert (back.lr_schedule(0.5), back.clip_range(0.5), back.clip_range_vf) == (5e-6, 0.1, None)
 
 
 def test_there_and_back_again(tmp_path):
@@ -245,3 +246,102 @@ def test_there_and_back_again(tmp_path):
     back = import_zip(tmp_path / "agent.zip", poles(), device="cpu")
     obs = observations(agent, 64)
     assert np.array_equal(back.explain(obs)[0], agent.explain(obs)[0])
+
+
+# -- what the optimiser remembers, and what else a file tells ----------------------------------------------------------
+
+OPTIMIZED = {
+    "adam": {},
+    "adam of other averages": {"policy_kwargs": {"optimizer_kwargs": {"betas": (0.5, 0.9)}}},
+    "rmsprop": {"policy_kwargs": {"optimizer_class": torch.optim.RMSprop, "optimizer_kwargs": {"alpha": 0.9}}},
+    "adamw": {"policy_kwargs": {"optimizer_class": torch.optim.AdamW}},
+    "sgd": {"policy_kwargs": {"optimizer_class": torch.optim.SGD, "optimizer_kwargs": {"momentum": 0.9}}},
+    "sde": {"env": "Pendulum-v1", "use_sde": True, "policy_kwargs": {"full_std": False, "use_expln": True}},
+}
+
+
+def remembered(agent):
+    state = agent.policy.optimizer.state_dict()
+    numbers = {
+        f"{n}.{key}": torch.as_tensor(x)
+        for n, slots in state["state"].items()
+        for key, x in slots.items()
+        if x is not None
+    }
+    group = state["param_groups"][0]
+    settings = {name: group.get(name) for name in ("eps", "alpha", "momentum", "weight_decay")}
+    return numbers, {**settings, "betas": tuple(group.get("betas", ()))}
+
+
+@pytest.mark.parametrize("name", OPTIMIZED)
+def test_the_optimiser_comes_in_with_what_it_remembers(tmp_path, name):
+    given = {"env": "CartPole-v1", **OPTIMIZED[name]}
+    env = given.pop("env")
+    agent = stock("MlpPolicy", env, **given)
+    agent.save(tmp_path / "agent.zip")
+    come, told = (
+        PPO.load(tmp_path / "agent.zip", env=env, device="cpu"),
+        PPO("MlpPolicy", env, **{**SMALL, "batch_size": 16}, **given),
+    )
+    told.set_parameters(tmp_path / "agent.zip")
+    for back in (come, told):
+        assert type(back.policy.optimizer) is type(agent.policy.optimizer)
+        (here, settings), (there, expected) = remembered(back), remembered(agent)
+        assert here.keys() == there.keys() and all(torch.equal(here[key], there[key]) for key in there)
+        assert settings == expected
+        obs = observations(agent, 8)
+        assert np.array_equal(back.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
+    come.save(tmp_path / "kept")
+    kept = remembered(PPO.load(tmp_path / "kept", device="cpu"))[0]
+    assert all(torch.equal(kept[key], there[key]) for key in there)
+    come.learn(32, reset_num_timesteps=False)
+
+
+def test_settings_and_progress_come_in_or_are_said_to_be_lost(tmp_path):
+    class Mine(torch.optim.Adam):
+        pass
+
+    rate = LinearSchedule(1e-3, 1e-5, 0.5)
+    told = {"stats_window_size": 7, "learning_rate": rate, "tensorboard_log": str(tmp_path / "log")}
+    agent = stock("MlpPolicy", "CartPole-v1", **told)
+    agent.save(tmp_path / "agent.zip")
+    back = PPO.load(tmp_path / "agent.zip", env="CartPole-v1", device="cpu")
+    assert (back._stats_window_size, back.tensorboard_log) == (7, told["tensorboard_log"])
+    assert [back.lr_schedule(x) for x in (1, 0.8, 0.1)] == [rate(x) for x in (1, 0.8, 0.1)]
+    for name in ("num_timesteps", "_n_updates", "_episode_num", "_total_timesteps"):
+        assert getattr(back, name) == getattr(agent, name)
+    lost = {"clip_range": lambda left: 0.1 * left, "policy_kwargs": {"optimizer_class": Mine}}
+    stock("MlpPolicy", "CartPole-v1", **lost).save(tmp_path / "lost.zip")
+    with pytest.warns(UserWarning, match=r"clip_range was a function, give load clip_range=; its optimiser was .*Mine"):
+        PPO.load(tmp_path / "lost.zip", env="CartPole-v1", device="cpu")
+
+
+def test_parameters_come_from_stable_baselines_dqn(tmp_path, one_thread):
+    agent = stable_baselines3.DQN("MlpPolicy", "CartPole-v1", learning_starts=10, seed=0, device="cpu").learn(60)
+    agent.save(tmp_path / "agent.zip")
+    back = ludus.DQN("MlpPolicy", "CartPole-v1", device="cpu", buffer_size=1000)
+    back.set_parameters(tmp_path / "agent.zip")
+    for here, there in (
+        (back.policy.state_dict(), agent.policy.state_dict()),
+        (remembered(back)[0], remembered(agent)[0]),
+    ):
+        assert here.keys() == there.keys() and all(torch.equal(here[key], there[key]) for key in there)
+    other = PPO("mlp", ludus.make_sb3("Catch", 8), **SMALL)
+    before = other.policy.state_dict()["action_net.weight"].clone()
+    with pytest.raises(CheckpointError, match="agent.zip") as caught:
+        other.set_parameters(tmp_path / "agent.zip")
+    assert "\n" not in str(caught.value) and torch.equal(other.policy.state_dict()["action_net.weight"], before)
+
+
+@pytest.mark.parametrize("name", ["MlpPolicy", "CnnPolicy", "DQN"])
+def test_policies_go_there_and_come_back_alone(tmp_path, name):
+    if name == "DQN":
+        agent, there = ludus.DQN("MlpPolicy", poles(), buffer_size=1000), stable_baselines3.dqn.MlpPolicy
+    else:
+        agent, there = EXPORTED[name](), getattr(stable_baselines3.ppo, name)
+    agent.policy.save(tmp_path / "policy.pth")
+    stable = there.load(tmp_path / "policy.pth", device="cpu")
+    stable.save(tmp_path / "back.pth")
+    back, obs = type(agent.policy).load(tmp_path / "back.pth", device="cpu"), observations(agent, 64)
+    for policy in (stable, back):
+        assert np.array_equal(policy.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])

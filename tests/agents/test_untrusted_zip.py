@@ -5,6 +5,7 @@ import json
 import pickle
 import zipfile
 
+import cloudpickle
 import pytest
 import stable_baselines3
 import torch
@@ -54,6 +55,16 @@ def with_weights(saved, **changes):
     content = io.BytesIO()
     torch.save({name: t for name, t in {**weights_of(saved), **changes}.items() if t is not None}, content)
     return rebuilt(saved, **{"policy.pth": content.getvalue()})
+
+
+def with_optimizer(saved, state):
+    content = io.BytesIO()
+    torch.save(state, content)
+    return rebuilt(saved, **{"policy.optimizer.pth": state if isinstance(state, bytes) else content.getvalue()})
+
+
+def averages(**slots):
+    return {"state": {0: slots}, "param_groups": [{}]}
 
 
 def with_data(saved, **changes):
@@ -172,12 +183,30 @@ HOSTILE = {
         lambda s: with_weights(s, **{"features_extractor.0.weight": torch.zeros(3)}),
         "features_extractor.0.weight",
     ),
+    "a pickle as an optimiser": (
+        lambda s: with_optimizer(s, pickle.dumps(Danger())),
+        "optimiser is not a file of tensors",
+    ),
+    "a pickle in the optimiser": (lambda s: with_optimizer(s, {"state": Danger()}), "more than tensors"),
+    "an optimiser of words": (lambda s: with_optimizer(s, "Adam"), "optimiser is not a file of tensors"),
+    "an optimiser of endless numbers": (
+        lambda s: with_optimizer(s, averages(exp_avg=torch.full((8, 4), torch.nan))),
+        "0.exp_avg has numbers that are not finite",
+    ),
+    "an optimiser of another network": (
+        lambda s: with_optimizer(s, averages(exp_avg=torch.zeros(1).expand(10**6, 10**6))),
+        "0.exp_avg is",
+    ),
+    "an optimiser with settings that are none": (
+        lambda s: with_optimizer(s, {"state": {}, "param_groups": [{"eps": "small"}]}),
+        "eps must be",
+    ),
     "a policy of someone's": (
         lambda s: with_data(s, policy_class={"__module__": "evil"}),
         "not one of Stable-Baselines3",
     ),
     "no policy": (lambda s: with_data(s, policy_class=...), "does not say what its policy is"),
-    "gSDE": (lambda s: with_data(s, use_sde=True), "use_sde"),
+    "gSDE": (lambda s: with_data(s, use_sde=True), "only be used with continuous actions"),
     "a function of someone's": (
         lambda s: with_policy(s, activation_fn=RELU_FROM_ELSEWHERE),
         "activation_fn is <class 'evil",
@@ -211,11 +240,12 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_pickles_beside_the_numbers_are_not_touched(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(sb3_zip.cloudpickle, "loads", lambda *_: pytest.fail("a pickle was loaded"))
+    monkeypatch.setattr(cloudpickle, "loads", lambda *_: pytest.fail("a pickle was loaded"))
     monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("a pickle was loaded"))
     path = tmp_path / "agent.zip"
     path.write_bytes(with_data(saved, clip_range={":type:": "x", ":serialized:": "gAU="}))
-    assert import_zip(path, "CartPole-v1", device="cpu").clip_range(1.0) == 0.2
+    with pytest.warns(UserWarning, match="clip_range was a function"):
+        assert import_zip(path, "CartPole-v1", device="cpu").clip_range(1.0) == 0.2
 
 
 def test_another_environment_is_one_clear_line(saved, tmp_path):

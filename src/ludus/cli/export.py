@@ -52,7 +52,7 @@ def to_sb3(config: Config) -> str:
     if config.out.suffix != ".zip" or config.out.is_dir():
         raise OptionError(f"--out must be a file that ends in .zip, got {str(config.out)!r}")
     from ..agents.checkpoint import load_agent
-    from ..agents.sb3_zip import export_zip, stable_policy
+    from ..agents.sb3_export import export_zip, stable_policy
 
     agent = load_agent(config.agent, device="cpu")
     export_zip(agent, config.out)
