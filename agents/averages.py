@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from .files import CheckpointError
+
+MOST_STEPS = 2.0**62
+
 
 def averages_of(optimizer: Optimizer) -> dict[str, Tensor]:
     """By number of the weight and name, on the CPU; zeros where the optimiser has not begun."""
@@ -24,7 +28,10 @@ def averages_of(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_averages(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `averages_of` gave."""
+    """Put back what `averages_of` gave; raises CheckpointError for a number of steps that no optimiser has taken."""
+    for name, tensor in tensors.items():
+        if name.endswith(".step") and not 0 <= float(tensor) <= MOST_STEPS:
+            raise CheckpointError(f"the optimiser's {name} is {float(tensor):g}, expected 0 to {MOST_STEPS:g}")
     state = optimizer.state_dict()
     state["state"] = {
         number: {name: _as(example, tensors[f"{number}.{name}"]) for name, example in slots.items()}

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .archive import is_open_file, write_archive
 from .averages import averages_of
-from .description import check_excluded, describe, not_kept
+from .description import check_excluded, describe, not_kept, unset
 from .environments import environment_facts, make_environment
 from .files import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, write_whole
 from .loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
@@ -111,6 +111,8 @@ def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None =
         lost.append("what is in the replay_buffer (by load_replay_buffer)")
     if lost:
         warnings.warn(f"not kept in the file, so give it to load again: {', '.join(lost)}", stacklevel=4)
+    if attributes := unset(facts):
+        warnings.warn(f"not kept in the file, so set it again after load: {', '.join(attributes)}", stacklevel=4)
     return {**members, NEWEST: facts}
 
 

@@ -21,6 +21,7 @@ from .arguments import meant
 from .checks import Check, number, one_of, plain, rate, several, table, text
 from .files import CheckpointError, short
 from .kinds import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
+from .own import as_json, own_attributes, read_attributes
 from .space_facts import read_space, space_facts
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Description:
 
     Attributes:
         spaces: of observations and actions; None where they are not told.
+        attributes: that users set, see `own`.
         lost: what the file could not keep and nobody has given, by argument, in words.
         frozen: functions of the user's that became their first value, likewise.
     """
@@ -64,6 +66,7 @@ class Description:
     progress: dict[str, Any]
     play_threads: int
     device: str
+    attributes: dict[str, Any]
     lost: dict[str, str]
     frozen: dict[str, str]
 
@@ -97,6 +100,7 @@ def read(facts: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> De
         table(PROGRESS, needed=PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
         number(int, 1, 1024)("play_threads", facts["play_threads"]),
         one_of(["cpu", "cuda"])("device", facts["device"]),
+        read_attributes(facts.get("attributes", {}), kind.agent),
         lost,
         began,
     )
@@ -182,6 +186,9 @@ def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str
     }
     if any(space is None for space in facts["spaces"].values()):
         del facts["spaces"]
+    own = {name: as_json(x) for name, x in own_attributes(agent, kind.agent).items() if name not in excluded}
+    if own:
+        facts["attributes"] = own
     if excluded:
         facts["excluded"] = sorted(excluded)
         for part in ("settings", "schedules"):
@@ -232,6 +239,14 @@ def innermost(schedule: Any) -> Any:
     return schedule.val if isinstance(schedule, ConstantSchedule) else schedule
 
 
+def unset(facts: Mapping[str, Any]) -> list[str]:
+    """Attributes of the user's that the file has no more than words for, each with these."""
+    found: dict[str, str] = {}
+    for name, value in facts.get("attributes", {}).items():
+        is_lost(value, name, found)
+    return [f"{name} ({words})" for name, words in found.items()]
+
+
 def not_kept(facts: Mapping[str, Any]) -> list[str]:
     """What `load` must be given to make the same agent again, each in words."""
     found: dict[str, str] = {}
@@ -275,7 +290,7 @@ def check_excluded(agent: Agent, exclude: Any, include: Any) -> set[str]:
     """
     exclude, include = set(exclude or ()), set(include or ())
     kind = KINDS[agent.algorithm]
-    kept = {*kind.settings, *kind.schedules}
+    kept = {*kind.settings, *kind.schedules, *own_attributes(agent, kind.agent)}
     for name in sorted(exclude - kept):
         if name in SAVED or not hasattr(agent, name):
             raise OptionError(f"exclude: {name!r} cannot be left out; what can be is {', '.join(sorted(kept))}")

@@ -317,6 +317,7 @@ def make_agent(about: Description, env: Any, device: Any, kind: Any) -> Agent:
     agent = kind(about.policy, env, policy_kwargs=about.policy_kwargs, device=device, _init_setup_model=False)
     for name, value in about.settings.items():
         agent.set_setting(name, value)
+    vars(agent).update(about.attributes)
     if env is None:
         assert about.spaces is not None
         agent.observation_space, agent.action_space = about.spaces

@@ -79,7 +79,7 @@ class QNet(QNetwork):
         return self.features_extractor(x)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = {name: True for name in ("dueling", "noisy", "layer_norm") if getattr(self, name)}
+        own: dict[str, Any] = {name: True for name in ("dueling", "noisy", "layer_norm") if getattr(self, name)}
         if not isinstance(self.distribution, Scalar):
             own["distribution"] = self.distribution
         return {**super()._get_constructor_parameters(), **own}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 RECENT = 10_000  # episodes, at most, of those that the log's means are over
+MOST_OF_AN_EPISODE = 1e38  # of its return, length and seconds, so that means of them are numbers
 GENERATOR_BYTES = {"cpu": 5056, "cuda": 16}  # of a torch.Generator's state
 
 
@@ -96,6 +97,8 @@ def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor
     Args:
         keep_obs: also of environments that are not Ludus's, which stand where they stood, what they showed last.
     """
+    if tensors["episodes"].numel() and float(tensors["episodes"].abs().max()) > MOST_OF_AN_EPISODE:
+        raise CheckpointError(f"episodes has numbers beyond {MOST_OF_AN_EPISODE:g}, which no training comes to")
     agent.elapsed_before = description.progress["seconds"]
     episodes = [{"r": r, "l": int(length), "t": t} for r, length, t in tensors["episodes"].tolist()]
     agent.ep_info_buffer = deque(episodes, maxlen=agent._stats_window_size)

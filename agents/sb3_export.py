@@ -32,6 +32,8 @@ from .agent import Agent
 from .archive import NEWEST
 from .checkpoint import members_of
 from .files import CheckpointError, path_of, short, to_json, write_whole
+from .kinds import KINDS
+from .own import own_attributes
 
 ARGUMENTS = {
     "ppo": (
@@ -98,6 +100,7 @@ def as_stable(agent: Agent) -> Any:
     )
     for name in STATE:
         setattr(stable, name, getattr(agent, name))
+    vars(stable).update(own_attributes(agent, KINDS[agent.algorithm].agent))
     return stable
 
 

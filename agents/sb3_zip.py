@@ -25,6 +25,7 @@ from .averages import averages_of, restore_averages
 from .checks import plain, text
 from .files import CheckpointError, check_tensors, open_ordinary, path_of, short
 from .kinds import OPTIMIZER_KWARGS, OPTIMIZERS
+from .own import library_names
 from .ppo import PPO
 from .untrusted_zip import read_members, read_optimizer, read_tensors
 
@@ -118,9 +119,12 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
         lost.append(f"its optimiser was {short(asked)}, here Adam starts afresh")
         optimizer = None
     policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
+    own = {name: value for name, value in data.items() if name.isidentifier() and name not in library_names(PPO)}
+    pickled = {name for name, value in own.items() if isinstance(value, dict) and ":serialized:" in value}
+    lost += [f"{short(name)} was a pickle, set it again" for name in sorted(pickled)]
     agent = kind(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)
     put_stable(agent, weights, optimizer)
-    vars(agent).update(progress, batch_size=batch_size)
+    vars(agent).update(progress, batch_size=batch_size, **{name: own[name] for name in own.keys() - pickled})
     return agent, lost
 
 

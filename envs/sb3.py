@@ -164,8 +164,12 @@ class LudusVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """Call a method for each game asked for: `render` or, in games that have a mask, `action_masks`."""
-        methods: dict[str, Callable[[int], Any]] = {"render": lambda k: self.simulator.frame(k, RENDER_SIZE)}
+        """Call a method for each game asked for: `render`, Gymnasium's of wrappers or, with a mask, `action_masks`."""
+        methods: dict[str, Callable[..., Any]] = {
+            "render": lambda k: self.simulator.frame(k, RENDER_SIZE),
+            "get_wrapper_attr": lambda _, name: getattr(self, name),
+            "has_wrapper_attr": lambda _, name: hasattr(self, name),
+        }
         if self.simulator.legal is not None:
             methods["action_masks"] = self.action_masks
         if method_name not in methods:

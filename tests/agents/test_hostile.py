@@ -420,6 +420,34 @@ print(seen)
 """
 
 
+ENDLESS = {
+    "an endless episode": ("training", lambda t: t["episodes"].fill_(1e300), "episodes has numbers beyond 1e"),
+    "an endless return": ("training", lambda t: t["episodes"][:, 0].fill_(-1e300), "episodes has numbers beyond 1e"),
+    "steps before the first": ("optimizer", lambda t: t["0.step"].fill_(-5), "0.step is -5, expected 0 to"),
+    "endless steps": ("optimizer", lambda t: t["0.step"].fill_(-1e38), "0.step is -1e"),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_numbers_that_training_cannot_go_on_from(folder, name):
+    part, action, message = ENDLESS[name]
+    edit(folder, action, part)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_agent(folder, device="cpu", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+LARGEST = {f"progress__{name}": 2**62 for name in ("total_timesteps", "updates", "episodes")}
+
+
+def test_training_goes_on_from_the_largest_numbers(folder, capsys):
+    edit(folder, lambda tensors: tensors["episodes"].fill_(1e38), "training")
+    change(folder, timesteps=2**62, progress__seconds=1e12, settings__verbose=1, **LARGEST)
+    agent = load_agent(folder, device="cpu", resume=True)
+    agent.learn(128, reset_num_timesteps=False, log_interval=1, progress_bar=True)
+    assert agent.num_timesteps > 2**62 and "ep_len_mean" in capsys.readouterr().out
+
+
 def test_loading_executes_nothing(saved, tmp_path):
     """Python's audit hooks hear of no import, no code, no process, no socket, and no file opened to be written."""
     damages = ["a pickle as weights", "a torch file as weights", "a class by its path", "an import as environment"]

@@ -23,8 +23,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from stable_baselines3.her import HerReplayBuffer
 
 import ludus
-from ludus.agents.checkpoint import CheckpointError
+from ludus.agents.checkpoint import CheckpointError, digest_of
 from ludus.agents.environments import make_environment, title_of
+from ludus.agents.kinds import KINDS
+from ludus.agents.own import own_attributes
+from ludus.agents.sb3_export import export_zip
 from ludus.agents.space_facts import read_space, space_facts
 from ludus.envs import OptionError
 
@@ -608,3 +611,69 @@ def test_buffers_of_rollouts_are_refused():
         make(ludus.PPO, rollout_buffer_class=RolloutBuffer)
     with pytest.raises(OptionError, match="prioritized is for Ludus's memory"):
         make(ludus.DQN, prioritized=True, replay_buffer_class=ReplayBuffer)
+
+
+# -- attributes of the user's ------------------------------------------------------------------------------------------
+
+OWN = {"note": "a line", "seen": [1, 2.5, "x", None, True], "table": {"deep": [[1], {}]}, "count": 3}
+
+
+@both
+@pytest.mark.parametrize("place", ["m", "m.zip"])
+def test_attributes_of_ones_own_are_kept(tmp_path, algorithm, place):
+    for agent in twins(algorithm):
+        folder = tmp_path / type(agent).__module__.split(".")[0]
+        folder.mkdir()
+        for name, value in OWN.items():
+            setattr(agent, name, value)
+        agent.save(folder / place)
+        again = type(agent).load(folder / place)
+        assert {name: getattr(again, name) for name in OWN} == OWN
+        agent.save(folder / place, exclude=["note"])
+        assert not hasattr(type(agent).load(folder / place), "note")
+
+
+def test_attributes_go_there_and_come_back(tmp_path):
+    here = make(ludus.PPO)
+    vars(here).update(OWN)
+    export_zip(here, tmp_path / "there.zip")
+    there = stable_baselines3.PPO.load(tmp_path / "there.zip", env=make_vec_env("CartPole-v1"))
+    there.hook = lambda: None
+    there.save(tmp_path / "back.zip")
+    with pytest.warns(UserWarning, match="hook was a pickle, set it again"):
+        back = ludus.PPO.load(tmp_path / "back.zip", env="CartPole-v1")
+    for agent in (there, back):
+        assert {name: getattr(agent, name) for name in OWN} == OWN
+    assert not hasattr(back, "hook")
+
+
+@pytest.mark.parametrize("value", [len, np.zeros(3), {1: 2}, float("nan"), "x" * 200_000, Doubled])
+def test_attributes_that_json_has_no_words_for_are_named_in_a_warning(tmp_path, value):
+    agent = make(ludus.PPO)
+    agent.note, agent.hook = "a line", value
+    with pytest.warns(UserWarning, match=r"so set it again after load: hook \(") as caught:
+        agent.save(tmp_path)
+    assert len(caught) == 1
+    again = ludus.PPO.load(tmp_path)
+    assert again.note == "a line" and not hasattr(again, "hook")
+
+
+@pytest.mark.parametrize("algorithm", KINDS)
+@pytest.mark.parametrize("policy", ["mlp", "MlpPolicy"])
+def test_agents_have_no_attributes_but_their_own(tmp_path, algorithm, policy):
+    kind = KINDS[algorithm].agent
+    agent = kind(policy, "Catch", seed=0, device="cpu", **SMALL.get(algorithm, SMALL["ppo"])).learn(128)
+    agent.predict(agent.env.reset())
+    agent.save(tmp_path)
+    for one in (agent, kind.load(tmp_path, resume=True)):
+        assert own_attributes(one, kind) == {}
+
+
+@pytest.mark.parametrize("name", ["learn", "policy", "_n_updates", "not a name", "__class__"])
+def test_a_file_sets_no_attribute_that_is_not_the_users(tmp_path, name):
+    make(ludus.PPO).save(tmp_path)
+    facts = json.loads((tmp_path / "agent.json").read_text()) | {"attributes": {name: 5}}
+    (tmp_path / "agent.json").write_text(json.dumps({**facts, "sha256": digest_of(facts)}))
+    with pytest.raises(CheckpointError, match="attributes has") as caught:
+        ludus.PPO.load(tmp_path)
+    assert "\n" not in str(caught.value)

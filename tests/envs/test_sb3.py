@@ -9,6 +9,7 @@ import torch
 from gymnasium.utils.env_checker import data_equivalence
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
@@ -124,6 +125,9 @@ def test_attributes_and_methods() -> None:
         env.env_method("fly")
     assert env.env_is_wrapped(Monitor) == [True] * 3
     assert env.env_is_wrapped(VecMonitor, [0]) == [False]
+    for one in (env, make_vec_env("CartPole-v1", 3, env_kwargs={"render_mode": "rgb_array"})):
+        assert one.env_method("get_wrapper_attr", "render_mode") == ["rgb_array"] * 3
+        assert one.env_method("has_wrapper_attr", "wheels", indices=[0, 2]) == [False] * 2
     env.reset()
     assert [picture.shape for picture in env.env_method("render", indices=[0, 1])] == [(480, 480, 3)] * 2
     assert env.render().shape == (960, 960, 3)  # three games in a square of four
