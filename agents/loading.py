@@ -141,24 +141,15 @@ def load_parameters(agent: Agent, path: Any) -> None:
     """Put a saved agent's weights and its optimiser's averages into another of the same network; raises CheckpointError."""
     with opened(path) as (place, name):
         if of_stable(place, name):
-            return put_from_stable(agent, place)
+            from .sb3_zip import put_parameters
+
+            return put_parameters(agent, place)  # type: ignore[arg-type]
         facts = read_facts(place, name)
         weights = read_numbers(place, facts, "weights", named_weights(agent))
         if "optimizer" in facts:
             averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
             restore_averages(agent.policy.optimizer, averages)
     put_weights(agent, weights)
-
-
-def put_from_stable(agent: Agent, place: Any) -> None:
-    """The same from a zip file that Stable-Baselines3 saved."""
-    from .sb3_zip import put_stable, read_zip
-
-    try:
-        _, weights, optimizer = read_zip(place.file)
-        put_stable(agent, weights, optimizer)
-    except CheckpointError as error:
-        raise CheckpointError(f"{place.label}: {error}") from error
 
 
 def named_weights(agent: Agent) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor, NatureCNN
 from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
-from .archive import is_open_file
+from .archive import Archive, is_open_file
 from .averages import averages_of, restore_averages
 from .checks import plain, text
 from .files import CheckpointError, check_tensors, open_ordinary, path_of, short
@@ -126,6 +126,15 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
     put_stable(agent, weights, optimizer)
     vars(agent).update(progress, batch_size=batch_size, **{name: own[name] for name in own.keys() - pickled})
     return agent, lost
+
+
+def put_parameters(agent: Any, archive: Archive) -> None:
+    """The weights and the optimiser's averages of a file into an agent of the same network; raises CheckpointError."""
+    try:
+        _, weights, optimizer = read_zip(archive.file)
+        put_stable(agent, weights, optimizer)
+    except CheckpointError as error:
+        raise CheckpointError(f"{archive.label}: {error}") from error
 
 
 def put_stable(agent: Any, weights: Mapping[str, Tensor], optimizer: Optimized | None) -> None:

@@ -416,7 +416,7 @@ BAD = {
     "ratio": ({"replay_ratio": -1.0}, "replay_ratio must be float from 0 to 1e+06, got -1.0"),
     "distribution": ({"distribution": "normal"}, "distribution must be one of c51, qr, iqn, None, got 'normal'"),
     "range": ({"distribution": "c51", "v_min": 3.0, "v_max": 3.0}, "v_min"),
-    "threads": ({"num_threads": 0}, "num_threads must be 1 or more, got 0"),
+    "threads": ({"num_threads": 0}, "num_threads must be a whole number from 1 to 1024, got 0"),
 }
 
 
