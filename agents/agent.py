@@ -39,7 +39,7 @@ not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional
 
 BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
     "crew", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
-    "world", "rounds", "play", "look_back", "one_pass", "_keep_planes", "_remember_step",
+    "world", "rounds", "play", "look_back", "one_pass", "_keep_obs", "_remember_step", "_learning",
 }  # fmt: skip
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
@@ -368,7 +368,7 @@ class Agent(Base):
         A logger of the user's comes along, if it can be copied; `learn` makes any other.
         """
         left = BUILT if self._custom_logger else BUILT | {"_logger"}
-        return {name: value for name, value in vars(self).items() if name not in left}
+        return {name: value for name, value in vars(self).items() if name not in left} | {"_shown": self._last_obs}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

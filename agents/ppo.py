@@ -27,7 +27,7 @@ from .guard import check_rollout
 from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
 from .learner import Learner
-from .lessons import lesson
+from .learn_call import learn_call
 from .loops import Crew
 from .networks import POLICIES, ActorCritic, each, row_by_row, think
 from .normalize import RewardNormalizer
@@ -162,7 +162,7 @@ class PPO(Agent, StablePPO):
     @passes_on_to(StablePPO.learn)
     def learn(self, *args: Any, **kwargs: Any) -> PPO:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
-        with lesson(self, super().learn, args, kwargs):
+        with learn_call(self, super().learn, args, kwargs):
             self.workers = Workers(max(self.play_threads, self.learn_threads))
             try:
                 with nullcontext() if on_gpu(self.device) else undivided():

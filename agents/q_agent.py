@@ -19,7 +19,7 @@ from ..envs import OptionError
 from .agent import Agent
 from .exploration import Steps, choose
 from .hardware import on_gpu, threads_worth
-from .lessons import lesson
+from .learn_call import learn_call
 from .loops import Crew
 from .noisy import has_modes, set_training_mode
 from .q_networks import Q_POLICIES
@@ -112,7 +112,7 @@ class QAgent(Agent):
     @passes_on_to(OnPolicyAlgorithm.learn)  # PQN's; DQN has one of its own
     def learn(self, *args: Any, **kwargs: Any) -> Any:
         """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
-        with lesson(self, super().learn, args, kwargs):
+        with learn_call(self, super().learn, args, kwargs):
             try:
                 with nullcontext() if on_gpu(self.device) else undivided():
                     return super().learn(*args, **kwargs)

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def lesson(agent: Agent, learn: Any, args: Any, kwargs: Any) -> Iterator[None]:
+def learn_call(agent: Agent, learn: Any, args: Any, kwargs: Any) -> Iterator[None]:
     """While `learn(*args, **kwargs)` runs; raises OptionError for wrong arguments, and if the agent learns already."""
     check_arguments(**signature(learn).bind(*args, **kwargs).arguments)
     mine = object()
-    if vars(agent).setdefault("lesson", mine) is not mine:  # atomic, so that of two threads one is first
+    if vars(agent).setdefault("_learning", mine) is not mine:  # atomic, so that of two threads one is first
         raise OptionError("this agent is learning already: call learn again when it has ended, or make another agent")
     try:
         yield
     finally:
-        del vars(agent)["lesson"]
+        del vars(agent)["_learning"]
 
 
 def check_arguments(
