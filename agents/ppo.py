@@ -26,8 +26,8 @@ from .distributed import Group
 from .guard import check_rollout
 from .hardware import choose_precision, on_gpu, threads_worth
 from .heads import head_of
-from .learner import Learner
 from .learn_call import learn_call
+from .learner import Learner
 from .loops import Crew
 from .networks import POLICIES, ActorCritic, each, row_by_row, think
 from .normalize import RewardNormalizer
