@@ -1,6 +1,6 @@
 """How fast agents learn, side by side with other packages.
 
-    python benchmarks/training.py [--parts speed,breakdown,score,dqn,dqn-score,gpu] [--quick] [--write]
+    python benchmarks/training.py [--parts speed,breakdown,score,dqn,dqn-score,others,gpu] [--quick] [--write]
 
 Every measurement is a process of its own, and what is compared runs interleaved, A B C A B C ...; each figure is the
 median over the rounds. Compiling and the first iterations are left out. Parts can be measured one at a time, on different
@@ -11,6 +11,7 @@ machines: results/training.json keeps each part once for every processor, and --
     score      seconds of training until the mean return of the last hundred episodes passes a target
     dqn        steps and gradient steps per second of DQN, on one core and on all
     dqn-score  seconds until the target is passed, of DQN and PQN
+    others     steps per second of learning in an environment of another library
     gpu        gpu-speed, gpu-games, gpu-score and gpu-dqn: the same on a GPU, the games alone, what waits for the device
 """
 
@@ -31,6 +32,7 @@ from environments import one_core
 from report import FOLDER, all_cores, machine, read_figures, write_results
 from rich.console import Console
 from training_families import FAMILIES
+from training_others import OTHER_SHAPES, OTHER_SIDES
 from training_peers import AUTO, CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
 from training_q_peers import GPU_Q_SHAPES, Q_CANDIDATES, Q_SHAPES, Q_SIDES
 from training_q_peers import NETWORKS as Q_NETWORKS
@@ -41,7 +43,7 @@ SHAPES = (Settings(8, 128, 4, 256), Settings(64, 128, 2, 2048))
 RECIPE = Settings(512, 16, 4, 1024, "mlp")
 TARGETS, Q_TARGETS = (10.0, 20.0), (10.0,)
 GPU_PARTS = ("gpu-speed", "gpu-games", "gpu-score", "gpu-dqn")
-DEFAULT_PARTS = "speed,breakdown,score,dqn,dqn-score,gpu"
+DEFAULT_PARTS = "speed,breakdown,score,dqn,dqn-score,others,gpu"
 console = Console()
 
 
@@ -110,6 +112,11 @@ def measure_dqn(effort: Effort) -> dict[str, Any]:
     return {"rows": speeds(list(product(shapes, thread_counts(), Q_SIDES)), "cpu", effort)}
 
 
+def measure_others(effort: Effort) -> dict[str, Any]:
+    """Steps per second of learning in an environment of another library, on one core: networks are small."""
+    return {"rows": speeds(list(product(OTHER_SHAPES, [1], OTHER_SIDES)), "cpu", effort)}
+
+
 def measure_gpu_dqn(effort: Effort) -> dict[str, Any]:
     """The same on a GPU, and ours with more games."""
     cases = list(product(Q_SHAPES, [all_cores()], Q_SIDES))
@@ -149,8 +156,10 @@ def speed_row(case: tuple[Any, int, str], samples: list[dict[str, float]]) -> di
 
 def check_sizes(rows: list[dict[str, Any]]) -> None:
     """Raise if sides had networks of different sizes."""
-    for network in {row["network"] for row in rows}:
-        sizes = {row["side"]: row["parameters"] for row in rows if row["network"] == network}
+    for network, settings in {(row["network"], row["settings"]) for row in rows}:
+        sizes = {
+            row["side"]: row["parameters"] for row in rows if (row["network"], row["settings"]) == (network, settings)
+        }
         assert len(set(sizes.values())) == 1, f"the sides' networks {network!r} differ in size: {sizes}"
 
 
@@ -224,7 +233,7 @@ def measure_gpu_games(effort: Effort) -> dict[str, Any]:
 
 MEASURE = {
     "speed": measure_speed, "breakdown": measure_breakdown, "score": measure_score,
-    "dqn": measure_dqn, "dqn-score": measure_dqn_score,
+    "dqn": measure_dqn, "dqn-score": measure_dqn_score, "others": measure_others,
     "gpu-speed": measure_gpu_speed, "gpu-games": measure_gpu_games, "gpu-score": measure_gpu_score,
     "gpu-dqn": measure_gpu_dqn,
 }  # fmt: skip

@@ -281,7 +281,7 @@ def candidate_agent(candidate: dict[str, Any], seed: int, device: str) -> tuple[
     if candidate["who"] == "recipe":
         return recipe_agent(seed, device, algo, total, candidate.get("time_limit"), changes)
     family, settings = FAMILIES[algo], candidate["settings"]
-    assert total is not None
+    assert total is not None and family.tuned is not None
     return family.tuned(seed, device, settings and family.settings(*settings), **changes), total
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from report import ABSENT, Table, amount, describe, times
+from training_others import ENVIRONMENT, OTHER_SIDES
 from training_peers import AUTO, SIDES
 from training_q_peers import Q_SHAPES, Q_SIDES
 
@@ -26,6 +27,7 @@ HEADINGS = {
     "score": "Time to score",
     "dqn": "DQN: steps per second of learning",
     "dqn-score": "DQN and PQN: time to score",
+    "others": "In an environment of another library: steps per second of learning",
     "gpu-speed": "On a GPU: steps per second of learning",
     "gpu-games": "On a GPU: the games alone",
     "gpu-score": "On a GPU: time to score",
@@ -131,6 +133,24 @@ def dqn_lines(found: Found, network: str, peers: list[str]) -> list[list[str]]:
         to_own = times(rates["Ludus"] / own if own else None)
         lines.append([where(found, settings, threads), *cells, *ratios, to_own])
     return lines
+
+
+def other_tables(measured: list[Found]) -> list[Table]:
+    """A row for processor, settings and threads."""
+    lines = []
+    for found in measured:
+        for case in dict.fromkeys((row["settings"], row["threads"]) for row in found["rows"]):
+            rows = {row["side"]: row for row in found["rows"] if (row["settings"], row["threads"]) == case}
+            rates, cpu_rates = (
+                {side: row[name] for side, row in rows.items()} for name in ("steps per second", "steps per CPU-second")
+            )
+            ratios = [times(ratio(some, "Ludus", "SB3")) for some in (rates, cpu_rates)]
+            lines.append([where(found, *case), *(amount(rates[side]) for side in OTHER_SIDES), *ratios])
+    note = (
+        f"{efforts(measured)} {ENVIRONMENT} with Stable-Baselines3's own settings and its `MlpPolicy`; see "
+        "`training_others.py`. The last column is of processor time, which other programs change less."
+    )
+    return [Table(HEADINGS["others"], note, ["settings", *OTHER_SIDES, "to SB3", "by processor time"], lines)]
 
 
 def is_own(row: Found) -> bool:
@@ -262,6 +282,7 @@ TABLES: dict[str, Callable[[list[Found]], list[Table]]] = {
     "breakdown": each_by_itself(breakdown_tables),
     "score": each_by_itself(score_tables),
     "dqn": dqn_tables,
+    "others": other_tables,
     "dqn-score": each_by_itself(lambda found: score_tables(found, HEADINGS["dqn-score"], "training_q_peers.py")),
     "gpu-speed": lambda measured: speed_tables(measured, HEADINGS["gpu-speed"]),
     "gpu-games": each_by_itself(gpu_games_tables),
