@@ -235,7 +235,8 @@ def named(verb: str, what: str) -> Trial:
 
 def kernels() -> Iterator[tuple[str, Trial]]:
     """What a cache folder may hold when a game is made."""
-    step = "import ludus; e = ludus.make_vec({game!r}, 4); e.reset(); print([e.step([1] * 4)[0].tobytes() for _ in range(20)])"
+    step = "import ludus; e = ludus.make_vec({game!r}, 4); e.reset(); "
+    step += "print([e.step([1] * 4)[0].tobytes() for _ in range(20)])"
 
     def trial(place: Place, spoil: Callable[[Path], None]) -> str:
         cache = Path(place.environment["LUDUS_CACHE_DIR"])
