@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import HParam
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info, safe_mean
 
 from ..envs import OptionError, Simulator
@@ -57,6 +58,9 @@ class Agent(Base):
 
     algorithm: ClassVar[str]  # its name in files and on the command line
     network_settings: ClassVar[tuple[str, ...]] = ()  # names of those that are part of the networks
+    policy_base: ClassVar[type[BasePolicy]]  # of policies of the user's
+    stable_policies: ClassVar[Mapping[type, str]] = {}  # names that stand for classes of Stable-Baselines3's
+    remembers: ClassVar[bool] = False  # it learns from a memory, which has each step before callbacks hear of it
     acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
     boundary: dict[str, Any] | None = None
@@ -65,9 +69,12 @@ class Agent(Base):
     learner: Any
     bar: ProgressCallback | None = None
     heard = False  # by callbacks of users, see `reports.heard_by_users`
+    _shown: Any = None  # `_last_obs`, or what makes it
+    _learning: Any = None  # by whom, see `learn_call`
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
         """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
+        policy = self.stable_policies.get(policy, policy)
         given = bound(type(self), super().__init__, policy, env, *args, **kwargs)
         arguments = given.arguments
         for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
@@ -101,6 +108,7 @@ class Agent(Base):
     def _begin(self, policy: Any, time_limit: float | None, num_threads: int | None) -> None:
         """What comes before that."""
         check_policy(type(self), policy)
+        policy = self.stable_policies.get(policy, policy)
         if num_threads is not None:
             whole("num_threads", num_threads, 1, 1024)
         self.policy_name = policy if isinstance(policy, str) else policy.__name__

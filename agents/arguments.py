@@ -58,6 +58,9 @@ def check_policy(kind: Any, policy: Any) -> None:
         raise OptionError(
             f"policy must be a name, such as 'mlp', or a class of Stable-Baselines3's kind, got {short(repr(policy))}"
         )
+    if isinstance(policy, type) and not issubclass(policy, kind.policy_base) and policy not in kind.stable_policies:
+        base = f"{kind.policy_base.__module__}.{kind.policy_base.__name__}"
+        raise OptionError(f"{kind.__name__} has no use for {policy.__name__}: derive policies of your own from {base}")
 
 
 def check_env(env: Any) -> None:
@@ -133,3 +136,11 @@ def check_policy_kwarg(name: str, value: Any, check: Any) -> None:
             check(name, plain(value))
         except (ValueError, TypeError) as error:
             raise OptionError(f"policy_kwargs[{name!r}]: {short(error)}") from error
+
+
+def check_observation(observation: Any) -> None:
+    """Raise OptionError for what `reset` of Gymnasium's environments returns, whole."""
+    if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
+        raise OptionError(
+            "predict takes observations, got (obs, info), as env.reset() of Gymnasium returns: give obs alone"
+        )

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from .heads import CategoricalHead, masked
 from .layers import Dense, Layer, OnPlanes, Place
 from .loops import Crew, Loop
-from .network_loops import Backward, NetworkLoops, all_of, encoder_layers, filled_up, linear_layers, remembered
+from .network_loops import (
+    Backward,
+    NetworkLoops,
+    all_of,
+    encoder_layers,
+    filled_up,
+    is_hooked,
+    linear_layers,
+    remembered,
+)
 from .networks import Thinker
 from .planes import sees_planes
 from .slopes import categorical_slopes, numbers_of
@@ -82,7 +91,7 @@ def backprop_of(policy: Any, crew: Crew) -> Backprop | None:
     if not known or not sees_planes(policy) or not policy.share_features_extractor:
         return None
     layers, weights = layers_of(policy), list(policy.parameters())
-    if layers is None or not all_of(layers, weights):
+    if layers is None or is_hooked(policy) or not all_of(layers, weights):
         return None
     return Backprop(layers, weights, policy.action_net.out_features, crew)
 

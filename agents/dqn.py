@@ -76,6 +76,7 @@ class DQN(QAgent, StableDQN):
     """
 
     algorithm = "dqn"
+    remembers = True
     replay: Any  # a `Replay` or `StableMemory`; None until it is needed
     network_settings = ("dueling", "noisy", "layer_norm", "distribution", "atoms", "v_min", "v_max", "huber")
     policy: Any
@@ -149,8 +150,13 @@ class DQN(QAgent, StableDQN):
         self.learner = QLearner(self)
 
     def _other_memory(self) -> StableMemory | None:
-        """A buffer of Stable-Baselines3's or the user's, if that is asked for."""
-        return StableMemory(self) if self.replay_buffer_class or self.replay_buffer_kwargs else None
+        """A buffer of Stable-Baselines3's or the user's, if that is asked for, or if a class stores in a way of its own."""
+        asked = self.replay_buffer_class or self.replay_buffer_kwargs or self._overrides("_store_transition")
+        return StableMemory(self) if asked else None
+
+    def _overrides(self, method: str) -> bool:
+        """Whether a class of the user's has another of that name."""
+        return getattr(type(self), method) is not getattr(DQN, method)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -162,6 +168,16 @@ class DQN(QAgent, StableDQN):
     def _check_arguments(self) -> None:
         """Raise OptionError for what Stable-Baselines3 does not check."""
         self._check_actions()
+        for method in ("_on_step", "_sample_action"):
+            if self._overrides(method):
+                raise OptionError(
+                    f"{type(self).__name__}.{method} would not be called, Ludus's DQN acts by loops: leave it out, and "
+                    "wrap the environment or use a callback"
+                )
+        if self._overrides("predict"):
+            warnings.warn(
+                f"{type(self).__name__}.predict is not asked in training: Ludus's DQN acts by loops", stacklevel=6
+            )
         frequency = self.train_freq
         if not isinstance(frequency, (int, TrainFreq)) and tuple(frequency)[1] != "step":
             raise OptionError(f"train_freq must count steps, got {frequency!r}: give a whole number")
@@ -397,6 +413,7 @@ class DQN(QAgent, StableDQN):
         rate = self.lr_schedule(self._current_progress_remaining)
         self.learner.descent.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
+        self._count_kept()
         updates = self._updates_due(gradient_steps, batch_size)
         if not updates:
             return
@@ -407,6 +424,13 @@ class DQN(QAgent, StableDQN):
         self.logger.record("train/n_updates", self._n_updates)
         if not on_gpu(self.device):
             self._record_losses()
+
+    def _count_kept(self) -> None:
+        """Of a memory that was filled by hand, too; in a training on a GPU they are known without waiting for it."""
+        if self.replay is None:
+            self.prepare()
+        if not (on_gpu(self.device) and self.kept):
+            self.kept = int(self.replay.count)  # type: ignore[union-attr]
 
     def _updates_due(self, gradient_steps: int, batch_size: int) -> int:
         """Minibatches to learn from after a rollout; none while the memory has nothing to draw."""

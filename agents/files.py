@@ -27,6 +27,10 @@ class CheckpointError(LudusError, ValueError):
     """A folder does not hold a readable agent, or cannot be written."""
 
 
+class NoAgent(CheckpointError, FileNotFoundError):
+    """There is none, which programs that go on from what they find ask for as a missing file."""
+
+
 def short(thing: Any) -> str:
     """A thing or an error in one line of at most 200 characters, none of which steers a terminal."""
     text = printable(" ".join(str(thing)[:1000].split())) or type(thing).__name__

@@ -22,7 +22,7 @@ from .arguments import check_device, check_env
 from .averages import averages_of, restore_averages
 from .description import Description, check_given
 from .environments import make_environment
-from .files import MAX_JSON, CheckpointError, Folder, parse_json, read_tensors, short
+from .files import MAX_JSON, CheckpointError, Folder, NoAgent, parse_json, read_tensors, short
 from .hardware import choose_device, device_beside
 from .kinds import KINDS
 from .resume import expected_tensors, restore, restore_progress
@@ -178,9 +178,11 @@ def read_facts(place: Place, name: str) -> dict[str, Any]:
     """The same, wherever it is."""
     path = place.name_of(name)
     if isinstance(place, Folder) and not place.path.exists():
-        raise CheckpointError(f"there is no folder {place.path}: give the folder that `ludus train` wrote")
+        raise NoAgent(
+            f"there is no folder {place.path}, nor a .zip of that name: give what `save` or `ludus train` wrote"
+        )
     if isinstance(place, Folder) and not (place.path / name).exists():
-        raise CheckpointError(f"{place.path} has no {name}: give the folder that `ludus train` wrote")
+        raise NoAgent(f"{place.path} has no {name}: give what `save` or `ludus train` wrote")
     facts = parse_json(place.read(name, MAX_JSON), path)
     if "format" not in facts:
         raise CheckpointError(f"{path} is not an agent's description: it has no format number")

@@ -18,6 +18,13 @@ def provide_replay(agent: DQN, world: World) -> None:
     """Room for what happens in these games: what there is, if it fits them; raises OptionError if it does not."""
     if isinstance(agent.replay, StableMemory):
         return
+    if agent._vec_normalize_env is not None:  # its statistics go on, so that what is kept must not be normalised yet
+        if agent.replay is not None and int(agent.replay.count):
+            raise OptionError(
+                "this memory was filled without VecNormalize: make a new agent, or set replay = None, which forgets it"
+            )
+        agent.replay = StableMemory(agent)
+        return
     settings = replay_settings(agent, world)
     if agent.replay is not None and not agent.replay.holds(world) and not int(agent.replay.count):
         agent.replay = None  # it was made before the games showed anything

@@ -182,6 +182,12 @@ def filled_up(size: int) -> int:
     return -(-size // 16) * 16
 
 
+def is_hooked(network: nn.Module) -> bool:
+    """Whether it has layers that tell others when PyTorch calls them."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind) for module in network.modules() for kind in kinds)
+
+
 def all_of(layers: Sequence[Layer], weights: Sequence[Tensor]) -> bool:
     """Whether these weights are those of the layers, all learn, and are as loops take them."""
     own = {name for layer in layers for name in layer.gradients}

@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..envs import OptionError
 from .agent import Agent
+from .arguments import check_observation
 from .backprop import backprop_of
 from .distributed import Group
 from .guard import check_rollout
@@ -70,6 +71,7 @@ class PPO(Agent, StablePPO):
 
     algorithm = "ppo"
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
+    policy_base = ActorCriticPolicy
     policy: Any
 
     @passes_on_to(StablePPO.__init__)
@@ -235,7 +237,7 @@ class PPO(Agent, StablePPO):
 
     def step_locals(self, t: int) -> dict[str, Any]:
         data, policy = self.data, self.policy
-        data.pos, data.full = t + 1, t + 1 == self.n_steps
+        data.pos, data.full = t, False
         return {
             "rollout_buffer": Later(stable_buffer_of, self),
             "n_rollout_steps": self.n_steps,
@@ -286,6 +288,7 @@ class PPO(Agent, StablePPO):
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False, **more: Any
     ) -> tuple[np.ndarray, Any]:
         """Actions for observations (N, ...), and a recurrent policy's state; see `networks.ActorCritic.predict`."""
+        check_observation(observation)
         return self.policy.predict(observation, state, episode_start, deterministic, **more)
 
     @torch.no_grad()

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from ..envs import OptionError
 from .agent import Agent
+from .arguments import check_observation
 from .exploration import Steps, choose
 from .hardware import on_gpu, threads_worth
 from .learn_call import learn_call
 from .loops import Crew
 from .noisy import has_modes, set_training_mode
-from .q_networks import Q_POLICIES
+from .q_networks import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
 from .signatures import passes_on_to
@@ -38,6 +39,7 @@ class QAgent(Agent):
 
     acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
+    policy_base, stable_policies = QPolicy, STABLE_Q_POLICIES
     play: Any  # `_play`, or a graph of it
     epsilon: Tensor  # (N,), each game's chance of a random action
     exploration_rate: float
@@ -150,6 +152,7 @@ class QAgent(Agent):
         Args:
             action_masks: (N, A) bool, true where an action is legal.
         """
+        check_observation(observation)
         _, vectorized = self.policy.obs_to_tensor(observation)
         values = self.q_values(observation, action_masks)
         if deterministic:

@@ -19,6 +19,7 @@ from .network_loops import (
     dense_layers,
     encoder_layers,
     filled_up,
+    is_hooked,
     remembered,
 )
 from .noisy import NoisyLinear
@@ -61,7 +62,7 @@ def q_backprop_of(network: QNet, crew: Crew) -> QBackprop | None:
     if not sees_planes(network) and not sees_vectors(network):
         return None
     layers, weights = layers_of(network), list(network.parameters())
-    if layers is None or not all_of(layers, weights):
+    if layers is None or is_hooked(network) or not all_of(layers, weights):
         return None
     last: Any = network.q_net[-1]
     size = last.out_features if isinstance(last, nn.Linear) else last.advantage.out_features + last.value.out_features

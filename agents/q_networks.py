@@ -14,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
+from stable_baselines3.dqn import policies as stable
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
@@ -266,6 +267,11 @@ class ImpalaPolicy(EncoderPolicy):
     extractor = ENCODERS["impala"]
 
 
+STABLE_Q_POLICIES: dict[type, str] = {  # given as classes; the networks are the same
+    stable.MlpPolicy: "MlpPolicy",
+    stable.CnnPolicy: "CnnPolicy",
+    stable.MultiInputPolicy: "MultiInputPolicy",
+}
 Q_POLICIES: dict[str, type[QPolicy]] = {
     "mlp": MlpEncoderPolicy,
     "cnn": MinAtarPolicy,

@@ -6,6 +6,7 @@ The file is a safetensors file like those of a checkpoint, whatever its name: re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,10 @@ SUFFIX, PICKLE = ".safetensors", b"\x80"  # what a pickle begins with
 
 
 class ReplayView:
-    """Stable-Baselines3's names for what a `Replay` holds; arrays (rows, games, ...) are copies.
+    """Stable-Baselines3's names for what a `Replay` holds, arrays (rows, games, ...).
+
+    On a CPU `rewards` and `actions` are the memory's own: what is written there is learned from. All others are made when
+    they are asked for, and cannot be written to.
 
     What is a buffer's own in Stable-Baselines3 and has no counterpart here, such as `pos`, is computed when it is asked for.
     """
@@ -62,25 +66,25 @@ class ReplayView:
 
     @property
     def actions(self) -> np.ndarray:
-        return self.replay.actions.unsqueeze(-1).cpu().numpy().copy()
+        return _own(self.replay.actions.unsqueeze(-1))
 
     @property
     def rewards(self) -> np.ndarray:
-        return self.replay.rewards.cpu().numpy().copy()
+        return _own(self.replay.rewards)
 
     @property
     def dones(self) -> np.ndarray:
-        return (self.replay.terminated | self.replay.truncated).float().cpu().numpy()
+        return _made((self.replay.terminated | self.replay.truncated).float())
 
     @property
     def timeouts(self) -> np.ndarray:
-        return self.replay.truncated.float().cpu().numpy()
+        return _made(self.replay.truncated.float())
 
     def _places(self) -> Tensor:
         return torch.arange(self.buffer_size * self.n_envs, device=self.device)
 
     def _all(self, obs: Any) -> Any:
-        return each(lambda x: x.unflatten(0, (self.buffer_size, self.n_envs)).cpu().numpy(), obs)
+        return each(lambda x: _made(x.unflatten(0, (self.buffer_size, self.n_envs))), obs)
 
     def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:
         """Draw transitions by PyTorch's own generator, so that a training draws the same as without.
@@ -122,7 +126,19 @@ class ReplayView:
     def __deepcopy__(self, memo: dict[int, Any]) -> SimpleNamespace:
         """What it holds now, as plain arrays."""
         names = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts", "pos", "full")
-        return SimpleNamespace(**{name: getattr(self, name) for name in names})
+        return SimpleNamespace(**{name: copy(getattr(self, name)) for name in names})
+
+
+def _own(tensor: Tensor) -> np.ndarray:
+    """A tensor's memory, where that is a CPU's."""
+    return tensor.numpy() if tensor.device.type == "cpu" else _made(tensor)
+
+
+def _made(tensor: Tensor) -> np.ndarray:
+    """An array to look at."""
+    array = tensor.cpu().numpy()
+    array.flags.writeable = False
+    return array
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

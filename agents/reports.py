@@ -82,7 +82,8 @@ def heard_by_users(callback: BaseCallback) -> bool:
 
 def tell_rollout(agent: Agent, callback: BaseCallback, data: Played, worlds: Sequence[World]) -> bool:
     """Report the steps of Ludus's games when their rollout is over, a call for each; False if the callback says stop."""
-    rewards, actions, dones = (x.cpu().numpy() for x in (data.rewards, data.actions, data.dones))
+    actions, dones = (x.cpu().numpy() for x in (data.actions, data.dones))
+    rewards = rewards_to_change(agent, data.rewards)
     ended, edges = ended_in(agent, data, dones)
     endings, going, ends = [(world.num_envs, world.endings) for world in worlds], True, dones > 0
     if agent.heard:
@@ -189,6 +190,14 @@ class Infos(Sequence[dict[str, Any]]):
         return repr(self._made)
 
 
+def rewards_to_change(agent: Agent, rewards: Tensor) -> np.ndarray:
+    """As an array: what a callback writes into it is learned from; where it would not be, it cannot be written to."""
+    array = rewards.cpu().numpy()
+    if agent.remembers or rewards.device.type != "cpu":
+        array.flags.writeable = False
+    return array
+
+
 def left_over(dones: Tensor, t: int) -> dict[str, Any]:
     """What Stable-Baselines3's loop over the ends of step t - 1 of a rollout has left, of (T, N), at step t."""
     return {"idx": dones.shape[1] - 1, "done": Later(lambda: np.bool_(dones[t - 1, -1].item() > 0))} if t else {}
@@ -199,7 +208,8 @@ def tell_step(agent: Agent, callback: BaseCallback, world: VecEnvWorld, data: Pl
     agent.num_timesteps += agent.steps_at_once
     world.timesteps = agent.num_timesteps
     agent._update_info_buffer(world.infos, world.dones)
-    told = Locals(self=agent, env=agent.env, callback=callback, rewards=world.rewards, dones=world.dones)
+    rewards = rewards_to_change(agent, data.rewards[t])
+    told = Locals(self=agent, env=agent.env, callback=callback, rewards=rewards, dones=world.dones)
     told.update(actions=data.actions[t].cpu().numpy(), infos=world.infos, new_obs=world.raw_obs)
     if agent.heard:
         let_wait(callback)

@@ -1,4 +1,7 @@
-"""Replay buffers of Stable-Baselines3, or of the user's after its pattern, in place of `replay.Replay`."""
+"""Replay buffers of Stable-Baselines3, or of the user's after its pattern, in place of `replay.Replay`.
+
+Under VecNormalize, too: they keep what the environments gave, and normalise it by the statistics of the day it is drawn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.her import HerReplayBuffer
 from torch import Tensor
 
@@ -35,18 +38,22 @@ class StableMemory:
     def __init__(self, agent: DQN) -> None:
         if agent.prioritized:
             raise OptionError(
-                "prioritized is for Ludus's memory: leave out replay_buffer_class and replay_buffer_kwargs"
-            )
-        if agent.n_steps > 1:
-            warnings.warn(
-                "n_steps is ignored with a replay_buffer_class of its own: give it in replay_buffer_kwargs",
-                stacklevel=5,
+                "prioritized is for Ludus's memory: leave out replay_buffer_class, replay_buffer_kwargs and VecNormalize"
             )
         self.agent = agent
         space: Any = agent.observation_space
         kind: Any = agent.replay_buffer_class
-        kind = kind or (DictReplayBuffer if isinstance(space, spaces.Dict) else ReplayBuffer)
         given = dict(agent.replay_buffer_kwargs or {})
+        if agent.n_steps > 1 and (kind or given):
+            warnings.warn(
+                "n_steps is ignored with a replay_buffer_class of its own: give it in replay_buffer_kwargs",
+                stacklevel=5,
+            )
+        elif agent.n_steps > 1:
+            if isinstance(space, spaces.Dict):
+                raise OptionError("n_steps with VecNormalize is not for dictionaries of observations: use n_steps=1")
+            kind, given = NStepReplayBuffer, {"n_steps": agent.n_steps, "gamma": agent.gamma}
+        kind = kind or (DictReplayBuffer if isinstance(space, spaces.Dict) else ReplayBuffer)
         if issubclass(kind, HerReplayBuffer):
             given["env"] = agent.env
         self.buffer: Any = kind(

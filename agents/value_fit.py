@@ -43,7 +43,7 @@ class ValueFit:
 
     def values(self, obs: Any) -> Tensor:
         """Values (N, A) to act on, with the weights as they were after the last update or `refresh`."""
-        return self.online.distribution.mean(self.outputs(obs))
+        return self.online(obs) if self.backprop is None else self.online.distribution.mean(self.outputs(obs))
 
     def outputs(self, obs: Any) -> Tensor:
         """The network's numbers (B, A, Z), without a way back to its weights where loops compute them."""

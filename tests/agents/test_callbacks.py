@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ludus
-from tests.agents.conformance import OURS, Listen, agent_of
+from tests.agents.conformance import OURS, Listen, agent_of, both
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -214,3 +214,46 @@ def test_train_learns_when_it_is_asked_to(library):
     before = agent.q_net.q_net[0].weight.clone()
     agent.train(gradient_steps=2, batch_size=8)
     assert agent._n_updates == 2 and not torch.equal(before, agent.q_net.q_net[0].weight)
+
+
+@both
+def test_rewards_of_a_step_can_be_changed_where_they_are_learned_from(library, name):
+    seen, refused = [], []
+
+    def callback(heard, _):
+        buffer = getattr(agent, "replay_buffer" if name == "DQN" else "rollout_buffer", None)
+        seen.append(getattr(buffer, "pos", None))
+        try:
+            heard["rewards"][:] = 5
+        except ValueError as error:
+            refused.append(str(error))
+        return True
+
+    agent = agent_of(library, name)
+    agent.learn(32, callback=callback)
+    if library is ludus and name == "DQN":  # whose memory has the step already
+        assert refused == ["assignment destination is read-only"] * 16 and seen == list(range(1, 17))
+    else:
+        assert not refused
+        assert name == "PQN" or seen == list(range(16))
+        rewards = agent.data.rewards if name == "PQN" else None
+        kept = agent.replay_buffer if name == "DQN" else agent.rollout_buffer if name == "PPO" else None
+        assert set(np.asarray(rewards if kept is None else kept.rewards[:16]).flat) == {5.0}
+
+
+@pytest.mark.parametrize("name", ["PPO", "PQN"])
+def test_rewards_of_games_can_be_changed_too(name):
+    agent = agent_of(ludus, name, "mlp", ludus.make_sb3("Catch", 2))
+
+    def callback(heard, _):
+        heard["rewards"][:] = 5
+        return True
+
+    agent.learn(32, callback=callback)
+    assert (agent.data.rewards == 5).all()
+
+
+@both
+def test_obs_and_info_together_are_no_observation(library, name):
+    with pytest.raises(ValueError, match=r"passed a tuple|got \(obs, info\)"):
+        agent_of(library, name).predict((np.zeros(4, np.float32), {}))

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3.common.buffers import ReplayBuffer, RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.envs import BitFlippingEnv, IdentityEnv
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -30,6 +31,7 @@ from ludus.agents.own import own_attributes
 from ludus.agents.sb3_export import export_zip
 from ludus.agents.space_facts import read_space, space_facts
 from ludus.envs import OptionError
+from tests.agents.conformance import BOTH, IDS, SETTINGS, agent_of
 
 SMALL = {
     "ppo": {"n_steps": 16, "batch_size": 16, "n_epochs": 1},
@@ -677,3 +679,31 @@ def test_a_file_sets_no_attribute_that_is_not_the_users(tmp_path, name):
     with pytest.raises(CheckpointError, match="attributes has") as caught:
         ludus.PPO.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("library", "name"), BOTH, ids=IDS)
+def test_what_is_not_there_is_a_missing_file(library, name, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        getattr(library, name).load(tmp_path / "nowhere")
+
+
+class Saves(BaseCallback):
+    """Saves within training."""
+
+    def _on_step(self):
+        if self.n_calls == 20:
+            self.model.save(self.path)
+        return True
+
+
+@pytest.mark.parametrize("games", ["CartPole-v1", "Catch"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_nothing_is_said_of_attributes_that_no_user_set(name, games, tmp_path):
+    env = ludus.make_sb3("Catch", 2) if games == "Catch" else None
+    agent, callback = agent_of(ludus, name, "mlp" if env else "MlpPolicy", env), Saves()
+    callback.path = tmp_path / "within"
+    with warnings.catch_warnings(action="error"):
+        agent.learn(64, callback=callback)
+        agent.save(tmp_path / "after")
+    for folder in ("within", "after"):
+        assert "attributes" not in json.loads((tmp_path / folder / "agent.json").read_text())
