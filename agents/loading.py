@@ -72,7 +72,7 @@ def load_agent(
     simulator, _ = simulator_of(env)
     if simulator is not None:
         device = device_beside(simulator.device, device)
-    else:
+    elif env is None:  # in environments of other libraries Stable-Baselines3 takes what there is
         choose_device(str(device))  # which is no fault of the file
     with opened(path) as (place, name):
         if of_stable(place, name):

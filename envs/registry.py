@@ -117,7 +117,10 @@ def _own_games() -> dict[str, Game]:
 
 
 def _tell_gymnasium(game: Game) -> None:
-    """Also of games for several players, so that `make` says where they are: in PettingZoo, see `gym.for_one`."""
+    if (
+        game.players > 1
+    ):  # PettingZoo's, see `multiagent`; who goes through Gymnasium's registry can make all that is there
+        return
     import gymnasium
 
     if game.id in gymnasium.registry:
