@@ -24,7 +24,7 @@ GUIDE, REFERENCE = DOCS / "write-a-game.md", DOCS / "reference.md"
 MISTAKES = runpy.run_path(str(DOCS / "mistakes.py"))["MISTAKES"]
 TABLE = "| in | the line | what you read |\n|---|---|---|\n"
 INSIDE = (
-    {"bitmap"} | {"fill_rect", "fill_ellipse", "fill_rounded_rect", "fill_triangle", "stretch", "stroke"}
+    {"bitmap", "is_color"} | {"fill_rect", "fill_ellipse", "fill_rounded_rect", "fill_triangle", "stretch", "stroke"}
     | {"write_letter", "write_number", "raster", "pixel_at", "copy_pixels", "mix", "next_bits", "scale"}
     | {"start_streams", "level_stream", "reduced", "sine_near_zero", "cosine_near_zero"}
 )  # fmt: skip
@@ -50,7 +50,8 @@ NUMBERS = """\
 - **Indices** are whole numbers from 0. One that is negative counts from the end, in Python and compiled alike, and is mostly
   a mistake: a constant one, `s.row[-1]`, is fine, and one that was computed, `s.row[s.col - 1]`, is an error as plain
   Python. That holds for the record, `planes`, `allowed` and NumPy arrays of your file; tuples are Python's own.
-- **Division by zero** is an error as plain Python; compiled, nothing is raised.
+- **Division by zero** is an error as plain Python and wherever indices are checked; else compiled rules raise nothing.
+- **What is not finite** is an error there, too: a reward, an episode's return, a feature, a float of the record.
 - **Loops** come to an end. `check_game` stops one that does not and names its line.
 """
 

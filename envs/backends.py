@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from . import kernel
 from .arguments import whole
 from .compile import link
-from .errors import ActionError, NotReset, OptionError
+from .errors import ActionError, GameError, NotReset, OptionError
 from .rules import check_parameters, check_rules
 from .team import Team, Work
 from .threads import once
@@ -27,6 +27,7 @@ from .trust import check_players
 from .views import paint_backdrop, rule_error
 
 if TYPE_CHECKING:
+    from .game import Game
     from .simulator import Simulator
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
@@ -241,6 +242,8 @@ class CompiledBackend(CpuBackend):
             code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
         if code <= self._raised:
             raise rule_error(self.sim.game, code, self._checked, doubt)
+        if self._checked:
+            check_finite(self.sim.game, self.arrays)
         return code
 
     def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
@@ -262,6 +265,21 @@ class CompiledBackend(CpuBackend):
     def close(self) -> None:
         if self._team is not None:
             self._team.close()
+
+
+def check_finite(game: Game, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise GameError if compiled rules left a number that is not finite where plain Python would refuse it."""
+    records = arrays["records"]
+    found = [
+        ("step gave the reward", arrays["reward"]),
+        *((f"a rule left {name} =", records[name]) for name in game.State.names or ()),
+        ("observe wrote the feature", arrays["obs"]),
+        ("observe wrote the feature", arrays["final_obs"]),
+        ("the rewards of an episode add up to", arrays["episode_return"]),
+    ]
+    for what, numbers in found:
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            raise GameError(f"{game.name}: {what} {numbers[~np.isfinite(numbers)][0]}, which is not finite")
 
 
 def _address_of(array: np.ndarray) -> int:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import NoReturn
 
+import numpy as np
+
 from . import canvas, rng
-from .inference import Knowledge
+from .canvas import COLOR, is_color
+from .inference import UNKNOWN, Knowledge
 
 Refuse = Callable[[ast.AST, str, str], NoReturn]
-COLOR = "write (red, green, blue), whole numbers from 0 to 255"
 SIGN = "write its number: 0 to 9 for digits, 10 for A to 35 for Z"
 
 
@@ -48,17 +50,13 @@ def _check_limit(node: ast.Call, limit: ast.expr, known: Knowledge, refuse: Refu
 
 
 def _check_color(color: ast.expr, known: Knowledge, refuse: Refuse) -> None:
-    """A colour is three whole numbers."""
-    value = known.constant(color)
+    """A colour is three whole numbers; those that are computed may be right."""
     if isinstance(color, ast.Tuple):
-        floats = [known.is_float(one) for one in color.elts]
-    elif isinstance(value, tuple):
-        floats = [isinstance(one, float) for one in value]
-    elif isinstance(value, (int, float, str)):
-        floats = []
+        parts = (0.5 if known.is_float(one) else known.constant(one) for one in color.elts)
+        value = tuple(0 if part is UNKNOWN else part for part in parts)
     else:
-        return
-    if any(floats) or len(floats) < 3:
+        value = known.constant(color)
+    if isinstance(value, (tuple, int, float, str, np.ndarray)) and not is_color(value):
         refuse(color, f"{ast.unparse(color)} as a colour", COLOR)
 
 

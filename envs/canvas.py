@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+COLOR = "write (red, green, blue), whole numbers from 0 to 255"
 WIDE = 16  # pixels from which rows of a rectangle are copied
 
 
@@ -181,6 +182,15 @@ def stretch(canvas, image, x, y, width, height, flip):
                 paint(canvas, row, column, (red, green, blue))
 
 
+def is_color(value: object) -> bool:
+    """Whether it is a colour; not for rules."""
+    return (
+        isinstance(value, (tuple, list, np.ndarray))
+        and len(value) == 3
+        and all(isinstance(one, (int, np.integer)) and 0 <= one <= 255 for one in value)
+    )
+
+
 def bitmap(picture: str, **colors: tuple[int, int, int]) -> np.ndarray:
     """Make a sprite from text, one letter a pixel: `bitmap(".x.\\nxxx", x=(255, 200, 0))`; other letters are see-through.
 
@@ -189,6 +199,9 @@ def bitmap(picture: str, **colors: tuple[int, int, int]) -> np.ndarray:
     lines = [line.strip() for line in picture.strip().splitlines()]
     if len({len(line) for line in lines}) != 1:
         raise ValueError(f"bitmap rows must be equally long, got lengths {sorted({len(line) for line in lines})}")
+    for letter, color in colors.items():
+        if not is_color(color):
+            raise ValueError(f"bitmap takes {letter}={color!r} as a colour: {COLOR}")
     image = np.zeros((len(lines), len(lines[0]), 4), np.uint8)
     for row, line in enumerate(lines):
         for column, letter in enumerate(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
@@ -17,7 +18,7 @@ from .plain import PlainRecords, check_action, watch
 from .rules import check_rules
 from .scene import RESERVED
 from .simulator import Simulator
-from .trial import explain
+from .trial import advance
 from .views import paint_pictures
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
@@ -65,9 +66,9 @@ class GameReport:
 def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
     """Play a game in every way the engine has and compare; takes seconds.
 
-    Checked are the keys, rules run with bounds checks, finite rewards, observations within their declared space, every
-    action, compiled rules against plain Python bit for bit, the same episodes from the same seed, and a drawing that
-    covers the whole picture. What the docstring lacks is no error, but reported.
+    Checked are the keys, rules run with every index and division looked at, finite numbers, observations within their
+    declared space, every action, compiled rules against plain Python bit for bit, the same episodes from the same seed, and
+    a drawing that covers the whole picture. What the docstring lacks is no error, but reported.
 
     Args:
         game: the game.
@@ -101,7 +102,8 @@ def _check_keys(game: Game) -> None:
         if key in RESERVED:
             raise GameError(f"{game.name}: the key {key!r} is the window's own ({RESERVED[key]}): take another")
         if key not in known:
-            meant = get_close_matches(key, known, 1)
+            plain = re.sub(r"arrow|key|\bk_", "", key.lower()).replace("_", " ").strip()
+            meant = get_close_matches(plain, known, 1)
             hint = f": did you mean {meant[0]!r}?" if meant else ", see pygame.key.name"
             raise GameError(f"{game.name}: {key!r} is no key that pygame knows{hint}")
 
@@ -250,15 +252,11 @@ def _draw_over(game: Game, records: np.ndarray, rows: int, columns: int, color: 
 def _play_at_random(game: Game, seed: int, count: int = 64, steps: int = 1600) -> GameReport:
     simulator = Simulator(game, count, seed=seed, mode="checked")
     player = Bot(simulator, "random", seed)
-    seen = simulator.reset().any(axis=0)
+    advance(simulator, {}, None)
+    seen = simulator.obs.any(axis=0)
     returns, lengths, lowest, highest = [], [], np.inf, -np.inf
     for _ in range(steps):
-        (before, _), chosen = simulator.snapshot(), player.act()
-        try:
-            simulator.step(chosen)
-        except GameError:
-            explain(game, {}, before, chosen)
-            raise
+        advance(simulator, {}, player.act())
         ended = simulator.terminated | simulator.truncated
         if simulator.truncated.any() and game.max_episode_steps is None:
             raise GameError(f"{game.name}: an episode was truncated without max_episode_steps")

@@ -63,8 +63,8 @@ def compile_cpu(
 
     The table is a `Table`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
     order than written, and products added without rounding first; games must not differ from plain Python by that.
-    `checked`: an index outside its array ends the call, which then answers RAISED, and so does a loop without end
-    (ENDLESS); such a kernel is safe whatever its arrays hold.
+    `checked`: an index outside its array or a division by zero ends the call, which then answers RAISED, and so does a
+    loop without end (ENDLESS); such a kernel is safe whatever its arrays hold.
     """
     key = fingerprint(
         function,
@@ -151,9 +151,13 @@ def _translate_slowly(
     """The same by Numba's public ways, which take twice as long."""
     import numba
 
-    # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
+    # As in `numba_pipeline.OPTIONS`.
     jit: Any = numba.njit(  # type: ignore[call-overload]
-        error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, boundscheck=checked or None
+        error_model="python" if checked else "numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        _nrt=False,
+        boundscheck=checked or None,
     )
     dispatcher = link(function, names, jit)
     dispatcher.compile(signature)

@@ -20,7 +20,7 @@ class EndlessError(Exception):
     """Raised in a rule that runs for too long."""
 
     def __init__(self) -> None:
-        super().__init__(f"has not come to an end after {PATIENCE:g} seconds: look at this loop")
+        super().__init__(f"it has not come to an end after {PATIENCE:g} seconds: look at this loop")
 
 
 class Watchdog:

@@ -21,7 +21,7 @@ class GameError(LudusError, ValueError):
 
 
 class RuleError(LudusError, RuntimeError):
-    """A rule misbehaved while it ran: it wrote outside its record, or returned something that is not a number."""
+    """A rule misbehaved while it ran: it wrote outside an array, divided by zero, or returned no number."""
 
 
 class UnknownGame(LudusError, LookupError):

@@ -37,6 +37,7 @@ from .errors import GameError
 TARGET = "ludus"
 
 # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
+# In checked kernels it raises, as in Python.
 OPTIONS = {
     "nopython": True,
     "error_model": "numpy",
@@ -97,11 +98,11 @@ def translate(
 ) -> tuple[str, str]:
     """LLVM code of the linked function and all that it calls, not optimised, and the function's name in it.
 
-    `checked`: an index outside its array raises, and a loop without end runs out of fuel.
+    `checked`: an index outside its array and a division by zero raise, and a loop without end runs out of fuel.
 
     Rules that the short way refuses are tried again with all of Numba, which may know better and else says what is wrong.
     """
-    options = {**OPTIONS, "boundscheck": True if checked else None}
+    options = {**OPTIONS, **({"boundscheck": True, "error_model": "python"} if checked else {})}
     with target_override(TARGET), global_compiler_lock:
         try:
             code, name = _code_of(link(function, names, partial(QuickDispatcher, options=options)), signature)

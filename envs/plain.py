@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import sys
 import traceback
 from bdb import BdbQuit
@@ -19,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from . import rng
+from . import canvas, rng
 from .compile import link
 from .endless import EndlessError, loop_around
 from .errors import RuleError
 from .game import Game
-from .rules import TOOLBOXES, definition, place
+from .rules import TOOLBOXES, argument_names, definition, place
 
 
 class PlainRecords:
@@ -107,17 +108,25 @@ def _counts_from_end(index: Any) -> bool:
     return any(isinstance(part, (int, np.integer)) and part < 0 for part in parts)
 
 
-def _written_out(frame: FrameType) -> bool:
-    """Whether all that is negative in the index of a frame's current instruction is written as a number, as in `a[-1]`."""
+def _subscript(frame: FrameType) -> ast.Subscript | None:
+    """What a frame's current instruction indexes, where its source is at hand."""
     tree = definition(frame.f_code)
     where = list(frame.f_code.co_positions())[frame.f_lasti // 2]
     for node in ast.walk(tree) if tree else ():
-        here = isinstance(node, ast.Subscript) and (
-            node.lineno, node.end_lineno, node.col_offset, node.end_col_offset) == where  # fmt: skip
-        if isinstance(node, ast.Subscript) and here:
-            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            return any(isinstance(part, ast.UnaryOp) and isinstance(part.operand, ast.Constant) for part in parts)
-    return False
+        if isinstance(node, ast.Subscript):
+            here = node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+            if here == where:
+                return node
+    return None
+
+
+def _written_out(frame: FrameType) -> bool:
+    """Whether all that is negative in the index of a frame's current instruction is written as a number, as in `a[-1]`."""
+    node = _subscript(frame)
+    if node is None:
+        return False
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return any(isinstance(part, ast.UnaryOp) and isinstance(part.operand, ast.Constant) for part in parts)
 
 
 def plain(value: Any, dtype: np.dtype) -> Any:
@@ -174,13 +183,33 @@ def watch(game: Game, rule: str) -> Any:
         except BdbQuit:  # somebody leaves the debugger
             raise
         except Exception as error:
-            what = "wrote or read outside its record: " if isinstance(error, IndexError) else ""
-            words = " ".join(str(error).split()) or type(error).__name__
-            raise RuleError(f"{game.name}: {rule} {what}{words} ({_place(error)})") from error
+            raise RuleError(f"{game.name}: {rule}: {_words(error)} ({_place(error)})") from error
         _check_result(game, rule, given, result)
         return result
 
     return _Opaque(run)
+
+
+def _words(error: Exception) -> str:
+    """What an exception says, in one line; Python and NumPy leave some of it out, or say it in words of their own."""
+    words = " ".join(str(error.args[-1] if error.args else error).split()) or type(error).__name__
+    outside = re.fullmatch(r"index (.+) is out of bounds for axis (\d+) with size (\d+)", words)
+    if outside:
+        index, axis, size = outside.groups()
+        return f"index {index} is outside an array of length {size}" + (f" along axis {axis}" if axis != "0" else "")
+    if words == "tuple index out of range":
+        return _outside_tuple([frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]) or words
+    return "float modulo by zero" if words == "float modulo" else words
+
+
+def _outside_tuple(frame: FrameType) -> str:
+    """What index of which tuple a frame failed at; "" if its source does not tell, or would have to be run for it."""
+    node = _subscript(frame)
+    if node is None or any(isinstance(part, ast.Call) for part in ast.walk(node)):
+        return ""
+    parts = (compile(ast.Expression(part), "", "eval") for part in (node.slice, node.value))
+    index, values = (eval(part, frame.f_globals, frame.f_locals) for part in parts)
+    return f"index {index} is outside a tuple of length {len(values)}"
 
 
 def _place(error: Exception) -> str:
@@ -194,7 +223,9 @@ def _place(error: Exception) -> str:
 
 
 def _careful(function: Any) -> Any:
-    """A function of the rules; in place of `below`, one that looks at what it is given."""
+    """A function of the rules; in place of `below` and of what paints, one that looks at what it is given."""
+    if function.__module__ == canvas.__name__ and "color" in argument_names(function):
+        return _careful_painter(function)
     if (function.__module__, function.__name__) != (rng.__name__, rng.below.__name__):
         return function
 
@@ -204,6 +235,20 @@ def _careful(function: Any) -> Any:
         return function(random, n)
 
     return below
+
+
+def _careful_painter(function: Any) -> Any:
+    """A function of the canvas that looks at the colour it is given, unless it is called by another one."""
+    at = argument_names(function).index("color")
+
+    def paint(*given: Any, **named: Any) -> Any:
+        if sys._getframe(1).f_globals["__name__"] != canvas.__name__:
+            for color in (named["color"],) if "color" in named else given[at : at + 1]:
+                if not canvas.is_color(color):
+                    raise ValueError(f"{color!r} as a colour: {canvas.COLOR}")
+        return function(*given, **named)
+
+    return paint
 
 
 class _Opaque:
@@ -243,8 +288,11 @@ def _check_step(game: Game, given: list[Any], result: Any) -> None:
         raise RuleError(f"{game.name}: step must return (reward, terminated), got {result!r}")
     if not isinstance(rewards, (int, float, np.generic, np.ndarray)):
         raise RuleError(f"{game.name}: step returned {rewards!r} as the reward: write return reward, terminated")
-    if not np.all(np.isfinite(rewards)):
-        raise RuleError(f"{game.name}: step returned the reward {rewards}, which is not finite")
+    with np.errstate(over="ignore"):
+        finite = np.all(np.isfinite(np.float32(rewards)))
+    if not finite:
+        what = "too large for float32" if np.all(np.isfinite(rewards)) else "not finite"
+        raise RuleError(f"{game.name}: step returned the reward {rewards}, which is {what}")
     if not isinstance(terminated, (int, np.integer, np.bool_)) or terminated not in (True, False):
         right = "terminated" if game.together else "reward, terminated"
         raise RuleError(f"{game.name}: step must return terminated as a bool, got {terminated!r}: write return {right}")

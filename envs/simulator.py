@@ -71,8 +71,8 @@ class Simulator:
             call to `step` resets and ignores the action) or "disabled" (the caller resets).
         num_threads: CPU threads; None chooses by the amount of work.
         mode: "compiled" (a game that is not Ludus's own is tried first, once, see `trial`), "checked" (compiled, and an
-            index outside its array is an error), "python" (the rules as they are, slowly, for a debugger) or "debug"
-            (python, with every write, reward and observation checked).
+            index outside its array, a division by zero or a result that is not finite is an error), "python" (the rules as
+            they are, slowly, for a debugger) or "debug" (python, with every write, reward and observation checked).
         **options: see `ludus.envs.Options`.
 
     Raises:

@@ -1,8 +1,9 @@
 """Games of users are tried before they run unchecked: compiled rules index as C does, and a fault would write anywhere.
 
 The first time that a game's rules are compiled for some kind of observation, a few games are played at random by kernels that
-check every index and end every loop. That they went well is kept beside the compiled kernels, so that it is done once. Chance
-does not find everything: `check_game` looks longer, and `mode="checked"` always.
+check every index and division and end every loop, and their numbers must be finite. That they went well is kept beside the
+compiled kernels, so that it is done once. Chance does not find everything: `check_game` looks longer, and `mode="checked"`
+always.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 GAMES, STEPS = 64, 1600  # at most, as in `check_game`,
 SECONDS = 2.0  # of the processor, which most games need a fraction of
 MOST_BYTES = 1 << 22  # of all games' observations; of large pictures there are fewer games
-PASSED = b"passed"
+PASSED = b"passed: indices, divisions, finite numbers"  # what passed when less was looked at is tried again
 
 
 def try_rules(sim: Simulator) -> None:
@@ -56,7 +57,7 @@ def _try(game: Game, options: Options) -> None:
 
 
 def _play(game: Game, count: int, options: dict[str, Any]) -> None:
-    """Play at random with every index checked."""
+    """Play at random with every index, division and number checked."""
     from .simulator import Simulator
 
     setting: dict[str, Any] = {**options, "seed": 0, "num_threads": 1}
@@ -67,13 +68,7 @@ def _play(game: Game, count: int, options: dict[str, Any]) -> None:
         raise
     random, began = np.random.default_rng(0), thread_time()
     for step in range(STEPS):
-        before, _ = sim.snapshot()
-        actions = _choose(sim, random, step) if step else None
-        try:
-            sim.reset() if actions is None else sim.step(actions)
-        except GameError:
-            explain(game, options, before, actions)
-            raise
+        advance(sim, options, _choose(sim, random, step) if step else None)
         if thread_time() - began > SECONDS:
             return
 
@@ -83,6 +78,16 @@ def _choose(sim: Simulator, random: np.random.Generator, step: int) -> np.ndarra
     if sim.legal is None or (sim.num_players == 1 and step % 2):
         return random.integers(len(sim.actions), size=sim.reward.shape)  # which is one for each who acts
     return np.argmax(random.random(sim.legal.shape) * sim.legal, axis=1)
+
+
+def advance(sim: Simulator, options: Mapping[str, Any], actions: np.ndarray | None) -> None:
+    """A step of a checked simulator, or its reset; if it fails, the error has the line that did it."""
+    before, _ = sim.snapshot()
+    try:
+        sim.reset() if actions is None else sim.step(actions)
+    except GameError:
+        explain(sim.game, options, before, actions)
+        raise
 
 
 def explain(game: Game, options: Mapping[str, Any], before: Mapping[str, Any], actions: np.ndarray | None) -> None:

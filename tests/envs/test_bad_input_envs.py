@@ -258,7 +258,7 @@ def too_bright(s, planes):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"step": write_outside}, ("Breakout: step", "outside its record", "index 10", "size 10")),
+        ({"step": write_outside}, ("Breakout: step: index 10 is outside an array",)),
         ({"step": overflow}, ("Breakout: step", "1004 out of bounds for int8")),
         ({"step": not_a_number}, ("Breakout: step", "reward nan", "not finite")),
         ({"step": no_reward}, ("Breakout: step returned None as the reward", "write return reward, terminated")),

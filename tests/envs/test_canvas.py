@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ludus.envs.canvas import FONT, blend, disc, ellipse, letter, line, number, rect, rounded_rect
+from ludus.envs.canvas import FONT, bitmap, blend, disc, ellipse, letter, line, number, rect, rounded_rect
 
 WHITE = (255, 255, 255)
 
@@ -19,6 +19,12 @@ def test_a_blend_lies_between_two_colours():
     assert blend((0, 100, 50), (200, 0, 50), 0, 4) == (0, 100, 50)
     assert blend((0, 100, 50), (200, 0, 50), 1, 4) == (50, 75, 50)
     assert blend((0, 100, 50), (200, 0, 50), 4, 4) == (200, 0, 50)
+
+
+@pytest.mark.parametrize("color", [(300, 0, 0), (0, -1, 0), (1, 2, 3, 255), (1, 2), (0.5, 0, 0), 3, "red"])
+def test_a_bitmap_takes_colours(color):
+    with pytest.raises(ValueError, match=r"^bitmap takes x=.* as a colour: write \(red, green, blue\), whole numbers"):
+        bitmap("x", x=color)
 
 
 def test_a_disc_is_an_ellipse_around_its_middle():

@@ -1,11 +1,14 @@
 """Compiled rules with their indices checked."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ludus.envs import Game, GameError, OptionError, Simulator, all_games, state
+from ludus.envs import Game, GameError, OptionError, Simulator, all_games, check_game, state
+from ludus.envs.canvas import fill
+from ludus.envs.rng import below
 from tests.envs.trajectories import assert_same
 
 CATCH = all_games()["Catch"]
@@ -85,3 +88,123 @@ def test_flat_indices_are_checked_too():
     assert (sim.records["board"] == [[0, 0], [0, 1]]).all()
     with pytest.raises(GameError, match="Odd: a rule raised an index outside its array"):
         sim.step(np.array([0, 0, 0, 1]))
+
+
+# numbers: what plain Python raises, and what is no number any more, on a line that is reached once in thousands of steps
+
+
+def reset_seldom(s, random):
+    s.x = 1
+
+
+def seldom(s, random):
+    s.x = below(random, 4000)
+    return s.x == 17
+
+
+def observe_feature(s, features):
+    features[0] = s.f
+
+
+def observe_large_feature(s, features):
+    features[0] = 1e39 * (s.x == 17)
+
+
+def draw_black(s, canvas):
+    fill(canvas, (0, 0, 0))
+
+
+def reward_by_zero(s, action, random):
+    return 1.0 / (0 if seldom(s, random) else 2), False
+
+
+def constant_by_zero(s, action, random):
+    if seldom(s, random):
+        return 1 / 0, False
+    return 0.0, False
+
+
+def whole_by_zero(s, action, random):
+    return 0.0, 5 // (0 if seldom(s, random) else 2) > 100
+
+
+def rest_by_zero(s, action, random):
+    return 0.0, 5 % (0 if seldom(s, random) else 2) > 100
+
+
+def float_rest_by_zero(s, action, random):
+    return 0.0, 5.5 % (0.0 if seldom(s, random) else 2.0) > 100.0
+
+
+def infinite_field(s, action, random):
+    s.f = (1e200 if seldom(s, random) else 0.0) * 1e200
+    return 0.0, False
+
+
+def infinite_reward(s, action, random):
+    return (1e200 if seldom(s, random) else 0.0) * 1e200, False
+
+
+def large_reward(s, action, random):
+    return (1e39 if seldom(s, random) else 0.0), False
+
+
+def large_return(s, action, random):
+    return 3e38, seldom(s, random)
+
+
+def sound(s, action, random):
+    return 0.0, seldom(s, random)
+
+
+NOT_FINITE = [
+    (reward_by_zero, observe_feature, "step: (float )?division by zero", 1),
+    (constant_by_zero, observe_feature, "step: division by zero", 2),
+    (whole_by_zero, observe_feature, "step: integer division or modulo by zero", 1),
+    (rest_by_zero, observe_feature, "step: integer modulo by zero", 1),
+    (float_rest_by_zero, observe_feature, "step: float modulo by zero", 1),
+    (infinite_field, observe_feature, "step left f = inf in the record, which is not finite", 0),
+    (infinite_reward, observe_feature, "step returned the reward inf, which is not finite", 0),
+    (large_reward, observe_feature, r"step returned the reward 1e\+39, which is too large for float32", 0),
+    (large_return, observe_feature, "the rewards of an episode add up to inf, which is not finite", 0),
+    (sound, observe_large_feature, "observe wrote a feature that is not finite", 0),
+]
+
+
+def of_features(step, observe) -> Game:
+    parts = {"features": ("f",), "actions": ("none", "one"), "canvas": (1, 1)}
+    return Game("Odd", 1, state(x="i4", f="f8"), reset_seldom, step, observe, draw_black, **parts)
+
+
+@pytest.mark.parametrize(
+    ("step", "observe", "message", "line"), NOT_FINITE, ids=[step.__name__ for step, *_ in NOT_FINITE]
+)
+def test_numbers_that_are_seldom_none_are_refused(step, observe, message: str, line: int) -> None:
+    """By the trial of whoever makes the game, and by `check_game`, which looks again where chance fell otherwise."""
+    where = rf" \({Path(__file__).name}, line {step.__code__.co_firstlineno + line}: .*\)" if line else ""
+    game = of_features(step, observe)
+    for play in (Simulator, check_game):
+        with pytest.raises(GameError, match=f"^Odd: {message}{where}$"):
+            play(replace(game))
+
+
+CHECKED = [
+    (reward_by_zero, observe_feature, "a rule raised .* exception; .*"),
+    (infinite_reward, observe_feature, "step gave the reward inf, which is not finite"),
+    (infinite_field, observe_feature, "a rule left f = inf, which is not finite"),
+    (sound, observe_large_feature, "observe wrote the feature inf, which is not finite"),
+    (large_return, observe_feature, "the rewards of an episode add up to inf, which is not finite"),
+]
+
+
+@pytest.mark.parametrize(("step", "observe", "message"), CHECKED, ids=[message for *_, message in CHECKED])
+def test_checked_rules_give_finite_numbers(step, observe, message: str) -> None:
+    sim = Simulator(of_features(step, observe), 1000, seed=0, mode="checked")
+
+    def play() -> None:
+        sim.reset()
+        for _ in range(100):
+            sim.step(np.zeros(1000, np.int64))
+
+    with pytest.raises(GameError, match=f"^Odd: {message}$"):
+        play()

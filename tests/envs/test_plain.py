@@ -10,7 +10,7 @@ import pytest
 
 import ludus
 from ludus.envs import Game, GameError, OptionError, RuleError, Simulator, all_games, check_game, endless, state
-from ludus.envs.canvas import fill
+from ludus.envs.canvas import fill, rect
 from ludus.envs.endless import EndlessError, Watchdog
 from ludus.envs.rng import below
 
@@ -81,14 +81,14 @@ def asserts(s, action, random):
 
 
 WRONG = [
-    (cut_in_a_field, r"step the float \d.75 is stored in a whole number \(int8\), which would cut it: write int"),
-    (cut_in_an_array, r"step the float 1.5 is stored in a whole number \(int16\)"),
-    (number_for_an_array, r"step row is an array: write to its elements, row\[...\] = 0"),
-    (negative_index, r"step wrote or read outside its record: index -\d counts from the end"),
-    (negative_index_of_a_constant, r"step wrote or read outside its record: index -\d counts from the end"),
-    (too_large, r"step Python integer 40000 out of bounds for int16: declare the field 'i4'"),
-    (unbound, r"step cannot access local variable 'k'"),
-    (asserts, r"step no such thing"),
+    (cut_in_a_field, r"step: the float \d.75 is stored in a whole number \(int8\), which would cut it: write int"),
+    (cut_in_an_array, r"step: the float 1.5 is stored in a whole number \(int16\)"),
+    (number_for_an_array, r"step: row is an array: write to its elements, row\[...\] = 0"),
+    (negative_index, r"step: index -\d counts from the end"),
+    (negative_index_of_a_constant, r"step: index -\d counts from the end"),
+    (too_large, r"step: Python integer 40000 out of bounds for int16: declare the field 'i4'"),
+    (unbound, r"step: cannot access local variable 'k'"),
+    (asserts, r"step: no such thing"),
 ]
 
 
@@ -145,6 +145,59 @@ def test_compiled_rules_refuse_floats_in_whole_numbers_too(rule) -> None:
         Simulator(replace(TOY, step=rule), 1)
 
 
+PAIR = (3, 4)
+PALETTE = ((1, 2, 3), (300, 2, 3), (1, 2, 3, 255))
+
+
+def outside_a_tuple(s, action, random):
+    s.x = PAIR[action + 2]
+    return 0.0, False
+
+
+def outside_the_second_axis(s, action, random):
+    s.x = TABLES[0, action + 3]
+    return 0.0, False
+
+
+TABLES = np.zeros((2, 3), np.int8)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (outside_a_tuple, "index 2 is outside a tuple of length 2"),
+        (outside_the_second_axis, "index 3 is outside an array of length 3 along axis 1"),
+    ],
+)
+def test_an_index_is_named_with_the_length(rule, message: str) -> None:
+    sim = Simulator(replace(TOY, step=rule), 1, mode="debug")
+    sim.reset()
+    with pytest.raises(RuleError, match=rf"^Toy: step: {message} \(test_plain.py, line "):
+        sim.step(np.zeros(1, np.int64))
+
+
+def draw_too_bright(s, canvas):
+    fill(canvas, (9, 9, 9))
+    rect(canvas, 0, 0, 1, 1, (s.x + 300, 0, 0))
+
+
+def draw_see_through(s, canvas):
+    fill(canvas, PALETTE[s.x * 0 + 2])
+
+
+def draw_outside(s, canvas):
+    rect(canvas, 5, 5, 1, 1, color=PALETTE[s.x * 0 + 1])
+
+
+@pytest.mark.parametrize(
+    ("draw", "color"),
+    [(draw_too_bright, r"\(30\d, 0, 0\)"), (draw_see_through, r"\(1, 2, 3, 255\)"), (draw_outside, r"\(300, 2, 3\)")],
+)
+def test_colours_that_are_computed_are_looked_at(draw, color: str) -> None:
+    with pytest.raises(GameError, match=rf"^Toy: draw: {color} as a colour: write .* \(test_plain.py, line \d+: "):
+        check_game(replace(TOY, draw=draw), steps=20)
+
+
 def half_in_a_plane(s, planes):
     planes[0, 0, 0] = 0.5
 
@@ -180,7 +233,7 @@ def test_a_loop_without_end_is_stopped_and_named(rule, offset: int, monkeypatch:
     """As plain Python; and compiled, long after plain Python has passed."""
     monkeypatch.setattr(endless, "PATIENCE", 0.5)
     line = rule.__code__.co_firstlineno + offset
-    with pytest.raises(GameError, match=f"^Toy: step has not come to an end.*test_plain.py, line {line}: while"):
+    with pytest.raises(GameError, match=f"^Toy: step: it has not come to an end.*test_plain.py, line {line}: while"):
         check_game(replace(TOY, step=rule))
 
 
@@ -219,7 +272,7 @@ def click_outside(s, x, y):
     [
         ({"heuristic": advice_out_of_range}, "heuristic must return a whole number from 0 to 1, got 2"),
         ({"click": click_a_string}, "the string 'a': let numbers"),
-        ({"click": click_outside}, "click wrote or read outside its record: index 5 is out of bounds"),
+        ({"click": click_outside}, "click: index 5 is outside an array of length 5"),
         ({"click": lambda x, s, y: 0}, r"click takes \(x, s, y\): write def click\(s, x, y\)"),
         ({"heuristic": lambda s: 0}, r"heuristic takes \(s\): write def heuristic\(s, random\)"),
         ({"reset": lambda random, s: None}, r"reset takes \(random, s\): write def reset\(s, random\)"),

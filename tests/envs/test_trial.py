@@ -60,18 +60,19 @@ FACES: tuple[Callable[..., Any], ...] = (Simulator, ludus.make, ludus.make_vec, 
 @pytest.mark.parametrize("rule", FAULTS)
 def test_an_index_outside_is_an_error_that_says_where(rule: str) -> None:
     function, options, index = FAULTS[rule]
+    length = 10 if rule == "observe" else 3
     game = replace(CATCH, **{rule: function})
     for make in FACES:
         with pytest.raises(GameError) as caught:
             make(game, **options)
         message = str(caught.value)
-        assert message.startswith(f"Catch: {rule} wrote or read outside its record: index {index} is out of bounds")
+        assert message.startswith(f"Catch: {rule}: index {index} is outside an array of length {length} (")
         assert f"({Path(__file__).name}, line " in message
         assert "\n" not in message
 
 
 def test_games_for_a_gpu_are_tried_on_the_cpu() -> None:
-    with pytest.raises(GameError, match="index 10 is out of bounds"):
+    with pytest.raises(GameError, match="index 10 is outside an array"):
         Simulator(replace(CATCH, observe=observe_outside), device="cuda")
 
 
