@@ -33,7 +33,7 @@ MISTAKES = (
     ("step", "return 1 / (s.eaten * 0), False", "step: division by zero"),
     ("reset", "reset(s, random)", "calls itself; rules cannot be recursive"),
     ("observe", "planes[:, :, 0] = planes[:, :, 1]", "a copy of a whole array: write a for loop over its elements"),
-    ("observe", "planes[s.row + 8, s.col, 0] = 1", "observe: index 13 is outside an array of length 10"),
+    ("observe", "planes[s.row + 8, s.col, 0] = 1", "observe: index 13 is outside an array of length 8"),
     ("observe", "planes[s.row - 8, s.col, 0] = 1", "observe: index (-3, 5, 0) counts from the end"),
     ("observe", "planes[s.row, s.col, 0] = 0.5", "the float 0.5 is stored in a whole number (uint8)"),
     ("draw", "ellipse(canvas, 1, 1, (0, 0, 0))", "it takes ellipse(canvas, x, y, width, height, color)"),
