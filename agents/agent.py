@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_system_
 
 from ..envs import OptionError, Simulator
 from ..envs.arguments import whole
-from .arguments import bound, check_device, check_env, check_policy, check_policy_kwargs
+from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
 from .checkpoint import environment_facts, load_agent, save_agent
 from .checks import number
 from .description import beginning
@@ -77,11 +77,7 @@ class Agent(Base):
         policy = self.stable_policies.get(policy, policy)
         given = bound(type(self), super().__init__, policy, env, *args, **kwargs)
         arguments = given.arguments
-        for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
-            if arguments.get(name):
-                raise OptionError(
-                    f"{name} is not for this {type(self).__name__}, whose rollouts are tensors: leave it out"
-                )
+        check_objects(type(self), {**arguments, "group": self.group})
         if isinstance(arguments.get("tensorboard_log"), os.PathLike):
             arguments["tensorboard_log"] = os.fspath(arguments["tensorboard_log"])
         self._check_settings(**arguments)
@@ -215,7 +211,8 @@ class Agent(Base):
         checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative), "clip_range_vf": above_0}
         for name in checks.keys() & settings.keys() - set(OBJECTS):
             value = beginning(settings[name])
-            value = value[0] if isinstance(value, tuple) else value  # train_freq, with its unit
+            if name == "train_freq" and isinstance(value, tuple) and len(value) == 2:
+                value = value[0]  # whose unit is the other
             try:
                 checks[name](name, value.item() if isinstance(value, np.generic) else value)
             except ValueError as error:

@@ -89,8 +89,25 @@ def check_device(device: Any) -> None:
     """Raise OptionError unless it is "auto" or the name of one of PyTorch's."""
     try:
         torch.device("cpu" if isinstance(device, str) and device == "auto" else device)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise OptionError(f"device must be auto, cpu or cuda, got {short(repr(device))}") from error
+
+
+def check_objects(kind: type, given: Mapping[str, Any]) -> None:
+    """Raise OptionError for arguments that are neither numbers nor names, and not of their kind either."""
+    for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
+        value = given.get(name)
+        if not (value is None or (isinstance(value, Mapping) and not value)):
+            raise OptionError(f"{name} is not for this {kind.__name__}, whose rollouts are tensors: leave it out")
+    buffer, group = given.get("replay_buffer_class"), given.get("group")
+    if not isinstance(buffer, (type, type(None))):
+        raise OptionError(f"replay_buffer_class must be a class, such as HerReplayBuffer, got {short(repr(buffer))}")
+    if not isinstance(given.get("replay_buffer_kwargs"), (Mapping, type(None))):
+        raise OptionError(
+            f"replay_buffer_kwargs must be a dictionary, got {short(repr(given['replay_buffer_kwargs']))}"
+        )
+    if not (group is None or (hasattr(group, "rank") and hasattr(group, "share"))):
+        raise OptionError(f"group must be what ludus.agents.distributed.join_group gives, got {short(repr(group))}")
 
 
 def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:

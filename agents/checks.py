@@ -11,6 +11,7 @@ import numpy as np
 
 from .files import short
 
+KINDS = {int: "a whole number", float: "a number"}
 Check = Callable[[str, Any], Any]  # (name, value as JSON has it) -> value, or ValueError
 
 
@@ -21,7 +22,8 @@ def number(kind: type, low: float, high: float, optional: bool = False) -> Check
         if optional and value is None:
             return None
         if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
-            raise ValueError(f"{name} must be {kind.__name__} from {low:g} to {high:g}, got {short(repr(value))}")
+            span = "True or False" if kind is bool else f"{KINDS[kind]} from {low:g} to {high:g}"
+            raise ValueError(f"{name} must be {span}, got {short(repr(value))}")
         return kind(value)
 
     return check

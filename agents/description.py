@@ -17,7 +17,7 @@ from gymnasium import spaces
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
 from ..envs import OptionError
-from .arguments import meant
+from .arguments import check_objects, meant
 from .checks import Check, number, one_of, plain, rate, several, table, text
 from .files import CheckpointError, short
 from .kinds import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
@@ -269,6 +269,7 @@ def not_kept(facts: Mapping[str, Any]) -> list[str]:
 def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `load` in place of the file's; raises TypeError for an unknown one, OptionError for a bad value."""
     kind = KINDS[algorithm]
+    check_objects(kind.agent, given)
     for name, value in given.items():
         if name in OBJECTS and name in kind.settings:
             continue

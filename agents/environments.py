@@ -188,7 +188,7 @@ def read_options(facts: Any) -> dict[str, Any]:
 def read_range(name: str, facts: Mapping[str, Any]) -> range:
     """What `plain` made of a range, if it is not too long."""
     first, last, step = several(number(int, -(2**62), 2**62), 3)(name, facts["range"])
-    if len(found := range(first, last, step)) > MAX_LEVELS:
+    if (found := range(first, last, step))[MAX_LEVELS:]:  # `len` of it may be too large for C
         raise ValueError(f"{name} are more than {MAX_LEVELS}")
     return found
 

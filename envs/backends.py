@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import kernel
-from .arguments import whole
+from .arguments import one_of, whole
 from .compile import link
 from .errors import ActionError, GameError, NotReset, OptionError
 from .rules import check_parameters, check_rules
@@ -39,8 +39,7 @@ WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, 
 
 def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
     """The backend for a device and a mode; raises OptionError if there is none."""
-    if mode not in ("compiled", "checked", "python", "debug"):
-        raise OptionError(f"mode must be compiled, checked, python or debug, got {mode!r}")
+    one_of("mode", mode, ("compiled", "checked", "python", "debug"))
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise OptionError(f"device must be 'cpu' or 'cuda', or 'cuda:1' for the second, got {device!r}")
     if device != "cpu" and mode != "compiled":

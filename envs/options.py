@@ -124,8 +124,8 @@ def _seeds(levels: Any) -> range | tuple[int, ...]:
     if isinstance(levels, np.ndarray):
         levels = levels.tolist()
     seeds = levels if isinstance(levels, range) else tuple(levels) if isinstance(levels, Sequence) else ()
-    if len(seeds) > MOST_LEVELS:
-        raise OptionError(f"levels may be {MOST_LEVELS:,} at most, got {len(seeds):,}; levels=None has no limit")
+    if seeds[MOST_LEVELS:]:  # `len` of a range may be too large for C
+        raise OptionError(f"levels may be {MOST_LEVELS:,} at most, got {describe(levels)}; levels=None has no limit")
     ends = (seeds[0], seeds[-1]) if isinstance(seeds, range) and seeds else seeds
     if not ends or any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 <= n < 2**63 for n in ends):
         raise OptionError(f"levels must be whole numbers from 0, such as range(200), got {describe(levels)}")

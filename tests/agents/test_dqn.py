@@ -411,9 +411,9 @@ class Pendulum(gymnasium.Env):
 
 BAD = {
     "episodes": ({"train_freq": (1, "episode")}, "train_freq must count steps"),
-    "no steps": ({"n_steps": 0}, "n_steps must be int from 1 to 1000, got 0"),
-    "no batch": ({"batch_size": 0}, "batch_size must be int from 1 to 1e+09, got 0"),
-    "ratio": ({"replay_ratio": -1.0}, "replay_ratio must be float from 0 to 1e+06, got -1.0"),
+    "no steps": ({"n_steps": 0}, "n_steps must be a whole number from 1 to 1000, got 0"),
+    "no batch": ({"batch_size": 0}, "batch_size must be a whole number from 1 to 1e+09, got 0"),
+    "ratio": ({"replay_ratio": -1.0}, "replay_ratio must be a number from 0 to 1e+06, got -1.0"),
     "distribution": ({"distribution": "normal"}, "distribution must be one of c51, qr, iqn, None, got 'normal'"),
     "range": ({"distribution": "c51", "v_min": 3.0, "v_max": 3.0}, "v_min"),
     "threads": ({"num_threads": 0}, "num_threads must be a whole number from 1 to 1024, got 0"),

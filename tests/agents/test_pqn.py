@@ -141,5 +141,5 @@ def test_stable_baselines3_evaluates_and_reads_it(tmp_path):
 
 @pytest.mark.parametrize("name", ["n_steps", "batch_size", "n_epochs"])
 def test_bad_arguments_are_one_clear_line(name):
-    with pytest.raises(OptionError, match=f"{name} must be int from 1 to .*, got 0"):
+    with pytest.raises(OptionError, match=f"{name} must be a whole number from 1 to .*, got 0"):
         catch_agent(2, **{name: 0})

@@ -160,7 +160,7 @@ def test_unknown_and_bad_arguments_are_refused(tmp_path):
     make(ludus.PPO).save(tmp_path)
     with pytest.raises(TypeError, match=r"PPO.load\(\) got an unexpected keyword argument 'n_stpes'"):
         ludus.PPO.load(tmp_path, n_stpes=8)
-    with pytest.raises(OptionError, match="n_steps must be int from 1"):
+    with pytest.raises(OptionError, match="n_steps must be a whole number from 1"):
         ludus.PPO.load(tmp_path, n_steps=0)
 
 

@@ -48,6 +48,33 @@ def test_a_setting_out_of_range_is_refused(algo, name, value):
     assert "\n" not in str(caught.value).strip()
 
 
+STRANGE = [
+    ("ppo", "gamma", ()), ("ppo", "gamma", (0.9, "x")), ("ppo", "n_steps", (8,)), ("ppo", "learning_rate", ()),
+    ("ppo", "gamma", np.zeros(2)), ("ppo", "rollout_buffer_class", np.zeros(2)), ("ppo", "rollout_buffer_kwargs", [1]),
+    ("ppo", "group", True), ("ppo", "group", 0), ("ppo", "group", []), ("ppo", "group", np.zeros(2)),
+    ("ppo", "device", 10**30), ("dqn", "replay_buffer_kwargs", "x"), ("dqn", "replay_buffer_kwargs", np.zeros(2)),
+    ("dqn", "replay_buffer_class", "x"), ("dqn", "replay_buffer_class", np.zeros(2)), ("dqn", "dueling", ()),
+    ("dqn", "train_freq", ()), ("dqn", "train_freq", (4,)), ("dqn", "train_freq", (4, "step", 1)), ("dqn", "tau", (1.0,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("algo", "name", "value"), STRANGE, ids=str)
+def test_what_is_no_setting_at_all_is_one_line_that_names_it(algo, name, value):
+    with pytest.raises(OptionError, match=f"^{name} (must be|is not for)[^\n]*$"):
+        agent(algo, **{name: value})
+
+
+def test_a_setting_that_became_a_tuple_is_refused_before_learning():
+    made = agent("ppo")
+    made.gamma = (0.9, "x")
+    with pytest.raises(OptionError, match="gamma must be a number from 0 to 1"):
+        made.learn(16)
+
+
+def test_how_often_to_learn_may_have_its_unit():
+    assert agent("dqn", train_freq=(4, "step")).setting("train_freq") == 4
+
+
 @pytest.mark.parametrize("algo", KINDS)
 def test_every_setting_at_its_own_default_is_taken_and_so_are_numpys_numbers(algo):
     made = agent(algo, gamma=np.float32(0.5), max_grad_norm=np.int64(3), learning_rate=np.float64(1e-3))

@@ -217,9 +217,9 @@ HOSTILE = {
     ),
     "an unknown argument": (lambda s: with_policy(s, surprise=1), "has surprise"),
     "another algorithm": (lambda s: with_data(s, n_epochs=...), "has no n_epochs"),
-    "a word for a number": (lambda s: with_data(s, gamma="0.9"), "gamma must be float from 0 to 1"),
+    "a word for a number": (lambda s: with_data(s, gamma="0.9"), "gamma must be a number from 0 to 1"),
     "an endless number": (lambda s: with_data(s, vf_coef=float("nan")), "vf_coef must be"),
-    "an endless rollout": (lambda s: with_data(s, n_steps=10**12), "n_steps must be int from 1 to 100000"),
+    "an endless rollout": (lambda s: with_data(s, n_steps=10**12), "n_steps must be a whole number from 1 to 100000"),
 }
 
 

@@ -116,11 +116,11 @@ def test_choices_that_are_shown_are_those_that_are_taken():
         (["--n-steps", "1000000000", "--num-envs", "1000000000"], "left: use at most a part of it"),
         (["--seed", "4294967296"], "--seed must be from 0 to 4294967295, got 4294967296"),
         (["--max-episode-steps", "0"], "must be a whole number from 1 to 2147483647, or -1 for no limit, got 0"),
-        (["--gamma", "2"], "gamma must be float from 0 to 1, got 2.0"),
-        (["--n-epochs", "0"], "n_epochs must be int from 1"),
-        (["--n-steps", "-1"], "n_steps must be int from 1"),
-        (["--clip-range", "-1"], "clip_range must be float from 0"),
-        (["--learning-rate", "-1"], "learning_rate must be float from 0"),
+        (["--gamma", "2"], "gamma must be a number from 0 to 1, got 2.0"),
+        (["--n-epochs", "0"], "n_epochs must be a whole number from 1"),
+        (["--n-steps", "-1"], "n_steps must be a whole number from 1"),
+        (["--clip-range", "-1"], "clip_range must be a number from 0"),
+        (["--learning-rate", "-1"], "learning_rate must be a number from 0"),
     ],
 )
 def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
