@@ -15,6 +15,7 @@ SHA-256; what no description names any more goes last. Whenever the power goes, 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import warnings
@@ -27,7 +28,7 @@ from .archive import is_open_file, write_archive
 from .averages import averages_of
 from .description import check_excluded, describe, not_kept, unset
 from .environments import environment_facts, make_environment
-from .files import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, write_whole
+from .files import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, turn_in, write_whole
 from .loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
 from .resume import capture
 
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 OLDER = re.compile(r"agent-(\d{1,20})\.json")
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, or the user's share of it
 TEMPORARY = re.compile(r"\.(?:agent|weights|optimizer|training|train)[\w-]*\.\w+\.\d+\.tmp")
 
 
@@ -117,9 +119,26 @@ def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None =
 
 
 def write_folder(folder: Path, members: Mapping[str, Any], keep: int) -> None:
-    """Numbers under new names, then the description in place of the last one; raises OSError."""
-    facts = members[NEWEST]
+    """One save after the other; on a full disk, the oldest checkpoints make room. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
+    with turn_in(folder):
+        newest = newest_in(folder)
+        while True:
+            try:
+                return write_members(folder, members, keep)
+            except OSError as error:
+                spare = {steps: path for steps, path in older_in(folder).items() if steps != newest}
+                if error.errno not in FULL or not spare:
+                    raise
+                oldest = spare[min(spare)]
+                warnings.warn(f"{error.strerror}: {oldest} makes room for the new one", stacklevel=4)
+                oldest.unlink()
+                drop_unnamed(folder)
+
+
+def write_members(folder: Path, members: Mapping[str, Any], keep: int) -> None:
+    """Numbers under new names, then the description in place of the last one."""
+    facts = members[NEWEST]
     try:
         for name, content in members.items():
             if name != NEWEST:
@@ -142,9 +161,22 @@ def keep_older(folder: Path, timesteps: int) -> None:
             write_whole(folder / f"agent-{facts['timesteps']}.json", to_json(facts))
 
 
+def older_in(folder: Path) -> dict[int, Path]:
+    """Older descriptions by their timesteps."""
+    return {int(match[1]): path for path in folder.iterdir() if (match := OLDER.fullmatch(path.name))}
+
+
+def newest_in(folder: Path) -> int | None:
+    """Timesteps of the newest whole checkpoint."""
+    try:
+        return read_description(folder / NEWEST).get("timesteps")
+    except (CheckpointError, RecursionError):
+        return max(older_in(folder), default=None)
+
+
 def drop_older(folder: Path, timesteps: int, keep: int) -> None:
     """Remove older descriptions but for the last `keep` of fewer timesteps."""
-    found = {int(match[1]): path for path in folder.iterdir() if (match := OLDER.fullmatch(path.name))}
+    found = older_in(folder)
     past = sorted(steps for steps in found if steps < timesteps)
     for steps in set(found) - set(past[len(past) - keep :] if keep > 0 else ()):
         found[steps].unlink()

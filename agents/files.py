@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from torch import Tensor
 
 from ..envs import LudusError
 from ..envs.errors import printable
-from ..envs.files import OddFile, open_file, read_file
+from ..envs.files import OddFile, lock, open_file, read_file, unlock
 from ..envs.files import write_whole as write_whole
+from ..envs.threads import once
 
+PATIENCE = 300.0  # seconds; a memory of gigabytes is written for minutes
 MAX_JSON = 1_000_000  # bytes; a description is a few thousand
 MAX_HEADER = 1_000_000  # bytes of a safetensors file that are not numbers
 MAX_NUMBERS = 4_000_000_000  # bytes of one
@@ -51,11 +55,52 @@ def path_of(thing: Any) -> Path:
 
 def sync_folder(folder: Path) -> None:
     """Push renames in a folder to disk, where the system knows how."""
+    with _open_folder(folder) as handle:
+        if handle is not None:
+            os.fsync(handle)
+
+
+@contextmanager
+def turn_in(folder: Path) -> Iterator[None]:
+    """Wait until no other thread or process writes an agent in a folder; raises CheckpointError if that takes too long.
+
+    Processes know by a lock on the folder itself, which leaves no file behind. Where a file system has none, only threads
+    wait for each other.
+    """
+    deadline, busy = time.monotonic() + PATIENCE, f"cannot save the agent in {folder}: another save is under way there"
+    turn = _turn_of(os.path.realpath(folder), os.getpid())
+    if not turn.acquire(timeout=PATIENCE):
+        raise CheckpointError(busy)
+    try:
+        with _open_folder(folder) as handle:
+            while not (handle is None or lock(handle)):
+                if time.monotonic() > deadline:
+                    raise CheckpointError(busy)
+                time.sleep(0.01)
+            try:
+                yield
+            finally:
+                if handle is not None:
+                    unlock(handle)
+    finally:
+        turn.release()
+
+
+@once
+def _turn_of(folder: str, process: int) -> Any:
+    """Of the threads of a process; after a fork, the holder of the parent's would never give it back."""
+    return Lock()
+
+
+@contextmanager
+def _open_folder(folder: Path) -> Iterator[int | None]:
+    """A handle of the folder; None where the system has none."""
     if not hasattr(os, "O_DIRECTORY"):
+        yield None
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        yield handle
     finally:
         os.close(handle)
 

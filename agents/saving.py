@@ -59,7 +59,8 @@ class SaveCallback(BaseCallback):
             self.save()
         except CheckpointError as error:
             self.last = time.monotonic()
-            warnings.warn(f"{error}; training goes on", stacklevel=2)
+            steps = self.model.num_timesteps  # also makes it another warning than the last, which is shown again
+            warnings.warn(f"{error}; training goes on at step {steps}", stacklevel=2)
 
     def _on_rollout_start(self) -> None:
         if self.stopped and self.alone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -54,7 +55,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
 
     `mode` is that of a new file, less what the user's umask takes away. Raises OSError, and then leaves nothing behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")  # no other thread's nor process's
     with suppress(FileNotFoundError):
         temporary.unlink()
     try:
@@ -69,6 +70,33 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def lock(handle: int) -> bool:
+    """Lock an open file, or a folder where the system opens those, until it is closed; False if somebody else has it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def unlock(handle: int) -> None:
+    """The same before it is closed, for children that have it open, too."""
+    if os.name != "nt":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 def foreign(facts: os.stat_result) -> str:

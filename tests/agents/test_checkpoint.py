@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -19,6 +20,7 @@ from ludus.agents import files
 from ludus.agents.checkpoint import CheckpointError, load_agent, read_description
 from ludus.agents.muon import Muon
 from ludus.agents.ppo import PPO
+from ludus.envs.files import lock
 
 
 def catch_agent(num_envs=8, policy="mlp", options=None, **settings):
@@ -231,6 +233,68 @@ def test_a_disk_that_fails_at_any_moment_leaves_an_agent(trained, tmp_path, monk
     if newest == 128:
         assert {name: after[name] for name in before} == before
         assert set(after) - set(before) <= {"agent-128.json"}
+
+
+def full(monkeypatch, folder, room):
+    """A disk on which the files of a folder may have so many bytes."""
+    original = os.fsync
+
+    def fsync(handle):
+        if sum(path.stat().st_size for path in folder.iterdir()) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(handle)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+
+
+def trained_on(agent, folder, times):
+    for _ in range(times):
+        agent.learn(128, reset_num_timesteps=False)
+        agent.save(folder, keep=3)
+    return sum(path.stat().st_size for path in folder.iterdir()) // times
+
+
+def test_on_a_full_disk_the_oldest_make_room_for_the_newest(tmp_path, monkeypatch):
+    agent = catch_agent()
+    one = trained_on(agent, tmp_path, 3)
+    full(monkeypatch, tmp_path, int(2.5 * one))
+    agent.learn(128, reset_num_timesteps=False)
+    with pytest.warns(UserWarning, match=r"No space left on device: .*agent-(128|256).json makes room"):
+        agent.save(tmp_path, keep=3)
+    assert sorted(path.name for path in tmp_path.glob("agent*")) == ["agent-384.json", "agent.json"]
+    assert [load_agent(tmp_path / name).num_timesteps for name in ("agent-384.json", "agent.json")] == [384, 512]
+
+
+def test_the_newest_whole_one_never_makes_room(tmp_path, monkeypatch):
+    agent = catch_agent()
+    one = trained_on(agent, tmp_path, 3)
+    full(monkeypatch, tmp_path, int(1.5 * one))
+    agent.learn(128, reset_num_timesteps=False)
+    with pytest.warns(UserWarning, match="makes room"), pytest.raises(CheckpointError, match="No space left on device"):
+        agent.save(tmp_path, keep=3)
+    monkeypatch.undo()
+    assert PPO.load(tmp_path, resume=True).num_timesteps == 384
+
+
+@pytest.mark.parametrize("name", ["run", "run.zip"])
+def test_threads_that_save_one_agent_in_one_place_take_turns(trained, tmp_path, name):
+    with ThreadPoolExecutor(8) as threads:
+        done = [threads.submit(trained[0].save, tmp_path / name) for _ in range(40)]
+    assert [future.exception() for future in done] == [None] * 40
+    assert PPO.load(tmp_path / name).num_timesteps == 256
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="folders cannot be locked")
+def test_a_save_of_another_process_is_waited_for_and_then_named(trained, tmp_path, monkeypatch):
+    trained[0].save(tmp_path)
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    assert lock(handle)  # as another process would
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    with pytest.raises(CheckpointError, match=f"cannot save the agent in {tmp_path}: another save is under way there"):
+        trained[0].save(tmp_path)
+    os.close(handle)
+    trained[0].save(tmp_path)
+    assert PPO.load(tmp_path).num_timesteps == 256
 
 
 FULL_DISK = """

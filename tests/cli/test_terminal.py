@@ -111,19 +111,18 @@ def test_a_save_that_fails_midway_does_not_end_the_training(tmp_path, monkeypatc
 
     def fail_at_first(self):
         calls.append(self.model.num_timesteps)
-        if len(calls) == 1:
+        if len(calls) <= 2:
             raise CheckpointError("cannot save the agent: No space left on device")
         save(self)
 
     monkeypatch.setattr(saving.SaveCallback, "save", fail_at_first)
     command = ["train", "Catch", *TINY, "--total-timesteps", "2000", "--save-interval", "0"]
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("default")  # Python's own, by which the same words are shown once
         assert main([*command, "--out", str(tmp_path / "run")]) == 0
-    assert (
-        "ludus: warning: cannot save the agent: No space left on device; training goes on\n" in capsys.readouterr().err
-    )
-    assert len(calls) > 2 and load_agent(tmp_path / "run").num_timesteps >= 2000
+    words = "ludus: warning: cannot save the agent: No space left on device; training goes on at step"
+    assert capsys.readouterr().err == "".join(f"{words} {steps}\n" for steps in calls[:2])
+    assert len(calls) > 3 and load_agent(tmp_path / "run").num_timesteps >= 2000
 
 
 # -- strange names -----------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_unknown_game_names_the_nearest(make: Callable[..., Any]) -> None:
         ({"max_episode_steps": 0}, ("max_episode_steps", "from 1", "0")),
         ({"levels": []}, ("levels", "range(200)")),
         ({"levels": [-1]}, ("levels", "range(200)")),
-        ({"mode": "fast"}, ("mode", "compiled, checked, python or debug", "'fast'")),
+        ({"mode": "fast"}, ("mode", "'compiled', 'checked', 'python', 'debug'", "'fast'")),
     ],
     ids=lambda value: "" if isinstance(value, tuple) else str(value),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..envs import OptionError
+from ..envs.files import lock
 from .settings_file import SETTINGS
 
 if TYPE_CHECKING:
@@ -71,21 +72,3 @@ def held(folder: Path) -> Iterator[None]:
                 (folder / LOCK).unlink()
     finally:
         os.close(handle)
-
-
-def lock(handle: int) -> bool:
-    """Lock an open file until it is closed; False if somebody else has it."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
