@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -287,7 +288,12 @@ class Agent(Base):
         for tag, value in {**counted, "time/time_elapsed": int(elapsed)}.items():
             self.logger.record(tag, value)
         self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        self.logger.dump(step=self.num_timesteps)
+        try:
+            self.logger.dump(step=self.num_timesteps)
+        except OSError as error:  # such as a full disk, on which TensorBoard gives up
+            warnings.warn(f"the log cannot be written: {error.strerror or error}; training goes on", stacklevel=2)
+            for noted in (self.logger.name_to_value, self.logger.name_to_count, self.logger.name_to_excluded):
+                noted.clear()
 
     def _log_settings(self) -> None:
         """For TensorBoard's table of hyperparameters, with the next writing of the log."""

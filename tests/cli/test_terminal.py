@@ -125,6 +125,28 @@ def test_a_save_that_fails_midway_does_not_end_the_training(tmp_path, monkeypatc
     assert len(calls) > 3 and load_agent(tmp_path / "run").num_timesteps >= 2000
 
 
+def test_a_log_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch, capsys):
+    """TensorBoard's thread ends with the first error, and whoever writes next hears of it."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    written, write = [], RecordWriter.write
+
+    def fail_soon(self, record):
+        written.append(record)
+        if len(written) > 10:
+            raise OSError(28, "No space left on device")
+        write(self, record)
+
+    monkeypatch.setattr(RecordWriter, "write", fail_soon)
+    command = ["train", "Catch", *[x for x in TINY if x != "--no-tensorboard"], "--total-timesteps", "5000"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    line = "ludus: warning: the log cannot be written: No space left on device; training goes on\n"
+    assert capsys.readouterr().err == line
+    assert load_agent(tmp_path / "run").num_timesteps >= 5000
+
+
 # -- strange names -----------------------------------------------------------------------------------------------------
 
 

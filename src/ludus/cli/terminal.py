@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,17 +57,20 @@ class Steady:
 def steady_output() -> Iterator[None]:
     """Within, losing standard output or error stops nothing, and warnings are one line each.
 
-    A reader who had enough (`| head`) is no error; a full disk is, once all is done: raises SystemExit.
+    A reader who had enough (`| head`) is no error; a full disk is, once all is done: raises SystemExit. One that stops a
+    thread of TensorBoard's is said by who next writes there.
     """
-    before = sys.stdout, sys.stderr, warnings.showwarning
+    before, hook = (sys.stdout, sys.stderr, warnings.showwarning), threading.excepthook
     for stream in before[:2]:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the encoding lacks is no reason to stop, either
     out, err = sys.stdout, sys.stderr = [Steady(stream or open(os.devnull, "w")) for stream in before[:2]]  # noqa: SIM115
     warnings.showwarning = lambda message, *_: complain(f"warning: {COLORS.sub('', str(message))}")
+    threading.excepthook = lambda lost: None if isinstance(lost.exc_value, OSError) else hook(lost)
     try:
         yield
     finally:
+        threading.excepthook = hook
         out.flush()
         lost = None if isinstance(out.lost, BrokenPipeError) else out.lost
         if lost is not None:
