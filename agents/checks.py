@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -51,6 +52,20 @@ def text(most: int = 1000) -> Check:
     return check
 
 
+def hexadecimal(name: str, value: Any) -> str:
+    """A check for bytes as hexadecimal digits."""
+    if not isinstance(value, str) or not re.fullmatch("(?:[0-9a-f]{2})*", value):
+        raise ValueError(f"{name} must be hexadecimal digits, got {short(repr(value))}")
+    return value
+
+
+def json_object(name: str, value: Any) -> dict[str, Any]:
+    """A check for objects of any names."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object, got {short(repr(value))}")
+    return value
+
+
 def several(check_one: Check, most: int = 32) -> Check:
     """A check for lists."""
 
@@ -67,9 +82,7 @@ def table(checks: Mapping[str, Check], needed: Iterable[str] = ()) -> Check:
     needed = set(needed)
 
     def check(name: str, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} must be an object, got {short(repr(value))}")
-        for odd in sorted((needed - set(value)) | (set(value) - set(checks))):
+        for odd in sorted((needed - set(json_object(name, value))) | (set(value) - set(checks))):
             raise ValueError(f"{name} {'has' if odd in value else 'lacks'} {short(repr(odd))}")
         return {key: checks[key](key, item) for key, item in value.items()}
 

@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, Line
 
 from ..envs import OptionError
 from .arguments import check_objects, meant
-from .checks import Check, number, one_of, plain, rate, several, table, text
+from .checks import Check, hexadecimal, json_object, number, one_of, plain, rate, several, table, text
 from .files import CheckpointError, short
 from .kinds import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
 from .own import as_json, own_attributes, read_attributes
@@ -37,10 +37,14 @@ PROGRESS: dict[str, Check] = {
     "episodes": number(int, 0, 2**62),
     "recent_episodes": number(int, 0, 10_000),
     "seconds": number(float, 0, 1e12),
-    "rows": lambda name, value: {key: number(int, 0, 10**9)(key, rows) for key, rows in dict(value).items()},
+    "rows": lambda name, value: {
+        key: number(int, 0, 10**9)(key, rows) for key, rows in json_object(name, value).items()
+    },
     "last_obs": number(bool, 0, 1),
-    "seal": lambda name, value: bytes.fromhex(value).hex(),
+    "seal": hexadecimal,
 }
+NEEDED = ("algorithm", "num_envs", "policy", "timesteps", "play_threads", "device")
+PARTS = ("environment", "settings", "schedules", "policy_kwargs", "progress")  # that are needed, and objects
 NEW_PROGRESS = {"rows": {}, "last_obs": False, "seal": ""}  # of older files
 
 
@@ -72,21 +76,26 @@ class Description:
 
 
 def read(facts: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> Description:
-    """Check what `agent.json` holds; raises ValueError or KeyError for what is wrong or missing.
+    """Check what `agent.json` holds; raises ValueError for what is wrong or missing.
 
     Args:
         given: arguments that replace the file's, as the algorithm takes them.
     """
     given, lost, began = dict(given or {}), {}, {}
+    for name in [*NEEDED, *PARTS]:
+        if name not in facts:
+            raise ValueError(f"{name} is missing")
+    for name in PARTS:
+        json_object(name, facts[name])
     kind = KINDS[one_of(list(KINDS))("algorithm", facts["algorithm"])]
     excluded = set(several(text(), 100)("excluded", facts.get("excluded", [])))
     told = {name: value for name, value in facts["settings"].items() if not is_lost(value, name, lost, given)}
     needed = set(kind.settings) - LATER - excluded - set(lost) - set(given)
     settings = table(kind.settings, needed)("settings", told)
     for name in set(kind.schedules) - excluded - set(given):
+        if name not in facts["schedules"]:
+            raise ValueError(f"schedules lacks {name!r}")
         settings[name] = read_schedule(name, facts["schedules"][name], began)
-    if not isinstance(facts["environment"], dict):
-        raise ValueError("environment must be an object")
     policy_kwargs = given.pop("policy_kwargs", {})
     return Description(
         facts["algorithm"],
@@ -140,8 +149,6 @@ def read_policy_kwargs(
     checks: Mapping[str, Check], facts: Any, given: Mapping[str, Any], lost: dict[str, str]
 ) -> dict[str, Any]:
     """What the policy is told: what the file says, and what is given in place of what it could not keep."""
-    if not isinstance(facts, dict):
-        raise ValueError(f"policy_kwargs must be an object, got {short(repr(facts))}")
     said = {name: value for name, value in facts.items() if not is_lost(value, f"policy_kwargs[{name!r}]", {})}
     for name, value in facts.items():
         if name not in said and name not in given:

@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, 
 
 from ..envs import find_game
 from ..envs.options import Options
-from .checks import number, one_of, plain, several, table
+from .checks import json_object, number, one_of, plain, several, table
 from .files import CheckpointError, short
 from .worlds import has_attr, simulator_of
 
@@ -174,7 +174,7 @@ def make_gymnasium(facts: Mapping[str, Any], num_envs: int, seed: int | None) ->
 
 def read_options(facts: Any) -> dict[str, Any]:
     """A game's options as `Options` takes them; their values are checked there, but for the number of levels."""
-    options = dict(facts)
+    options = dict(json_object("options", facts))
     levels = options.get("levels")
     if isinstance(levels, dict):
         options["levels"] = levels = read_range("levels", levels)
@@ -195,9 +195,7 @@ def read_range(name: str, facts: Mapping[str, Any]) -> range:
 
 def read_arguments(facts: Any) -> dict[str, Any]:
     """Arguments of an environment or a wrapper, checked."""
-    if not isinstance(facts, dict):
-        raise ValueError(f"arguments must be an object, got {short(repr(facts))}")
-    return {key: argument(key, value) for key, value in facts.items()}
+    return {key: argument(key, value) for key, value in json_object("arguments", facts).items()}
 
 
 def read_wrappers(facts: Any) -> list[tuple[Any, dict[str, Any]]]:

@@ -76,7 +76,7 @@ SETTINGS: dict[str, Check] = {
     "gamma": fraction,
     "max_grad_norm": number(float, 0, 1e12),
     "seed": number(int, 0, 2**32 - 1, optional=True),
-    "time_limit": number(float, 0, 1e12, optional=True),
+    "time_limit": number(float, 1e-9, 1e12, optional=True),
     "num_threads": number(int, 1, 1024),
     "verbose": either(yes_or_no, bool, number(int, 0, 1000)),
     "tensorboard_log": text(),

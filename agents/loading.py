@@ -15,7 +15,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces, get_device
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ..envs import OptionError
+from ..envs import OptionError, UnknownGame
 from . import description
 from .archive import NEWEST, Archive, opened
 from .arguments import check_device, check_env
@@ -97,6 +97,12 @@ def load_agent(
             agent = make_agent(about, env, device, agent_class or KINDS[about.algorithm].agent)
         except CheckpointError:
             raise
+        except UnknownGame as error:
+            game = short(repr(facts["environment"].get("game")))
+            raise CheckpointError(
+                f"the agent in {path} plays {game}, a game that is not registered here: import the package that does "
+                "it first, on the command line by --import PACKAGE"
+            ) from error
         except Exception as error:  # whatever a stranger's file may bring about
             raise CheckpointError(f"{source} does not describe an agent: {short(error)}") from error
         if weights is None:  # classes of the user's may need more than shapes to be made
@@ -330,7 +336,7 @@ def numbers_name(place: Place, facts: Mapping[str, Any], part: str) -> str:
     name = facts[part].get("file") if isinstance(facts[part], dict) else None
     if not (isinstance(name, str) and NUMBERS.fullmatch(name) and name.startswith(part)):
         said = short(repr(name))
-        raise CheckpointError(f"{place.name_of(NEWEST)} names a {part} file {said}, expected {part}-....safetensors")
+        raise CheckpointError(f"{place.name_of(NEWEST)} has {said} as its {part} file, expected {part}-....safetensors")
     return name
 
 

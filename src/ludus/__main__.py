@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
             problem = explained(error)
             if problem is None:
                 raise
-            complain(problem)
+            complain(in_flags(problem, sys.argv[1:] if argv is None else argv))
             return 2
 
 
@@ -116,6 +116,14 @@ def explained(error: Exception) -> str | None:
     return None
 
 
+def in_flags(problem: str, arguments: list[str]) -> str:
+    """A line that begins with an argument's name, with the flag in its place that gave it."""
+    name, space, rest = problem.partition(" ")
+    flag = f"--{name.replace('_', '-')}"
+    given = {word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")}
+    return f"{flag}{space}{rest}" if flag in given else problem
+
+
 def split_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
     """The packages that `--import PACKAGE` or `--import=PACKAGE` name, wherever it stands, and the other arguments."""
     packages: list[str] = []
@@ -145,14 +153,22 @@ def import_package(name: str) -> None:
         sys.path.insert(0, os.getcwd())
     try:
         importlib.import_module(name)
-    except LudusError:
+    except (LudusError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise OptionError(f"--import: there is no package {name}, neither in this folder nor installed") from error
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = "" if isinstance(error, SyntaxError) else f" ({os.path.basename(last.filename)}, line {last.lineno})"
-        raise OptionError(f"--import {name}: {type(error).__name__}: {error}{place}") from error
+        raise OptionError(f"--import {name}: {type(error).__name__}: {words_of(error)}{place}") from error
+
+
+def words_of(error: BaseException) -> str:
+    """What an error of any package says, if it can."""
+    try:
+        return str(error)
+    except Exception:
+        return "an error without words"
 
 
 if __name__ == "__main__":

@@ -135,6 +135,16 @@ def changed(**facts):
     return lambda folder: change(folder, **facts)
 
 
+def without(name):
+    def remove(folder):
+        facts = json.loads((folder / "agent.json").read_text())
+        del facts[name]
+        (folder / "agent.json").write_text(json.dumps(facts))
+        change(folder)
+
+    return remove
+
+
 def network(**kwargs):
     return changed(policy_kwargs=kwargs)
 
@@ -189,16 +199,28 @@ DESCRIPTIONS = {
     "another algorithm": (changed(algorithm="sac"), "algorithm 'sac'"),
     "a missing fact": (changed(settings={}), "settings lacks"),
     "an unknown fact": (changed(settings__use_magic=True), "settings has 'use_magic'"),
-    "a path as weights": (changed(weights__file="../../secret.safetensors"), "names a weights file"),
-    "an absolute path as weights": (changed(weights__file="/etc/passwd"), "names a weights file"),
+    "a path as weights": (changed(weights__file="../../secret.safetensors"), "as its weights file"),
+    "an absolute path as weights": (changed(weights__file="/etc/passwd"), "as its weights file"),
     "training as weights": (
-        changed(weights__file="training-0123456789abcdef.safetensors"), "names a weights file"),
-    "a list as weights": (changed(weights=[1]), "names a weights file"),
+        changed(weights__file="training-0123456789abcdef.safetensors"), "as its weights file"),
+    "a list as weights": (changed(weights=[1]), "as its weights file"),
+    "no settings": (without("settings"), "settings is missing"),
+    "no algorithm's schedules": (changed(schedules={}), "schedules lacks 'learning_rate'|schedules lacks 'clip"),
+    "a number as schedules": (changed(schedules=1.5), "schedules must be an object, got 1.5"),
+    "a number as settings": (changed(settings=1), "settings must be an object"),
+    "a number as options": (changed(environment__options=3), "options must be an object"),
+    "a number as progress": (changed(progress=3), "progress must be an object"),
+    "a number as rows": (changed(progress__rows=3), "rows must be an object"),
+    "a number as seal": (changed(progress__seal=3), "seal must be hexadecimal digits, got 3"),
+    "no policy": (without("policy"), "policy is missing"),
+    "no device": (without("device"), "device is missing"),
+    "no timesteps": (without("timesteps"), "timesteps is missing"),
     "an unknown policy": (changed(policy="os.system"), "policy must be one of"),
     "an import as environment": (changed(environment={"gymnasium": "os:system"}), "neither a Ludus game"),
     "an unknown Gymnasium id": (changed(environment={"gymnasium": "Nothing-v0"}), "not registered here"),
-    "an unknown game": (changed(environment={"game": "Sudoku", "version": 1}), "does not describe an agent"),
-    "a number as game": (changed(environment={"game": 7, "version": 1}), "does not describe an agent"),
+    "an unknown game": (changed(environment={"game": "Sudoku", "version": 1}),
+        "^the agent in .*run plays 'Sudoku', a game that is not registered here: import the package .* --import PACKAGE"),
+    "a number as game": (changed(environment={"game": 7, "version": 1}), "plays 7, a game that is not registered"),
     "a list as environment": (changed(environment=[1]), "environment must be an object"),
     "a game of another version": (changed(environment={"game": "Catch", "version": 9}), "version 9"),
     "other actions and planes": (changed(environment={"game": "Breakout", "version": 1}), "of another network"),
@@ -244,7 +266,8 @@ DESCRIPTIONS = {
     "a thousand million threads": (changed(settings__num_threads=MEGA), "num_threads must be"),
     "another precision": (changed(settings__precision="fp8"), "precision must be one of"),
     "negative steps": (changed(timesteps=-1), "timesteps must be"),
-    "a layer of a thousand million": (network(features_extractor_kwargs={"sizes": [MEGA]}), "sizes must be a whole number from 1"),
+    "a layer of a thousand million": (
+        network(features_extractor_kwargs={"sizes": [MEGA]}), "sizes must be a whole number from 1"),
     "a layer of 65536 squared": (
         network(features_extractor_kwargs={"sizes": [65_536, 65_536, 65_536]}), "of another network"),
     "a thousand layers": (network(features_extractor_kwargs={"sizes": [1] * 1000}), "list of at most 32"),

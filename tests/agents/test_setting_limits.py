@@ -20,7 +20,7 @@ def agent(algo, **changes):
 WRONG = {
     "gamma": [-0.1, 1.5, float("nan"), "much"],
     "learning_rate": [-1e-3, float("nan"), float("inf"), LinearSchedule(float("nan"), 0.0, 1.0)],
-    "time_limit": [-1.0, float("nan"), float("inf"), "long"],
+    "time_limit": [-1.0, 0, float("nan"), float("inf"), "long"],
     "max_grad_norm": [-1.0, float("nan")],
     "n_steps": [0, -1, 2.5, True],
     "batch_size": [-4, 2.5],

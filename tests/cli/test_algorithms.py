@@ -120,7 +120,7 @@ BAD = {
         ["--algo", "dqn", "--distribution", "normal"],
         "distribution must be one of c51, qr, iqn, None",
     ),
-    "small memory": (["--algo", "dqn", "--buffer-size", "10"], "buffer_size must be at least"),
+    "small memory": (["--algo", "dqn", "--buffer-size", "10"], "--buffer-size must be at least"),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ludus import DQN
 from ludus.__main__ import VERBS, explained, main, split_imports
 from ludus.agents.kinds import KINDS
 from ludus.cli.arguments import CHOICES, parse
@@ -108,7 +109,8 @@ def test_choices_that_are_shown_are_those_that_are_taken():
     [
         (["--total-timesteps", "-5"], "--total-timesteps must be 1 or more, got -5"),
         (["--time-limit", "nan"], "--time-limit must be a finite number, got 'nan'"),
-        (["--time-limit", "-1"], "--time-limit must be 0 or more, got -1.0"),
+        (["--time-limit", "-1"], "--time-limit must be above 0, got -1.0"),
+        (["--time-limit", "0"], "--time-limit must be above 0, got 0.0"),
         (["--save-interval", "-1"], "--save-interval must be 0 or more"),
         (["--seed", "-1"], "--seed must be from 0 to 4294967295, got -1"),
         (["--num-envs", "1000000000"], "--num-envs 1000000000 with --n-steps 16 takes 3400.0 GB, where"),
@@ -116,11 +118,14 @@ def test_choices_that_are_shown_are_those_that_are_taken():
         (["--n-steps", "1000000000", "--num-envs", "1000000000"], "left: use at most a part of it"),
         (["--seed", "4294967296"], "--seed must be from 0 to 4294967295, got 4294967296"),
         (["--max-episode-steps", "0"], "must be a whole number from 1 to 2147483647, or -1 for no limit, got 0"),
-        (["--gamma", "2"], "gamma must be a number from 0 to 1, got 2.0"),
-        (["--n-epochs", "0"], "n_epochs must be a whole number from 1"),
-        (["--n-steps", "-1"], "n_steps must be a whole number from 1"),
-        (["--clip-range", "-1"], "clip_range must be a number from 0"),
-        (["--learning-rate", "-1"], "learning_rate must be a number from 0"),
+        (["--gamma", "2"], "ludus: --gamma must be a number from 0 to 1, got 2.0"),
+        (["--n-epochs", "0"], "ludus: --n-epochs must be a whole number from 1"),
+        (["--n-steps", "-1"], "ludus: --n-steps must be a whole number from 1"),
+        (["--n_epochs=0"], "ludus: --n-epochs must be a whole number from 1"),
+        (["--frame-stack", "0"], "ludus: --frame-stack must be a whole number from 1"),
+        (["--batch-size", "1"], "ludus: --batch-size must be 2 or more, got 1: give --no-normalize-advantage"),
+        (["--clip-range", "-1"], "ludus: --clip-range must be a number from 0"),
+        (["--learning-rate", "-1"], "ludus: --learning-rate must be a number from 0"),
     ],
 )
 def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
@@ -128,6 +133,23 @@ def test_numbers_out_of_range_train_nothing(flags, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "Catch", "--out", ""], "--out must not be empty"),
+        (["train", "Catch", "--out="], "--out must not be empty"),
+        (["train", "Catch", "--out", "a\nb"], r"--out must be one line of at most 1000 characters, got 'a\nb'"),
+        (["record", "Catch:random", "--out", ""], "--out must not be empty"),
+        (["evaluate", ""], "must not be empty"),
+    ],
+)
+def test_names_that_no_file_should_have(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -165,7 +187,7 @@ def test_every_verb_takes_the_same_seeds(verb, seed, capsys):
 
 def test_too_many_environments_of_another_library(tmp_path, capsys):
     assert main(["train", "CartPole-v1", "--num-envs", "1000000000", "--out", str(tmp_path / "run")]) == 2
-    assert "num_envs must be a whole number from 1 to 10000 for CartPole-v1" in capsys.readouterr().err
+    assert "--num-envs must be a whole number from 1 to 10000 for CartPole-v1" in capsys.readouterr().err
 
 
 # -- errors that are not the program's fault ---------------------------------------------------------------------------
@@ -232,6 +254,27 @@ def test_import_works_wherever_it_stands(tmp_path, monkeypatch, capsys):
     assert "--import: there is no package no_such_package" in capsys.readouterr().err
 
 
+PACKAGES = {
+    "an error of its own kind": ("class Own(BaseException): pass\nraise Own('no')", "Own: no (package_{k}.py, line 2)"),
+    "an error without words": (
+        "class Own(Exception):\n    def __str__(self): raise ValueError\nraise Own",
+        "Own: an error without words (package_{k}.py, line 3)",
+    ),
+    "the program's end": ("import sys\nsys.exit(3)", "SystemExit: 3 (package_{k}.py, line 2)"),
+    "lines": ("raise ValueError('a\\nb')", "ValueError: a b (package_{k}.py, line 1)"),
+}
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_a_package_that_fails_is_named_in_one_line(kind, tmp_path, monkeypatch, capsys):
+    (code, message), k = PACKAGES[kind], list(PACKAGES).index(kind)
+    (tmp_path / f"package_{k}.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["games", "--import", f"package_{k}"]) == 2
+    assert capsys.readouterr().err == f"ludus: --import package_{k}: {message.format(k=k)}\n"
+
+
 def test_a_batch_that_does_not_divide_the_rollout_is_told_in_our_words(tmp_path, capsys):
     command = ["train", "Catch", "--num-envs", "16", "--batch-size", "100", "--total-timesteps", "256"]
     with warnings.catch_warnings():
@@ -261,6 +304,13 @@ def test_a_run_that_replaced_another_can_be_resumed(tmp_path, capsys):
     assert main([*SHORT_TRAINING, "--out", str(tmp_path), "--overwrite"]) == 0
     assert main(["train", "--out", str(tmp_path), "--resume"]) == 0
     assert "done already" in capsys.readouterr().out
+
+
+def test_an_agent_that_train_did_not_make_is_gone_on_with_in_python(tmp_path, capsys):
+    DQN("mlp", "Catch", buffer_size=100).save(tmp_path)
+    assert main(["train", "Catch", "--out", str(tmp_path), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert "with ludus.DQN.load(folder, resume=True)" in error and error.count("\n") == 1
 
 
 EDITS = {

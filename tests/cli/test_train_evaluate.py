@@ -304,13 +304,13 @@ def test_unknown_names_get_the_nearest(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "Catch", "--num-envs", "0"], "num_envs must be a whole number from 1"),
+        (["train", "Catch", "--num-envs", "0"], "--num-envs must be a whole number from 1"),
         (["train", "Catch", "--policy", "huge"], "unknown policy 'huge'"),
         (["train", "Catch", "--precision", "fp8"], "precision must be one of auto, fp32, bf16"),
         (["train", "Catch", "--obs-type", "pixels"], "unknown obs_type 'pixels'"),
         (["train", "Catch", "--repeat-action-probability", "2"], "must be from 0 to 1"),
         (["train", "Catch", "--device", "tpu"], "device"),
-        (["train", "CartPole-v1", "--frame-stack", "2"], "frame_stack is for games of Ludus"),
+        (["train", "CartPole-v1", "--frame-stack", "2"], "--frame-stack is for games of Ludus"),
         (["evaluate", "nowhere"], "there is no folder nowhere"),
     ],
 )

@@ -18,6 +18,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +29,7 @@ LOWEST = {  # of numbers that no agent checks by itself
     "total_timesteps": 1, "time_limit": 0, "save_interval": 0, "keep": 1, "num_threads": 1, "seed": 0,
     "episodes": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
 }  # fmt: skip
+ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
 BEYOND = 2**62  # of all others
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
@@ -190,6 +192,8 @@ def converter(flag: Flag) -> Any:
     def convert(word: str) -> Any:
         if flag.optional and word.lower() == "none":
             return None
+        if not word and issubclass(flag.kind, Path):
+            raise argparse.ArgumentTypeError("must not be empty")
         try:
             value = flag.kind(word)
         except ValueError:
@@ -248,6 +252,8 @@ def check(config: Any) -> Any:
         value, lowest = flag.default, LOWEST.get(flag.name)
         if lowest is None or value is None:
             continue
+        if flag.name in ABOVE_0 and value <= 0:
+            raise OptionError(f"{flag.flag} must be above 0, got {value}")
         if not lowest <= value <= HIGHEST.get(flag.name, BEYOND):
             span = f"from {lowest} to {HIGHEST[flag.name]}" if flag.name in HIGHEST else f"{lowest} or more"
             span = span if value < lowest or flag.name in HIGHEST else "at most 2**62"

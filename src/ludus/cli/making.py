@@ -98,6 +98,8 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
     logs = str(folder) if config.tensorboard and folder is not None else None
     if "n_epochs" in settings:
         warn_of_remainder(config.settings)
+    if settings.get("normalize_advantage") and settings["batch_size"] == 1:
+        raise OptionError("--batch-size must be 2 or more, got 1: give --no-normalize-advantage for single transitions")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You have specified a mini-batch size")  # in our own words above

@@ -28,6 +28,7 @@ def run_folder(config: Config) -> Iterator[Path]:
         raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = config.out or Path("runs") / f"{config.game.replace('/', '-')}-{config.algo}-{stamp}"
+    check_name(folder)
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder} is a file: give a folder")
     try:
@@ -37,6 +38,16 @@ def run_folder(config: Config) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             folder.rmdir()
+
+
+def check_name(folder: Path) -> None:
+    """Raise OptionError for a name that the agent's own file could not tell of its logs."""
+    from ..agents.checks import text
+
+    try:
+        text()("--out", str(folder))
+    except ValueError as error:
+        raise OptionError(str(error)) from error
 
 
 def check_free(folder: Path, config: Config) -> None:

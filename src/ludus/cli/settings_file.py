@@ -33,7 +33,7 @@ def read_settings(folder: Path, kind: type[T]) -> T:
     if not path.exists():
         raise OptionError(
             f"{folder} has an agent but no {SETTINGS}, so that `ludus train` did not make it: go on in Python, with "
-            "ludus.PPO.load(folder, resume=True)"
+            f"ludus.{class_in(folder)}.load(folder, resume=True)"
         )
     try:
         return from_plain("settings", kind, read_json(path))
@@ -41,6 +41,14 @@ def read_settings(folder: Path, kind: type[T]) -> T:
         raise OptionError(str(error)) from error
     except ValueError as error:
         raise OptionError(f"{path}: {short(error)}") from error
+
+
+def class_in(folder: Path) -> str:
+    """The name of the class that the agent in a folder is of; raises CheckpointError."""
+    from ..agents.checkpoint import read_description
+    from ..agents.kinds import KINDS
+
+    return KINDS[read_description(folder / "agent.json")["algorithm"]].place[1]
 
 
 def read_json_settings(folder: Path) -> dict[str, Any]:
