@@ -303,7 +303,9 @@ def test_registering() -> None:
 
 
 def test_more_levels_than_memory_holds_are_refused_at_once():
-    with pytest.raises(OptionError, match=r"levels may be 10,000,000 at most, got range\(0, 1000000000000\); levels=None"):
+    with pytest.raises(
+        OptionError, match=r"levels may be 10,000,000 at most, got range\(0, 1000000000000\); levels=None"
+    ):
         Simulator("Catch", 4, levels=range(10**12))
     for stop in (2**63, 2**70):  # of which Python cannot tell the length
         with pytest.raises(OptionError, match="levels may be"):
@@ -313,5 +315,5 @@ def test_more_levels_than_memory_holds_are_refused_at_once():
 
 @pytest.mark.parametrize("mode", [None, [], np.zeros(0), np.zeros(2), "fast"], ids=str)
 def test_a_mode_that_is_none(mode):
-    with pytest.raises(OptionError, match="^mode must be one of 'compiled', 'checked', 'python', 'debug'; got"):
+    with pytest.raises(OptionError, match=r"^mode must be one of 'compiled', 'checked', 'python', 'debug'; got"):
         Simulator("Catch", mode=mode)

@@ -33,7 +33,7 @@ def test_checks_change_nothing(game):
 
 
 def test_modes_are_named():
-    with pytest.raises(OptionError, match="mode must be one of 'compiled', .*; got 'fast'"):
+    with pytest.raises(OptionError, match=r"mode must be one of 'compiled', .*; got 'fast'"):
         Simulator("Catch", mode="fast")
     for mode in ("checked", "python", "debug"):
         with pytest.raises(OptionError, match=f"^mode='{mode}' is for device='cpu': a GPU plays compiled games only$"):
