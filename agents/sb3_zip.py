@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from .archive import Archive, is_open_file
 from .averages import averages_of, restore_averages
-from .checks import plain, text
+from .checks import number, plain, text
 from .files import CheckpointError, check_tensors, open_ordinary, path_of, short
 from .kinds import OPTIMIZER_KWARGS, OPTIMIZERS
 from .own import library_names
@@ -185,10 +185,10 @@ def read_number(data: Mapping[str, Any], name: str, limits: Mapping[str, tuple[t
     """A number of `data`, of its type and within its limits."""
     if name not in data:
         raise CheckpointError(f"it has no {name}: it was not saved by PPO")
-    value, (kind, low, high) = data[name], limits[name]
-    if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
-        raise CheckpointError(f"{name} must be {kind.__name__} from {low:g} to {high:g}, got {short(repr(value))}")
-    return value
+    try:
+        return number(*limits[name])(name, data[name])
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def schedule_of(kept: Any) -> Any:
