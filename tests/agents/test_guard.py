@@ -139,7 +139,7 @@ INF = float("inf")
 
 def step(s, action, random):
     s.steps += 1
-    return (INF if s.steps > 300 else 1.0), False
+    return (INF if s.steps > 2000 else 1.0), False  # after those that a game of a user is tried for
 
 ludus.register(Game("Brittle", 1, state(steps="i4"), lambda s, random: None, step, lambda s, planes: None,
                     lambda s, canvas: None, actions=("wait", "go"), shape=(2, 2), planes=("nothing",)))
@@ -165,9 +165,9 @@ def test_the_command_line_says_it_in_one_line(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2
     assert re.fullmatch(
-        r"ludus: reward of environment 0 is inf at step 1\d\d\d: training stopped, the last checkpoint is as it was\n",
+        r"ludus: reward of environment 0 is inf at step 8\d\d\d: training stopped, the last checkpoint is as it was\n",
         result.stderr,
     )
     look = "import brittle, sys; from ludus.agents.checkpoint import load_agent as f; print(f('run').num_timesteps)"
     result = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True)
-    assert int(result.stdout) == 300 * 4 // 64 * 64, result.stderr
+    assert int(result.stdout) == 2000 * 4 // 64 * 64, result.stderr

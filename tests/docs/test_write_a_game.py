@@ -231,7 +231,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (None, ["--import", "nowhere", "games"], "there is no package nowhere, neither in this folder nor installed"),
         (None, ["--import=nowhere.at_all", "games"], "there is no package nowhere.at_all"),
         (None, ["--import=", "games"], "--import takes a package's name, such as mygames, got ''"),
-        (None, ["--import", "mygames.py", "games"], "--import takes a name, not a file: --import mygames"),
         (None, ["--import", "../mygames", "games"], "--import takes a package's name, such as mygames"),
         (
             "",
