@@ -33,6 +33,7 @@ from .worlds import World, games_by_name, simulator_of
 if TYPE_CHECKING:
     Base = BaseAlgorithm
     from .distributed import Group
+    from .loops import Crew
     from .progress import ProgressCallback
 else:
     Base = object
@@ -68,6 +69,7 @@ class Agent(Base):
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
     learner: Any
+    crew: Crew
     bar: ProgressCallback | None = None
     heard = False  # by callbacks of users, see `reports.heard_by_users`
     _shown: Any = None  # `_last_obs`, or what makes it
@@ -266,8 +268,14 @@ class Agent(Base):
             callback = CallbackList([callback, self.bar])
         return super()._init_callback(callback)
 
+    def _end_learning(self) -> None:
+        """Threads, the progress bar and the clock rest until the next training, however this one ended."""
+        self.crew.close()
+        self._close_bar()
+        self._note_present()
+        self.elapsed_before, self.start_time = self.elapsed(), 0
+
     def _close_bar(self) -> None:
-        """However training ended."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

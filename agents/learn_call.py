@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import signature
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from ..envs import OptionError
+from .hardware import on_gpu
+from .workers import undivided
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -19,15 +21,22 @@ if TYPE_CHECKING:
 
 @contextmanager
 def learn_call(agent: Agent, learn: Any, args: Any, kwargs: Any) -> Iterator[None]:
-    """While `learn(*args, **kwargs)` runs; raises OptionError for wrong arguments, and if the agent learns already."""
+    """While `learn(*args, **kwargs)` runs; PyTorch's own threads rest meanwhile (see `workers`).
+
+    Raises OptionError for wrong arguments, and if the agent learns already.
+    """
     check_arguments(**signature(learn).bind(*args, **kwargs).arguments)
     mine = object()
     if vars(agent).setdefault("_learning", mine) is not mine:  # atomic, so that of two threads one is first
         raise OptionError("this agent is learning already: call learn again when it has ended, or make another agent")
     try:
-        yield
+        with nullcontext() if on_gpu(agent.device) else undivided():
+            yield
     finally:
-        del vars(agent)["_learning"]
+        try:
+            agent._end_learning()
+        finally:
+            del vars(agent)["_learning"]
 
 
 def check_arguments(

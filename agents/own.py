@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dis
 import json
-from collections.abc import Mapping
 from functools import cache
 from types import FunctionType
 from typing import Any
 
-from .checks import plain
+from .checks import json_object, plain
 from .files import short
 
 MAX_ATTRIBUTE = 100_000  # characters of one
@@ -44,9 +43,7 @@ def as_json(value: Any) -> Any:
 
 def read_attributes(facts: Any, kind: type) -> dict[str, Any]:
     """What a file says of them; raises ValueError for a name that is not for users."""
-    if not isinstance(facts, Mapping):
-        raise ValueError(f"attributes must be an object, got {short(repr(facts))}")
-    for name in facts:
+    for name in json_object("attributes", facts):
         if not name.isidentifier() or name in library_names(kind):
             raise ValueError(f"attributes has {short(repr(name))}, which is not for users to set")
     return {name: value for name, value in facts.items() if not (isinstance(value, dict) and "not_kept" in value)}

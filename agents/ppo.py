@@ -41,7 +41,7 @@ from .rollout import RolloutTensors
 from .signatures import passes_on_to
 from .stable_buffer import stable_buffer_of
 from .starts import into_space, starts_of
-from .workers import Workers, undivided
+from .workers import Workers
 from .worlds import VecEnvWorld
 
 # Fewer are not worth another thread. Where threads run Python, it must be woken, and one runs at a time.
@@ -163,19 +163,16 @@ class PPO(Agent, StablePPO):
 
     @passes_on_to(StablePPO.learn)
     def learn(self, *args: Any, **kwargs: Any) -> PPO:
-        """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
+        """Train, as Stable-Baselines3's `learn`; see `learn_call`."""
         with learn_call(self, super().learn, args, kwargs):
             self.workers = Workers(max(self.play_threads, self.learn_threads))
-            try:
-                with nullcontext() if on_gpu(self.device) else undivided():
-                    return super().learn(*args, **kwargs)
-            finally:
-                self.workers.close()
-                self.workers = None
-                self.crew.close()
-                self._close_bar()
-                self._note_present()
-                self.elapsed_before, self.start_time = self.elapsed(), 0
+            return super().learn(*args, **kwargs)
+
+    def _end_learning(self) -> None:
+        if self.workers is not None:
+            self.workers.close()
+            self.workers = None
+        super()._end_learning()
 
     def _forget_games(self) -> None:
         self.memory, self.reward_normalizer = None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar
 
@@ -28,7 +27,6 @@ from .q_rounds import QRounds
 from .reports import tell_rollout, tell_step
 from .signatures import passes_on_to
 from .starts import into_space
-from .workers import undivided
 from .worlds import SimulatorWorld, VecEnvWorld, World
 
 ROWS_A_THREAD = 64  # of a loop in `q_backprop`
@@ -113,16 +111,9 @@ class QAgent(Agent):
 
     @passes_on_to(OnPolicyAlgorithm.learn)  # PQN's; DQN has one of its own
     def learn(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, as Stable-Baselines3's `learn`; PyTorch's own threads rest meanwhile (see `workers`)."""
+        """Train, as Stable-Baselines3's `learn`; see `learn_call`."""
         with learn_call(self, super().learn, args, kwargs):
-            try:
-                with nullcontext() if on_gpu(self.device) else undivided():
-                    return super().learn(*args, **kwargs)
-            finally:
-                self.crew.close()
-                self._close_bar()
-                self._note_present()
-                self.elapsed_before, self.start_time = self.elapsed(), 0
+            return super().learn(*args, **kwargs)
 
     # -- what an agent says of an observation --------------------------------------------------------------------------
 
