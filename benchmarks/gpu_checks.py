@@ -82,7 +82,7 @@ def checks(sizes: Sizes) -> dict[str, Check]:
 
 
 def games_for(sizes: Sizes, num_envs: int, game: str = "Breakout", **options: Any) -> Any:
-    from ludus.envs.sb3 import vec_env
+    from ludus.envs.adapters.sb3 import vec_env
 
     return vec_env(game, num_envs, seed=0, device=sizes.device, **options)
 
@@ -228,7 +228,7 @@ def captured(function: Callable[[], Any], sizes: Sizes) -> Callable[[], Any]:
 
 def same_with_graphs(make: Callable[[], tuple[Any, int]]) -> Facts:
     """How far apart weights and losses are with and without graphs, and what warned; raises if they are not the same."""
-    from ludus.agents import graphs
+    from ludus.agents.runtime import cuda_graph as graphs
 
     found, said = [], []
     for warm_up in (10**9, graphs.WARM_UP):
@@ -269,7 +269,8 @@ def wait(sizes: Sizes) -> None:
 
 def games_alone(sizes: Sizes, num_envs: int, threads: int) -> Facts:
     """Random play of Breakout, from a graph of 32 steps."""
-    from ludus.envs import Simulator, compile_cuda
+    from ludus.envs import Simulator
+    from ludus.envs.engine import compile_cuda
 
     with replaced(compile_cuda, "THREADS", threads):
         sim = Simulator("Breakout", num_envs, device=sizes.device, seed=0, **PROTOCOL)

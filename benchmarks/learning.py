@@ -20,8 +20,8 @@ import numpy as np
 from report import Table, amount, describe, machine, sampled_as, write_results
 from rich.console import Console
 
-from ludus.agents.checkpoint import load_agent, make_environment
-from ludus.agents.evaluation import evaluate
+from ludus.agents.checkpoints.checkpoint import load_agent, make_environment
+from ludus.agents.training.evaluation import evaluate
 from ludus.demo import ALGO, GAME, SECONDS
 
 PACKAGES = ("ludus", "torch", "stable-baselines3", "numpy")

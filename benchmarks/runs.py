@@ -24,7 +24,7 @@ from typing import Any
 from report import all_cores
 from stable_baselines3.common.callbacks import BaseCallback
 
-from ludus.agents.evaluation import evaluate
+from ludus.agents.training.evaluation import evaluate
 from ludus.cli import train
 
 EPISODES, POINTS = 100, 200

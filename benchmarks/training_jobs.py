@@ -140,14 +140,19 @@ class Stopwatch:
 
 def breakdown(side: Side, settings: Settings, device: str, threads: int, seconds: float) -> dict[str, Any]:
     """Seconds of an iteration of ours, by part."""
-    from ludus.agents import advantages, backprop, networks, ppo, rollout, rounds, worlds
+    from ludus.agents.data import env_adapters as worlds
+    from ludus.agents.data import rollout_buffer as rollout
+    from ludus.agents.nn import actor_critic as networks
+    from ludus.agents.ppo.ppo import advantages, ppo
+    from ludus.agents.ppo.ppo import compiled_collect as rounds
+    from ludus.agents.ppo.ppo import compiled_policy as backprop
 
     agent, watch = make_agent(side, settings, device, threads), Stopwatch()
-    watch.watch(worlds.SimulatorWorld, "step", "games")
-    watch.watch(networks, "think", "forward")
-    watch.watch(backprop.Backprop, "_think", "forward")
-    watch.watch(rounds.Rounds, "decide", "forward")
-    watch.watch(rounds.Rounds, "play", "collect")
+    watch.watch(worlds.SimulatorAdapter, "step", "games")
+    watch.watch(networks, "forward_step", "forward")
+    watch.watch(backprop.CompiledActorCritic, "_think", "forward")
+    watch.watch(rounds.CompiledCollector, "decide", "forward")
+    watch.watch(rounds.CompiledCollector, "play", "collect")
     watch.watch(rollout, "collect", "collect")
     watch.watch(advantages, "generalized_advantages", "advantages")
     watch.watch(ppo.PPO, "collect_rollouts", "rollout")

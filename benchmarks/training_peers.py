@@ -30,8 +30,8 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 from torch import Tensor, nn
 
-from ludus.agents.encoders import MlpEncoder
-from ludus.agents.ppo import choose_precision
+from ludus.agents.nn.encoders import MlpEncoder
+from ludus.agents.ppo.ppo import choose_precision
 
 WARM_UP = 5 if torch.cuda.is_available() else 2  # iterations not counted; on a GPU, CUDA graphs are captured in them
 GAME = "Breakout"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from training_peers import SharedCnn, Side, ludus_games, minatar_games
 
-from ludus.agents.encoders import MlpEncoder
+from ludus.agents.nn.encoders import MlpEncoder
 
 LEARNING: dict[str, Any] = {
     "learning_rate": 2.5e-4, "buffer_size": 100_000, "gamma": 0.99, "target_update_interval": 1000,

@@ -20,7 +20,7 @@ import numpy as np
 
 from ludus.cli.record import Episode, Film, halved, write_gif
 from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
-from ludus.envs.scene import readable
+from ludus.envs.viewer.scene import readable
 
 DOCS = Path(__file__).parent
 TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from ludus.envs import Options, canvas, cards, exact, game, rng
-from ludus.envs.rules import parameters
-from ludus.envs.scene import RESERVED
-from ludus.envs.syntax import BUILTINS, METHODS, NUMPY, NUMPY_INSTEAD, SYNTAX
+from ludus.envs.engine.rules import parameters
+from ludus.envs.engine.syntax import BUILTINS, METHODS, NUMPY, NUMPY_INSTEAD, SYNTAX
+from ludus.envs.viewer.scene import RESERVED
 
 DOCS = Path(__file__).parent
 GUIDE, REFERENCE = DOCS / "write-a-game.md", DOCS / "reference.md"

@@ -22,7 +22,7 @@ if not os.environ.get("DISPLAY"):
 
 from ludus.cli import play, watch
 from ludus.envs import Bot, Simulator
-from ludus.envs.window import Window
+from ludus.envs.viewer.window import Window
 
 SEED, STEPS, SECOND = 3, 12, 1.0
 SMALL, LOW, WIDE, LARGE = (320, 240), (700, 420), (1600, 500), (1920, 1080)

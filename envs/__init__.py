@@ -5,17 +5,17 @@ if not __package__ or "." not in __package__:
 
 from typing import TYPE_CHECKING, Any
 
+from .adapters.gym import GameEnv, GameVectorEnv
 from .bots import Bot, Evaluation, Match, evaluate_player
 from .check import GameReport, check_game
+from .engine.options import Options
+from .engine.simulator import Simulator
 from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame, UnknownOption
 from .game import Game, state
-from .gym import GameEnv, GameVectorEnv
-from .options import Options
 from .registry import all_games, find_game, register
-from .simulator import Simulator
 
 if TYPE_CHECKING:
-    from .multiagent import aec_env, parallel_env
+    from .adapters.multiagent import aec_env, parallel_env
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
     """PettingZoo's faces, imported when asked for."""
     if name not in ("aec_env", "parallel_env"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import multiagent
+    from .adapters import multiagent
 
     return getattr(multiagent, name)
 

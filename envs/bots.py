@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from . import kernel
 from .arguments import describe, one_of, whole
+from .engine import kernel
+from .engine.simulator import Simulator
+from .engine.threads import once
+from .engine.views import run
 from .errors import GameError, OptionError
 from .registry import is_own
 from .rng import start_streams
-from .simulator import Simulator
-from .threads import once
-from .views import run
 
 BOTS = ("random", "heuristic")
 STEP_LIMIT = 100_000  # of an episode that is evaluated
@@ -56,7 +56,7 @@ class Bot:
 
     def _build(self) -> None:
         """The compiled loop, and the table of its buffers."""
-        from .compile_cpu import Buffer, Table, compile_cpu
+        from .engine.compile_cpu import Buffer, Table, compile_cpu
 
         arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
@@ -103,7 +103,7 @@ class Bot:
             self._actions[...] = self._offered[self._actions]
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
 
-    # what trained players have too, see `ludus.agents.evaluation.Player`
+    # what trained players have too, see `ludus.agents.training.evaluation.Player`
 
     def restart(self) -> None:
         """The games begin anew."""

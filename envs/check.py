@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from .bots import Bot
-from .endless import Watchdog
+from .engine.endless import Watchdog
+from .engine.plain import PlainRecords, check_action, watch
+from .engine.rules import check_rules
+from .engine.simulator import Simulator
+from .engine.trial import advance
+from .engine.views import paint_pictures
 from .errors import GameError, LudusError
 from .game import Game
-from .plain import PlainRecords, check_action, watch
-from .rules import check_rules
-from .scene import RESERVED
-from .simulator import Simulator
-from .trial import advance
-from .views import paint_pictures
+from .viewer.scene import RESERVED
 
 HEADINGS = ("Description", "Actions", "Observation", "Start", "Reward", "Termination", "Truncation", "Arguments",
             "Rules from", "Version history")  # fmt: skip
@@ -95,7 +95,7 @@ def check_game(game: Game, *, steps: int = 300, seed: int = 0) -> GameReport:
 
 def _check_keys(game: Game) -> None:
     """Keys are pygame's, and not those that every window has for itself."""
-    from .desktop import key_names
+    from .viewer.desktop import key_names
 
     known = key_names()
     for key in (*game.keys, *game.second_keys):

@@ -46,8 +46,8 @@ from typing import Any
 
 import numpy as np
 
+from .engine.kernel import MOST_ACTIONS
 from .errors import GameError
-from .kernel import MOST_ACTIONS
 
 Rule = Callable[..., Any]
 

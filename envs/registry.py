@@ -127,8 +127,8 @@ def _tell_gymnasium(game: Game) -> None:
         del gymnasium.registry[game.id]
     gymnasium.register(
         id=game.id,
-        entry_point=f"ludus.envs.gym:{'GameEnv' if game.max_episode_steps is None else 'unlimited_env'}",
-        vector_entry_point="ludus.envs.gym:GameVectorEnv",
+        entry_point=f"ludus.envs.adapters.gym:{'GameEnv' if game.max_episode_steps is None else 'unlimited_env'}",
+        vector_entry_point="ludus.envs.adapters.gym:GameVectorEnv",
         max_episode_steps=game.max_episode_steps,
         kwargs={"game": game.name},
     )

@@ -16,9 +16,9 @@ SECONDS = 115.0  # of training
 
 def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int = 0) -> int:
     """Returns the exit status; the agent, its logs and the GIF are in `folder` afterwards."""
-    from .agents.checkpoint import load_agent
-    from .agents.evaluation import evaluate
-    from .agents.progress import clock
+    from .agents.checkpoints.checkpoint import load_agent
+    from .agents.training.evaluation import evaluate
+    from .agents.training.progress_bar import clock
 
     say("\n", ("Ludus", "bold"), f" learns {GAME} under MinAtar's rules, on {os.cpu_count()} cores, in two minutes.\n")
     started = time.monotonic()

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ludus.agents.checkpoint import load_agent
-from ludus.agents.evaluation import Player
+from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents.training.evaluation import Player
 from ludus.cli import watch
 from ludus.cli.making import make_agent, make_env
 from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.cli.train import CONFIGS, defaults
 from ludus.envs import Options, Simulator
-from ludus.envs.window import Window
+from ludus.envs.viewer.window import Window
 from ludus.zoo import recipe_names
 
 from .test_train_evaluate import here, refused

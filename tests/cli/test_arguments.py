@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from ludus import DQN
 from ludus.__main__ import VERBS, explained, main, split_imports
-from ludus.agents.kinds import KINDS
+from ludus.agents.checkpoints.schema import KINDS
 from ludus.cli.arguments import CHOICES, parse
 from ludus.cli.settings import PRESETS
 from ludus.cli.train import CONFIGS, defaults
 from ludus.envs import OptionError
-from ludus.envs.options import OBS_TYPES
+from ludus.envs.engine.options import OBS_TYPES
 
 
 @dataclass

@@ -12,8 +12,8 @@ import pytest
 
 from ludus.cli import play
 from ludus.envs import OptionError, Simulator, UnknownGame, find_game
-from ludus.envs.scene import CLOSED
-from ludus.envs.window import BOARD, NoDisplay, Window
+from ludus.envs.viewer.scene import CLOSED
+from ludus.envs.viewer.window import BOARD, NoDisplay, Window
 
 from .catcher import press
 
@@ -180,7 +180,7 @@ def test_play_can_always_be_left(key, stage):
 
 def test_play_from_the_command_line_takes_the_games_options(monkeypatch):
     sessions = []
-    monkeypatch.setattr("ludus.envs.window.run", lambda session, caption: sessions.append(session))
+    monkeypatch.setattr("ludus.envs.viewer.window.run", lambda session, caption: sessions.append(session))
     arguments = ["breakout", "--repeat-action-probability", "0.1", "--full-action-space", "--max-episode-steps", "50"]
     assert play.main([*arguments, "--seed", "4", "--speed", "2"]) == 0
     options = sessions[0].sim.options

@@ -12,7 +12,7 @@ from ludus.__main__ import main
 from ludus.cli import play, watch
 from ludus.cli.players import seats
 from ludus.envs import Bot, Match, OptionError, Simulator
-from ludus.envs.kernel import SPECTATOR
+from ludus.envs.engine.kernel import SPECTATOR
 
 
 class Scripted:

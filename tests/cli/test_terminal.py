@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from ludus.__main__ import explained, main
-from ludus.agents.checkpoint import load_agent
-from ludus.agents.evaluation import evaluate as evaluate_agent
-from ludus.agents.files import short
-from ludus.agents.ppo import PPO
-from ludus.agents.saving import ending_signals
+from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents.files.safe_io import short
+from ludus.agents.ppo.ppo import PPO
+from ludus.agents.training.evaluation import evaluate as evaluate_agent
+from ludus.agents.training.save_callback import ending_signals
 from ludus.cli import evaluate, record, watch
 from ludus.cli.arguments import parse
 from ludus.cli.players import seats
@@ -104,8 +104,8 @@ def test_output_that_is_lost_is_said_in_one_line_by_any_verb():
 
 def test_a_save_that_fails_midway_does_not_end_the_training(tmp_path, monkeypatch, capsys):
     """A disk that is full for a while."""
-    from ludus.agents import saving
-    from ludus.agents.files import CheckpointError
+    from ludus.agents.files.safe_io import CheckpointError
+    from ludus.agents.training import save_callback as saving
 
     calls, save = [], saving.SaveCallback.save
 

@@ -13,8 +13,8 @@ import pytest
 from ludus.cli import watch
 from ludus.cli.players import seated
 from ludus.envs import OptionError, Simulator
-from ludus.envs.scene import CLOSED
-from ludus.envs.window import BOARD, NoDisplay, Window
+from ludus.envs.viewer.scene import CLOSED
+from ludus.envs.viewer.window import BOARD, NoDisplay, Window
 
 from .catcher import STAY, Catcher, press
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ludus.envs.syntax import BUILTINS, SYNTAX
+from ludus.envs.engine.syntax import BUILTINS, SYNTAX
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from ludus.__main__ import main
-from ludus.envs import GameError, UnknownGame, check_game, endless, find_game, registry
+from ludus.envs import GameError, UnknownGame, check_game, find_game, registry
+from ludus.envs.engine import endless
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "write-a-game.md").read_text()
 BLOCK = re.compile(r"(?:^`(?P<file>[^`\n]+)`\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S)

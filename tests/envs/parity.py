@@ -33,9 +33,9 @@ import minatar
 import numpy as np
 
 from ludus.envs import Simulator, find_game
-from ludus.envs.plain import PlainRecord
+from ludus.envs.engine.plain import PlainRecord
 
-from .scripted_random import Draw, RecordedRandom, ScriptedRandom
+from .engine.scripted_random import Draw, RecordedRandom, ScriptedRandom
 
 NUM_ACTIONS = 6
 STICKINESS = 0.1  # MinAtar's own

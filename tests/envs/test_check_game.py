@@ -11,7 +11,7 @@ from ludus.envs import Game, GameError, all_games, check_game
 from ludus.envs.canvas import fill, rect
 from ludus.envs.check import HEADINGS
 from ludus.envs.games import catch
-from ludus.envs.scene import RESERVED
+from ludus.envs.viewer.scene import RESERVED
 
 GAMES = list(all_games().values())
 CATCH = all_games()["Catch"]

@@ -7,7 +7,7 @@ import pytest
 
 from ludus.cli.play import IDLE
 from ludus.envs import Bot, Match, OptionError, Simulator, all_games, evaluate_player
-from ludus.envs.plain import PlainRecord
+from ludus.envs.engine.plain import PlainRecord
 
 GAMES = list(all_games().values())
 every_game = pytest.mark.parametrize("game", GAMES, ids=[game.name for game in GAMES])

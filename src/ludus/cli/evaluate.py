@@ -133,8 +133,8 @@ def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
         title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
         progress.most = most
         return evaluate_player(player, sim, not config.sampled, tell=progress.tell), title
-    from ..agents.environments import title_of
-    from ..agents.evaluation import evaluate
+    from ..agents.checkpoints.env_spec import title_of
+    from ..agents.training.evaluation import evaluate
 
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)

@@ -51,8 +51,8 @@ def to_sb3(config: Config) -> str:
         raise OptionError("--env is for --format ludus: an agent of Ludus knows what it plays")
     if config.out.suffix != ".zip" or config.out.is_dir():
         raise OptionError(f"--out must be a file that ends in .zip, got {str(config.out)!r}")
-    from ..agents.checkpoint import load_agent
-    from ..agents.sb3_export import export_zip, stable_policy
+    from ..agents.checkpoints.checkpoint import load_agent
+    from ..agents.checkpoints.sb3_export import export_zip, stable_policy
 
     agent = load_agent(config.agent, device="cpu")
     export_zip(agent, config.out)
@@ -63,9 +63,9 @@ def to_sb3(config: Config) -> str:
 
 def from_sb3(config: Config) -> str:
     """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
-    from ..agents.archive import is_archive
-    from ..agents.checkpoint import load_agent
-    from ..agents.sb3_zip import import_zip
+    from ..agents.checkpoints.checkpoint import load_agent
+    from ..agents.checkpoints.sb3_zip import import_zip
+    from ..agents.files.archive import is_archive
 
     own = is_archive(config.agent)  # which knows what it plays
     if config.env is None and not own:

@@ -21,8 +21,8 @@ def make_env(config: Config) -> Any:
     """The games, as an SB3 `VecEnv`."""
     settings = config.settings
     if is_game(config.game):
-        from ..agents.hardware import choose_device
-        from ..envs.sb3 import vec_env
+        from ..agents.runtime.hardware import choose_device
+        from ..envs.adapters.sb3 import vec_env
 
         check_room(config)
         device = choose_device(config.device)
@@ -35,7 +35,7 @@ def check_room(config: Config) -> None:
     """Raise OptionError if what the games show cannot be kept in memory; the system might end the process instead."""
     import torch
 
-    from ..agents.hardware import available_memory, choose_device
+    from ..agents.runtime.hardware import available_memory, choose_device
 
     game, settings = find_game(config.game), config.settings
     shape, dtype, _, _ = config.options.resolved(game).observation(game)
@@ -77,8 +77,8 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
 def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
     from stable_baselines3.common.utils import LinearSchedule
 
-    from ..agents.hardware import choose_device
-    from ..agents.kinds import KINDS
+    from ..agents.checkpoints.schema import KINDS
+    from ..agents.runtime.hardware import choose_device
 
     kind = KINDS[config.algo]
     settings = dataclasses.asdict(config.settings)
@@ -142,7 +142,7 @@ def encoder_for(space: Any, on_planes: str) -> str:
 
 def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
     """Take out of PPO's settings what the policy is told."""
-    from ..agents.muon import Muon
+    from ..agents.nn.muon import Muon
 
     arguments = {name: settings.pop(name) for name in ("memory", "normalize_obs")}
     optimizer = settings.pop("optimizer")

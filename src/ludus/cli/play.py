@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..envs import OptionError, Options, Simulator, find_game
-from ..envs.kernel import SPECTATOR
-from ..envs.places import Places
-from ..envs.scene import CLOSED, RESERVED, Card, Mark, Scene, command, number, readable
+from ..envs.engine.kernel import SPECTATOR
+from ..envs.viewer.places import Places
+from ..envs.viewer.scene import CLOSED, RESERVED, Card, Mark, Scene, command, number, readable
 from .arguments import parse
 from .players import opponent
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     config = parse(Config, argv, "play")
     if not 1 / 8 <= config.speed <= 64:
         raise OptionError(f"speed must be from 0.125 to 64, got {config.speed:g}")
-    from ..envs.window import find_display, run
+    from ..envs.viewer.window import find_display, run
 
     game = find_game(config.game)
     sim = Simulator(game, seed=config.seed, autoreset="disabled", **vars(config.options))

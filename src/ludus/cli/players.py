@@ -68,7 +68,7 @@ def seated(agent: Any, sim: Simulator) -> Any:
     """A player of the simulator's games: a bot is one already, an agent needs to look and to remember."""
     if isinstance(agent, (Bot, Match)):
         return agent
-    from ..agents.evaluation import Player
+    from ..agents.training.evaluation import Player
 
     return Player(agent, sim)
 
@@ -82,7 +82,7 @@ def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, 
 def agent_in(folder: Path, device: str = "cpu") -> Any:
     """The agent in a folder; raises OptionError with what was meant, if that was a game or a bot."""
     import_agents()
-    from ..agents.checkpoint import load_agent
+    from ..agents.checkpoints.checkpoint import load_agent
     from .making import is_game
 
     name, _, kind = str(folder).rpartition(":")
@@ -99,7 +99,7 @@ def agent_in(folder: Path, device: str = "cpu") -> Any:
 
 def load(folder: Path, seed: int | None, num_envs: int | None, **changes: Any) -> tuple[Any, Simulator]:
     """The agent in `folder`, and one game of the kind it plays or several."""
-    from ..agents.checkpoint import make_environment
+    from ..agents.checkpoints.checkpoint import make_environment
 
     agent = agent_in(folder)
     if "game" not in agent.environment:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..envs import OptionError
-from ..envs.files import lock
+from ..envs.engine.files import lock
 from .settings_file import SETTINGS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_folder(config: Config) -> Iterator[Path]:
 
 def check_name(folder: Path) -> None:
     """Raise OptionError for a name that the agent's own file could not tell of its logs."""
-    from ..agents.checks import text
+    from ..agents.files.checks import text
 
     try:
         text()("--out", str(folder))

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def write_settings(folder: Path, config: Any) -> None:
     """Keep a dataclass; raises OptionError if the file cannot be written."""
-    from ..agents.files import to_json, write_whole
+    from ..agents.files.safe_io import to_json, write_whole
 
     try:
         write_whole(folder / SETTINGS, to_json(to_plain(config)))
@@ -27,7 +27,7 @@ def write_settings(folder: Path, config: Any) -> None:
 
 def read_settings(folder: Path, kind: type[T]) -> T:
     """What `write_settings` kept, every value checked against its type; raises OptionError."""
-    from ..agents.files import CheckpointError, read_json, short
+    from ..agents.files.safe_io import CheckpointError, read_json, short
 
     path = folder / SETTINGS
     if not path.exists():
@@ -45,15 +45,15 @@ def read_settings(folder: Path, kind: type[T]) -> T:
 
 def class_in(folder: Path) -> str:
     """The name of the class that the agent in a folder is of; raises CheckpointError."""
-    from ..agents.checkpoint import read_description
-    from ..agents.kinds import KINDS
+    from ..agents.checkpoints.checkpoint import read_description
+    from ..agents.checkpoints.schema import KINDS
 
     return KINDS[read_description(folder / "agent.json")["algorithm"]].place[1]
 
 
 def read_json_settings(folder: Path) -> dict[str, Any]:
     """The file as it is, nothing checked."""
-    from ..agents.files import CheckpointError, read_json
+    from ..agents.files.safe_io import CheckpointError, read_json
 
     try:
         return read_json(folder / SETTINGS)

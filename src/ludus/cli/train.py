@@ -145,8 +145,8 @@ def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
 def train(config: Config) -> int:
     """Train, save and say what comes next."""
     import_agents()
-    from ..agents.distributed import join_group
-    from ..agents.hardware import choose_device
+    from ..agents.runtime.distributed import join_group
+    from ..agents.runtime.hardware import choose_device
 
     check(config)
     group = join_group(choose_device(config.device))
@@ -162,7 +162,7 @@ def train(config: Config) -> int:
 
 def train_in(folder: Path, config: Config, group: Any) -> int:
     """The same, in a folder that no other training has."""
-    from ..agents.progress import clock, quantity
+    from ..agents.training.progress_bar import clock, quantity
 
     resumed = config.resume and (folder / "agent.json").exists()
     agent = go_on(config, folder) if resumed else begin(config, folder, group)
@@ -194,8 +194,8 @@ def follow(config: Config, group: Any) -> int:
     when to stop."""
     import signal
 
-    from ..agents.distributed import leave_group
-    from ..agents.saving import ending_signals
+    from ..agents.runtime.distributed import leave_group
+    from ..agents.training.save_callback import ending_signals
 
     for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)
@@ -208,8 +208,8 @@ def follow(config: Config, group: Any) -> int:
 
 def go_on(config: Config, folder: Path) -> Any:
     """The agent of the newest checkpoint, where it was; raises OptionError if flags say what cannot change."""
-    from ..agents.checkpoint import load_agent
-    from ..agents.hardware import choose_device
+    from ..agents.checkpoints.checkpoint import load_agent
+    from ..agents.runtime.hardware import choose_device
 
     check_unchanged(read_config(folder), config)
     agent = load_agent(folder, device=choose_device(config.device), resume=True)
@@ -240,9 +240,9 @@ def flat(config: Config) -> dict[str, Any]:
 
 def learn(agent: Any, config: Config, folder: Path, resumed: bool) -> bool:
     """Run the training loop and save; a signal ends it early. Returns whether one came."""
-    from ..agents.distributed import leave_group
-    from ..agents.progress import ProgressCallback
-    from ..agents.saving import SaveCallback, Stopped, stopped_by_signals
+    from ..agents.runtime.distributed import leave_group
+    from ..agents.training.progress_bar import ProgressCallback
+    from ..agents.training.save_callback import SaveCallback, Stopped, stopped_by_signals
 
     saver = SaveCallback(folder, config.save_interval, config.keep, resumed, alone=agent.group is None)
     progress = ProgressCallback(console())

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..envs import OptionError, Simulator
-from ..envs.places import Places
-from ..envs.scene import CLOSED, Mark, Scene, Thoughts, command, number
+from ..envs.viewer.places import Places
+from ..envs.viewer.scene import CLOSED, Mark, Scene, Thoughts, command, number
 from .arguments import parse
 from .players import seats
 
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     config = parse(Config, argv, "watch")
     if not SLOWEST <= config.speed <= FASTEST:
         raise OptionError(f"speed must be from {SLOWEST:g} to {FASTEST}, got {config.speed:g}")
-    from ..envs.window import find_display, run
+    from ..envs.viewer.window import find_display, run
 
     find_display()  # before what takes long
     session = Session(*seats(config.agent, config.against, config.seed), config)

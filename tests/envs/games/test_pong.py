@@ -125,10 +125,10 @@ def test_paddles_stay_inside_and_move_at_their_speeds(paddle, rival, action):
 
 
 @few
-@given(y=BALLS, slope=st.floats(-1.5, 1.5), paddle=PADDLES)
-def test_the_heuristic_knows_where_a_ball_will_come(y, slope, paddle):
+@given(y=BALLS, grad=st.floats(-1.5, 1.5), paddle=PADDLES)
+def test_the_heuristic_knows_where_a_ball_will_come(y, grad, paddle):
     """It goes to a place where it hits the ball: from close enough, it always does."""
-    sim = one_game(ball_x=20, ball_y=y, ball_dx=1.0, ball_dy=slope, paddle=paddle)
+    sim = one_game(ball_x=20, ball_y=y, ball_dx=1.0, ball_dy=grad, paddle=paddle)
     bot = Bot(sim)
     while sim.records[0]["ball_dx"] == 1.0 and sim.reward[0] == 0:
         sim.step(bot.act())

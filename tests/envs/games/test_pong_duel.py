@@ -111,9 +111,9 @@ def test_five_points_end_the_game(winner):
 def test_serves_are_fair():
     sim = Simulator("PongDuel", 4000, seed=3)
     sim.reset()
-    to_the_right, slope = sim.records["vx"] > 0, sim.records["vy"] / np.abs(sim.records["vx"])
-    assert abs(to_the_right.mean() - 0.5) < 0.04 and abs(slope.mean()) < 0.02
-    assert -0.5 <= slope.min() < -0.49 and 0.49 < slope.max() <= 0.5
+    to_the_right, grad = sim.records["vx"] > 0, sim.records["vy"] / np.abs(sim.records["vx"])
+    assert abs(to_the_right.mean() - 0.5) < 0.04 and abs(grad.mean()) < 0.02
+    assert -0.5 <= grad.min() < -0.49 and 0.49 < grad.max() <= 0.5
 
 
 places = st.builds(
@@ -176,11 +176,11 @@ def test_up_and_down_are_alike(place, actions):
 class Flight:
     """One flight of the ball, from serve or hit to the line of a paddle, calculated at once with bounces unfolded."""
 
-    def __init__(self, x, y, speed, slope, side):
+    def __init__(self, x, y, speed, grad, side):
         self.speed, self.side = speed, side
-        forward = speed / math.hypot(1.0, slope)
+        forward = speed / math.hypot(1.0, grad)
         self.steps = (PADDLE_X - x * side) / forward  # a fraction too
-        swing = (y + forward * slope * self.steps + TURN) % (4 * TURN)
+        swing = (y + forward * grad * self.steps + TURN) % (4 * TURN)
         self.y = min(swing, 4 * TURN - swing) - TURN
         self.lost_after = math.floor((END - x * side) / forward + 1e-9) + 1
 

@@ -1,0 +1,1 @@
+"""Agents on disk, and the exchange with Stable-Baselines3's zip files."""

@@ -1,0 +1,197 @@
+"""An agent on disk: a folder with descriptions in JSON and numbers in safetensors files.
+
+    agent.json                      the newest description: what the agent is, and the files that it names
+    agent-<timesteps>.json          older ones
+    weights-<digest>.safetensors    what playing needs
+    optimizer-<digest>.safetensors  what the optimiser remembers of each weight
+    training-<digest>.safetensors   what going on with the training needs beyond that; see `training_state`
+
+Or one zip file with the newest of these in it.
+
+Loading parses JSON and copies numbers. It never unpickles, evaluates or imports what a file names, so a file from a stranger
+can be wrong but cannot run code. Saving writes numbers under new names and then replaces `agent.json`, which holds their
+SHA-256; what no description names any more goes last. Whenever the power goes, the folder holds whole agents.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..files.archive import is_open_file, write_archive
+from ..files.safe_io import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, turn_in, write_whole
+from ..training.loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
+from ..training.training_state import capture
+from .env_spec import environment_facts, make_environment
+from .manifest import check_excluded, describe, not_kept, unset
+from .optimizer_state import averages_of
+
+if TYPE_CHECKING:
+    from ..training.agent import Agent
+
+__all__ = [
+    "CheckpointError",
+    "digest_of",
+    "environment_facts",
+    "load_agent",
+    "make_environment",
+    "read_description",
+    "save_agent",
+]
+
+OLDER = re.compile(r"agent-(\d{1,20})\.json")
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, or the user's share of it
+TEMPORARY = re.compile(r"\.(?:agent|weights|optimizer|training|train)[\w-]*\.\w+\.\d+\.tmp")
+
+
+# -- saving ------------------------------------------------------------------------------------------------------------
+
+
+def save_agent(
+    agent: Agent, path: Any, keep: int = 1, resumable: bool = True, exclude: Any = None, include: Any = None
+) -> None:
+    """Write `agent`, whole or not at all; raises CheckpointError, and then all is as it was.
+
+    What no file can keep, such as a function or a class of the user's, is said in a warning.
+
+    Args:
+        path: a folder, made if need be; a zip file, if it ends in .zip; or an open file.
+        keep: how many checkpoints a folder keeps, this one included.
+        resumable: also what going on with the training needs, about twice the weights and the games' state. Within a
+            rollout, what is written is the moment where it began.
+        exclude: names of settings to leave out; `load` then takes the constructor's defaults.
+        include: names that are kept although they are in `exclude`.
+
+    Raises:
+        CheckpointError: it cannot be written.
+        OptionError: `exclude` or `include` names what cannot be left out or kept.
+    """
+    archive = is_open_file(path) or path_of(path).suffix == ".zip"
+    members = members_of(agent, resumable, check_excluded(agent, exclude, include))
+    if archive and keep > 1:
+        raise CheckpointError(f"a zip file keeps one checkpoint, not {keep}: give a folder's name")
+    try:
+        if archive:
+            write_archive(path, {name: to_json(x) if name == NEWEST else x for name, x in members.items()})
+        else:
+            write_folder(Path(path), members, keep)
+    except OSError as error:
+        raise CheckpointError(f"cannot save the agent in {path}: {error.strerror or error}") from error
+
+
+def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None = None) -> dict[str, Any]:
+    """The files of a checkpoint by name, the description last and not yet as bytes; warns of what it does not hold."""
+    from importlib.metadata import version
+
+    from safetensors.torch import save
+
+    start = agent.boundary or capture(agent)
+    parts = {"weights": {name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()}}
+    if resumable:
+        parts["optimizer"] = averages_of(agent.policy.optimizer)
+    if resumable and agent.env is not None:
+        parts["training"] = start["tensors"]
+    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus")}
+    facts |= describe(agent, {**start["progress"], "seal": start["seal"]().hex()}, excluded or ())
+    members: dict[str, Any] = {}
+    for part, tensors in parts.items():
+        content = save(tensors)
+        digest = hashlib.sha256(content).hexdigest()
+        facts[part] = {"file": f"{part}-{digest[:16]}.safetensors", "sha256": digest}
+        members[facts[part]["file"]] = content
+    facts["sha256"] = digest_of(facts)
+    lost = not_kept(facts)
+    if resumable and any(agent.policy.optimizer.state.values()) and not parts["optimizer"]:
+        lost.append(f"what {type(agent.policy.optimizer).__name__} remembers")
+    if facts["settings"].get("replay_buffer_class"):
+        lost.append("what is in the replay_buffer (by load_replay_buffer)")
+    if lost:
+        warnings.warn(f"not kept in the file, so give it to load again: {', '.join(lost)}", stacklevel=4)
+    if attributes := unset(facts):
+        warnings.warn(f"not kept in the file, so set it again after load: {', '.join(attributes)}", stacklevel=4)
+    return {**members, NEWEST: facts}
+
+
+def write_folder(folder: Path, members: Mapping[str, Any], keep: int) -> None:
+    """One save after the other; on a full disk, the oldest checkpoints make room. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with turn_in(folder):
+        newest = newest_in(folder)
+        while True:
+            try:
+                return write_members(folder, members, keep)
+            except OSError as error:
+                spare = {steps: path for steps, path in older_in(folder).items() if steps != newest}
+                if error.errno not in FULL or not spare:
+                    raise
+                oldest = spare[min(spare)]
+                warnings.warn(f"{error.strerror}: {oldest} makes room for the new one", stacklevel=4)
+                oldest.unlink()
+                drop_unnamed(folder)
+
+
+def write_members(folder: Path, members: Mapping[str, Any], keep: int) -> None:
+    """Numbers under new names, then the description in place of the last one."""
+    facts = members[NEWEST]
+    try:
+        for name, content in members.items():
+            if name != NEWEST:
+                write_whole(folder / name, content)
+        sync_folder(folder)
+        if keep > 1:
+            keep_older(folder, facts["timesteps"])
+        write_whole(folder / NEWEST, to_json(facts))
+        sync_folder(folder)
+        drop_older(folder, facts["timesteps"], keep - 1)
+    finally:
+        drop_unnamed(folder)
+
+
+def keep_older(folder: Path, timesteps: int) -> None:
+    """Give the newest description, if it is of fewer timesteps, a second name."""
+    with suppress(CheckpointError, RecursionError):
+        facts = read_description(folder / NEWEST)
+        if isinstance(facts.get("timesteps"), int) and 0 <= facts["timesteps"] < timesteps:
+            write_whole(folder / f"agent-{facts['timesteps']}.json", to_json(facts))
+
+
+def older_in(folder: Path) -> dict[int, Path]:
+    """Older descriptions by their timesteps."""
+    return {int(match[1]): path for path in folder.iterdir() if (match := OLDER.fullmatch(path.name))}
+
+
+def newest_in(folder: Path) -> int | None:
+    """Timesteps of the newest whole checkpoint."""
+    try:
+        return read_description(folder / NEWEST).get("timesteps")
+    except (CheckpointError, RecursionError):
+        return max(older_in(folder), default=None)
+
+
+def drop_older(folder: Path, timesteps: int, keep: int) -> None:
+    """Remove older descriptions but for the last `keep` of fewer timesteps."""
+    found = older_in(folder)
+    past = sorted(steps for steps in found if steps < timesteps)
+    for steps in set(found) - set(past[len(past) - keep :] if keep > 0 else ()):
+        found[steps].unlink()
+
+
+def drop_unnamed(folder: Path) -> None:
+    """Remove files of numbers that no description names, and what a killed process left half written."""
+    with suppress(OSError, CheckpointError):
+        paths = list(folder.iterdir())
+        descriptions = [path for path in paths if path.name == NEWEST or OLDER.fullmatch(path.name)]
+        named = {
+            name
+            for path in descriptions
+            for name in NUMBERS.findall(read_bytes(path, MAX_JSON).decode(errors="replace"))
+        }
+        for path in paths:
+            if (NUMBERS.fullmatch(path.name) and path.name not in named) or TEMPORARY.fullmatch(path.name):
+                path.unlink()

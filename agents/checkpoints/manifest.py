@@ -1,0 +1,310 @@
+"""What `agent.json` says of an agent: written from one, and checked before anything is made of it.
+
+A file names things, and this module looks the names up in its tables; numbers must lie within limits. So a file cannot call
+anything, nor make networks and games of a size that it does not itself have.
+
+What JSON has no word for, such as a class of the user's, is put down as `{"not_kept": "<its words>"}`; whoever loads the
+agent gives it anew, see `given`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gymnasium import spaces
+from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
+
+from ...envs import OptionError
+from ..files.checks import Check, hexadecimal, json_object, number, one_of, plain, rate, several, table, text
+from ..files.safe_io import CheckpointError, short
+from ..files.spaces import read_space, space_facts
+from ..training.arguments import check_objects, meant
+from .schema import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
+from .user_attributes import as_json, own_attributes, read_attributes
+
+if TYPE_CHECKING:
+    from ..training.agent import Agent
+
+linear = table(
+    {"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)}, needed=("start", "end", "end_fraction")
+)
+frozen = table({"value": rate, "instead_of": lambda name, value: short(value)}, needed=("value", "instead_of"))
+PROGRESS: dict[str, Check] = {
+    "total_timesteps": number(int, 0, 2**62),
+    "updates": number(int, 0, 2**62),
+    "episodes": number(int, 0, 2**62),
+    "recent_episodes": number(int, 0, 10_000),
+    "seconds": number(float, 0, 1e12),
+    "rows": lambda name, value: {
+        key: number(int, 0, 10**9)(key, rows) for key, rows in json_object(name, value).items()
+    },
+    "last_obs": number(bool, 0, 1),
+    "seal": hexadecimal,
+}
+NEEDED = ("algorithm", "num_envs", "policy", "timesteps", "play_threads", "device")
+PARTS = ("environment", "settings", "schedules", "policy_kwargs", "progress")  # that are needed, and objects
+NEW_PROGRESS = {"rows": {}, "last_obs": False, "seal": ""}  # of older files
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a description says, checked; `policy_kwargs` and schedules are as the algorithm takes them.
+
+    Attributes:
+        spaces: of observations and actions; None where they are not told.
+        attributes: that users set, see `user_attributes`.
+        lost: what the file could not keep and nobody has given, by argument, in words.
+        frozen: functions of the user's that became their first value, likewise.
+    """
+
+    algorithm: str
+    environment: dict[str, Any]
+    spaces: tuple[spaces.Space, spaces.Space] | None
+    num_envs: int
+    policy: Any
+    policy_kwargs: dict[str, Any]
+    settings: dict[str, Any]
+    timesteps: int
+    progress: dict[str, Any]
+    play_threads: int
+    device: str
+    attributes: dict[str, Any]
+    lost: dict[str, str]
+    frozen: dict[str, str]
+
+
+def read(facts: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> Description:
+    """Check what `agent.json` holds; raises ValueError for what is wrong or missing.
+
+    Args:
+        given: arguments that replace the file's, as the algorithm takes them.
+    """
+    given, lost, began = dict(given or {}), {}, {}
+    for name in [*NEEDED, *PARTS]:
+        if name not in facts:
+            raise ValueError(f"{name} is missing")
+    for name in PARTS:
+        json_object(name, facts[name])
+    kind = KINDS[one_of(list(KINDS))("algorithm", facts["algorithm"])]
+    excluded = set(several(text(), 100)("excluded", facts.get("excluded", [])))
+    told = {name: value for name, value in facts["settings"].items() if not is_lost(value, name, lost, given)}
+    needed = set(kind.settings) - LATER - excluded - set(lost) - set(given)
+    settings = table(kind.settings, needed)("settings", told)
+    for name in set(kind.schedules) - excluded - set(given):
+        if name not in facts["schedules"]:
+            raise ValueError(f"schedules lacks {name!r}")
+        settings[name] = read_schedule(name, facts["schedules"][name], began)
+    policy_kwargs = given.pop("policy_kwargs", {})
+    return Description(
+        facts["algorithm"],
+        facts["environment"],
+        read_spaces(facts.get("spaces")),
+        number(int, 1, 10_000_000)("num_envs", facts["num_envs"]),
+        given.pop("policy_class", None) or read_policy(kind, facts["policy"], lost),
+        read_policy_kwargs(kind.policy_kwargs, facts["policy_kwargs"], policy_kwargs, lost),
+        {**settings, **given},
+        number(int, 0, 2**62)("timesteps", facts["timesteps"]),
+        table(PROGRESS, needed=PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
+        number(int, 1, 1024)("play_threads", facts["play_threads"]),
+        one_of(["cpu", "cuda"])("device", facts["device"]),
+        read_attributes(facts.get("attributes", {}), kind.agent),
+        lost,
+        began,
+    )
+
+
+def is_lost(value: Any, name: str, lost: dict[str, str], given: Collection[str] = ()) -> bool:
+    """Whether the file has no more than words for it; then they go into `lost`, unless it is given."""
+    if not (isinstance(value, dict) and set(value) == {"not_kept"}):
+        return False
+    if name not in given:
+        lost[name] = short(value["not_kept"])
+    return True
+
+
+def read_schedule(name: str, value: Any, began: dict[str, str]) -> Any:
+    """A number, a linear schedule, or for `clip_range_vf` nothing."""
+    if value is None and name == "clip_range_vf":
+        return None
+    if not isinstance(value, dict):
+        return rate(name, value)
+    if "value" not in value:
+        return LinearSchedule(**linear(name, value))
+    began[name] = frozen(name, value)["instead_of"]
+    return frozen(name, value)["value"]
+
+
+def read_policy(kind: Any, value: Any, lost: dict[str, str]) -> Any:
+    """A policy's name, or a class of Stable-Baselines3's."""
+    if is_lost(value, "policy_class", lost):
+        return None
+    if isinstance(value, str) and value in STABLE_POLICIES:
+        return STABLE_POLICIES[value]
+    return one_of(list(kind.policies))("policy", value)
+
+
+def read_policy_kwargs(
+    checks: Mapping[str, Check], facts: Any, given: Mapping[str, Any], lost: dict[str, str]
+) -> dict[str, Any]:
+    """What the policy is told: what the file says, and what is given in place of what it could not keep."""
+    said = {name: value for name, value in facts.items() if not is_lost(value, f"policy_kwargs[{name!r}]", {})}
+    for name, value in facts.items():
+        if name not in said and name not in given:
+            is_lost(value, f"policy_kwargs[{name!r}]", lost)
+    kept = table(checks)("policy_kwargs", said)
+    for name, value in given.items():
+        if name not in facts or (name in kept and keep(checks.get(name), name, value) != said[name]):
+            raise CheckpointError(
+                f"policy_kwargs[{name!r}] cannot be {short(value)}: the agent was trained with {short(facts.get(name))}"
+            )
+    return {**kept, **given}
+
+
+def read_spaces(facts: Any) -> tuple[spaces.Space, spaces.Space] | None:
+    """Of observations and actions."""
+    if facts is None:
+        return None
+    found = table({"observation": read_space, "action": read_space}, ("observation", "action"))("spaces", facts)
+    return found["observation"], found["action"]
+
+
+# -- of an agent -------------------------------------------------------------------------------------------------------
+
+
+def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str] = ()) -> dict[str, Any]:
+    """What `agent.json` holds but for the names of files; `progress` is `training_state.capture`'s."""
+    rest, kind = dict(progress), KINDS[agent.algorithm]
+    facts = {
+        "algorithm": agent.algorithm,
+        "environment": agent.environment,
+        "spaces": {"observation": space_facts(agent.observation_space), "action": space_facts(agent.action_space)},
+        "num_envs": agent.n_envs,
+        "policy": policy_facts(agent),
+        "policy_kwargs": {name: keep(kind.policy_kwargs.get(name), name, x) for name, x in agent.policy_kwargs.items()},
+        "settings": {name: keep(check, name, agent.setting(name)) for name, check in kind.settings.items()},
+        "schedules": {name: schedule_facts(getattr(agent, name)) for name in kind.schedules},
+        "timesteps": rest.pop("timesteps"),
+        "progress": rest,
+        "play_threads": agent.play_threads,
+        "learn_threads": agent.learn_threads,
+        "device": agent.device.type,
+    }
+    if any(space is None for space in facts["spaces"].values()):
+        del facts["spaces"]
+    own = {name: as_json(x) for name, x in own_attributes(agent, kind.agent).items() if name not in excluded}
+    if own:
+        facts["attributes"] = own
+    if excluded:
+        facts["excluded"] = sorted(excluded)
+        for part in ("settings", "schedules"):
+            facts[part] = {name: value for name, value in facts[part].items() if name not in excluded}
+    return facts
+
+
+def keep(check: Check | None, name: str, value: Any) -> Any:
+    """As JSON holds it, if reading that will give the same; else words."""
+    try:
+        said = plain(value, NAMES)
+        if check is not None and plain(check(name, said), NAMES) == said:
+            return said
+    except (ValueError, TypeError, KeyError):
+        pass
+    return {"not_kept": short(value)}
+
+
+def policy_facts(agent: Agent) -> Any:
+    """The policy's name, where that says what it is."""
+    kind, policy = KINDS[agent.algorithm], agent.policy_class
+    if kind.policies.get(agent.policy_name) is policy:
+        return agent.policy_name
+    named = {known: name for name, known in {**STABLE_POLICIES, **kind.policies}.items()}
+    return named.get(policy, {"not_kept": short(policy)})
+
+
+def schedule_facts(schedule: Any) -> Any:
+    """A number, a linear schedule's three numbers, or what another function begins with, saying so."""
+    schedule = innermost(schedule)
+    if type(schedule) is LinearSchedule:
+        return {name: float(getattr(schedule, name)) for name in ("start", "end", "end_fraction")}
+    if callable(schedule):
+        return {"value": float(schedule(1.0)), "instead_of": short(schedule)}  # type: ignore[arg-type]
+    return None if schedule is None else float(schedule)
+
+
+def beginning(schedule: Any) -> Any:
+    """What a schedule is at the start of training."""
+    schedule = innermost(schedule)
+    return schedule(1.0) if callable(schedule) else schedule
+
+
+def innermost(schedule: Any) -> Any:
+    """What Stable-Baselines3 wrapped: a number or a function."""
+    while isinstance(schedule, FloatSchedule):
+        schedule = schedule.value_schedule
+    return schedule.val if isinstance(schedule, ConstantSchedule) else schedule
+
+
+def unset(facts: Mapping[str, Any]) -> list[str]:
+    """Attributes of the user's that the file has no more than words for, each with these."""
+    found: dict[str, str] = {}
+    for name, value in facts.get("attributes", {}).items():
+        is_lost(value, name, found)
+    return [f"{name} ({words})" for name, words in found.items()]
+
+
+def not_kept(facts: Mapping[str, Any]) -> list[str]:
+    """What `load` must be given to make the same agent again, each in words."""
+    found: dict[str, str] = {}
+    for name, value in facts["settings"].items():
+        is_lost(value, name, found)
+    for name, value in facts["schedules"].items():
+        if isinstance(value, dict) and "instead_of" in value:
+            found[name] = value["instead_of"]
+    is_lost(facts["policy"], "policy_class", found)
+    for name, value in facts["policy_kwargs"].items():
+        is_lost(value, f"policy_kwargs[{name!r}]", found)
+    if "not_kept" in facts["environment"]:
+        found["env"] = facts["environment"]["not_kept"]
+    return [f"{name} ({words})" for name, words in found.items()]
+
+
+# -- arguments of `load` and `save` ------------------------------------------------------------------------------------
+
+
+def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `load` in place of the file's; raises TypeError for an unknown one, OptionError for a bad value."""
+    kind = KINDS[algorithm]
+    check_objects(kind.agent, given)
+    for name, value in given.items():
+        if name in OBJECTS and name in kind.settings:
+            continue
+        if name in kind.settings:
+            try:
+                kind.settings[name](name, plain(value))
+            except (ValueError, TypeError) as error:
+                raise OptionError(short(error)) from error
+        elif name not in (*kind.schedules, "policy_kwargs", "policy_class"):
+            known = (*kind.settings, *kind.schedules, "policy_kwargs", "policy_class")
+            raise TypeError(f"{kind.place[1]}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
+    return dict(given)
+
+
+def check_excluded(agent: Agent, exclude: Any, include: Any) -> set[str]:
+    """Settings that `save` is to leave out; raises OptionError for names that mean nothing here.
+
+    What no checkpoint has, such as the environment or the logger, is left out anyway, and cannot be put in.
+    """
+    exclude, include = set(exclude or ()), set(include or ())
+    kind = KINDS[agent.algorithm]
+    kept = {*kind.settings, *kind.schedules, *own_attributes(agent, kind.agent)}
+    for name in sorted(exclude - kept):
+        if name in SAVED or not hasattr(agent, name):
+            raise OptionError(f"exclude: {name!r} cannot be left out; what can be is {', '.join(sorted(kept))}")
+    for name in sorted(include - kept - set(SAVED)):
+        raise OptionError(f"include: {name!r} cannot be kept in a file that is read without unpickling")
+    return (exclude - include) & kept
+
+
+SAVED = ("policy", "policy_class", "policy_kwargs", "num_timesteps", "observation_space", "action_space", "n_envs")

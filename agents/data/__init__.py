@@ -1,0 +1,1 @@
+"""Environments as tensors, rollout and replay buffers, returns."""

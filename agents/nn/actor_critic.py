@@ -1,0 +1,316 @@
+"""Policies: an encoder that sees, perhaps a memory, an actor and a critic; all of them Stable-Baselines3 policies.
+
+`forward_step` and `forward_batch` are what PPO computes with them, on tensors and without host synchronisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
+from torch import Tensor, nn
+
+from ...envs import OptionError
+from .action_dists import head_of, masked
+from .encoders import ENCODERS
+from .normalize import ObservationNormalizer
+from .overridden import AskedPolicy
+from .recurrent import CORES
+from .starts import from_zero, into_space, starts_of
+
+# From observations, memory and mask to params, values and memory, as `forward_step` without its policy.
+Thinker = Callable[..., tuple[Tensor, Tensor, Tensor | None]]
+
+SHORTCUT_FROM = 64  # observations; for fewer, preparing it takes longer
+
+
+class ActorCritic(ActorCriticPolicy):
+    """Stable-Baselines3's actor-critic policy, which may also normalise what it sees and remember.
+
+    Takes what `ActorCriticPolicy` takes; in addition:
+
+    Args:
+        normalize_obs: bring observations to mean 0 and variance 1 by running statistics (`Box` of floats only).
+        memory: None, "lstm" or "mingru": a recurrent core between the encoder and the actor and critic.
+        memory_size: its width.
+    """
+
+    core: Any  # None without memory
+    shortcut: Any  # a faster way from observations to features on this device, or None; see `planes`
+    normalizer: ObservationNormalizer | None
+
+    def __init__(
+        self, *args: Any, normalize_obs: bool = False, memory: str | None = None, memory_size: int = 128, **kwargs: Any
+    ) -> None:
+        if memory is not None and memory not in CORES:
+            raise OptionError(f"memory must be one of {', '.join(CORES)}, or None; got {memory!r}")
+        if memory is not None and not kwargs.get("share_features_extractor", True):
+            raise OptionError("a policy with memory shares its encoder: leave share_features_extractor=True")
+        self.memory, self.memory_size, self.normalize_obs = memory, memory_size, normalize_obs
+        self.core = self.normalizer = self.shortcut = None
+        super().__init__(*args, **kwargs)
+        self.head = head_of(self.action_space)
+        self.starts = starts_of(self.observation_space)
+        self.divisor = self._divisor()
+        if normalize_obs:
+            space = self.observation_space
+            if not isinstance(space, spaces.Box) or space.dtype.kind != "f":
+                raise OptionError(f"normalize_obs needs observations of floats in a Box, here they are {space}")
+            self.normalizer = ObservationNormalizer(space.shape)
+
+    def _divisor(self) -> float | None:
+        """What Stable-Baselines3 divides observations by, found out once; None where it does something else."""
+        if not isinstance(self.observation_space, spaces.Box) or not self.share_features_extractor:
+            return None
+        return 255.0 if self.normalize_images and is_image_space(self.observation_space) else 1.0
+
+    def _build_mlp_extractor(self) -> None:
+        if self.memory is not None:
+            self.core = CORES[self.memory](self.features_dim, self.memory_size)
+            self.features_dim = self.core.features_dim
+        super()._build_mlp_extractor()
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        own = {"normalize_obs": True} if self.normalize_obs else {}
+        if self.memory is not None:
+            own |= {"memory": self.memory, "memory_size": self.memory_size}
+        return {
+            **super()._get_constructor_parameters(),
+            **own,
+        }  # without them, Stable-Baselines3's, which its class loads
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of: all but the distribution of the last decision, with its way back."""
+        decided = copy(self.action_dist)
+        for name, value in vars(decided).items():
+            if name in ("distribution", "weights_dist"):
+                setattr(decided, name, None)
+            elif isinstance(value, Tensor):
+                setattr(decided, name, value.detach())
+        return {**vars(self), "action_dist": decided}
+
+    def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:
+            return self.shortcut(obs)
+        if self.divisor is not None and features_extractor is None:
+            x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
+            return self.features_extractor(x if self.normalizer is None else self.normalizer(x))
+        return super().extract_features(self._prepared(obs), features_extractor)
+
+    def _prepared(self, obs: Any) -> Any:
+        """Observations as Stable-Baselines3's preprocessing is to find them."""
+        return from_zero(obs, self.starts) if self.normalizer is None else self.normalizer(obs)
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        return super().get_distribution(self._prepared(obs))
+
+    def predict_values(self, obs: Any) -> Tensor:
+        return super().predict_values(self._prepared(obs))
+
+    # -- what others call ----------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[np.ndarray, ...] | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+        action_masks: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """Actions for observations (N, ...) or one of them, as Stable-Baselines3's `predict`.
+
+        Args:
+            state: what the previous call returned; None at the start. Policies without memory ignore it.
+            episode_start: (N,) bool, where the observation is the first of its episode.
+            deterministic: the likeliest action instead of one drawn.
+            action_masks: (N, P) bool, true where an action is legal.
+
+        Returns:
+            actions (N, ...) and the state for the next call, None without memory.
+        """
+        if self.core is None and action_masks is None:
+            actions, state = super().predict(observation, state, episode_start, deterministic)
+            return into_space(actions, self.action_space), state  # type: ignore[arg-type]
+        self.set_training_mode(False)
+        obs, vectorized = self.obs_to_tensor(observation)
+        n = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        memory = None if self.core is None else self._memory_of(state, episode_start, n)
+        mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device).reshape(n, -1).bool()
+        with torch.no_grad():
+            params, _, memory = forward_step(self, obs, memory, mask)
+            chosen = self.head.mode(params) if deterministic else self.head.sample(params, self._global_noise(n))
+        actions = into_space(chosen.cpu().numpy(), self.action_space)
+        return (actions if vectorized else actions.squeeze(0)), (None if memory is None else (memory.cpu().numpy(),))
+
+    def _memory_of(self, state: Any, episode_start: Any, n: int) -> Tensor:
+        """Memory (n, S) from what `predict` is given."""
+        if state is None:
+            return self.core.initial_state(n, self.device)
+        memory = torch.as_tensor(state[0], device=self.device)
+        if episode_start is None:
+            return memory
+        return memory * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
+
+    def _global_noise(self, n: int) -> Tensor:
+        """Noise for n actions from PyTorch's own generator, which Stable-Baselines3's `predict` draws from."""
+        if self.device.type == "cpu":
+            return self.head.noise((n,), torch.default_generator)
+        return self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
+
+
+class WithExtractor:
+    """To be put before a policy: features come from `extractor`, unless others are asked for."""
+
+    extractor: type[BaseFeaturesExtractor]
+
+    def __init__(
+        self, *args: Any, features_extractor_class: type[BaseFeaturesExtractor] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, features_extractor_class=features_extractor_class or self.extractor, **kwargs)  # type: ignore[call-arg]
+
+
+class OnEncoder(WithExtractor):
+    """To be put before a policy: one of Ludus's encoders, and nothing between it and the decisions."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("net_arch", [])
+        if kwargs.get("optimizer_class", torch.optim.Adam) is torch.optim.Adam:
+            kwargs.setdefault("optimizer_kwargs", {"eps": 1e-5, "fused": True})
+        super().__init__(*args, **kwargs)
+
+
+class CnnPolicy(WithExtractor, ActorCritic):
+    """Stable-Baselines3's `CnnPolicy`."""
+
+    extractor = StableNatureCNN
+
+
+class MultiInputPolicy(WithExtractor, ActorCritic):
+    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
+
+    extractor = CombinedExtractor
+
+
+class EncoderPolicy(OnEncoder, ActorCritic):
+    """Actor and critic on one of Ludus's encoders, which they share."""
+
+
+class MlpEncoderPolicy(EncoderPolicy):
+    """Policy `mlp`: two layers of 128."""
+
+    extractor = ENCODERS["mlp"]
+
+
+class MinAtarPolicy(EncoderPolicy):
+    """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
+
+    extractor = ENCODERS["cnn"]
+
+
+class NaturePolicy(EncoderPolicy):
+    """Policy `nature`: the network of Mnih et al. 2015."""
+
+    extractor = ENCODERS["nature"]
+
+
+class ImpalaPolicy(EncoderPolicy):
+    """Policy `impala`: the residual network of Espeholt et al. 2018."""
+
+    extractor = ENCODERS["impala"]
+
+
+POLICIES: dict[str, type[ActorCritic]] = {
+    "mlp": MlpEncoderPolicy,
+    "cnn": MinAtarPolicy,
+    "nature": NaturePolicy,
+    "impala": ImpalaPolicy,
+    "MlpPolicy": ActorCritic,
+    "CnnPolicy": CnnPolicy,
+    "MultiInputPolicy": MultiInputPolicy,
+}
+
+
+def forward_step(
+    policy: ActorCritic, obs: Any, memory: Tensor | None = None, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """One step of B games: the head's params (B, P), values (B,) and the memory (B, S) after it."""
+    if isinstance(policy.head, AskedPolicy):
+        return policy.head.act(policy, obs)
+    features = policy.extract_features(obs)  # (B, *shape) -> (B, F)
+    if policy.core is not None:
+        assert memory is not None
+        features, memory = policy.core.step(features, memory)  # (B, F), (B, S) -> (B, H), (B, S)
+    params, values = forward_heads(policy, features)
+    return masked(params, mask), values, memory
+
+
+def value_of(policy: ActorCritic, obs: Any, memory: Tensor | None = None) -> Tensor:
+    """Values (B,) of observations, in B games with that memory."""
+    if isinstance(policy.head, AskedPolicy):
+        return policy.predict_values(obs).flatten()
+    return forward_step(policy, obs, memory)[1]
+
+
+def forward_batch(policy: ActorCritic, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Params (B, P) and values (B,) of a minibatch; with memory, of whole sequences (T, b, ...) with B = T * b."""
+    obs = batch["obs"]
+    if policy.core is None:
+        params, values = forward_heads(policy, policy.extract_features(obs))
+    else:
+        starts = batch["starts"]  # (T, b)
+        features = policy.extract_features(each(lambda x: x.flatten(0, 1), obs))  # (T, b, *shape) -> (T * b, F)
+        out, _ = policy.core.sequence(features.unflatten(0, starts.shape), starts, batch["memory"])  # -> (T, b, H)
+        params, values = forward_heads(policy, out.flatten(0, 1))
+    mask = batch.get("masks")
+    return masked(params, None if mask is None else mask.reshape(params.shape)), values
+
+
+def forward_heads(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
+    """Actor and critic over features (B, F); if they do not share an encoder, over a pair of them."""
+    if policy.share_features_extractor:
+        actor, critic = policy.mlp_extractor(features)
+    else:
+        actor = policy.mlp_extractor.forward_actor(features[0])
+        critic = policy.mlp_extractor.forward_critic(features[1])
+    with full_precision(actor.device.type):  # in the last layers, small differences matter
+        params, values = policy.action_net(actor.float()), policy.value_net(critic.float()).squeeze(-1)
+    log_std = getattr(policy, "log_std", None)
+    if log_std is not None:  # (B, n) -> (B, 2 n)
+        params = torch.cat([params, log_std.expand_as(params)], -1)
+    return params, values
+
+
+def row_by_row(policy: nn.Module) -> bool:
+    """Whether rows of a minibatch are computed each by itself, so that threads may share them.
+
+    Layers that average over a minibatch must see all of it, and what is drawn at random would come in any order.
+    """
+    kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+    return not any(isinstance(module, kinds) for module in policy.modules())
+
+
+def full_precision(device: str) -> AbstractContextManager[Any]:
+    """No half precision from here on; costs nothing where there is none."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
+def each(function: Any, obs: Any) -> Any:
+    """`function` of an observation tensor, or of each in a dictionary of them."""
+    return {name: function(tensor) for name, tensor in obs.items()} if isinstance(obs, dict) else function(obs)
+
+
+def keep_obs(kept: Any, t: int, obs: Any) -> Any:
+    """Copy the observations (N, *shape) that step t is decided on into (T, N, *shape), and return the copy."""
+    if isinstance(obs, dict):
+        return {name: kept[name][t].copy_(tensor) for name, tensor in obs.items()}
+    return kept[t].copy_(obs)

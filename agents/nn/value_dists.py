@@ -1,0 +1,161 @@
+"""How a network's numbers say what an action is worth: one number, probabilities of returns, or quantiles of them.
+
+For each action a network gives Z numbers. `mean` makes them values to act on, `target` what those of an action are fitted
+to, and `loss` how far off they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...envs import OptionError
+
+
+class Distribution(Protocol):
+    """What all of them can do."""
+
+    atoms: int  # Z
+
+    def mean(self, out: Tensor) -> Tensor:
+        """Values (..., A) of a network's numbers (..., A, Z)."""
+        ...
+
+    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
+        """What the numbers of B actions are fitted to, (B, Z).
+
+        Args:
+            returns: (B,), of the steps that were taken.
+            discounts: (B,), of what followed; 0 where the episode was over.
+            out: (B, A, Z), the target network's numbers for what followed.
+            policy: (B, A), how likely each action is there.
+            bonus: (B, A), what each action brings beyond its value (Munchausen's entropy), or None.
+        """
+        ...
+
+    def loss(self, out: Tensor, target: Tensor) -> Tensor:
+        """(B,), how far the numbers (B, Z) of the chosen actions are off; its grad is by `out` alone."""
+        ...
+
+
+class Scalar:
+    """The expected return itself (Mnih et al. 2015).
+
+    Args:
+        huber: an error counts by its size beyond 1 (Stable-Baselines3's loss); else always by half its square.
+    """
+
+    atoms = 1
+
+    def __init__(self, huber: bool = False) -> None:
+        self.huber = huber
+
+    def mean(self, out: Tensor) -> Tensor:
+        return out.squeeze(-1)
+
+    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
+        return shifted_mixture(returns, discounts, out, policy, bonus)
+
+    def loss(self, out: Tensor, target: Tensor) -> Tensor:
+        if self.huber:
+            return F.smooth_l1_loss(out, target, reduction="none").squeeze(-1)
+        return 0.5 * (out - target).square().squeeze(-1)
+
+
+class Categorical:
+    """Probabilities of `atoms` returns at equal distances, C51 (Bellemare et al. 2017); a network gives their logits.
+
+    Args:
+        v_min, v_max: the lowest and the highest return; what lies beyond counts as that.
+    """
+
+    def __init__(self, v_min: float, v_max: float, atoms: int = 51) -> None:
+        if not -math.inf < v_min < v_max < math.inf:
+            raise OptionError(f"v_min must be below v_max, and both finite, got {v_min} and {v_max}")
+        if atoms < 2:
+            raise OptionError(f"atoms of c51 must be 2 or more, got {atoms}")
+        self.v_min, self.v_max, self.atoms = v_min, v_max, atoms
+        self.step = (v_max - v_min) / (atoms - 1)
+
+    def support(self, like: Tensor) -> Tensor:
+        """The returns (Z,)."""
+        return torch.linspace(self.v_min, self.v_max, self.atoms, device=like.device)
+
+    def mean(self, out: Tensor) -> Tensor:
+        return (out.softmax(-1) * self.support(out)).sum(-1)
+
+    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
+        after = self.support(out) if bonus is None else self.support(out) + bonus.unsqueeze(-1)  # (Z,) or (B, A, Z)
+        places = returns[:, None, None] + discounts[:, None, None] * after.expand_as(out)
+        weights = policy.unsqueeze(-1) * out.softmax(-1)
+        return self.project(places.flatten(1), weights.flatten(1))
+
+    def project(self, places: Tensor, weights: Tensor) -> Tensor:
+        """Probabilities `weights` at the returns `places`, both (B, M), shared by the nearest atoms: (B, Z)."""
+        at = ((places - self.v_min) / self.step).clamp(0, self.atoms - 1)  # in atoms
+        below = at.long().clamp(0, self.atoms - 2)  # of what is not finite, too, an index
+        share = at - below  # of the upper one
+        shared = torch.zeros(len(places), self.atoms, device=places.device)
+        shared.scatter_add_(1, below, weights * (1 - share))
+        return shared.scatter_add_(1, below + 1, weights * share)
+
+    def loss(self, out: Tensor, target: Tensor) -> Tensor:
+        return -(target * F.log_softmax(out, -1)).sum(-1)
+
+
+class Quantile:
+    """Quantiles of the return at equal steps of probability, QR-DQN (Dabney et al. 2018).
+
+    Args:
+        kappa: up to this error, the loss is quadratic.
+    """
+
+    def __init__(self, atoms: int = 32, kappa: float = 1.0) -> None:
+        if atoms < 1:
+            raise OptionError(f"atoms must be 1 or more, got {atoms}")
+        self.atoms, self.kappa = atoms, kappa
+
+    def mean(self, out: Tensor) -> Tensor:
+        return out.mean(-1)
+
+    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
+        return shifted_mixture(returns, discounts, out, policy, bonus)
+
+    def fractions(self, out: Tensor) -> Tensor:
+        """Of which probabilities the numbers (B, Z) are the quantiles: the middle of each step."""
+        count = out.shape[-1]
+        return (torch.arange(count, device=out.device) + 0.5) / count
+
+    def loss(self, out: Tensor, target: Tensor, fractions: Tensor | None = None) -> Tensor:
+        """`fractions` (B, Z) or (Z,) are others than the middles."""
+        fractions = self.fractions(out) if fractions is None else fractions
+        error = target.unsqueeze(-2) - out.unsqueeze(-1)  # (B, Z, Z'), of each quantile to each target
+        size = error.detach().abs()
+        huber = torch.where(size <= self.kappa, 0.5 * error.square(), self.kappa * (error.abs() - 0.5 * self.kappa))
+        weight = (fractions.unsqueeze(-1) - (error.detach() < 0).float()).abs()
+        return (weight * huber / self.kappa).mean(-1).sum(-1)
+
+
+def shifted_mixture(returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
+    """returns + discounts * the policy's mean of `out` (B, A, Z) and bonus (B, A), atom by atom: (B, Z)."""
+    after = out if bonus is None else out + bonus.unsqueeze(-1)
+    expected = (policy.unsqueeze(-1) * after).sum(1)  # (B, A, Z) -> (B, Z)
+    return returns.unsqueeze(-1) + discounts.unsqueeze(-1) * expected
+
+
+def distribution_of(name: str | None, atoms: int | None, v_min: float, v_max: float, huber: bool) -> Distribution:
+    """By name, one of `DISTRIBUTIONS` or None; raises OptionError for others."""
+    if name is None:
+        return Scalar(huber)
+    if name not in DISTRIBUTIONS:
+        raise OptionError(f"distribution must be None or one of {', '.join(DISTRIBUTIONS)}, got {name!r}")
+    if name == "c51":
+        return Categorical(v_min, v_max, 51 if atoms is None else atoms)
+    return Quantile(32 if atoms is None else atoms)
+
+
+DISTRIBUTIONS = ("c51", "qr", "iqn")

@@ -1,0 +1,1 @@
+"""DQN and PQN: read `dqn.py` first."""

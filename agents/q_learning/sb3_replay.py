@@ -1,0 +1,133 @@
+"""Replay buffers of Stable-Baselines3, or of the user's after its pattern, in place of `replay_buffer.ReplayTensors`.
+
+Under VecNormalize, too: they keep what the environments gave, and normalise it by the statistics of the day it is drawn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
+from stable_baselines3.her import HerReplayBuffer
+from torch import Tensor
+
+from ...envs import OptionError
+from ..data.env_adapters import EnvAdapter, VecEnvAdapter
+from ..data.replay_buffer import Batch
+from ..nn.actor_critic import each
+
+if TYPE_CHECKING:
+    from .dqn import DQN
+
+
+class StableMemory:
+    """What `ReplayTensors` is to the rest of an agent, around a buffer that keeps NumPy arrays its own way.
+
+    Checkpoints do not hold it, as in Stable-Baselines3; `save_replay_buffer` does.
+
+    Attributes:
+        buffer: made as Stable-Baselines3 makes it, by the agent's `replay_buffer_class` and `replay_buffer_kwargs`.
+    """
+
+    frame_stack = 1
+
+    def __init__(self, agent: DQN) -> None:
+        if agent.prioritized:
+            raise OptionError(
+                "prioritized is for Ludus's memory: leave out replay_buffer_class, replay_buffer_kwargs and VecNormalize"
+            )
+        self.agent = agent
+        space: Any = agent.observation_space
+        kind: Any = agent.replay_buffer_class
+        given = dict(agent.replay_buffer_kwargs or {})
+        if agent.n_steps > 1 and (kind or given):
+            warnings.warn(
+                "n_steps is ignored with a replay_buffer_class of its own: give it in replay_buffer_kwargs",
+                stacklevel=5,
+            )
+        elif agent.n_steps > 1:
+            if isinstance(space, spaces.Dict):
+                raise OptionError("n_steps with VecNormalize is not for dictionaries of observations: use n_steps=1")
+            kind, given = NStepReplayBuffer, {"n_steps": agent.n_steps, "gamma": agent.gamma}
+        kind = kind or (DictReplayBuffer if isinstance(space, spaces.Dict) else ReplayBuffer)
+        if issubclass(kind, HerReplayBuffer):
+            given["env"] = agent.env
+        self.buffer: Any = kind(
+            agent.buffer_size, space, agent.action_space, device=agent.device, n_envs=agent.n_envs,
+            optimize_memory_usage=agent.optimize_memory_usage, **given,
+        )  # fmt: skip
+
+    @property
+    def count(self) -> int:
+        """Rows that were written and are still there."""
+        return self.buffer.size()
+
+    def begin(self, adapter: EnvAdapter) -> None:
+        """A step is about to be decided on."""
+        if adapter.mask is not None:
+            raise OptionError(
+                "a replay_buffer_class keeps no masks of legal actions: leave it out in games that have some"
+            )
+        if not isinstance(adapter, VecEnvAdapter):
+            self.agent._last_obs = _arrays(adapter.obs)
+
+    def end(self, adapter: EnvAdapter, actions: Tensor) -> None:
+        """Keep what came of it, as Stable-Baselines3 does."""
+        told = (
+            (adapter.raw_obs, adapter.rewards, adapter.dones, adapter.infos)
+            if isinstance(adapter, VecEnvAdapter)
+            else _told(adapter)
+        )
+        before = self.agent._last_obs
+        self.agent._store_transition(self.buffer, actions.cpu().numpy(), *told)  # type: ignore[arg-type]
+        self.agent._last_obs = before  # callbacks are still to hear of the step
+
+    def break_off(self, adapter: EnvAdapter) -> None:
+        """Each row has what followed it; nothing to do."""
+
+    def obs_before(self, steps: int) -> Any:
+        """Observations (N, *shape) that the step so many before the next was decided on."""
+        row = (self.buffer.pos - steps) % self.buffer.buffer_size
+        return each(lambda x: x[row].copy(), self.buffer.observations)
+
+    def newest(self, count: int) -> dict[str, Tensor]:
+        """Observations of the newest rows, (count, N, *shape), where they are real numbers."""
+        kept = self.buffer.observations
+        rows = (self.buffer.pos - np.arange(count, 0, -1)) % self.buffer.buffer_size
+        parts = kept if isinstance(kept, dict) else {"observation": kept}
+        return {name: torch.from_numpy(x[rows]) for name, x in parts.items() if x.dtype.kind == "f"}
+
+    def sample(self, size: int, generator: torch.Generator, beta: Any = 1.0) -> Batch:
+        """Draw B transitions, by NumPy's own generator as buffers do."""
+        drawn = self.buffer.sample(size, env=self.agent._vec_normalize_env)
+        going_on = 1.0 - drawn.dones.flatten()
+        discounts = going_on * (self.agent.gamma if drawn.discounts is None else drawn.discounts.flatten())
+        weights = torch.ones_like(going_on)
+        actions, returns = drawn.actions.flatten().long(), drawn.rewards.flatten()
+        indices = torch.zeros_like(actions)
+        return Batch(
+            drawn.observations, actions, returns, discounts, drawn.next_observations, None, None, indices, weights
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing that a checkpoint could keep: use `save_replay_buffer`."""
+        return {}
+
+
+def _arrays(obs: Any) -> Any:
+    return each(lambda x: x.cpu().numpy().copy(), obs)
+
+
+def _told(adapter: EnvAdapter) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """Observations, rewards, ends and what else a `VecEnv` would tell of the last step."""
+    cut, last = adapter.truncated.cpu().numpy(), _arrays(adapter.final_obs)
+    dones = adapter.terminated.cpu().numpy() | cut
+    infos: list[dict[str, Any]] = [
+        {"TimeLimit.truncated": bool(cut[k]), "terminal_observation": last[k]} if dones[k] else {}
+        for k in range(len(dones))
+    ]
+    return _arrays(adapter.obs), adapter.reward.cpu().numpy(), dones, infos

@@ -1,0 +1,1 @@
+"""Hardware: devices, threads, processes, CUDA graphs."""

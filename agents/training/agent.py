@@ -1,0 +1,462 @@
+"""What all agents have in common: games on tensors, time, numbers drawn at random, and their folders."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.logger import HParam
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info, safe_mean
+
+from ...envs import OptionError, Simulator
+from ...envs.arguments import whole
+from ..checkpoints.checkpoint import environment_facts, load_agent, save_agent
+from ..checkpoints.manifest import beginning
+from ..checkpoints.schema import KINDS, OBJECTS
+from ..data.env_adapters import EnvAdapter, games_by_name, simulator_of
+from ..files.checks import number
+from ..runtime.hardware import default_threads, device_beside, on_gpu
+from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
+from .callbacks import Later, heard_by_users
+from .loading import load_parameters
+
+if TYPE_CHECKING:
+    Base = BaseAlgorithm
+    from ..compiled.kernel import ThreadPool
+    from ..runtime.distributed import Group
+    from .progress_bar import ProgressCallback
+else:
+    Base = object
+
+not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional=True)
+
+BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
+    "pool", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
+    "adapter", "collector", "play", "look_back", "one_pass", "_keep_obs", "_remember_step", "_learning",
+}  # fmt: skip
+ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
+
+
+class Agent(Base):
+    """To be put before one of Stable-Baselines3's algorithms.
+
+    Attributes:
+        simulator: whose games are learned from, or None for other environments.
+        channels_first: whether observations are images that were turned for PyTorch.
+        environment: what games those are, as `checkpoint.make_environment` takes it.
+        generators: one for each share of the games, and the last for learning.
+        boundary: what the games began a rollout from, if an update may still begin there again; see `training_state`.
+    """
+
+    algorithm: ClassVar[str]  # its name in files and on the command line
+    network_settings: ClassVar[tuple[str, ...]] = ()  # names of those that are part of the networks
+    policy_base: ClassVar[type[BasePolicy]]  # of policies of the user's
+    stable_policies: ClassVar[Mapping[type, str]] = {}  # names that stand for classes of Stable-Baselines3's
+    remembers: ClassVar[bool] = False  # it learns from a memory, which has each step before callbacks hear of it
+    acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
+    group: Group | None = None
+    boundary: dict[str, Any] | None = None
+    made_to_play = False  # by `load`, in one game that nobody asked for
+    play_threads = learn_threads = 1
+    learner: Any
+    pool: ThreadPool
+    bar: ProgressCallback | None = None
+    heard = False  # by callbacks of users, see `callbacks.heard_by_users`
+    _shown: Any = None  # `_last_obs`, or what makes it
+    _learning: Any = None  # by whom, see `learn_call`
+
+    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
+        """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
+        policy = self.stable_policies.get(policy, policy)
+        given = bound(type(self), super().__init__, policy, env, *args, **kwargs)
+        arguments = given.arguments
+        check_objects(type(self), {**arguments, "group": self.group})
+        if isinstance(arguments.get("tensorboard_log"), os.PathLike):
+            arguments["tensorboard_log"] = os.fspath(arguments["tensorboard_log"])
+        self._check_settings(**arguments)
+        asked = arguments.get("device", "auto")
+        check_device(asked)
+        if arguments.get("_init_setup_model", True):  # else it is `load`, with what a file says
+            check_policy_kwargs(type(self), policy, arguments.get("policy_kwargs"))
+        if isinstance(env, str):
+            place = "cpu" if asked == "auto" else str(asked)
+            arguments["env"] = games_by_name(env, arguments.get("seed"), place) or env
+        elif env is not None or arguments.get("_init_setup_model", True):
+            check_env(env)
+        games: Any = arguments["env"]
+        simulator, _ = simulator_of(games)
+        if simulator is not None:
+            arguments["device"] = device_beside(simulator.device, asked)
+        super().__init__(*given.args, **given.kwargs)
+
+    @staticmethod
+    def _wrap_env(env: Any, *args: Any, **kwargs: Any) -> Any:
+        check_env(env)
+        return BaseAlgorithm._wrap_env(env, *args, **kwargs)
+
+    def _begin(self, policy: Any, time_limit: float | None, num_threads: int | None) -> None:
+        """What comes before that."""
+        check_policy(type(self), policy)
+        policy = self.stable_policies.get(policy, policy)
+        if num_threads is not None:
+            whole("num_threads", num_threads, 1, 1024)
+        self.policy_name = policy if isinstance(policy, str) else policy.__name__
+        self.time_limit, self.num_threads = time_limit, num_threads or default_threads()
+        self.simulator: Simulator | None = None
+        self.channels_first = False
+        self.environment: dict[str, Any] = {}
+        self._played: Any = None  # the environment of the last training
+        self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
+
+    # -- what is there when training begins ----------------------------------------------------------------------------
+
+    def rebuild(self) -> None:
+        """Make all that depends on environment, policy, optimiser and settings anew, from those that are there now.
+
+        `learn` begins with it, so that whatever was replaced is used. Raises OptionError for what cannot be.
+        """
+        raise NotImplementedError
+
+    def _forget_games(self) -> None:
+        """What belongs to the games of now goes with them, since others come, of another number."""
+
+    def _begin_anew(self) -> None:
+        """The games are about to be left where they are: by a reset, or for others."""
+
+    def _setup_learn(
+        self, total_timesteps: Any, callback: Any = None, reset_num_timesteps: bool = True, *args: Any, **kwargs: Any
+    ) -> Any:
+        self.boundary = None
+        if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
+            self._begin_anew()
+        self._check_settings()
+        self._check_fixed()
+        self.rebuild()
+        self.learner.optimizer_step.check()
+        self._played = self.env
+        answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
+        self.heard = heard_by_users(answer[1])
+        if self.tensorboard_log is not None and reset_num_timesteps:
+            self._log_settings()
+        if reset_num_timesteps:
+            self.elapsed_before = 0.0
+        return answer
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Learn in other environments from now on, as many and with the same spaces; as Stable-Baselines3's `set_env`.
+
+        An agent that was loaded without an environment has one game to play in, and takes as many as there are here.
+        """
+        if self.made_to_play:
+            env = self._wrap_env(env, self.verbose)
+            check_for_correct_spaces(env, self.observation_space, self.action_space)
+            self.made_to_play, self.n_envs = False, env.num_envs
+            self._forget_games()
+        super().set_env(env, force_reset)
+        self.boundary = None
+        self._look_at_env()
+
+    def _remember_settings(self) -> None:
+        """What the networks are made with, which cannot change any more."""
+        self._fixed = {name: copy(getattr(self, name)) for name in ("policy_kwargs", *self.network_settings)}
+
+    def _check_fixed(self) -> None:
+        """Raise OptionError for a setting that was changed too late."""
+        for name, value in self._fixed.items():
+            if getattr(self, name) != value:
+                raise OptionError(
+                    f"{name}={getattr(self, name)!r} comes too late, the networks were made with {value!r}: make a new agent"
+                )
+
+    def _setup_lr_schedule(self) -> None:
+        super()._setup_lr_schedule()
+        self._scheduled_rate = self.learning_rate
+
+    def _renew_schedules(self) -> None:
+        """Schedules follow the settings that they were made from, where those were changed since."""
+        if self.learning_rate != self._scheduled_rate:
+            self._setup_lr_schedule()
+
+    def _check_observations(self) -> None:
+        """Raise OptionError for observations that no network here takes."""
+        space = self.observation_space
+        for part in space.spaces.values() if isinstance(space, spaces.Dict) else (space,):
+            vector = isinstance(part, (spaces.Box, spaces.MultiDiscrete, spaces.MultiBinary)) and len(part.shape) > 0
+            if not (vector or isinstance(part, spaces.Discrete)):
+                raise OptionError(
+                    f"observations are Box, Discrete, MultiDiscrete or MultiBinary, with one axis or more, or a Dict of "
+                    f"them, not {part}: wrap the environment in gymnasium.wrappers.FlattenObservation or ReshapeObservation"
+                )
+
+    def _look_at_env(self) -> None:
+        if self.env is not None:
+            self.environment = environment_facts(self.env)
+            self.simulator, self.channels_first = simulator_of(self.env)
+        if self.simulator is not None:
+            device_beside(self.simulator.device, self.device)
+
+    def _check_settings(self, **given: Any) -> None:
+        """Raise OptionError for a setting that is out of its limits, which are those of files (see `schema`).
+
+        Looked at is what has been set, and what is `given` to be.
+        """
+        kind, settings = KINDS[self.algorithm], {**vars(self), **given}
+        checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative), "clip_range_vf": above_0}
+        for name in checks.keys() & settings.keys() - set(OBJECTS):
+            value = beginning(settings[name])
+            if name == "train_freq" and isinstance(value, tuple) and len(value) == 2:
+                value = value[0]  # whose unit is the other
+            try:
+                checks[name](name, value.item() if isinstance(value, np.generic) else value)
+            except ValueError as error:
+                raise OptionError(str(error)) from error
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
+        super().set_random_seed(seed)
+        if hasattr(self, "generators"):
+            self._seed_generators(len(self.generators), seed)
+
+    def _provide_generators(self, count: int) -> None:
+        """So many: those that there are, unless their number changed."""
+        if len(getattr(self, "generators", ())) != count:
+            self._seed_generators(count)
+
+    def _seed_generators(self, count: int, seed: int | None = None) -> None:
+        """Seed those that there are, since graphs know them; make them at first."""
+        seed = self.seed if seed is None else seed
+        states = np.random.SeedSequence(seed, spawn_key=(self.rank,)).generate_state(count, np.uint64)
+        if len(getattr(self, "generators", ())) != count:
+            self.generators = [torch.Generator(self.device) for _ in states]
+        for generator, state in zip(self.generators, states.tolist(), strict=True):
+            generator.manual_seed(state >> 1)
+
+    @property
+    def rank(self) -> int:
+        return 0 if self.group is None else self.group.rank
+
+    @property
+    def steps_at_once(self) -> int:
+        """Environment steps that the games of all processes take together."""
+        return self.n_envs * (1 if self.group is None else self.group.size)
+
+    def constants(self) -> tuple[Any, ...]:
+        """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
+        kind = KINDS[self.algorithm]
+        return tuple(self.setting(name) for name in (*kind.settings, *kind.schedules))
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
+        """Stable-Baselines3's, but the progress bar is Ludus's own, which needs no tqdm."""
+        if progress_bar:
+            from .progress_bar import ProgressCallback
+
+            self.bar = ProgressCallback()
+            callback = CallbackList(callback) if isinstance(callback, list) else callback
+            callback = callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
+            callback = CallbackList([callback, self.bar])
+        return super()._init_callback(callback)
+
+    def _end_learning(self) -> None:
+        """Threads, the progress bar and the clock rest until the next training, however this one ended."""
+        self.pool.close()
+        self._close_bar()
+        self._note_present()
+        self.elapsed_before, self.start_time = self.elapsed(), 0
+
+    def _close_bar(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def dump_logs(self, iteration: int = 0) -> None:
+        """Write the log, under Stable-Baselines3's names; TensorBoard has all but the timesteps, which are its axis."""
+        elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-6)
+        counted: dict[str, float] = (
+            {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
+        )
+        counted |= {"time/fps": int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)}
+        episodes = self.ep_info_buffer or ()
+        for tag, key in (("rollout/ep_rew_mean", "r"), ("rollout/ep_len_mean", "l")):
+            if episodes:
+                counted[tag] = safe_mean([episode[key] for episode in episodes])
+        if self.ep_success_buffer:
+            counted["rollout/success_rate"] = safe_mean(self.ep_success_buffer)
+        for tag, value in {**counted, "time/time_elapsed": int(elapsed)}.items():
+            self.logger.record(tag, value)
+        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
+        try:
+            self.logger.dump(step=self.num_timesteps)
+        except OSError as error:  # such as a full disk, on which TensorBoard gives up
+            warnings.warn(f"the log cannot be written: {error.strerror or error}; training goes on", stacklevel=2)
+            for noted in (self.logger.name_to_value, self.logger.name_to_count, self.logger.name_to_excluded):
+                noted.clear()
+
+    def _log_settings(self) -> None:
+        """For TensorBoard's table of hyperparameters, with the next writing of the log."""
+        kind = KINDS[self.algorithm]
+        settings = {name: self.setting(name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
+        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
+        others = ("stdout", "log", "json", "csv")
+        self.logger.record(
+            "hparams", HParam({"algorithm": self.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0}), others
+        )
+
+    # -- what callbacks hear -------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # for whom it is the attribute of Stable-Baselines3's
+
+        @property
+        def _last_obs(self) -> Any:
+            """Observations that the next actions are for."""
+            if isinstance(self._shown, Later):
+                self._shown = self._shown()
+            return self._shown
+
+        @_last_obs.setter
+        def _last_obs(self, obs: Any) -> None:
+            self._shown = obs
+
+    def obs_of(self, t: int) -> Any:
+        """Observations (N, ...) that step t of the rollout was decided on, or those after its last; a NumPy array."""
+        raise NotImplementedError
+
+    def step_locals(self, t: int) -> dict[str, Any]:
+        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t; some are `Later`."""
+        raise NotImplementedError
+
+    def present_obs(self) -> Any:
+        """What Ludus's games show now, (N, ...); in their own memory, if that is a CPU's."""
+        assert self.simulator is not None
+        obs = self.simulator.tensors.obs.reshape(-1, *self.simulator.obs_shape)
+        return (obs.permute(0, 3, 1, 2) if self.channels_first else obs).cpu().numpy()
+
+    def _note_present(self) -> None:
+        """`_last_obs` is what the games show when training is over, however it ended."""
+        if self.simulator is not None and self._last_obs is not None:
+            self._last_obs = self.present_obs()
+
+    def _keep_endings(self, adapters: Sequence[EnvAdapter]) -> None:
+        """Let adapters on a CPU note what episodes end with, if someone will ask for it."""
+        for adapter in adapters:
+            adapter.endings = [] if self.heard and not on_gpu(self.device) else None
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before a resume included."""
+        return self.elapsed_before + ((time.time_ns() - self.start_time) / 1e9 if self.start_time else 0.0)
+
+    def _time_is_up(self) -> bool:
+        return self.time_limit is not None and self._any(self.elapsed() >= self.time_limit)
+
+    def _any(self, flag: bool) -> bool:
+        """Whether it is true here or, in a group, anywhere."""
+        return flag if self.group is None else self.group.any(flag)
+
+    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
+        super()._update_current_progress_remaining(num_timesteps, total_timesteps)
+        if self.time_limit is not None:
+            left = max(0.0, 1.0 - self.elapsed() / self.time_limit)
+            self._current_progress_remaining = min(self._current_progress_remaining, left)
+            if self.group is not None:
+                self._current_progress_remaining = self.group.first(self._current_progress_remaining)
+
+    # -- what it says of an observation --------------------------------------------------------------------------------
+
+    def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
+        """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""
+        raise NotImplementedError
+
+    # -- copies --------------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of; they have games, networks and generators of their own, which go on alike.
+
+        A logger of the user's comes along, if it can be copied; `learn` makes any other.
+        """
+        left = BUILT if self._custom_logger else BUILT | {"_logger"}
+        return {name: value for name, value in vars(self).items() if name not in left} | {"_shown": self._last_obs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.rebuild()
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> Any:
+        """An argument of the constructor, as the constructor takes it."""
+        return getattr(self, ATTRIBUTES.get(name, name))
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """The same the other way round, before `_setup_model`."""
+        setattr(self, ATTRIBUTES.get(name, name), value)
+
+    @staticmethod
+    def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
+        """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
+        return {}
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
+        return {}
+
+    def own_rows(self) -> dict[str, int]:
+        """How many rows those tensors have of which the settings do not tell, by name."""
+        return {}
+
+    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put `own_state` back."""
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
+        """Write the agent to `path`: a folder, a file whose name ends in .zip, or an open file.
+
+        See `checkpoint.save_agent` for the arguments. Raises CheckpointError, or OptionError for names that cannot be
+        excluded or included; warns of what no file can keep.
+        """
+        save_agent(self, path, keep, resumable, exclude, include)
+
+    @classmethod
+    def load(
+        cls,
+        path: Any,
+        env: Any = None,
+        device: Any = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        *,
+        resume: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
+
+        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
+        TypeError for an argument that there is not.
+        """
+        if print_system_info:
+            get_system_info()
+        return load_agent(
+            path, env, device, resume, cls.algorithm, agent_class=cls, to_learn=True, force_reset=force_reset,
+            custom_objects=custom_objects, **kwargs,
+        )  # fmt: skip
+
+    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
+        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
+        if isinstance(load_path_or_dict, dict):
+            super().set_parameters(load_path_or_dict, exact_match, device)
+        elif not exact_match:
+            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
+        else:
+            load_parameters(self, load_path_or_dict)

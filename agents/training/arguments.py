@@ -1,0 +1,165 @@
+"""What an agent is made of is what it should be, or refused in one line before anything is made."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.policies import BasePolicy
+
+from ...envs import OptionError, UnknownGame, UnknownOption
+from ..checkpoints.schema import KINDS, STABLE_POLICIES
+from ..files.checks import plain
+from ..files.safe_io import short
+from ..nn.actor_critic import OnEncoder
+
+CLASSES = {  # of arguments of policies, with an example
+    "activation_fn": "torch.nn.ReLU",
+    "features_extractor_class": "stable_baselines3.common.torch_layers.NatureCNN",
+    "optimizer_class": "torch.optim.Adam",
+}
+TABLES = ("features_extractor_kwargs", "optimizer_kwargs")
+
+
+def bound(kind: type, constructor: Any, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+    """Arguments by name, as a constructor of this kind of agent takes them; raises UnknownOption."""
+    for name in kwargs.keys() - inspect.signature(constructor).parameters.keys():
+        known = names_of(kind)
+        raise UnknownOption(f"{kind.__name__} got an unexpected keyword argument {name!r}{meant(name, known)}")
+    return inspect.signature(constructor).bind(*args, **kwargs)
+
+
+def names_of(kind: type) -> list[str]:
+    """Of all arguments that the constructors of a class and of those it derives from take."""
+    own = [inspect.signature(base.__init__).parameters for base in kind.__mro__ if "__init__" in vars(base)]
+    return [name for parameters in own for name in parameters if name not in ("self", "args", "kwargs", "_")]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The nearest name as the end of a sentence, or nothing."""
+    lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), lower, 1)
+    return f": did you mean {lower[near[0]]!r}?" if near else ""
+
+
+def check_policy(kind: Any, policy: Any) -> None:
+    """Raise OptionError unless it is a policy's name or class."""
+    names = kind.policy_aliases
+    if isinstance(policy, str) and policy not in names:
+        hint = meant(policy, names) or f": policies are {', '.join(names)}, and classes"
+        raise OptionError(f"{kind.__name__} has no policy {short(repr(policy))}{hint}")
+    if not isinstance(policy, str) and not (isinstance(policy, type) and issubclass(policy, BasePolicy)):
+        raise OptionError(
+            f"policy must be a name, such as 'mlp', or a class of Stable-Baselines3's kind, got {short(repr(policy))}"
+        )
+    if isinstance(policy, type) and not issubclass(policy, kind.policy_base) and policy not in kind.stable_policies:
+        base = f"{kind.policy_base.__module__}.{kind.policy_base.__name__}"
+        raise OptionError(f"{kind.__name__} has no use for {policy.__name__}: derive policies of your own from {base}")
+
+
+def check_env(env: Any) -> None:
+    """Raise OptionError unless it is an environment that Stable-Baselines3 can step."""
+    if isinstance(env, VectorEnv):
+        raise OptionError(
+            f"env is {type(env).__name__}, a VectorEnv of Gymnasium's, and must be a VecEnv of Stable-Baselines3's: "
+            "make it by ludus.make_sb3, other environments by stable_baselines3.common.env_util.make_vec_env"
+        )
+    if not (hasattr(env, "reset") and hasattr(env, "step")):
+        raise OptionError(
+            f"env must be a VecEnv, an environment or, for a new agent, a name of one; got {short(repr(env))}"
+        )
+
+
+def check_gymnasium_id(name: str, unknown: UnknownGame) -> None:
+    """Raise UnknownGame unless Gymnasium has an environment of a name that is no game's."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            gymnasium.spec(name)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise UnknownGame(f"{unknown}; it is no Gymnasium id either ({short(error)})") from error
+
+
+def check_device(device: Any) -> None:
+    """Raise OptionError unless it is "auto" or the name of one of PyTorch's."""
+    try:
+        torch.device("cpu" if isinstance(device, str) and device == "auto" else device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise OptionError(f"device must be auto, cpu or cuda, got {short(repr(device))}") from error
+
+
+def check_objects(kind: type, given: Mapping[str, Any]) -> None:
+    """Raise OptionError for arguments that are neither numbers nor names, and not of their kind either."""
+    for name in ("rollout_buffer_class", "rollout_buffer_kwargs"):
+        value = given.get(name)
+        if not (value is None or (isinstance(value, Mapping) and not value)):
+            raise OptionError(f"{name} is not for this {kind.__name__}, whose rollouts are tensors: leave it out")
+    buffer, group = given.get("replay_buffer_class"), given.get("group")
+    if not isinstance(buffer, (type, type(None))):
+        raise OptionError(f"replay_buffer_class must be a class, such as HerReplayBuffer, got {short(repr(buffer))}")
+    if not isinstance(given.get("replay_buffer_kwargs"), (Mapping, type(None))):
+        raise OptionError(
+            f"replay_buffer_kwargs must be a dictionary, got {short(repr(given['replay_buffer_kwargs']))}"
+        )
+    if not (group is None or (hasattr(group, "rank") and hasattr(group, "share"))):
+        raise OptionError(
+            f"group must be what ludus.agents.join_group gives, got {short(repr(group))}"
+        )
+
+
+def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
+    """Raise OptionError for what a policy is told, but would not use or could not be made of.
+
+    Policies of the user's say themselves what they take.
+    """
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise OptionError(f"policy_kwargs must be a dictionary, got {short(repr(given))}")
+    policy, algorithm = kind.policy_aliases.get(policy, policy), KINDS[kind.algorithm]
+    if policy not in {*algorithm.policies.values(), *STABLE_POLICIES.values()}:
+        return
+    for name, value in given.items():
+        if name not in (known := names_of(policy)):
+            raise UnknownOption(
+                f"policy_kwargs has {name!r}, which {policy.__name__} does not take{meant(name, known)}"
+            )
+        check_policy_kwarg(name, value, algorithm.policy_kwargs.get(name))
+    if issubclass(policy, OnEncoder) and "activation_fn" in given and not given.get("net_arch"):
+        raise OptionError(
+            "policy_kwargs has activation_fn, which is for the layers of net_arch, and there are none: give net_arch, "
+            "or take the policy 'MlpPolicy'"
+        )
+    if "memory_size" in given and given.get("memory") is None:
+        raise OptionError("policy_kwargs has memory_size, but no memory: give memory, such as 'mingru'")
+
+
+def check_policy_kwarg(name: str, value: Any, check: Any) -> None:
+    """The same of one argument, by the limits of files, if there are any."""
+    if name in CLASSES:
+        if not (callable(value) or (value is None and name == "features_extractor_class")):
+            raise OptionError(
+                f"policy_kwargs[{name!r}] must be a class, such as {CLASSES[name]}, got {short(repr(value))}"
+            )
+    elif name in TABLES:
+        if not isinstance(value, (Mapping, type(None))):
+            raise OptionError(f"policy_kwargs[{name!r}] must be a dictionary, got {short(repr(value))}")
+    elif check is not None:
+        if name == "net_arch" and isinstance(value, list) and value and isinstance(value[0], dict):
+            value = value[0]  # as Stable-Baselines3 takes it from older programs
+        try:
+            check(name, plain(value))
+        except (ValueError, TypeError) as error:
+            raise OptionError(f"policy_kwargs[{name!r}]: {short(error)}") from error
+
+
+def check_observation(observation: Any) -> None:
+    """Raise OptionError for what `reset` of Gymnasium's environments returns, whole."""
+    if isinstance(observation, tuple) and len(observation) == 2 and isinstance(observation[1], dict):
+        raise OptionError(
+            "predict takes observations, got (obs, info), as env.reset() of Gymnasium returns: give obs alone"
+        )

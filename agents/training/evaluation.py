@@ -1,0 +1,118 @@
+"""How good an agent is: whole episodes, each counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...envs import Evaluation, OptionError, Simulator, evaluate_player
+from ...envs.adapters.gym import seed_games
+from ...envs.bots import STEP_LIMIT, host
+from ..runtime.threads import undivided
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+def evaluate(
+    agent: Agent,
+    episodes: int = 100,
+    deterministic: bool = True,
+    seed: int | None = 0,
+    step_limit: int = STEP_LIMIT,
+    tell: Callable[[int, int], bool | None] | None = None,
+    **changes: Any,
+) -> Evaluation:
+    """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
+
+    Args:
+        agent: an agent on a Ludus game or a Gymnasium environment.
+        deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
+        seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
+        step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
+        tell: called after each step of the games with the steps so far and how many episodes have ended; if it returns
+            False, no more is played. In environments of other libraries, only episodes that ended are counted then.
+        **changes: options of the game that differ from those the agent was trained with, such as max_episode_steps=500.
+
+    Raises:
+        OptionError: `changes` for an environment that is no game of Ludus.
+    """
+    from ..checkpoints.checkpoint import make_environment
+
+    if changes and "game" not in agent.environment:
+        raise OptionError(f"{', '.join(changes)} is for games of Ludus; this agent plays another environment")
+    env = make_environment(agent.environment, num_envs=episodes, seed=seed, **changes)
+    try:
+        if hasattr(env, "simulator"):
+            if seed is not None:
+                seed_games(env.simulator, seed)
+            with undivided():  # a hundred decisions are too few to share, and busy cores let those wait who share them
+                return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
+        from stable_baselines3.common.evaluation import evaluate_policy
+
+        returns: Any = []
+        lengths: Any = []
+
+        def callback(local: dict[str, Any], _: Any) -> None:
+            nonlocal returns, lengths
+            returns, lengths = local["episode_rewards"], local["episode_lengths"]
+            ended = int(local["episode_counts"].sum())
+            if tell is not None and tell(int(local["current_lengths"].max()), ended) is False:
+                raise _Enough
+
+        with suppress(_Enough):
+            evaluate_policy(agent, env, n_eval_episodes=episodes, deterministic=deterministic, callback=callback)
+        return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
+    finally:
+        env.close()
+
+
+class _Enough(Exception):
+    """What there is will do."""
+
+
+class Player:
+    """An agent in the N games of a simulator, with what it remembers of their episodes."""
+
+    def __init__(self, agent: Agent, sim: Simulator) -> None:
+        self.agent, self.sim = agent, sim
+        self.restart()
+
+    def restart(self) -> None:
+        """The games begin anew."""
+        self.state: Any = None  # the recurrent policy's, before it saw what the games show now
+        self._next: Any = None
+
+    def decide(self, deterministic: bool) -> np.ndarray:
+        """Actions, (N,) or (N, P), for what the games show; asked again, it decides again."""
+        sim = self.sim
+        actions, self._next = self.agent.predict(
+            self._observations(), self.state, deterministic=deterministic, **self._masks()
+        )
+        return actions if sim.num_seats == 1 else actions.reshape(sim.num_envs, sim.num_seats)
+
+    def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Of what the games show: a number for each action (N, A), values (N,), and whether those numbers are values of the
+        actions; else they are probabilities."""
+        numbers, values = self.agent.explain(self._observations(), self.state, **self._masks())
+        return numbers, values, self.agent.acts_on_values
+
+    def _masks(self) -> dict[str, np.ndarray]:
+        return {} if self.sim.legal is None else {"action_masks": host(self.sim.legal)}
+
+    def went_on(self) -> None:
+        """The step decided on was taken."""
+        self.state = self._next
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        self.went_on()
+        return self.sim.step(actions)
+
+    def _observations(self) -> np.ndarray:
+        """(N * seats, ...) as the policy takes them."""
+        obs = host(self.sim.obs).reshape(-1, *self.sim.obs_shape)
+        return obs.transpose(0, 3, 1, 2) if self.agent.channels_first else obs

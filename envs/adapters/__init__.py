@@ -1,0 +1,1 @@
+"""Environments as Gymnasium, Stable-Baselines3 and PettingZoo know them."""

@@ -1,0 +1,1 @@
+"""The window of `ludus play`, `ludus watch` and `render_mode="human"`."""

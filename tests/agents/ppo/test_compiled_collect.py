@@ -1,0 +1,50 @@
+"""Rollouts as loops against the same in PyTorch's operations."""
+
+import pytest
+import torch
+
+import ludus
+from ludus.agents.data.rollout_buffer import collect
+from ludus.agents.ppo.compiled_collect import CompiledCollector
+from ludus.agents.ppo.ppo import PPO
+
+TOLD = ("obs", "actions", "rewards", "dones")  # to the last bit
+COMPUTED = ("params", "values", "log_probs", "bootstrap", "last_values")
+OF_EPISODES = ("truncated", "episode_return", "episode_length")  # where one ended
+
+
+def agent_of(policy, threads, **options):
+    games = ludus.make_sb3("Breakout", 5, seed=3, repeat_action_probability=0.1, **options)
+    return PPO(policy, games, n_steps=60, batch_size=100, seed=0, num_threads=threads)
+
+
+def rollout_of(agent, in_loops):
+    agent._setup_learn(1)
+    agent.player.prepare()
+    data, adapter = agent.data, agent.player.adapters[0]
+    if in_loops:
+        CompiledCollector(agent.backprop, adapter, data).play(agent.policy, agent.generators[0])
+    else:
+        assert collect(adapter, agent.policy, data, agent.generators[0], None, agent.autocast)
+    return data
+
+
+@pytest.mark.parametrize("policy", ["mlp", "cnn"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"max_episode_steps": 7}], ids=["endless", "cut off"])
+def test_the_same_rollout(policy, threads, options):
+    ours, theirs = (rollout_of(agent_of(policy, threads, **options), in_loops) for in_loops in (True, False))
+    for name in TOLD:
+        assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
+    for name in COMPUTED:
+        assert torch.allclose(getattr(ours, name), getattr(theirs, name), atol=1e-5), name
+    ended = theirs.dones.bool()
+    assert ended.any() and theirs.truncated.any() == bool(options)
+    for name in OF_EPISODES:
+        assert torch.equal(getattr(ours, name)[ended], getattr(theirs, name)[ended]), name
+
+
+def test_learning_goes_by_loops():
+    agent = agent_of("mlp", 1)
+    agent.learn(300)
+    assert agent.player._rounds is not None

@@ -1,0 +1,188 @@
+"""The default policy as loops, against PyTorch's operations."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import ludus
+from ludus.agents.compiled.kernel import Kernel, ThreadPool
+from ludus.agents.compiled.planes import shortcut_of
+from ludus.agents.nn.actor_critic import ActorCritic, MinAtarPolicy, MlpEncoderPolicy, forward_step
+from ludus.agents.ppo.compiled_policy import compile_actor_critic
+from ludus.agents.ppo.loss import Autograd, Settings
+from ludus.agents.ppo.ppo import PPO
+from ludus.agents.runtime.threads import WorkerThreads
+
+SHAPE = (3, 4, 2)
+
+
+def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, **kwargs):
+    if kind is MlpEncoderPolicy:
+        kwargs = {"features_extractor_kwargs": {"sizes": sizes}, **kwargs}
+    policy = kind(spaces.Box(0, 2, shape, np.uint8), spaces.Discrete(choices), lambda _: 1e-3, **kwargs)
+    policy.shortcut = shortcut_of(policy)
+    return policy
+
+
+def towers_of(*sizes):
+    """Actor and critic of Stable-Baselines3's default policy, but for its tanh."""
+    return {"kind": ActorCritic, "net_arch": {"pi": [*sizes], "vf": [*sizes]}, "activation_fn": nn.ReLU}
+
+
+def convolution_of(channels, width, shape=(5, 6, 3)):
+    kwargs = {"features_extractor_kwargs": {"channels": channels, "width": width}}
+    return {"kind": MinAtarPolicy, "shape": shape, **kwargs}
+
+
+POLICIES = {
+    "one layer": {"sizes": (8,)},
+    "two layers": {"sizes": (16, 16)},
+    "odd sizes": {"sizes": (5, 7)},
+    "three layers": {"sizes": (33, 8, 12)},
+    "a tower of one layer": towers_of(9),
+    "towers": towers_of(12, 16, 7),
+    "convolution": convolution_of(16, 24),
+    "an odd convolution": convolution_of(5, 7),
+    "a convolution of one place": convolution_of(8, 8, (3, 3, 1)),
+}
+
+
+def samples_of(count, choices, generator, shape=SHAPE):
+    """A rollout of `count` steps; most bytes are 0, as in games."""
+    obs = torch.randint(0, 3, (count, *shape), generator=generator)
+    obs[torch.rand(obs.shape, generator=generator) > 0.3] = 0
+    columns = torch.randn(count, 4, generator=generator)
+    columns[:, 0] = -1.0 + 0.3 * columns[:, 0]  # log-probabilities
+    return {
+        "obs": obs.to(torch.uint8),
+        "actions": torch.randint(0, choices, (count,), generator=generator),
+        "columns": columns,
+    }
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 200),
+    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),
+)  # fmt: skip
+def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, seed):
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    given = {"sizes": (), **POLICIES[kind]}
+    policy, pool = policy_of(choices=choices, **given), ThreadPool(threads)
+    data = samples_of(300, choices, generator, given.get("shape", SHAPE))
+    rows = torch.randperm(300, generator=generator)[:samples]
+    options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
+    arguments = (data, rows, data["columns"][rows], options)
+    loops = compile_actor_critic(policy, pool)
+    assert loops is not None
+    ours, parts = loops(*arguments)
+    theirs, other_parts = Autograd(policy, list(policy.parameters()), WorkerThreads(1))(*arguments)
+    for (name, weight), mine, other in zip(policy.named_parameters(), ours, theirs, strict=True):
+        assert mine.shape == weight.shape
+        assert torch.allclose(mine, other, atol=2e-5, rtol=1e-4), name
+    assert torch.allclose(parts, other_parts, atol=1e-5, rtol=1e-4)
+    pool.close()
+
+
+@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution"])
+@pytest.mark.parametrize("games", [1, 16, 21])
+def test_decisions_as_pytorch_makes_them(games, kind):
+    given = {"sizes": (), **POLICIES[kind]}
+    policy = policy_of(**given)
+    obs = samples_of(games, 3, torch.Generator().manual_seed(games), given.get("shape", SHAPE))["obs"]
+    loops = compile_actor_critic(policy, ThreadPool(2))
+    mask = torch.ones(games, 3, dtype=torch.bool)
+    mask[:, 1] = False
+    with torch.no_grad():
+        for mask_or_not in (None, mask):
+            ours, theirs = loops.thinker()(obs, None, mask_or_not), forward_step(policy, obs, None, mask_or_not)
+            assert ours[2] is theirs[2] is None
+            assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in (0, 1))
+        policy.action_net.bias += 1.0  # new weights are noticed
+        assert torch.allclose(loops.thinker()(obs)[0], forward_step(policy, obs)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"net_arch": [16]},
+        {"memory": "lstm"},
+        {"share_features_extractor": False},
+        {"features_dim": None},
+        {"kind": ActorCritic},  # tanh
+        {"kind": ActorCritic, "net_arch": {"pi": [8], "vf": [16]}, "activation_fn": nn.ReLU},
+        {**convolution_of(8, 8), "net_arch": [16]},
+    ],
+)
+def test_other_policies_are_for_pytorch(kwargs):
+    frozen = kwargs.pop("features_dim", 0) is None
+    policy = policy_of((8, 8), **kwargs)
+    if frozen:
+        policy.action_net.bias.requires_grad_(False)
+    assert compile_actor_critic(policy, ThreadPool(1)) is None
+
+
+@pytest.mark.parametrize(("precision", "taken"), [("fp32", "fp32"), ("auto", "fp32"), ("bf16", "bf16")])
+def test_loops_compute_in_single_precision_alone(precision, taken):
+    """Whatever the processor has instructions for: that says nothing of how fast they are."""
+    agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision, device="cpu")
+    assert agent.precision == taken and (agent.backprop is not None) == (taken == "fp32")
+
+
+def test_what_is_not_a_number_comes_through():
+    """So that the gradient's norm tells, and training stops."""
+    policy = policy_of((8, 8))
+    with torch.no_grad():
+        policy.features_extractor.layers[1].weight[0, 0] = float("nan")
+    data = samples_of(16, 3, torch.Generator().manual_seed(0))
+    data["obs"][:] = 1
+    options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.0, vf_coef=0.5)
+    gradients, parts = compile_actor_critic(policy, ThreadPool(1))(data, torch.arange(16), data["columns"], options)
+    assert not all(gradient.isfinite().all() for gradient in gradients) and not parts.isfinite().all()
+
+
+def fill(out, first, last):
+    for i in range(first, last):
+        out[i] += i
+    return 0
+
+
+def double(out, first, last):
+    for i in range(first, last):
+        out[2 * i] *= 2.0
+        out[2 * i + 1] *= 2.0
+    return 0
+
+
+def test_loops_take_rows_with_gaps_between_them_but_not_within():
+    whole = torch.ones(6, 5)
+    Kernel(add_index, whole[:, :3], units=6)()
+    assert torch.equal(whole[:, :3], 1.0 + torch.arange(6.0)[:, None].expand(6, 3))
+    assert torch.equal(whole[:, 3:], torch.ones(6, 2))
+    with pytest.raises(AssertionError, match="a loop cannot read"):
+        Kernel(add_index, whole.T, units=5)
+
+
+def add_index(x, first, last):
+    for i in range(first, last):
+        for j in range(x.shape[1]):
+            x[i, j] += i
+    return 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_crew_does_every_unit_of_each_loop_once(threads):
+    out, more, pool = torch.zeros(1000), torch.zeros(10), ThreadPool(threads)
+    for _ in range(50):  # loops of different lengths by turns
+        out.zero_()
+        more.zero_()
+        pool.run(Kernel(fill, out, units=1000), Kernel(fill, more, units=10), Kernel(double, out, units=500))
+        assert torch.equal(out, 2.0 * torch.arange(1000.0)) and torch.equal(more, torch.arange(10.0))
+    pool.close()
+    pool.run(Kernel(double, more, units=5))
+    assert torch.equal(more, 2.0 * torch.arange(10.0))
