@@ -6,8 +6,8 @@ if not __package__ or "." not in __package__:
 from importlib import import_module
 from typing import Any
 
-# Imported when asked for, since torch takes seconds.
-_LAZY = {
+ALGORITHMS = {"ppo": "PPO", "dqn": "DQN", "pqn": "PQN"}  # classes by the names that files and the command line have
+_LAZY = {  # imported when asked for, since torch takes seconds
     "PPO": "ppo.ppo",
     "DQN": "q_learning.dqn",
     "PQN": "q_learning.pqn",
@@ -15,8 +15,19 @@ _LAZY = {
     "QPolicy": "nn.q_network",
     "evaluate": "training.evaluation",
     "join_group": "runtime.distributed",
-    "load_agent": "training.loading",
 }
+
+
+def agent_class(algorithm: str) -> Any:
+    """The class of an algorithm, such as "ppo"."""
+    return __getattr__(ALGORITHMS[algorithm])
+
+
+def load_agent(path: Any, env: Any = None, device: Any = "auto", resume: bool = False, **kwargs: Any) -> Any:
+    """Read an agent of any algorithm; see `training.loading.load_agent`."""
+    from .training.loading import load_agent
+
+    return load_agent(path, env, device, resume, class_of=agent_class, **kwargs)
 
 
 def __getattr__(name: str) -> Any:

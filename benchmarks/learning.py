@@ -20,7 +20,8 @@ import numpy as np
 from report import Table, amount, describe, machine, sampled_as, write_results
 from rich.console import Console
 
-from ludus.agents.checkpoints.checkpoint import load_agent, make_environment
+from ludus.agents import load_agent
+from ludus.agents.checkpoints.env_spec import make_environment
 from ludus.agents.training.evaluation import evaluate
 from ludus.demo import ALGO, GAME, SECONDS
 

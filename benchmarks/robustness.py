@@ -33,8 +33,9 @@ from safetensors.torch import load_file
 from torch import equal, set_num_threads
 
 from ludus.__main__ import main as ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError, digest_of, load_agent
-from ludus.agents.files.safe_io import to_json
+from ludus.agents import load_agent
+from ludus.agents.checkpoints.reader import digest_of
+from ludus.agents.files.safe_io import CheckpointError, to_json
 from ludus.agents.training.save_callback import SaveCallback
 from ludus.envs import LudusError
 

@@ -4,7 +4,7 @@
     agent-<timesteps>.json          older ones
     weights-<digest>.safetensors    what playing needs
     optimizer-<digest>.safetensors  what the optimiser remembers of each weight
-    training-<digest>.safetensors   what going on with the training needs beyond that; see `training_state`
+    training-<digest>.safetensors   what going on with the training needs beyond that; see `training.training_state`
 
 Or one zip file with the newest of these in it.
 
@@ -21,59 +21,44 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..files.archive import is_open_file, write_archive
+import safetensors.torch
+from torch import Tensor
+
+from ..files.archive import NEWEST, is_open_file, write_archive
 from ..files.safe_io import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, turn_in, write_whole
-from ..training.loading import FORMAT, NEWEST, NUMBERS, digest_of, load_agent, named_weights, read_description
-from ..training.training_state import capture
-from .env_spec import environment_facts, make_environment
-from .manifest import check_excluded, describe, not_kept, unset
-from .optimizer_state import averages_of
-
-if TYPE_CHECKING:
-    from ..training.agent import Agent
-
-__all__ = [
-    "CheckpointError",
-    "digest_of",
-    "environment_facts",
-    "load_agent",
-    "make_environment",
-    "read_description",
-    "save_agent",
-]
+from .reader import FORMAT, NUMBERS, digest_of, read_description
 
 OLDER = re.compile(r"agent-(\d{1,20})\.json")
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, or the user's share of it
 TEMPORARY = re.compile(r"\.(?:agent|weights|optimizer|training|train)[\w-]*\.\w+\.\d+\.tmp")
 
 
-# -- saving ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint holds of an agent.
+
+    Attributes:
+        facts: the description, but for the names of files.
+        tensors: of the parts "weights" and, if training is to go on, "optimizer" and "training", by name.
+    """
+
+    facts: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
 
 
-def save_agent(
-    agent: Agent, path: Any, keep: int = 1, resumable: bool = True, exclude: Any = None, include: Any = None
-) -> None:
-    """Write `agent`, whole or not at all; raises CheckpointError, and then all is as it was.
-
-    What no file can keep, such as a function or a class of the user's, is said in a warning.
+def write_checkpoint(path: Any, snapshot: Snapshot, keep: int = 1) -> None:
+    """Write it, whole or not at all; raises CheckpointError, and then all is as it was.
 
     Args:
         path: a folder, made if need be; a zip file, if it ends in .zip; or an open file.
         keep: how many checkpoints a folder keeps, this one included.
-        resumable: also what going on with the training needs, about twice the weights and the games' state. Within a
-            rollout, what is written is the moment where it began.
-        exclude: names of settings to leave out; `load` then takes the constructor's defaults.
-        include: names that are kept although they are in `exclude`.
-
-    Raises:
-        CheckpointError: it cannot be written.
-        OptionError: `exclude` or `include` names what cannot be left out or kept.
     """
-    archive = is_open_file(path) or path_of(path).suffix == ".zip"
-    members = members_of(agent, resumable, check_excluded(agent, exclude, include))
+    archive, members = is_open_file(path) or path_of(path).suffix == ".zip", members_of(snapshot)
     if archive and keep > 1:
         raise CheckpointError(f"a zip file keeps one checkpoint, not {keep}: give a folder's name")
     try:
@@ -85,37 +70,16 @@ def save_agent(
         raise CheckpointError(f"cannot save the agent in {path}: {error.strerror or error}") from error
 
 
-def members_of(agent: Agent, resumable: bool = True, excluded: set[str] | None = None) -> dict[str, Any]:
-    """The files of a checkpoint by name, the description last and not yet as bytes; warns of what it does not hold."""
-    from importlib.metadata import version
-
-    from safetensors.torch import save
-
-    start = agent.boundary or capture(agent)
-    parts = {"weights": {name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()}}
-    if resumable:
-        parts["optimizer"] = averages_of(agent.policy.optimizer)
-    if resumable and agent.env is not None:
-        parts["training"] = start["tensors"]
-    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus")}
-    facts |= describe(agent, {**start["progress"], "seal": start["seal"]().hex()}, excluded or ())
+def members_of(snapshot: Snapshot) -> dict[str, Any]:
+    """The files of a checkpoint by name, the description last and not yet as bytes."""
+    facts: dict[str, Any] = {"format": FORMAT, "ludus": version("ludus"), **snapshot.facts}
     members: dict[str, Any] = {}
-    for part, tensors in parts.items():
-        content = save(tensors)
+    for part, tensors in snapshot.tensors.items():
+        content = safetensors.torch.save(tensors)
         digest = hashlib.sha256(content).hexdigest()
         facts[part] = {"file": f"{part}-{digest[:16]}.safetensors", "sha256": digest}
         members[facts[part]["file"]] = content
-    facts["sha256"] = digest_of(facts)
-    lost = not_kept(facts)
-    if resumable and any(agent.policy.optimizer.state.values()) and not parts["optimizer"]:
-        lost.append(f"what {type(agent.policy.optimizer).__name__} remembers")
-    if facts["settings"].get("replay_buffer_class"):
-        lost.append("what is in the replay_buffer (by load_replay_buffer)")
-    if lost:
-        warnings.warn(f"not kept in the file, so give it to load again: {', '.join(lost)}", stacklevel=4)
-    if attributes := unset(facts):
-        warnings.warn(f"not kept in the file, so set it again after load: {', '.join(attributes)}", stacklevel=4)
-    return {**members, NEWEST: facts}
+    return {**members, NEWEST: {**facts, "sha256": digest_of(facts)}}
 
 
 def write_folder(folder: Path, members: Mapping[str, Any], keep: int) -> None:

@@ -11,21 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gymnasium import spaces
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
 from ...envs import OptionError
-from ..files.checks import Check, hexadecimal, json_object, number, one_of, plain, rate, several, table, text
+from ..files.checks import Check, hexadecimal, json_object, meant, number, one_of, plain, rate, several, table, text
 from ..files.safe_io import CheckpointError, short
-from ..files.spaces import read_space, space_facts
-from ..training.arguments import check_objects, meant
+from ..files.spaces import read_space
 from .schema import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
-from .user_attributes import as_json, own_attributes, read_attributes
-
-if TYPE_CHECKING:
-    from ..training.agent import Agent
+from .user_attributes import read_attributes
 
 linear = table(
     {"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)}, needed=("start", "end", "end_fraction")
@@ -75,10 +71,11 @@ class Description:
     frozen: dict[str, str]
 
 
-def read(facts: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> Description:
+def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | None = None) -> Description:
     """Check what `agent.json` holds; raises ValueError for what is wrong or missing.
 
     Args:
+        agent_class: that the agent will be of.
         given: arguments that replace the file's, as the algorithm takes them.
     """
     given, lost, began = dict(given or {}), {}, {}
@@ -109,7 +106,7 @@ def read(facts: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> De
         table(PROGRESS, needed=PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
         number(int, 1, 1024)("play_threads", facts["play_threads"]),
         one_of(["cpu", "cuda"])("device", facts["device"]),
-        read_attributes(facts.get("attributes", {}), kind.agent),
+        read_attributes(facts.get("attributes", {}), agent_class),
         lost,
         began,
     )
@@ -170,37 +167,7 @@ def read_spaces(facts: Any) -> tuple[spaces.Space, spaces.Space] | None:
     return found["observation"], found["action"]
 
 
-# -- of an agent -------------------------------------------------------------------------------------------------------
-
-
-def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str] = ()) -> dict[str, Any]:
-    """What `agent.json` holds but for the names of files; `progress` is `training_state.capture`'s."""
-    rest, kind = dict(progress), KINDS[agent.algorithm]
-    facts = {
-        "algorithm": agent.algorithm,
-        "environment": agent.environment,
-        "spaces": {"observation": space_facts(agent.observation_space), "action": space_facts(agent.action_space)},
-        "num_envs": agent.n_envs,
-        "policy": policy_facts(agent),
-        "policy_kwargs": {name: keep(kind.policy_kwargs.get(name), name, x) for name, x in agent.policy_kwargs.items()},
-        "settings": {name: keep(check, name, agent.setting(name)) for name, check in kind.settings.items()},
-        "schedules": {name: schedule_facts(getattr(agent, name)) for name in kind.schedules},
-        "timesteps": rest.pop("timesteps"),
-        "progress": rest,
-        "play_threads": agent.play_threads,
-        "learn_threads": agent.learn_threads,
-        "device": agent.device.type,
-    }
-    if any(space is None for space in facts["spaces"].values()):
-        del facts["spaces"]
-    own = {name: as_json(x) for name, x in own_attributes(agent, kind.agent).items() if name not in excluded}
-    if own:
-        facts["attributes"] = own
-    if excluded:
-        facts["excluded"] = sorted(excluded)
-        for part in ("settings", "schedules"):
-            facts[part] = {name: value for name, value in facts[part].items() if name not in excluded}
-    return facts
+# -- writing -----------------------------------------------------------------------------------------------------------
 
 
 def keep(check: Check | None, name: str, value: Any) -> Any:
@@ -212,15 +179,6 @@ def keep(check: Check | None, name: str, value: Any) -> Any:
     except (ValueError, TypeError, KeyError):
         pass
     return {"not_kept": short(value)}
-
-
-def policy_facts(agent: Agent) -> Any:
-    """The policy's name, where that says what it is."""
-    kind, policy = KINDS[agent.algorithm], agent.policy_class
-    if kind.policies.get(agent.policy_name) is policy:
-        return agent.policy_name
-    named = {known: name for name, known in {**STABLE_POLICIES, **kind.policies}.items()}
-    return named.get(policy, {"not_kept": short(policy)})
 
 
 def schedule_facts(schedule: Any) -> Any:
@@ -270,13 +228,12 @@ def not_kept(facts: Mapping[str, Any]) -> list[str]:
     return [f"{name} ({words})" for name, words in found.items()]
 
 
-# -- arguments of `load` and `save` ------------------------------------------------------------------------------------
+# -- arguments of `load` -----------------------------------------------------------------------------------------------
 
 
 def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `load` in place of the file's; raises TypeError for an unknown one, OptionError for a bad value."""
     kind = KINDS[algorithm]
-    check_objects(kind.agent, given)
     for name, value in given.items():
         if name in OBJECTS and name in kind.settings:
             continue
@@ -287,24 +244,5 @@ def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
                 raise OptionError(short(error)) from error
         elif name not in (*kind.schedules, "policy_kwargs", "policy_class"):
             known = (*kind.settings, *kind.schedules, "policy_kwargs", "policy_class")
-            raise TypeError(f"{kind.place[1]}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
+            raise TypeError(f"{kind.title}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
     return dict(given)
-
-
-def check_excluded(agent: Agent, exclude: Any, include: Any) -> set[str]:
-    """Settings that `save` is to leave out; raises OptionError for names that mean nothing here.
-
-    What no checkpoint has, such as the environment or the logger, is left out anyway, and cannot be put in.
-    """
-    exclude, include = set(exclude or ()), set(include or ())
-    kind = KINDS[agent.algorithm]
-    kept = {*kind.settings, *kind.schedules, *own_attributes(agent, kind.agent)}
-    for name in sorted(exclude - kept):
-        if name in SAVED or not hasattr(agent, name):
-            raise OptionError(f"exclude: {name!r} cannot be left out; what can be is {', '.join(sorted(kept))}")
-    for name in sorted(include - kept - set(SAVED)):
-        raise OptionError(f"include: {name!r} cannot be kept in a file that is read without unpickling")
-    return (exclude - include) & kept
-
-
-SAVED = ("policy", "policy_class", "policy_kwargs", "num_timesteps", "observation_space", "action_space", "n_envs")

@@ -1,4 +1,4 @@
-"""Agents from the zip files that Stable-Baselines3's own PPO saved; `sb3_export` is the way there.
+"""Agents from the zip files that Stable-Baselines3's own PPO saved; `training.sb3_export` is the way there.
 
 Reading takes numbers only. Nothing is unpickled but tensors, by torch's restricted reader, so a file from a stranger can be
 wrong but cannot run code. Of what is nothing but a pickle, the words that stand beside it are read, and where they do not
@@ -24,10 +24,9 @@ from ..files.archive import Archive, is_open_file
 from ..files.checks import number, plain, text
 from ..files.safe_io import CheckpointError, check_tensors, open_ordinary, path_of, short
 from ..files.untrusted_zip import read_members, read_optimizer, read_tensors
-from ..ppo.ppo import PPO
 from .optimizer_state import averages_of, restore_averages
 from .schema import OPTIMIZER_KWARGS, OPTIMIZERS
-from .user_attributes import library_names
+from .user_attributes import algorithm_class, library_names
 
 MAX_DATA = 100_000_000  # bytes of `data`, which holds the last observations of every game
 MAX_WEIGHTS = 500_000_000  # bytes of `policy.pth`
@@ -68,7 +67,7 @@ UNDERSTOOD = {  # arguments of a policy that `infer_network` heeds, or that do n
 }  # fmt: skip
 
 
-def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = None, **given: Any) -> PPO:
+def import_zip(path: Any, env: Any, device: Any, agent_class: Any, **given: Any) -> Any:
     """Read an agent that Stable-Baselines3's PPO saved, with its `MlpPolicy` or `CnnPolicy`; executes nothing in it.
 
     Weights, settings and what the optimiser remembers are taken; a warning says what could not be.
@@ -77,6 +76,7 @@ def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = Non
         path: the zip file, or an open one.
         env: to go on training in: a `VecEnv` or what else `PPO` takes, of the spaces that the agent was trained on.
         device: "cpu", "cuda" or "auto".
+        agent_class: `ludus.PPO`, or a class derived from it.
         given: settings in place of the file's.
 
     Raises:
@@ -87,7 +87,7 @@ def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = Non
         raise CheckpointError(f"{name} was saved by Stable-Baselines3, which keeps no environment: pass env=")
     with nullcontext(path) if is_open_file(path) else open_ordinary(path_of(path)) as file:
         try:
-            agent, lost = make_from(file, env, device, agent_class or PPO, given)
+            agent, lost = make_from(file, env, device, agent_class, given)
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
         except (AssertionError, TypeError, ValueError, RuntimeError, MemoryError) as error:
@@ -97,7 +97,7 @@ def import_zip(path: Any, env: Any, device: Any = "auto", agent_class: Any = Non
     return agent
 
 
-def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[str, Any]) -> tuple[PPO, list[str]]:
+def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """The agent of a file, and in words what is lost of it."""
     data, weights, optimizer = read_zip(file)
     settings = {**read_settings(data), **given}
@@ -119,7 +119,8 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
         lost.append(f"its optimiser was {short(asked)}, here Adam starts afresh")
         optimizer = None
     policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
-    own = {name: value for name, value in data.items() if name.isidentifier() and name not in library_names(PPO)}
+    known = library_names(algorithm_class(kind))
+    own = {name: value for name, value in data.items() if name.isidentifier() and name not in known}
     pickled = {name for name, value in own.items() if isinstance(value, dict) and ":serialized:" in value}
     lost += [f"{short(name)} was a pickle, set it again" for name in sorted(pickled)]
     agent = kind(policy, env, policy_kwargs=policy_kwargs, device=device, **settings)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -99,35 +97,23 @@ class Kind:
     """What files may say of an algorithm.
 
     Attributes:
-        place: the module and the class.
+        title: its class's name.
         settings: checks of all arguments but policy, environment and schedules.
         schedules: names of arguments that may be schedules.
         policies: networks by name.
         policy_kwargs: checks of what a network may be told.
     """
 
-    place: tuple[str, str]
+    title: str
     settings: Mapping[str, Check]
     schedules: tuple[str, ...]
     policies: Mapping[str, Any]
     policy_kwargs: Mapping[str, Check]
 
-    @property
-    def agent(self) -> Any:
-        """The class, imported when asked for."""
-        module, name = self.place
-        return getattr(import_module(module), name)
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Of the constructor's arguments."""
-        parameters = inspect.signature(self.agent.__init__).parameters.values()
-        return {p.name: p.default for p in parameters if p.default is not p.empty}
-
 
 KINDS = {
     "ppo": Kind(
-        ("ludus.agents.ppo.ppo", "PPO"),
+        "PPO",
         {
             **SETTINGS,
             **ON_POLICY,
@@ -158,7 +144,7 @@ KINDS = {
         },
     ),
     "dqn": Kind(
-        ("ludus.agents.q_learning.dqn", "DQN"),
+        "DQN",
         {
             **SETTINGS,
             **EXPLORATION,
@@ -195,7 +181,7 @@ KINDS = {
         POLICY_KWARGS,
     ),
     "pqn": Kind(
-        ("ludus.agents.q_learning.pqn", "PQN"),
+        "PQN",
         {**SETTINGS, **ON_POLICY, **EXPLORATION, "q_lambda": fraction, "layer_norm": yes_or_no, "dueling": yes_or_no},
         ("learning_rate",),
         Q_POLICIES,

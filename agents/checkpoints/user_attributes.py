@@ -25,9 +25,15 @@ def library_names(kind: type) -> frozenset[str]:
     return frozenset({*stored, *dir(kind)})
 
 
-def own_attributes(agent: Any, kind: type) -> dict[str, Any]:
-    """Those of an agent of a kind that the kind itself does not have, by name."""
-    return {name: value for name, value in vars(agent).items() if name not in library_names(kind)}
+def algorithm_class(agent_class: type) -> type:
+    """The class of the algorithm itself, of which users may have derived others."""
+    return next(base for base in agent_class.__mro__ if "algorithm" in vars(base))
+
+
+def own_attributes(agent: Any) -> dict[str, Any]:
+    """Those of an agent that its algorithm's class does not have, by name."""
+    known = library_names(algorithm_class(type(agent)))
+    return {name: value for name, value in vars(agent).items() if name not in known}
 
 
 def as_json(value: Any) -> Any:
@@ -41,9 +47,10 @@ def as_json(value: Any) -> Any:
     return {"not_kept": short(value)}
 
 
-def read_attributes(facts: Any, kind: type) -> dict[str, Any]:
+def read_attributes(facts: Any, agent_class: type) -> dict[str, Any]:
     """What a file says of them; raises ValueError for a name that is not for users."""
+    known = library_names(algorithm_class(agent_class))
     for name in json_object("attributes", facts):
-        if not name.isidentifier() or name in library_names(kind):
+        if not name.isidentifier() or name in known:
             raise ValueError(f"attributes has {short(repr(name))}, which is not for users to set")
     return {name: value for name, value in facts.items() if not (isinstance(value, dict) and "not_kept" in value)}

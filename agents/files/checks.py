@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
@@ -120,3 +121,10 @@ def plain(value: Any, names: Mapping[type, str] | None = None) -> Any:
     if names and isinstance(value, type) and value in names:
         return names[value]
     raise TypeError(f"JSON has no word for {short(value)}")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The nearest name as the end of a sentence, or nothing."""
+    lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), lower, 1)
+    return f": did you mean {lower[near[0]]!r}?" if near else ""

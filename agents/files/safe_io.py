@@ -119,6 +119,11 @@ class Folder:
 
     path: Path
 
+    @property
+    def label(self) -> str:
+        """As messages name it."""
+        return str(self.path)
+
     def read(self, name: str, limit: int) -> bytes:
         """A file's content; raises CheckpointError as `read_bytes`."""
         return read_bytes(self.path / name, limit)

@@ -32,11 +32,11 @@ from ..nn.starts import into_space, starts_of
 from ..runtime.distributed import Group
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
-from ..training.agent import Agent
 from ..training.arguments import check_observation
 from ..training.callbacks import Later, left_over, tell_rollout, tell_step
 from ..training.finite_checks import check_rollout
 from ..training.learn_call import learn_call
+from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
 from ..training.training_state import capture
 from .collect import Player
@@ -49,7 +49,7 @@ GAMES_A_THREAD, SAMPLES_A_THREAD = 512, 1024
 ROWS_A_THREAD = 64  # of a loop in `backprop`
 
 
-class PPO(Agent, StablePPO):
+class PPO(SavedAgent, StablePPO):
     """PPO on tensors.
 
     Takes what Stable-Baselines3's `PPO` takes; in addition:

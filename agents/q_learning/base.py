@@ -21,10 +21,10 @@ from ..nn.noisy import has_modes, set_training_mode
 from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
 from ..runtime.hardware import on_gpu, threads_worth
-from ..training.agent import Agent
 from ..training.arguments import check_observation
 from ..training.callbacks import tell_rollout, tell_step
 from ..training.learn_call import learn_call
+from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
 from .compiled_collect import CompiledQCollector
 from .exploration import Steps, choose
@@ -32,7 +32,7 @@ from .exploration import Steps, choose
 ROWS_A_THREAD = 64  # of a loop in `compiled_q_network`
 
 
-class QAgent(Agent):
+class QAgent(SavedAgent):
     """An agent whose policy has a network of values, `q_net`."""
 
     acts_on_values = True

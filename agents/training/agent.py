@@ -16,11 +16,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import HParam
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import check_for_correct_spaces, get_system_info, safe_mean
+from stable_baselines3.common.utils import check_for_correct_spaces, safe_mean
 
 from ...envs import OptionError, Simulator
 from ...envs.arguments import whole
-from ..checkpoints.checkpoint import environment_facts, load_agent, save_agent
+from ..checkpoints.env_spec import environment_facts
 from ..checkpoints.manifest import beginning
 from ..checkpoints.schema import KINDS, OBJECTS
 from ..data.env_adapters import EnvAdapter, games_by_name, simulator_of
@@ -28,7 +28,6 @@ from ..files.checks import number
 from ..runtime.hardware import default_threads, device_beside, on_gpu
 from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
 from .callbacks import Later, heard_by_users
-from .loading import load_parameters
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
@@ -418,45 +417,3 @@ class Agent(Base):
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         """Put `own_state` back."""
-
-    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
-        """Write the agent to `path`: a folder, a file whose name ends in .zip, or an open file.
-
-        See `checkpoint.save_agent` for the arguments. Raises CheckpointError, or OptionError for names that cannot be
-        excluded or included; warns of what no file can keep.
-        """
-        save_agent(self, path, keep, resumable, exclude, include)
-
-    @classmethod
-    def load(
-        cls,
-        path: Any,
-        env: Any = None,
-        device: Any = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        *,
-        resume: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
-
-        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
-        TypeError for an argument that there is not.
-        """
-        if print_system_info:
-            get_system_info()
-        return load_agent(
-            path, env, device, resume, cls.algorithm, agent_class=cls, to_learn=True, force_reset=force_reset,
-            custom_objects=custom_objects, **kwargs,
-        )  # fmt: skip
-
-    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
-        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
-        if isinstance(load_path_or_dict, dict):
-            super().set_parameters(load_path_or_dict, exact_match, device)
-        elif not exact_match:
-            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
-        else:
-            load_parameters(self, load_path_or_dict)

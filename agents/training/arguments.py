@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -15,7 +14,7 @@ from stable_baselines3.common.policies import BasePolicy
 
 from ...envs import OptionError, UnknownGame, UnknownOption
 from ..checkpoints.schema import KINDS, STABLE_POLICIES
-from ..files.checks import plain
+from ..files.checks import meant, plain
 from ..files.safe_io import short
 from ..nn.actor_critic import OnEncoder
 
@@ -39,13 +38,6 @@ def names_of(kind: type) -> list[str]:
     """Of all arguments that the constructors of a class and of those it derives from take."""
     own = [inspect.signature(base.__init__).parameters for base in kind.__mro__ if "__init__" in vars(base)]
     return [name for parameters in own for name in parameters if name not in ("self", "args", "kwargs", "_")]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """The nearest name as the end of a sentence, or nothing."""
-    lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), lower, 1)
-    return f": did you mean {lower[near[0]]!r}?" if near else ""
 
 
 def check_policy(kind: Any, policy: Any) -> None:
@@ -107,9 +99,7 @@ def check_objects(kind: type, given: Mapping[str, Any]) -> None:
             f"replay_buffer_kwargs must be a dictionary, got {short(repr(given['replay_buffer_kwargs']))}"
         )
     if not (group is None or (hasattr(group, "rank") and hasattr(group, "share"))):
-        raise OptionError(
-            f"group must be what ludus.agents.join_group gives, got {short(repr(group))}"
-        )
+        raise OptionError(f"group must be what ludus.agents.join_group gives, got {short(repr(group))}")
 
 
 def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ...envs import Evaluation, OptionError, Simulator, evaluate_player
 from ...envs.adapters.gym import seed_games
 from ...envs.bots import STEP_LIMIT, host
+from ..checkpoints.env_spec import make_environment
 from ..runtime.threads import undivided
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ def evaluate(
     Raises:
         OptionError: `changes` for an environment that is no game of Ludus.
     """
-    from ..checkpoints.checkpoint import make_environment
-
     if changes and "game" not in agent.environment:
         raise OptionError(f"{', '.join(changes)} is for games of Ludus; this agent plays another environment")
     env = make_environment(agent.environment, num_envs=episodes, seed=seed, **changes)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
+import inspect
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from stable_baselines3.common.utils import check_for_correct_spaces, get_device
@@ -16,24 +14,21 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ...envs import OptionError, UnknownGame
-from ..checkpoints import manifest as description
+from ..checkpoints import manifest
 from ..checkpoints.env_spec import make_environment
 from ..checkpoints.manifest import Description, check_given
 from ..checkpoints.optimizer_state import averages_of, restore_averages
+from ..checkpoints.reader import Place, numbers_name, of_stable, read_facts, read_numbers
+from ..checkpoints.sb3_zip import import_zip, put_parameters
 from ..checkpoints.schema import KINDS
 from ..data.env_adapters import simulator_of
-from ..files.archive import NEWEST, Archive, opened
-from ..files.safe_io import MAX_JSON, CheckpointError, Folder, NoAgent, parse_json, read_tensors, short
+from ..files.archive import NEWEST, opened
+from ..files.safe_io import CheckpointError, short
 from ..runtime.hardware import choose_device, device_beside
-from .arguments import check_device, check_env
+from .agent import Agent
+from .arguments import check_device, check_env, check_objects
+from .snapshot import named_weights
 from .training_state import expected_tensors, restore, restore_progress
-
-if TYPE_CHECKING:
-    from .agent import Agent
-
-FORMAT = 2
-NUMBERS = re.compile(r"(?:weights|optimizer|training)-[0-9a-f]{16}\.safetensors")
-Place = Folder | Archive
 
 
 def load_agent(
@@ -41,9 +36,8 @@ def load_agent(
     env: Any = None,
     device: Any = "auto",
     resume: bool = False,
-    algorithm: str | None = None,
     *,
-    agent_class: Any = None,
+    class_of: Callable[[str], Any],
     to_learn: bool = False,
     force_reset: bool = True,
     custom_objects: Mapping[str, Any] | None = None,
@@ -55,100 +49,109 @@ def load_agent(
         path: the folder that `save` or `ludus train` wrote, one of the descriptions in it, `agent-<timesteps>.json`, a zip
             file, or an open file.
         env: to go on training in. In as many games of the same kind as before, training goes on exactly; in others,
-            from the weights and the optimiser's averages. None makes one game to play in or, with `resume`, as many as
+            from the weights and the optimizer's state. None makes one game to play in or, with `resume`, as many as
             there were; where no file can keep the environment, there is none until `set_env`.
         device: "cpu", "cuda" or "auto": where the games of `env` are or, without it, where training was if it is to go on,
             and else a CPU.
         resume: go on exactly; raises CheckpointError where that cannot be.
-        algorithm: what it must be of; None: any.
-        agent_class: what to make, a class of the algorithm's or one derived from it; None: the algorithm's own.
-        to_learn: read the optimiser's averages, too, although no environment is given.
+        class_of: the class to make, by the algorithm's name in files; None for one that is not asked for.
+        to_learn: read the optimizer's state, too, although no environment is given.
         force_reset: whether an `env` of other libraries begins anew; False where it stands where it stood.
         custom_objects: what to take instead of the file's, by name, where the file has something of that name.
         given: arguments of the constructor instead of the file's; also `policy_class`. Of `policy_kwargs`, what the file
             could not keep.
     """
+    asked = _Asked(env, _device_beside(env, device), resume, to_learn or env is not None or resume, force_reset)
+    with opened(path) as (place, name):
+        if of_stable(place, name):
+            if resume or class_of("ppo") is None:
+                raise CheckpointError(
+                    f"{path} was saved by Stable-Baselines3: only its PPO's weights can be read, by ludus.PPO.load"
+                )
+            given = {**(custom_objects or {}), **given}
+            check_objects(class_of("ppo"), given)
+            return import_zip(path, env, asked.device, class_of("ppo"), **check_given("ppo", given))
+        if env is not None:
+            check_env(env)
+        facts = read_facts(place, name)
+        agent_class, title = class_of(facts["algorithm"]), KINDS[facts["algorithm"]].title
+        if agent_class is None:
+            raise CheckpointError(f"{place.name_of(name)} is an agent of {title}: use ludus.{title}.load")
+        check_objects(agent_class, given)
+        given = check_given(facts["algorithm"], given)
+        facts, given = replaced(facts, custom_objects or {}, given)
+        return _read_agent(place, name, facts, given, agent_class, asked)
+
+
+class _Asked(NamedTuple):
+    """What `load_agent` was asked for; `learn`: whether training goes on, in any way."""
+
+    env: Any
+    device: Any
+    resume: bool
+    learn: bool
+    force_reset: bool
+
+
+def _device_beside(env: Any, device: Any) -> Any:
+    """Where the games of `env` are, if it has any; raises OptionError for a device that there is not."""
     check_device(device)
     simulator, _ = simulator_of(env)
     if simulator is not None:
-        device = device_beside(simulator.device, device)
-    elif env is None:  # in environments of other libraries Stable-Baselines3 takes what there is
+        return device_beside(simulator.device, device)
+    if env is None:  # in environments of other libraries Stable-Baselines3 takes what there is
         choose_device(str(device))  # which is no fault of the file
-    with opened(path) as (place, name):
-        if of_stable(place, name):
-            return load_stable(path, env, device, resume, algorithm, {**(custom_objects or {}), **given}, agent_class)
-        if env is not None:
-            check_env(env)
-        source = place.name_of(name)
-        facts = read_facts(place, name)
-        if algorithm not in (None, facts["algorithm"]):
-            other = KINDS[facts["algorithm"]].place[1]
-            raise CheckpointError(f"{source} is an agent of {other}: use ludus.{other}.load")
-        given = check_given(facts["algorithm"], given)
-        facts, given = replaced(facts, custom_objects or {}, given)
-        env_given, trusted = env is not None, bool(given.get("policy_kwargs") or given.get("policy_class"))
-        try:
-            about = description.read(facts, given)
-            check_lost(about, source, warn=to_learn or env_given or resume, resume=resume)
-            env = environment_for(about, facts, place, env, str(device), resume)
-            check_spaces(about, env, source)
-            expected = None if trusted else shapes(about, env)
-            weights = None if expected is None else read_numbers(place, facts, "weights", expected)
-            agent = make_agent(about, env, device, agent_class or KINDS[about.algorithm].agent)
-        except CheckpointError:
-            raise
-        except UnknownGame as error:
-            game = short(repr(facts["environment"].get("game")))
-            raise CheckpointError(
-                f"the agent in {path} plays {game}, a game that is not registered here: import the package that does "
-                "it first, on the command line by --import PACKAGE"
-            ) from error
-        except Exception as error:  # whatever a stranger's file may bring about
-            raise CheckpointError(f"{source} does not describe an agent: {short(error)}") from error
-        if weights is None:  # classes of the user's may need more than shapes to be made
-            weights = read_numbers(place, facts, "weights", named_weights(agent))
-        put_weights(agent, weights)
-        restore_progress(agent, about)
-        if "optimizer" in facts and (to_learn or env_given or resume):
-            averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
-            restore_averages(agent.policy.optimizer, averages)
-        same = agent.n_envs == about.num_envs and agent.environment == about.environment and agent.env is not None
-        if resume or ("training" in facts and same):
-            go_on(agent, about, facts, place, keep_obs=env_given and not force_reset)
-        agent.made_to_play = not env_given and not resume and agent.env is not None
+    return device
+
+
+def _read_agent(
+    place: Place, name: str, facts: Mapping[str, Any], given: Mapping[str, Any], agent_class: Any, asked: _Asked
+) -> Any:
+    """The agent of a description whose digest is right, with what else of its files is asked for."""
+    source = place.name_of(name)
+    with _faults_of(source, place, facts):
+        about = manifest.read(facts, agent_class, given)
+        check_lost(about, source, warn=asked.learn, resume=asked.resume)
+        env = environment_for(about, agent_class, facts, place, asked)
+        check_spaces(about, env, source)
+        trusted = bool(given.get("policy_kwargs") or given.get("policy_class"))
+        weights = None if trusted else read_numbers(place, facts, "weights", shapes(about, agent_class, env))
+        agent = make_agent(about, env, asked.device, agent_class)
+    if weights is None:  # classes of the user's may need more than shapes to be made
+        weights = read_numbers(place, facts, "weights", named_weights(agent))
+    put_weights(agent, weights)
+    restore_progress(agent, about)
+    if "optimizer" in facts and asked.learn:
+        averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
+        restore_averages(agent.policy.optimizer, averages)
+    same = agent.n_envs == about.num_envs and agent.environment == about.environment and agent.env is not None
+    if asked.resume or ("training" in facts and same):
+        go_on(agent, about, facts, place, keep_obs=asked.env is not None and not asked.force_reset)
+    agent.made_to_play = asked.env is None and not asked.resume and agent.env is not None
     return agent
 
 
-def of_stable(place: Place, name: str) -> bool:
-    """Whether it is a file that Stable-Baselines3 saved."""
-    return isinstance(place, Archive) and "data" in place.names and name not in place.names
-
-
-def load_stable(
-    path: Any,
-    env: Any,
-    device: Any,
-    resume: bool,
-    algorithm: str | None,
-    given: Mapping[str, Any],
-    agent_class: Any = None,
-) -> Any:
-    """The same of a zip file that Stable-Baselines3's PPO saved; see `sb3_zip`."""
-    from ..checkpoints.sb3_zip import import_zip
-
-    if resume or algorithm not in (None, "ppo"):
+@contextmanager
+def _faults_of(source: str, place: Place, facts: Mapping[str, Any]) -> Iterator[None]:
+    """Whatever a stranger's file may bring about becomes a CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except UnknownGame as error:
+        game = short(repr(facts["environment"].get("game")))
         raise CheckpointError(
-            f"{path} was saved by Stable-Baselines3: only its PPO's weights can be read, by ludus.PPO.load"
-        )
-    return import_zip(path, env, device, agent_class, **check_given("ppo", given))
+            f"the agent in {place.label} plays {game}, a game that is not registered here: import the package that does "
+            "it first, on the command line by --import PACKAGE"
+        ) from error
+    except Exception as error:
+        raise CheckpointError(f"{source} does not describe an agent: {short(error)}") from error
 
 
 def load_parameters(agent: Agent, path: Any) -> None:
     """Put a saved agent's weights and its optimiser's averages into another of the same network; raises CheckpointError."""
     with opened(path) as (place, name):
         if of_stable(place, name):
-            from ..checkpoints.sb3_zip import put_parameters
-
             return put_parameters(agent, place)  # type: ignore[arg-type]
         facts = read_facts(place, name)
         weights = read_numbers(place, facts, "weights", named_weights(agent))
@@ -156,12 +159,6 @@ def load_parameters(agent: Agent, path: Any) -> None:
             averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
             restore_averages(agent.policy.optimizer, averages)
     put_weights(agent, weights)
-
-
-def named_weights(agent: Agent) -> dict[str, Tensor]:
-    """The policy's parameters and buffers, each once: an encoder shared by actor and critic has several names."""
-    policy = getattr(agent.policy, "_orig_mod", agent.policy)  # of `torch.compile`
-    return {**dict(policy.named_parameters()), **dict(policy.named_buffers())}
 
 
 def put_weights(agent: Agent, weights: Mapping[str, Tensor]) -> None:
@@ -173,41 +170,6 @@ def put_weights(agent: Agent, weights: Mapping[str, Tensor]) -> None:
 
 
 # -- the description ---------------------------------------------------------------------------------------------------
-
-
-def read_description(path: Path) -> dict[str, Any]:
-    """The content of an `agent.json`, a format known here; its facts are not checked yet."""
-    return read_facts(Folder(path.parent), path.name)
-
-
-def read_facts(place: Place, name: str) -> dict[str, Any]:
-    """The same, wherever it is."""
-    path = place.name_of(name)
-    if isinstance(place, Folder) and not place.path.exists():
-        raise NoAgent(
-            f"there is no folder {place.path}, nor a .zip of that name: give what `save` or `ludus train` wrote"
-        )
-    if isinstance(place, Folder) and not (place.path / name).exists():
-        raise NoAgent(f"{place.path} has no {name}: give what `save` or `ludus train` wrote")
-    facts = parse_json(place.read(name, MAX_JSON), path)
-    if "format" not in facts:
-        raise CheckpointError(f"{path} is not an agent's description: it has no format number")
-    if facts["format"] != FORMAT:
-        number = facts["format"]
-        advice = "train the agent again, or play it with Ludus 0.1" if number == 1 else "update Ludus"
-        raise CheckpointError(f"{path} has format {short(number)}, this Ludus reads {FORMAT}: {advice}")
-    if not isinstance(facts.get("algorithm"), str) or facts["algorithm"] not in KINDS:
-        name = short(repr(facts.get("algorithm")))
-        raise CheckpointError(f"{path} is an agent of algorithm {name}, this Ludus knows {', '.join(KINDS)}")
-    if digest_of(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
-    return facts
-
-
-def digest_of(facts: Mapping[str, Any]) -> str:
-    """The SHA-256 of a description, which is part of it: of all else that it says, however it is laid out."""
-    rest = {name: value for name, value in facts.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def replaced(
@@ -235,18 +197,16 @@ def check_lost(about: Description, source: str, warn: bool, resume: bool) -> Non
         told = f"{source} could not keep {name}, which was {words}: give load {name}="
         if resume:
             raise CheckpointError(told)
-        warnings.warn(f"{told}; until then it is {about.settings[name]:g}, its first value", stacklevel=4)
+        warnings.warn(f"{told}; until then it is {about.settings[name]:g}, its first value", stacklevel=5)
 
 
 # -- the agent ---------------------------------------------------------------------------------------------------------
 
 
-def environment_for(
-    about: Description, facts: Mapping[str, Any], place: Place, env: Any, device: str, resume: bool
-) -> Any:
+def environment_for(about: Description, agent_class: Any, facts: Mapping[str, Any], place: Place, asked: _Asked) -> Any:
     """A wrapped `VecEnv`: the one given, or games made as the description says; None where nobody can make them."""
-    there = games_device(about, device, resume)
-    if env is None and resume:
+    env, there = asked.env, games_device(about, str(asked.device), asked.resume)
+    if env is None and asked.resume:
         check_room(about, place, numbers_name(place, facts, "training"))
         seed = about.settings.get("seed")  # of Gymnasium's environments, which begin anew: not as at first
         seed = None if seed is None else (seed + about.timesteps) % 2**32
@@ -255,7 +215,7 @@ def environment_for(
         return None
     elif env is None:
         env = make_environment(about.environment, device=there)
-    return KINDS[about.algorithm].agent._wrap_env(env, verbose=0)
+    return agent_class._wrap_env(env, verbose=0)
 
 
 def games_device(about: Description, device: str, resume: bool) -> str:
@@ -286,11 +246,11 @@ def check_spaces(about: Description, env: Any, source: str) -> None:
         raise CheckpointError(f"{source} is of another network or game: {short(error)}") from error
 
 
-def shapes(about: Description, env: Any) -> dict[str, Tensor]:
+def shapes(about: Description, agent_class: Any, env: Any) -> dict[str, Tensor]:
     """The weights that the description's network has, without their memory."""
     kind = KINDS[about.algorithm]
     kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}}
-    kwargs |= kind.agent.network_arguments({**kind.defaults, **about.settings})
+    kwargs |= agent_class.network_arguments({**defaults_of(agent_class), **about.settings})
     if about.settings.get("use_sde"):
         kwargs["use_sde"] = True
     if "ortho_init" in kind.policy_kwargs:  # which takes long, to no end
@@ -300,6 +260,12 @@ def shapes(about: Description, env: Any) -> dict[str, Tensor]:
     with _NoMemory(), torch.device("meta"):
         policy = make(*spaces, lambda _: 0.0, **kwargs)
     return {**dict(policy.named_parameters()), **dict(policy.named_buffers())}
+
+
+def defaults_of(agent_class: Any) -> dict[str, Any]:
+    """Of the constructor's arguments."""
+    parameters = inspect.signature(agent_class.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 class _NoMemory(TorchFunctionMode):
@@ -325,25 +291,7 @@ def make_agent(about: Description, env: Any, device: Any, kind: Any) -> Agent:
     return agent
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------------
-
-
-def numbers_name(place: Place, facts: Mapping[str, Any], part: str) -> str:
-    """The file of weights, averages or the training's state that a description names."""
-    if part not in facts:
-        where = place.name_of(NEWEST)
-        raise CheckpointError(f"{where} has no {part} file: the agent was saved to be played, not to be trained on")
-    name = facts[part].get("file") if isinstance(facts[part], dict) else None
-    if not (isinstance(name, str) and NUMBERS.fullmatch(name) and name.startswith(part)):
-        said = short(repr(name))
-        raise CheckpointError(f"{place.name_of(NEWEST)} has {said} as its {part} file, expected {part}-....safetensors")
-    return name
-
-
-def read_numbers(
-    place: Place, facts: Mapping[str, Any], part: str, expected: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    return read_tensors(place, numbers_name(place, facts, part), facts[part].get("sha256"), expected)
+# -- the training ------------------------------------------------------------------------------------------------------
 
 
 def go_on(agent: Agent, about: Description, facts: Mapping[str, Any], place: Place, keep_obs: bool) -> None:

@@ -16,7 +16,7 @@ SECONDS = 115.0  # of training
 
 def main(folder: Path = Path("runs/demo"), seconds: float = SECONDS, seed: int = 0) -> int:
     """Returns the exit status; the agent, its logs and the GIF are in `folder` afterwards."""
-    from .agents.checkpoints.checkpoint import load_agent
+    from .agents import load_agent
     from .agents.training.evaluation import evaluate
     from .agents.training.progress_bar import clock
 

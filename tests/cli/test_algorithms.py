@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.agents.training.evaluation import Player
 from ludus.cli import watch
 from ludus.cli.making import make_agent, make_env

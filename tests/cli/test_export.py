@@ -11,7 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import ludus
 from ludus.__main__ import main
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.agents.ppo.ppo import PPO
 
 SMALL = {"n_steps": 16, "batch_size": 16, "seed": 0, "device": "cpu"}

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ludus.__main__ import main
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.cli.interrupts import ENDING, no_interrupt_lost
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ludus.__main__ import explained, main
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.agents.files.safe_io import short
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.evaluation import evaluate as evaluate_agent

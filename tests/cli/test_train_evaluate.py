@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from ludus.__main__ import VERBS, main
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 
 QUICK = ["--num-envs", "16", "--n-steps", "16", "--batch-size", "64"]
 

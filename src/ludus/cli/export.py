@@ -51,8 +51,8 @@ def to_sb3(config: Config) -> str:
         raise OptionError("--env is for --format ludus: an agent of Ludus knows what it plays")
     if config.out.suffix != ".zip" or config.out.is_dir():
         raise OptionError(f"--out must be a file that ends in .zip, got {str(config.out)!r}")
-    from ..agents.checkpoints.checkpoint import load_agent
-    from ..agents.checkpoints.sb3_export import export_zip, stable_policy
+    from ..agents import load_agent
+    from ..agents.training.sb3_export import export_zip, stable_policy
 
     agent = load_agent(config.agent, device="cpu")
     export_zip(agent, config.out)
@@ -63,14 +63,13 @@ def to_sb3(config: Config) -> str:
 
 def from_sb3(config: Config) -> str:
     """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
-    from ..agents.checkpoints.checkpoint import load_agent
-    from ..agents.checkpoints.sb3_zip import import_zip
+    from ..agents import agent_class, load_agent
     from ..agents.files.archive import is_archive
 
     own = is_archive(config.agent)  # which knows what it plays
     if config.env is None and not own:
         raise OptionError("--format ludus needs --env, the game that the agent plays")
-    load = load_agent if own else import_zip
+    load = load_agent if own else agent_class("ppo").load
     load(config.agent, None if config.env is None else games_for(config), device="cpu").save(config.out)
     return f"saved in {config.out}. Next: {next_command('evaluate', config.out)}"
 

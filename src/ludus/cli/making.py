@@ -77,6 +77,7 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
 def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
     from stable_baselines3.common.utils import LinearSchedule
 
+    from ..agents import agent_class
     from ..agents.checkpoints.schema import KINDS
     from ..agents.runtime.hardware import choose_device
 
@@ -103,7 +104,7 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You have specified a mini-batch size")  # in our own words above
-            return kind.agent(
+            return agent_class(config.algo)(
                 policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
                 tensorboard_log=logs, **settings,
             )  # fmt: skip

@@ -82,7 +82,7 @@ def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, 
 def agent_in(folder: Path, device: str = "cpu") -> Any:
     """The agent in a folder; raises OptionError with what was meant, if that was a game or a bot."""
     import_agents()
-    from ..agents.checkpoints.checkpoint import load_agent
+    from ..agents import load_agent
     from .making import is_game
 
     name, _, kind = str(folder).rpartition(":")
@@ -99,7 +99,7 @@ def agent_in(folder: Path, device: str = "cpu") -> Any:
 
 def load(folder: Path, seed: int | None, num_envs: int | None, **changes: Any) -> tuple[Any, Simulator]:
     """The agent in `folder`, and one game of the kind it plays or several."""
-    from ..agents.checkpoints.checkpoint import make_environment
+    from ..agents.checkpoints.env_spec import make_environment
 
     agent = agent_in(folder)
     if "game" not in agent.environment:

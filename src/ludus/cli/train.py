@@ -208,7 +208,7 @@ def follow(config: Config, group: Any) -> int:
 
 def go_on(config: Config, folder: Path) -> Any:
     """The agent of the newest checkpoint, where it was; raises OptionError if flags say what cannot change."""
-    from ..agents.checkpoints.checkpoint import load_agent
+    from ..agents import load_agent
     from ..agents.runtime.hardware import choose_device
 
     check_unchanged(read_config(folder), config)

@@ -16,7 +16,9 @@ from stable_baselines3.common.utils import LinearSchedule
 from torch import nn
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError, load_agent, read_description
+from ludus.agents import load_agent
+from ludus.agents.checkpoints.reader import read_description
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.files.safe_io import safe_io as files
 from ludus.agents.nn.muon import Muon
 from ludus.agents.ppo.ppo import PPO

@@ -16,7 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError, digest_of, load_agent
+from ludus.agents import load_agent
+from ludus.agents.checkpoints.reader import digest_of
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.ppo.ppo import PPO
 
 
@@ -335,7 +337,7 @@ def test_a_broken_training_is_one_clear_line_and_does_not_hinder_playing(folder,
 
 RESUME = """
 import sys
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 
 load_agent(sys.argv[1], device="cpu", resume=True).learn(256, reset_num_timesteps=False)
 """
@@ -417,7 +419,8 @@ def test_a_name_of_many_lines_is_one_line(folder):
 
 AUDIT = """
 import sys
-from ludus.agents.checkpoints.checkpoint import CheckpointError, load_agent
+from ludus.agents import load_agent
+from ludus.agents.files.safe_io import CheckpointError
 good, *strange = sys.argv[1:]
 for resume in (False, True):
     load_agent(good, device="cpu", resume=resume)

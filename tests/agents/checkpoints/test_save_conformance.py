@@ -24,12 +24,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from stable_baselines3.her import HerReplayBuffer
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError, digest_of
+from ludus.agents import agent_class
 from ludus.agents.checkpoints.env_spec import make_environment, title_of
-from ludus.agents.checkpoints.sb3_export import export_zip
+from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.checkpoints.schema import KINDS
 from ludus.agents.checkpoints.user_attributes import own_attributes
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.files.spaces import read_space, space_facts
+from ludus.agents.training.sb3_export import export_zip
 from ludus.envs import OptionError
 from tests.agents.conformance import BOTH, IDS, SETTINGS, agent_of
 
@@ -663,7 +665,7 @@ def test_attributes_that_json_has_no_words_for_are_named_in_a_warning(tmp_path, 
 @pytest.mark.parametrize("algorithm", KINDS)
 @pytest.mark.parametrize("policy", ["mlp", "MlpPolicy"])
 def test_agents_have_no_attributes_but_their_own(tmp_path, algorithm, policy):
-    kind = KINDS[algorithm].agent
+    kind = agent_class(algorithm)
     agent = kind(policy, "Catch", seed=0, device="cpu", **SMALL.get(algorithm, SMALL["ppo"])).learn(128)
     agent.predict(agent.env.reset())
     agent.save(tmp_path)

@@ -12,10 +12,10 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError
-from ludus.agents.checkpoints.sb3_export import export_zip
 from ludus.agents.checkpoints.sb3_zip import import_zip
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.ppo.ppo import PPO
+from ludus.agents.training.sb3_export import export_zip
 
 SMALL = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 0, "device": "cpu"}
 PIXELS = {"obs_type": "rgb", "size": 36}

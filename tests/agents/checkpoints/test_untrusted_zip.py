@@ -11,8 +11,8 @@ import stable_baselines3
 import torch
 
 from ludus.agents.checkpoints import sb3_zip
-from ludus.agents.checkpoints.checkpoint import CheckpointError
 from ludus.agents.checkpoints.sb3_zip import import_zip
+from ludus.agents.files.safe_io import CheckpointError
 
 
 @pytest.fixture(scope="module")

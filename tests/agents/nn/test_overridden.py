@@ -9,7 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import ludus
-from ludus.agents.checkpoints.sb3_export import export_zip
+from ludus.agents.training.sb3_export import export_zip
 from ludus.envs import OptionError
 from tests.agents.conformance import Listen, Strict, agent_of
 

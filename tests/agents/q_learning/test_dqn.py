@@ -13,11 +13,11 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 
 import ludus
-from ludus.agents.checkpoints.sb3_export import export_zip
 from ludus.agents.data import replay_buffer as replay
 from ludus.agents.q_learning.compiled_update import CompiledUpdate
 from ludus.agents.q_learning.dqn import DQN
 from ludus.agents.training.evaluation import evaluate
+from ludus.agents.training.sb3_export import export_zip
 from ludus.envs import OptionError
 from ludus.envs.adapters.sb3 import vec_env
 

@@ -8,10 +8,10 @@ from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 import ludus
-from ludus.agents.checkpoints.sb3_export import export_zip
 from ludus.agents.data.returns import lambda_returns
 from ludus.agents.q_learning.pqn import PQN
 from ludus.agents.training.evaluation import evaluate
+from ludus.agents.training.sb3_export import export_zip
 from ludus.envs import OptionError
 from ludus.envs.adapters.sb3 import vec_env
 

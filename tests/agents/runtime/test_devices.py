@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.agents.runtime import hardware
 from ludus.agents.runtime.hardware import choose_device, device_beside, on_gpu
 from ludus.envs import OptionError
@@ -100,7 +100,7 @@ def test_auto_takes_the_gpu_for_games_and_agent_where_both_are_made(monkeypatch)
 
 
 def test_train_makes_games_and_agent_in_the_same_place(monkeypatch, tmp_path):
-    from ludus.agents.checkpoints.schema import KINDS
+    from ludus import agents
     from ludus.cli import train
     from ludus.envs.adapters import sb3
 
@@ -117,7 +117,7 @@ def test_train_makes_games_and_agent_in_the_same_place(monkeypatch, tmp_path):
     monkeypatch.setattr(hardware, "has_gpu", lambda: True)
     monkeypatch.setattr(hardware, "available_memory", lambda device: None)
     monkeypatch.setattr(sb3, "vec_env", vec_env)
-    monkeypatch.setattr(type(KINDS["ppo"]), "agent", property(lambda kind: agent))
+    monkeypatch.setattr(agents, "agent_class", lambda algorithm: agent)
     with pytest.raises(OptionError, match="far enough"):
         train.main(["Catch", "--out", str(tmp_path / "run")])
     assert places == ["cuda", "cuda"]

@@ -7,8 +7,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError
+from ludus.agents import agent_class
 from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.envs import LudusError, OptionError, UnknownGame, UnknownOption
 
 SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
@@ -17,7 +18,7 @@ every = pytest.mark.parametrize("algo", KINDS)
 
 def make(algo, policy="MlpPolicy", env=None, **changes):
     env = ludus.make_sb3("Catch", 2) if env is None else env
-    return KINDS[algo].agent(policy, env, **{**SMALL[algo], "device": "cpu", **changes})
+    return agent_class(algo)(policy, env, **{**SMALL[algo], "device": "cpu", **changes})
 
 
 def line_of(call, error=OptionError):
@@ -93,7 +94,7 @@ def test_policies(algo):
 
 @every
 def test_environments(algo, tmp_path):
-    kind = KINDS[algo].agent
+    kind = agent_class(algo)
     for env in (5, [1], gymnasium.make, None):
         assert "env must be" in line_of(lambda env=env: kind("MlpPolicy", env))
     assert "did you mean Breakout" in line_of(lambda: make(algo, env="Brekout"), UnknownGame)
@@ -110,12 +111,12 @@ def test_environments(algo, tmp_path):
 @every
 def test_names_that_there_are_not(algo, tmp_path):
     near = line_of(lambda: make(algo, learning_rat=1), TypeError)
-    assert "did you mean 'learning_rate'" in near and KINDS[algo].place[1] in near
+    assert "did you mean 'learning_rate'" in near and KINDS[algo].title in near
     if algo != "dqn":
         assert "did you mean 'n_steps'" in line_of(lambda: make(algo, n_step=1), UnknownOption)
     assert "'zzz'" in line_of(lambda: make(algo, zzz=1), UnknownOption)
     make(algo).save(tmp_path)
-    near = line_of(lambda: KINDS[algo].agent.load(tmp_path, learning_rat=1), TypeError)
+    near = line_of(lambda: agent_class(algo).load(tmp_path, learning_rat=1), TypeError)
     assert "did you mean 'learning_rate'" in near
 
 
@@ -125,7 +126,7 @@ def test_devices_and_threads(algo, tmp_path):
     for device in ("x", None, [1], "cuda:x"):
         for env in (None, make_vec_env("CartPole-v1", 1)):
             assert "device" in line_of(lambda device=device, env=env: make(algo, env=env, device=device))
-        assert "device" in line_of(lambda device=device: KINDS[algo].agent.load(tmp_path, device=device))
+        assert "device" in line_of(lambda device=device: agent_class(algo).load(tmp_path, device=device))
     for threads in (0, "x", 1.5):
         assert "num_threads" in line_of(lambda threads=threads: make(algo, num_threads=threads))
 

@@ -13,7 +13,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch import nn
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import load_agent
+from ludus.agents import load_agent
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.finite_checks import NotFinite, check_gradients, check_rollout
 from ludus.agents.training.save_callback import SaveCallback
@@ -168,8 +168,6 @@ def test_the_command_line_says_it_in_one_line(tmp_path):
         r"ludus: reward of environment 0 is inf at step 8\d\d\d: training stopped, the last checkpoint is as it was\n",
         result.stderr,
     )
-    look = (
-        "import brittle, sys; from ludus.agents.training.loading import load_agent as f; print(f('run').num_timesteps)"
-    )
+    look = "import brittle, sys; from ludus.agents import load_agent as f; print(f('run').num_timesteps)"
     result = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True)
     assert int(result.stdout) == 2000 * 4 // 64 * 64, result.stderr

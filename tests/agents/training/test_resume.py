@@ -14,7 +14,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
 
 import ludus
-from ludus.agents.checkpoints.checkpoint import CheckpointError
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.muon import Muon
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training import save_callback as saving

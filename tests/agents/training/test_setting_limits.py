@@ -5,11 +5,12 @@ import pytest
 from stable_baselines3.common.utils import LinearSchedule
 
 import ludus
+from ludus.agents import agent_class
 from ludus.agents.checkpoints.schema import KINDS
 from ludus.envs import OptionError
 
 SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
-AGENTS = [(algo, kind.agent) for algo, kind in KINDS.items()]
+AGENTS = [(algo, agent_class(algo)) for algo in KINDS]
 
 
 def agent(algo, **changes):

@@ -28,12 +28,12 @@ from stable_baselines3 import PPO as StablePPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.dqn.policies import DQNPolicy
 
+from ..checkpoints.checkpoint import members_of
+from ..checkpoints.user_attributes import own_attributes
 from ..files.archive import NEWEST
 from ..files.safe_io import CheckpointError, path_of, short, to_json, write_whole
-from ..training.agent import Agent
-from .checkpoint import members_of
-from .schema import KINDS
-from .user_attributes import own_attributes
+from .agent import Agent
+from .snapshot import snapshot_of
 
 ARGUMENTS = {
     "ppo": (
@@ -74,7 +74,7 @@ def export_zip(agent: Agent, path: Path | str) -> None:
         with _pickled_by_value(__name__.split(".")[0]):
             as_stable(agent).save(content)
         with zipfile.ZipFile(content, "a") as archive:
-            for name, member in members_of(agent, resumable=False).items():
+            for name, member in members_of(snapshot_of(agent, resumable=False)).items():
                 archive.writestr(name, to_json(member) if name == NEWEST else member)
     except (TypeError, ValueError, AttributeError, RuntimeError, pickle.PicklingError) as error:
         raise CheckpointError(f"the agent cannot be pickled: {short(error)}") from error
@@ -100,7 +100,7 @@ def as_stable(agent: Agent) -> Any:
     )
     for name in STATE:
         setattr(stable, name, getattr(agent, name))
-    vars(stable).update(own_attributes(agent, KINDS[agent.algorithm].agent))
+    vars(stable).update(own_attributes(agent))
     return stable
 
 

@@ -1,0 +1,68 @@
+"""Agents that can be saved and loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stable_baselines3.common.utils import get_system_info
+
+from ...envs import OptionError
+from ..checkpoints.checkpoint import write_checkpoint
+from .agent import Agent
+from .loading import load_agent, load_parameters
+from .snapshot import check_excluded, snapshot_of
+
+
+class SavedAgent(Agent):
+    """An agent with Stable-Baselines3's `save`, `load` and `set_parameters`, in files that are read without unpickling."""
+
+    def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
+        """Write the agent, whole or not at all; what no file can keep, such as a function, is said in a warning.
+
+        Args:
+            path: a folder, made if need be; a zip file, if it ends in .zip; or an open file.
+            exclude: names of settings to leave out; `load` then takes the constructor's defaults.
+            include: names that are kept although they are in `exclude`.
+            keep: how many checkpoints a folder keeps, this one included.
+            resumable: also what going on with the training needs, about twice the weights and the games' state. Within a
+                rollout, what is written is the moment where it began.
+
+        Raises:
+            CheckpointError: it cannot be written; all is as it was.
+            OptionError: `exclude` or `include` names what cannot be left out or kept.
+        """
+        write_checkpoint(path, snapshot_of(self, resumable, check_excluded(self, exclude, include)), keep)
+
+    @classmethod
+    def load(
+        cls,
+        path: Any,
+        env: Any = None,
+        device: Any = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        *,
+        resume: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Read an agent from where `save` wrote it; nothing in it is executed. `kwargs` are the constructor's arguments.
+
+        See `loading.load_agent` for the others. Raises CheckpointError, also if it is an agent of another algorithm, and
+        TypeError for an argument that there is not.
+        """
+        if print_system_info:
+            get_system_info()
+        return load_agent(
+            path, env, device, resume, class_of=lambda algorithm: cls if algorithm == cls.algorithm else None,
+            to_learn=True, force_reset=force_reset, custom_objects=custom_objects, **kwargs,
+        )  # fmt: skip
+
+    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
+        """As Stable-Baselines3's, from a dictionary; or from where `save` wrote an agent of the same network."""
+        if isinstance(load_path_or_dict, dict):
+            super().set_parameters(load_path_or_dict, exact_match, device)
+        elif not exact_match:
+            raise OptionError("exact_match=False is for dictionaries of parameters: a file has all or is refused")
+        else:
+            load_parameters(self, load_path_or_dict)
