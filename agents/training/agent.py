@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,9 +13,8 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
-from stable_baselines3.common.logger import HParam
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import check_for_correct_spaces, safe_mean
+from stable_baselines3.common.utils import check_for_correct_spaces
 
 from ...envs import OptionError, Simulator
 from ...envs.arguments import whole
@@ -28,6 +26,7 @@ from ..files.checks import number
 from ..runtime.hardware import default_threads, device_beside, on_gpu
 from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
 from .callbacks import Later, heard_by_users
+from .logs import dump, record_hparams, record_progress
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
@@ -39,10 +38,6 @@ else:
 
 not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional=True)
 
-BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
-    "pool", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
-    "adapter", "collector", "play", "look_back", "one_pass", "_keep_obs", "_remember_step", "_learning",
-}  # fmt: skip
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
@@ -146,7 +141,7 @@ class Agent(Base):
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
         self.heard = heard_by_users(answer[1])
         if self.tensorboard_log is not None and reset_num_timesteps:
-            self._log_settings()
+            record_hparams(self)
         if reset_num_timesteps:
             self.elapsed_before = 0.0
         return answer
@@ -280,37 +275,9 @@ class Agent(Base):
             self.bar = None
 
     def dump_logs(self, iteration: int = 0) -> None:
-        """Write the log, under Stable-Baselines3's names; TensorBoard has all but the timesteps, which are its axis."""
-        elapsed = max((time.time_ns() - self.start_time) / 1e9, 1e-6)
-        counted: dict[str, float] = (
-            {"time/iterations": iteration} if iteration else {"time/episodes": self._episode_num}
-        )
-        counted |= {"time/fps": int((self.num_timesteps - self._num_timesteps_at_start) / elapsed)}
-        episodes = self.ep_info_buffer or ()
-        for tag, key in (("rollout/ep_rew_mean", "r"), ("rollout/ep_len_mean", "l")):
-            if episodes:
-                counted[tag] = safe_mean([episode[key] for episode in episodes])
-        if self.ep_success_buffer:
-            counted["rollout/success_rate"] = safe_mean(self.ep_success_buffer)
-        for tag, value in {**counted, "time/time_elapsed": int(elapsed)}.items():
-            self.logger.record(tag, value)
-        self.logger.record("time/total_timesteps", self.num_timesteps, exclude="tensorboard")
-        try:
-            self.logger.dump(step=self.num_timesteps)
-        except OSError as error:  # such as a full disk, on which TensorBoard gives up
-            warnings.warn(f"the log cannot be written: {error.strerror or error}; training goes on", stacklevel=2)
-            for noted in (self.logger.name_to_value, self.logger.name_to_count, self.logger.name_to_excluded):
-                noted.clear()
-
-    def _log_settings(self) -> None:
-        """For TensorBoard's table of hyperparameters, with the next writing of the log."""
-        kind = KINDS[self.algorithm]
-        settings = {name: self.setting(name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
-        plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
-        others = ("stdout", "log", "json", "csv")
-        self.logger.record(
-            "hparams", HParam({"algorithm": self.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0}), others
-        )
+        """Write the log, under Stable-Baselines3's names; a full disk does not end training."""
+        record_progress(self, iteration)
+        dump(self.logger, self.num_timesteps)
 
     # -- what callbacks hear -------------------------------------------------------------------------------------------
 
@@ -377,20 +344,6 @@ class Agent(Base):
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
         """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""
         raise NotImplementedError
-
-    # -- copies --------------------------------------------------------------------------------------------------------
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles are made of; they have games, networks and generators of their own, which go on alike.
-
-        A logger of the user's comes along, if it can be copied; `learn` makes any other.
-        """
-        left = BUILT if self._custom_logger else BUILT | {"_logger"}
-        return {name: value for name, value in vars(self).items() if name not in left} | {"_shown": self._last_obs}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.rebuild()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Agents that can be saved and loaded."""
+"""Agents that can be saved, loaded, copied and pickled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,30 @@ from .agent import Agent
 from .loading import load_agent, load_parameters
 from .snapshot import check_excluded, snapshot_of
 
+BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
+    "pool", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
+    "adapter", "collector", "play", "look_back", "one_pass", "_keep_obs", "_remember_step", "_learning",
+}  # fmt: skip
+
 
 class SavedAgent(Agent):
     """An agent with Stable-Baselines3's `save`, `load` and `set_parameters`, in files that are read without unpickling."""
+
+    # -- copies --------------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of; they have games, networks and generators of their own, which go on alike.
+
+        A logger of the user's comes along, if it can be copied; `learn` makes any other.
+        """
+        left = BUILT if self._custom_logger else BUILT | {"_logger"}
+        return {name: value for name, value in vars(self).items() if name not in left} | {"_shown": self._last_obs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.rebuild()
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
         """Write the agent, whole or not at all; what no file can keep, such as a function, is said in a warning.
