@@ -8,7 +8,7 @@ import pygame
 import pytest
 
 from ludus.envs import LudusError, Simulator
-from ludus.envs.viewer.human import desktop
+from ludus.envs.viewer import desktop
 from ludus.envs.viewer.scene import CLOSED, Card, Mark, command
 from ludus.envs.viewer.window import BOARD, PANEL, SMALLEST, NoDisplay, Window, run
 
