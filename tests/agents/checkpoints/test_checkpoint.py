@@ -18,8 +18,8 @@ from torch import nn
 import ludus
 from ludus.agents import load_agent
 from ludus.agents.checkpoints.reader import read_description
-from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.files import safe_io as files
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.muon import Muon
 from ludus.agents.ppo.ppo import PPO
 from ludus.envs.engine.files import lock

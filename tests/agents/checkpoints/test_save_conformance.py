@@ -670,7 +670,7 @@ def test_agents_have_no_attributes_but_their_own(tmp_path, algorithm, policy):
     agent.predict(agent.env.reset())
     agent.save(tmp_path)
     for one in (agent, kind.load(tmp_path, resume=True)):
-        assert own_attributes(one, kind) == {}
+        assert own_attributes(one) == {}
 
 
 @pytest.mark.parametrize("name", ["learn", "policy", "_n_updates", "not a name", "__class__"])

@@ -220,7 +220,7 @@ def test_an_agent_of_stable_baselines_comes_in_as_it_is(tmp_path, name):
     agent = IMPORTED[name]()
     agent.save(tmp_path / "agent.zip")
     obs = observations(agent, 64)
-    back = import_zip(tmp_path / "agent.zip", agent.env, device="cpu")
+    back = import_zip(tmp_path / "agent.zip", agent.env, "cpu", ludus.PPO)
     assert np.array_equal(back.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
     tensor, _ = agent.policy.obs_to_tensor(obs)
     assert torch.equal(back.policy.predict_values(tensor), agent.policy.predict_values(tensor))
@@ -234,7 +234,7 @@ def test_settings_come_in(tmp_path):
     settings = {"gamma": 0.9, "gae_lambda": 0.8, "ent_coef": 0.01, "target_kl": 0.5, "seed": 3, "max_grad_norm": 1.0}
     agent = stock("MlpPolicy", "CartPole-v1", learning_rate=LinearSchedule(1e-5, 0, 1), clip_range=0.1, **settings)
     agent.save(tmp_path / "agent.zip")
-    back = import_zip(tmp_path / "agent.zip", "CartPole-v1", device="cpu")
+    back = import_zip(tmp_path / "agent.zip", "CartPole-v1", "cpu", ludus.PPO)
     assert {name: getattr(back, name) for name in settings} == settings
     assert (back.n_steps, back.batch_size, back.n_epochs, back.num_timesteps) == (32, 16, 1, 32)
     assert (back.lr_schedule(0.5), back.clip_range(0.5), back.clip_range_vf) == (5e-6, 0.1, None)
@@ -243,7 +243,7 @@ def test_settings_come_in(tmp_path):
 def test_there_and_back_again(tmp_path):
     agent = PPO("MlpPolicy", poles(), **SMALL)
     export_zip(agent, tmp_path / "agent.zip")
-    back = import_zip(tmp_path / "agent.zip", poles(), device="cpu")
+    back = import_zip(tmp_path / "agent.zip", poles(), "cpu", ludus.PPO)
     obs = observations(agent, 64)
     assert np.array_equal(back.explain(obs)[0], agent.explain(obs)[0])
 

@@ -10,6 +10,7 @@ import pytest
 import stable_baselines3
 import torch
 
+import ludus
 from ludus.agents.checkpoints import sb3_zip
 from ludus.agents.checkpoints.sb3_zip import import_zip
 from ludus.agents.files.safe_io import CheckpointError
@@ -229,14 +230,14 @@ def test_a_strange_file_is_one_clear_line(saved, tmp_path, damage):
     path = tmp_path / "agent.zip"
     path.write_bytes(break_it(saved))
     with pytest.raises(CheckpointError, match=message) as caught:
-        import_zip(path, "CartPole-v1", device="cpu")
+        import_zip(path, "CartPole-v1", "cpu", ludus.PPO)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "nothing.zip", tmp_path):
         with pytest.raises(CheckpointError, match="cannot be read"):
-            import_zip(path, "CartPole-v1")
+            import_zip(path, "CartPole-v1", "auto", ludus.PPO)
 
 
 def test_pickles_beside_the_numbers_are_not_touched(saved, tmp_path, monkeypatch):
@@ -245,11 +246,11 @@ def test_pickles_beside_the_numbers_are_not_touched(saved, tmp_path, monkeypatch
     path = tmp_path / "agent.zip"
     path.write_bytes(with_data(saved, clip_range={":type:": "x", ":serialized:": "gAU="}))
     with pytest.warns(UserWarning, match="clip_range was a function"):
-        assert import_zip(path, "CartPole-v1", device="cpu").clip_range(1.0) == 0.2
+        assert import_zip(path, "CartPole-v1", "cpu", ludus.PPO).clip_range(1.0) == 0.2
 
 
 def test_another_environment_is_one_clear_line(saved, tmp_path):
     path = tmp_path / "agent.zip"
     path.write_bytes(saved)
     with pytest.raises(CheckpointError, match=r"0.weight is \(8, 4\), and \(8, 2\) in this environment"):
-        import_zip(path, "MountainCar-v0")
+        import_zip(path, "MountainCar-v0", "auto", ludus.PPO)
