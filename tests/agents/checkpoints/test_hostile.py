@@ -1,157 +1,39 @@
 """Files from strangers: each is refused with one line or does no harm; nothing in them is executed."""
 
-import hashlib
 import json
-import os
 import pickle
-import re
 import resource
 import shutil
 import subprocess
 import sys
-import zipfile
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-import ludus
 from ludus.agents import load_agent
-from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.files.safe_io import CheckpointError
-from ludus.agents.ppo.ppo import PPO
+from tests.agents.checkpoints.damage import (
+    MEGA,
+    Danger,
+    as_link,
+    as_pipe,
+    change,
+    changed,
+    edit,
+    flip_a_bit,
+    huge_header,
+    lying_header,
+    network,
+    numbers_of,
+    rewrite,
+    sparse_giant,
+    text,
+    truncate,
+    twice,
+    without,
+    zip_bomb,
+)
 
-
-def catch_agent(seed=0, **options):
-    agent = PPO(
-        "mlp", ludus.make_sb3("Catch", 8, seed=seed, **options), n_steps=8, batch_size=32, seed=seed, num_threads=1
-    )
-    return agent.learn(128)
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("agent") / "run"
-    catch_agent().save(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "run")
-    return tmp_path / "run"
-
-
-def numbers_of(folder, part="weights"):
-    return next(folder.glob(f"{part}-*.safetensors"))
-
-
-def change(folder, **facts):
-    """Edit the description as somebody who means harm would, digest and all; `a__b=1` is for {"a": {"b": 1}}."""
-    path = folder / "agent.json"
-    description = json.loads(path.read_text())
-    for name, value in facts.items():
-        place = description
-        *outer, last = name.split("__")
-        for key in outer:
-            place = place[key]
-        place[last] = value
-    description["sha256"] = digest_of(description)
-    path.write_text(json.dumps(description))
-
-
-def rewrite(folder, content, part="weights"):
-    """Other content in a file of numbers, with its digest made to fit."""
-    path = numbers_of(folder, part)
-    path.write_bytes(content)
-    change(folder, **{f"{part}__sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
-
-
-def edit(folder, action, part="weights"):
-    """Tensors changed, with the digest made to fit."""
-    tensors = load_file(numbers_of(folder, part))
-    action(tensors)
-    save_file(tensors, folder / "new")
-    rewrite(folder, (folder / "new").read_bytes(), part)
-
-
-def truncate(folder):
-    path = numbers_of(folder)
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def flip_a_bit(folder, name="weights-*"):
-    path = next(folder.glob(name))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
-
-
-class Danger:
-    def __reduce__(self):
-        return (pytest.fail, ("a pickle was loaded",))
-
-
-def zip_bomb(folder):
-    with zipfile.ZipFile(folder / "bomb", "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("weights", bytes(10**8))
-    rewrite(folder, (folder / "bomb").read_bytes())
-
-
-def huge_header(folder):
-    rewrite(folder, (2**62).to_bytes(8, "little") + b"{}")
-
-
-def lying_header(folder):
-    header = json.dumps({"a": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}).encode()
-    rewrite(folder, len(header).to_bytes(8, "little") + header)
-
-
-def sparse_giant(folder):
-    with open(numbers_of(folder), "r+b") as file:
-        file.truncate(10**11)
-
-
-def as_link(folder, name):
-    path = next(folder.glob(name))
-    path.rename(folder.parent / "elsewhere")
-    path.symlink_to(folder.parent / "elsewhere")
-
-
-def as_pipe(folder, name):
-    path = next(folder.glob(name))
-    path.unlink()
-    os.mkfifo(path)
-
-
-def text(content):
-    return lambda folder: (folder / "agent.json").write_text(content)
-
-
-def twice(folder):
-    path = folder / "agent.json"
-    path.write_text('{"format": 2, ' + path.read_text().lstrip()[1:])
-
-
-def changed(**facts):
-    return lambda folder: change(folder, **facts)
-
-
-def without(name):
-    def remove(folder):
-        facts = json.loads((folder / "agent.json").read_text())
-        del facts[name]
-        (folder / "agent.json").write_text(json.dumps(facts))
-        change(folder)
-
-    return remove
-
-
-def network(**kwargs):
-    return changed(policy_kwargs=kwargs)
-
-
-MEGA = 10**9
 FILES = {
     "truncated weights": (truncate, "SHA-256"),
     "a flipped bit in the weights": (flip_a_bit, "SHA-256"),
@@ -284,33 +166,6 @@ DESCRIPTIONS = {
     "an argument that the network does not take": (
         network(features_extractor_kwargs={"channels": 3}), "does not describe an agent"),
 }  # fmt: skip
-TRAINING = {
-    "truncated": (lambda f: numbers_of(f, "training").write_bytes(b"short"), "too short for 8 games"),
-    "a flipped bit": (lambda f: flip_a_bit(f, "training-*"), "SHA-256"),
-    "of another agent": (lambda f: other_training(f), "of another network or game"),
-    "no file": (lambda f: numbers_of(f, "training").unlink(), "cannot be read"),
-    "a link": (lambda f: as_link(f, "training-*"), "is a link"),
-    "NaN averages": (
-        lambda f: edit(f, lambda t: t["0.exp_avg"].fill_(float("nan")), "optimizer"), "not finite"),
-    "a generator of zeros": (
-        lambda f: edit(f, lambda t: t["generators.0"].zero_(), "training"), "no generator's state"),
-    "fewer games": (
-        lambda f: edit(f, lambda t: t.update({"games.records": t["games.records"][:4].clone()}), "training"),
-        "of another network or game"),
-    "more episodes": (
-        lambda f: edit(f, lambda t: t.update(episodes=torch.zeros(10**6, 3, dtype=torch.float64)), "training"),
-        "far too long"),
-    "many games and a short file": (changed(num_envs=5_000_000), "too short for 5000000 games"),
-    "other threads": (changed(play_threads=2), "of another network or game"),
-    "a thousand million threads": (changed(play_threads=MEGA), "play_threads must be"),
-    "another device": (changed(device="tpu"), "device must be one of"),
-    "a missing number": (changed(progress={}), "progress lacks"),
-}  # fmt: skip
-
-
-def other_training(folder):
-    catch_agent(frame_stack=2).save(folder / "other")
-    rewrite(folder, numbers_of(folder / "other", "training").read_bytes(), "training")
 
 
 @pytest.mark.parametrize("damage", [*FILES, *DESCRIPTIONS])
@@ -322,92 +177,6 @@ def test_a_broken_agent_is_one_clear_line(folder, damage):
         load_agent(folder, device="cpu")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
-
-
-@pytest.mark.parametrize("damage", TRAINING)
-def test_a_broken_training_is_one_clear_line_and_does_not_hinder_playing(folder, damage):
-    break_it, message = TRAINING[damage]
-    break_it(folder)
-    with pytest.raises(CheckpointError, match=message) as caught:
-        load_agent(folder, device="cpu", resume=True)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
-    if "must be" not in message and "lacks" not in message:
-        assert load_agent(folder, device="cpu").num_timesteps == 128
-
-
-RESUME = """
-import sys
-from ludus.agents import load_agent
-
-load_agent(sys.argv[1], device="cpu", resume=True).learn(256, reset_num_timesteps=False)
-"""
-
-
-@pytest.mark.parametrize(("number", "possible"), [(120, False), (0, True)])
-def test_impossible_games_cannot_do_harm(folder, number, possible):
-    """Rows of a board that is not there, which the rules would write to."""
-    sim = ludus.envs.Simulator("Catch", 8)
-
-    def move_the_ball(tensors):
-        records = tensors["games.records"].numpy().reshape(-1).view(sim.game.State)
-        records["ball_row"] = number
-
-    edit(folder, move_the_ball, "training")
-    command = [sys.executable, "-X", "faulthandler", "-c", RESUME, str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=250)
-    assert result.returncode == (0 if possible else 1), result.stderr[-1000:]
-    message = (
-        "GameError: Catch: a rule raised an index outside its array, or another exception: the state that was loaded"
-    )
-    assert (message in result.stderr) is not possible
-
-
-def test_ones_own_games_are_known_again_and_others_play_the_same(folder):
-    own = load_agent(folder, device="cpu", resume=True)
-    change(folder, progress__seal="")
-    others = load_agent(folder, device="cpu", resume=True)
-    assert (own.simulator._doubt.whole.some, others.simulator._doubt.whole.some) == (False, True)
-    for agent in (own, others):
-        agent.learn(256, reset_num_timesteps=False)
-    assert all(map(torch.equal, own.policy.parameters(), others.policy.parameters()))
-    assert not others.simulator._doubt.whole.some
-
-
-def remembering(name, value):
-    """Another number at the start of a memory's tensor."""
-    return lambda tensors: tensors[f"replay.{name}"].view(-1)[:1].fill_(value)
-
-
-MEMORIES = {
-    "an action that there is not": (remembering("actions", 3), "the memory's actions must be from 0 to 2"),
-    "an action below the first": (remembering("actions", -1), "the memory's actions must be from 0 to 2"),
-    "a row beyond the last": (remembering("row", 100), "the memory's row must be from 0 to 99"),
-    "more rows than there are": (remembering("count", 101), "the memory's count must be from 0 to 100"),
-    "a place outside": (remembering("finals.places", 10**9), "the memory's finals.places must be from 0 to"),
-    "more owed than a minibatch": (lambda t: t["numbers"][:1].fill_(1e300), "no training owes 1e+300"),
-    "a debt that is no number": (lambda t: t["numbers"][:1].fill_(float("nan")), "not finite"),
-}
-
-
-@pytest.fixture(scope="module")
-def saved_dqn(tmp_path_factory):
-    env = ludus.make_sb3("Catch", 8, seed=0, max_episode_steps=6)
-    settings = {"buffer_size": 800, "learning_starts": 64, "replay_ratio": 0.5, "prioritized": True}
-    agent = ludus.DQN("mlp", env, seed=0, num_threads=1, train_freq=4, **settings).learn(640)
-    folder = tmp_path_factory.mktemp("agent") / "run"
-    agent.save(folder)
-    return folder
-
-
-@pytest.mark.parametrize("damage", MEMORIES)
-def test_a_broken_memory_is_one_clear_line_and_does_not_hinder_playing(saved_dqn, tmp_path, damage):
-    action, message = MEMORIES[damage]
-    folder = shutil.copytree(saved_dqn, tmp_path / "run")
-    edit(folder, action, "training")
-    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
-        load_agent(folder, device="cpu", resume=True)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
-    assert load_agent(folder, device="cpu").num_timesteps == 640
 
 
 def test_a_name_of_many_lines_is_one_line(folder):
@@ -446,34 +215,6 @@ for folder in strange:
 listening = False
 print(seen)
 """
-
-
-ENDLESS = {
-    "an endless episode": ("training", lambda t: t["episodes"].fill_(1e300), "episodes has numbers beyond 1e"),
-    "an endless return": ("training", lambda t: t["episodes"][:, 0].fill_(-1e300), "episodes has numbers beyond 1e"),
-    "steps before the first": ("optimizer", lambda t: t["0.step"].fill_(-5), "0.step is -5, expected 0 to"),
-    "endless steps": ("optimizer", lambda t: t["0.step"].fill_(-1e38), "0.step is -1e"),
-}
-
-
-@pytest.mark.parametrize("name", ENDLESS)
-def test_numbers_that_training_cannot_go_on_from(folder, name):
-    part, action, message = ENDLESS[name]
-    edit(folder, action, part)
-    with pytest.raises(CheckpointError, match=message) as caught:
-        load_agent(folder, device="cpu", resume=True)
-    assert "\n" not in str(caught.value)
-
-
-LARGEST = {f"progress__{name}": 2**62 for name in ("total_timesteps", "updates", "episodes")}
-
-
-def test_training_goes_on_from_the_largest_numbers(folder, capsys):
-    edit(folder, lambda tensors: tensors["episodes"].fill_(1e38), "training")
-    change(folder, timesteps=2**62, progress__seconds=1e12, settings__verbose=1, **LARGEST)
-    agent = load_agent(folder, device="cpu", resume=True)
-    agent.learn(128, reset_num_timesteps=False, log_interval=1, progress_bar=True)
-    assert agent.num_timesteps > 2**62 and "ep_len_mean" in capsys.readouterr().out
 
 
 def test_loading_executes_nothing(saved, tmp_path):
