@@ -59,7 +59,7 @@ check: $(TEST_VENV)/ready
 # `make gpu ARGS=--dry-run` shows on a CPU what it would do.
 gpu: $(VENV)/ready
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --editable ".[gpu]"
-	$(BIN)/python benchmarks/gpu.py $(ARGS)
+	$(BIN)/python benchmarks/gpu $(ARGS)
 
 format:
 	$(BIN)/ruff check --fix .

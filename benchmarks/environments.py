@@ -16,8 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from statistics import median
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 from peers import MINATAR_GAMES, NUM_ENVS, PEERS, PERIOD, STICKY, Player, step_player
+from processes import one_core
 from report import ABSENT, Table, amount, describe, machine, times, write_results
 from rich.console import Console
 
@@ -93,20 +93,6 @@ def rate_of(player: Player, count: int) -> Rate:
     player.play(count)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return Rate(player.num_envs * count / cpu, player.num_envs * count / wall)
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this thread, and those that it starts, on one core; where the system has no such call, do nothing."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def simulator_player(game: str, num_envs: int = NUM_ENVS, num_threads: int = 1, **options: Any) -> Player:

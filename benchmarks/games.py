@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from environments import FULL, HOW, QUICK, Effort, as_json, measure, one_core, simulator_player
+from environments import FULL, HOW, QUICK, Effort, as_json, measure, simulator_player
 from game_peers import C_RATES, GAMES_OF, PLAYERS, RULES, NoSuchPackage
 from peers import MINATAR_GAMES, NUM_ENVS, PERIOD, Player, step_player
+from processes import one_core
 from report import ABSENT, FOLDER, Table, amount, describe, machine, times, write_results
 from rich.console import Console
 

@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TROUBLE = """
 import os, sys
 sys.path.insert(0, {folder!r})
-import gpu
+from gpu import __main__ as gpu
 
 def raises():
     raise RuntimeError("no [good]")
@@ -30,7 +30,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def gpu(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("gpu")
+    return importlib.import_module("gpu.__main__")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_its_section_names_the_gpu(gpu):
 def test_dry_run(gpu):
     """Every check runs, and RESULTS.md stays as it is."""
     before = (BENCHMARKS / "RESULTS.md").read_bytes()
-    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--dry-run"]
+    command = [sys.executable, str(BENCHMARKS / "gpu"), "--dry-run"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=BENCHMARKS)
     names = gpu.checks(gpu.sizes_of(dry=True))
     assert f"{len(names)} of {len(names)} checks came out right" in done.stdout, (
@@ -88,7 +88,7 @@ def test_dry_run(gpu):
 
 
 def test_without_a_gpu_it_says_so_and_writes_nothing(gpu, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    monkeypatch.setattr(sys, "argv", ["gpu"])
     monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
     assert gpu.main() == 2 and "no GPU here" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Checkpoints withstand kills at any moment and damage of any kind; `benchmarks/robustness.py` does more of the same."""
+"""Checkpoints withstand kills at any moment and damage of any kind; `benchmarks/robustness` does more of the same."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `training.py` found, as tables and as its section of RESULTS.md."""
+"""What was measured of training, as tables and as its section of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from report import ABSENT, Table, amount, describe, times
-from training_others import ENVIRONMENT, OTHER_SIDES
-from training_peers import AUTO, SIDES
-from training_q_peers import Q_SHAPES, Q_SIDES
+from training.dqn_peers import Q_SHAPES, Q_SIDES
+from training.other_peers import ENVIRONMENT, OTHER_SIDES
+from training.ppo_peers import AUTO, PYTORCH, SIDES
 
 Found = dict[str, Any]
 NETWORKS = {
     "mlp": "An MLP of 128 and 128, shared by actor and critic",
     "cnn": "A 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic",
     "towers": "An MLP of 128 and 128 for the actor and one for the critic",
+    "own": "The same convolution and layer as a class of the user's own, given to both libraries as "
+    "`features_extractor_class`",
 }
 Q_NETWORKS = {
     "mlp": "An MLP of 128 and 128 and six values",
     "cnn": "A 3x3 convolution of 16 channels, a layer of 128 and six values",
 }
-TITLES = {"mlp": "shared MLP", "cnn": "CNN", "towers": "two MLPs"}
+TITLES = {"mlp": "shared MLP", "cnn": "CNN", "towers": "two MLPs", "own": "a CNN of the user's own"}
 HEADINGS = {
     "speed": "Steps per second of learning",
     "breakdown": "Where the time goes",
@@ -34,7 +36,7 @@ HEADINGS = {
     "gpu-dqn": "On a GPU: DQN, steps per second of learning",
 }
 NO_GPU = (
-    "No GPU was there. `python benchmarks/training.py --parts gpu --write` on a machine with one fills "
+    "No GPU was there. `python benchmarks/training --parts gpu --write` on a machine with one fills "
     "this section and leaves the others as they are."
 )
 PROTOCOL = (
@@ -54,7 +56,7 @@ def account(found: dict[str, dict[str, Found]]) -> str:
         elif part == "gpu-speed" and no_gpu:
             sections.append(f"### On a GPU\n\n{NO_GPU}")
         elif not (part.startswith("gpu") and no_gpu):
-            command = f"python benchmarks/training.py --parts {part} --write"
+            command = f"python benchmarks/training --parts {part} --write"
             sections.append(f"### {heading}\n\nNot measured yet: `{command}`.")
     return "\n\n".join(sections)
 
@@ -73,12 +75,13 @@ def networks_of(measured: list[Found], names: Iterable[str]) -> list[str]:
 def speed_table(measured: list[Found], network: str, heading: str) -> Table:
     present = {row["side"] for found in measured for row in found["rows"]}
     sides = [side for side, facts in SIDES.items() if network in facts.networks and (facts.packages or side in present)]
+    peers = [side for side in sides if side not in ("Ludus", AUTO)]
     lines, parameters = [], 0
     for found in measured:
         rows = [row for row in found["rows"] if row["network"] == network]
         for case in dict.fromkeys((row["settings"], row["threads"]) for row in rows):
             rates = {row["side"]: row["steps per second"] for row in rows if (row["settings"], row["threads"]) == case}
-            ratios = [both_ratios(rates, peer) for peer in sides if not peer.startswith("Ludus")]
+            ratios = [both_ratios(rates, peer) for peer in peers]
             lines.append([where(found, *case), *(rate_cell(rates, side, rows) for side in sides), *ratios])
             parameters = rows[0]["parameters"]
     note = (
@@ -87,9 +90,10 @@ def speed_table(measured: list[Found], network: str, heading: str) -> Table:
     )
     if AUTO in present:
         note += f", and in brackets of `{AUTO}`, which takes half precision where it can, as `ludus train` does"
-    peers = [f"to {side}" for side in sides if not side.startswith("Ludus")]
+    if PYTORCH in present:
+        note += f"; `{PYTORCH}` is Ludus without compiled loops"
     title = f"{heading}, {TITLES[network]}"
-    return Table(title, f"{note}.", ["settings", *sides, *peers], lines)
+    return Table(title, f"{note}.", ["settings", *sides, *(f"to {peer}" for peer in peers)], lines)
 
 
 def both_ratios(rates: dict[str, float], peer: str) -> str:
@@ -111,7 +115,7 @@ def dqn_table(measured: list[Found], network: str, heading: str) -> Table:
         f"{efforts(measured)} {Q_NETWORKS[network]}: {parameters:,} parameters on every side. Steps per second, in "
         f"brackets gradient steps per second. All learn from eight transitions for each step played; the last ratio is of "
         f"`Ludus` in each row to `{peers[0]}` in the setting that Stable-Baselines3 has by itself, {Q_SHAPES[0]}, with the "
-        "number of threads that is faster for it. The arithmetic is the same on every side, see `training_q_peers.py`."
+        "number of threads that is faster for it. The arithmetic is the same on every side, see `dqn_peers.py`."
     )
     columns = ["settings", *Q_SIDES, *(f"to {peer}" for peer in peers), "to SB3's own setting"]
     return Table(f"{heading}, {TITLES[network].removeprefix('shared ')}", note, columns, lines)
@@ -148,7 +152,7 @@ def other_tables(measured: list[Found]) -> list[Table]:
             lines.append([where(found, *case), *(amount(rates[side]) for side in OTHER_SIDES), *ratios])
     note = (
         f"{efforts(measured)} {ENVIRONMENT} with Stable-Baselines3's own settings and its `MlpPolicy`; see "
-        "`training_others.py`. The last column is of processor time, which other programs change less."
+        "`other_peers.py`. The last column is of processor time, which other programs change less."
     )
     return [Table(HEADINGS["others"], note, ["settings", *OTHER_SIDES, "to SB3", "by processor time"], lines)]
 
@@ -186,10 +190,10 @@ def breakdown_tables(found: Found) -> list[Table]:
             ]
         )
     note = (
-        f"{intro(found)} An iteration of `ludus.PPO` by timers around its functions; what threads do at once counts by the "
-        "clock. `mlp` is what the recipe trains. Bare torch does the same arithmetic without games or RL: as many forward "
-        "passes, rows gathered for as many minibatches, gradients of a squared error and Adam; all of it in half precision "
-        "where ours says bf16."
+        f"{intro(found)} An iteration of `ludus.PPO` by timers around `collect_rollouts` and `train`. Games alone, which "
+        "the rollout contains, are as many steps of random play. `mlp` is what the recipe trains. Bare torch does the same "
+        "arithmetic without games or RL: as many forward passes, rows gathered for as many minibatches, gradients of a "
+        "squared error and Adam; all of it in half precision where ours says bf16."
     )
     columns = ["settings", "iteration", *parts, "bare torch", "ratio"]
     return [Table(HEADINGS["breakdown"], note, columns, lines)]
@@ -203,7 +207,7 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms"
 
 
-def score_tables(found: Found, heading: str = HEADINGS["score"], settings: str = "training_peers.py") -> list[Table]:
+def score_tables(found: Found, heading: str = HEADINGS["score"], settings: str = "ppo_peers.py") -> list[Table]:
     """A row for each training."""
     lines = []
     for row in found["rows"]:
@@ -283,7 +287,7 @@ TABLES: dict[str, Callable[[list[Found]], list[Table]]] = {
     "score": each_by_itself(score_tables),
     "dqn": dqn_tables,
     "others": other_tables,
-    "dqn-score": each_by_itself(lambda found: score_tables(found, HEADINGS["dqn-score"], "training_q_peers.py")),
+    "dqn-score": each_by_itself(lambda found: score_tables(found, HEADINGS["dqn-score"], "dqn_peers.py")),
     "gpu-speed": lambda measured: speed_tables(measured, HEADINGS["gpu-speed"]),
     "gpu-games": each_by_itself(gpu_games_tables),
     "gpu-score": each_by_itself(lambda found: score_tables(found, HEADINGS["gpu-score"])),

@@ -1,49 +1,25 @@
-"""How fast agents learn, side by side with other packages.
-
-    python benchmarks/training.py [--parts speed,breakdown,score,dqn,dqn-score,others,gpu] [--quick] [--write]
-
-Every measurement is a process of its own, and what is compared runs interleaved, A B C A B C ...; each figure is the
-median over the rounds. Compiling and the first iterations are left out. Parts can be measured one at a time, on different
-machines: results/training.json keeps each part once for every processor, and --write leaves the others as they are.
-
-    speed      steps per second of learning, on one core and on all
-    breakdown  where the time of an iteration of ours goes, next to the same arithmetic in bare torch
-    score      seconds of training until the mean return of the last hundred episodes passes a target
-    dqn        steps and gradient steps per second of DQN, on one core and on all
-    dqn-score  seconds until the target is passed, of DQN and PQN
-    others     steps per second of learning in an environment of another library
-    gpu        gpu-speed, gpu-games, gpu-score and gpu-dqn: the same on a GPU, the games alone, what waits for the device
-"""
+"""What `training` measures, part by part; each part returns what results/training.json stores of it."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import sys
-from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from statistics import median
 from typing import Any, NamedTuple
 
-import torch
-from environments import one_core
-from report import FOLDER, all_cores, machine, read_figures, write_results
+import processes
+from report import all_cores
 from rich.console import Console
-from training_families import FAMILIES
-from training_others import OTHER_SHAPES, OTHER_SIDES
-from training_peers import AUTO, CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SIDES, Settings
-from training_q_peers import GPU_Q_SHAPES, Q_CANDIDATES, Q_SHAPES, Q_SIDES
-from training_q_peers import NETWORKS as Q_NETWORKS
-from training_tables import NETWORKS, TABLES, account
+from training.dqn_peers import GPU_Q_SHAPES, Q_CANDIDATES, Q_SHAPES, Q_SIDES
+from training.dqn_peers import NETWORKS as Q_NETWORKS
+from training.families import FAMILIES
+from training.other_peers import OTHER_SHAPES, OTHER_SIDES
+from training.ppo_peers import AUTO, CANDIDATES, GPU_CANDIDATES, GPU_SHAPES, SHAPES, SIDES, Settings
+from training.tables import NETWORKS
 
-PACKAGES = ("ludus", "torch", "numpy", "stable-baselines3", "minatar", "sbx-rl", "jax", "gymnax")
-SHAPES = (Settings(8, 128, 4, 256), Settings(64, 128, 2, 2048))
 RECIPE = Settings(512, 16, 4, 1024, "mlp")
 TARGETS, Q_TARGETS = (10.0, 20.0), (10.0,)
-GPU_PARTS = ("gpu-speed", "gpu-games", "gpu-score", "gpu-dqn")
-DEFAULT_PARTS = "speed,breakdown,score,dqn,dqn-score,others,gpu"
+run_job = partial(processes.run_job, "training.jobs")
 console = Console()
 
 
@@ -58,32 +34,8 @@ class Effort(NamedTuple):
     only: str = ""  # what the names of candidates for a score must have in them
 
 
-def run_job(name: str, threads: int, device: str = "cpu", **arguments: Any) -> dict[str, Any]:
-    """One measurement in a process of its own; with one thread it stays on one core. Jobs are told device and threads."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    if device == "cpu":
-        environment["JAX_PLATFORMS"] = "cpu"
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    if threads == 1:
-        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [
-        sys.executable,
-        str(FOLDER / "training_jobs.py"),
-        name,
-        json.dumps({"device": device, "threads": threads, **arguments}),
-    ]
-    with one_core() if threads == 1 else nullcontext():
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{name} {arguments} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def thread_counts() -> list[int]:
     return sorted({1, all_cores()})
-
-
-# The parts: each returns what results/training.json keeps
 
 
 def measure_speed(effort: Effort) -> dict[str, Any]:
@@ -180,7 +132,7 @@ def measure_breakdown(effort: Effort) -> dict[str, Any]:
 def breakdown_row(case: tuple[Settings, int], samples: list[tuple[dict[str, Any], float]]) -> dict[str, Any]:
     settings, threads = case
     parts = {name: median(ours["parts"][name] for ours, _ in samples) for name in samples[0][0]["parts"]}
-    whole = median(sum(ours["parts"].values()) for ours, _ in samples)
+    whole = median(sum(ours["parts"][name] for name in ("rollout", "update", "other")) for ours, _ in samples)
     alone = median(seconds for _, seconds in samples)
     found = {"network": settings.network, "settings": str(settings), "threads": threads}
     return {**found, "precision": samples[0][0]["precision"], "seconds": whole, "parts": parts, "bare": alone}
@@ -241,74 +193,3 @@ MEASURE = {
 
 def say(line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True)
-
-
-def facts_of(part: str) -> dict[str, Any]:
-    """The machine, with the GPU where the part ran on one."""
-    facts = machine(PACKAGES)
-    if part in GPU_PARTS:
-        facts["gpu"] = torch.cuda.get_device_name()
-    return facts
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="How fast agents learn, side by side with other packages.")
-    parser.add_argument("--parts", default=DEFAULT_PARTS, help=f"of {', '.join(MEASURE)}; gpu: all on a GPU")
-    parser.add_argument("--quick", action="store_true", help="one short round, one seed: rough")
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds after which a training for score ends")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=3, help="of each training of ours for score")
-    parser.add_argument("--peer-seeds", type=int, default=1, help="of each training of a peer")
-    parser.add_argument(
-        "--remark", nargs=2, metavar=("PART", "TEXT"), help="keep this with a part until it is measured anew"
-    )
-    parser.add_argument("--only", default="", help="for score: candidates with this in their name; other rows stay")
-    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/training.json")
-    return parser.parse_args()
-
-
-def chosen_parts(text: str) -> list[str]:
-    """Parts by name; those on a GPU only where there is one."""
-    names = [name for word in text.split(",") for name in (GPU_PARTS if word == "gpu" else (word,))]
-    unknown = [name for name in names if name not in MEASURE]
-    if unknown:
-        raise SystemExit(f"there is no part {unknown[0]}; there are {', '.join(MEASURE)}")
-    if torch.cuda.is_available():
-        return names
-    if any(name in GPU_PARTS for name in names):
-        say("no GPU here: its sections stay as they are; fill them with `--parts gpu --write` where there is one")
-    return [name for name in names if name not in GPU_PARTS]
-
-
-def main() -> None:
-    """Measure, show, and with --write keep after every part."""
-    arguments = parse()
-    effort = Effort(arguments.rounds, 5.0, arguments.seeds, arguments.peer_seeds, arguments.limit, arguments.only)
-    if arguments.quick:
-        effort = Effort(1, 0.5, 1, 1, arguments.limit, arguments.only)
-    found = read_figures("training")
-    if arguments.remark:
-        part, text = arguments.remark
-        if part not in found:
-            raise SystemExit(f"--remark {part}: this part was not measured; there are {', '.join(found)}")
-        here = found[part].get(facts_of(part)["processor"])
-        if here is None:
-            raise SystemExit(f"--remark {part}: this part was not measured on this processor")
-        here["remark"] = text
-        write_results("training", found, account(found))
-        return
-    for part in chosen_parts(arguments.parts):
-        facts, processors = facts_of(part), found.setdefault(part, {})
-        earlier = processors.get(facts["processor"], {"rows": []})
-        processors[facts["processor"]] = {"machine": facts, "effort": effort._asdict(), **MEASURE[part](effort)}
-        if effort.only and part.endswith("score"):
-            kept = [row for row in earlier["rows"] if effort.only not in row["candidate"]]
-            processors[facts["processor"]]["rows"] += kept
-        for table in TABLES[part](list(processors.values())):
-            console.print(table.rich())
-        if arguments.write:
-            write_results("training", found, account(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import stable_baselines3
-from training_peers import Side
+from training.ppo_peers import Side
 
 ENVIRONMENT = "CartPole-v1"
 LATE = {"DQN": {"exploration_initial_eps": 0.05}, "PPO": {}}

@@ -1,54 +1,24 @@
-"""What `gpu.py` checks and measures, one function each; all run on a CPU, too, smaller, so that a test can try them."""
+"""What `gpu` checks and measures, one function each; all run on a CPU, too, smaller, so that a test can try them."""
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
+from gpu.common import PROTOCOL, Facts, Sizes, captured, given, on_host, replaced
+from gpu.rates import games_alone, rate_of, time_to_score
+from stable_baselines3.common.logger import KVWriter, Logger
 
-PROTOCOL: dict[str, Any] = {"repeat_action_probability": 0.1, "full_action_space": True}
 PIXELS: dict[str, Any] = {"obs_type": "rgb", "size": 24}
 LEARNING = {"learning_rate": 1e-3, "ent_coef": 0.01}
-Facts = dict[str, Any]
 Check = Callable[[], Facts]
-
-
-class Sizes(NamedTuple):
-    """How much is played; `small` is how many games learn at once."""
-
-    device: str
-    games: tuple[str, ...]
-    alone: tuple[int, ...]
-    small: int
-    learned: tuple[tuple[str, str, int], ...]  # by PPO: network, precision, games
-    n_steps: int
-    iterations: int
-    parity_steps: int
-    workers: int  # processes that compile
-    seconds: float  # of training towards a score
-    target: float
-
-
-def full_sizes(cores: int) -> Sizes:
-    """On a GPU."""
-    from ludus.envs import all_games
-
-    learned = tuple(product(("mlp", "cnn"), ("fp32", "bf16"), (4096, 16384)))
-    return Sizes("cuda", tuple(all_games()), (1024, 4096, 16384, 65536), 4096, learned, 32, 12, 200, cores, 60.0, 20.0)
-
-
-DRY = Sizes("cpu", ("Catch",), (64,), 4, (("mlp", "fp32", 4), ("cnn", "bf16", 8)), 4, 2, 10, 1, 1.0, -10.0)
 
 
 def checks(sizes: Sizes) -> dict[str, Check]:
@@ -74,7 +44,7 @@ def checks(sizes: Sizes) -> dict[str, Check]:
     found["PQN cnn"] = partial(rate_of, sizes, partial(pqn, sizes))
     for num_envs in (sizes.small // 32 or 4, sizes.small):
         found[f"DQN cnn, {num_envs} games"] = partial(rate_of, sizes, partial(dqn, sizes, num_envs=num_envs))
-    found[f"seconds to a mean return of {sizes.target:g}"] = partial(time_to_score, sizes)
+    found[f"seconds to a mean return of {sizes.target:g}"] = partial(time_to_score, sizes, partial(ppo, sizes))
     return found
 
 
@@ -205,25 +175,11 @@ def parity_of(sizes: Sizes, game: str, options: Facts) -> int | None:
     return None
 
 
-def given(actions: torch.Tensor) -> Any:
-    """As a simulator takes them."""
-    return actions if actions.is_cuda else actions.numpy()
+class LastLosses(KVWriter):
+    """The losses that were logged last."""
 
-
-def on_host(array: Any) -> np.ndarray:
-    return array.cpu().numpy() if isinstance(array, torch.Tensor) else array
-
-
-def captured(function: Callable[[], Any], sizes: Sizes) -> Callable[[], Any]:
-    """The function once done, and as a graph; on a CPU, as it is."""
-    if sizes.device == "cpu":
-        function()
-        return function
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        function()
-    graph.replay()
-    return graph.replay
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        self.losses = {name: float(value) for name, value in key_values.items() if "loss" in name}
 
 
 def same_with_graphs(make: Callable[[], tuple[Any, int]]) -> Facts:
@@ -235,143 +191,15 @@ def same_with_graphs(make: Callable[[], tuple[Any, int]]) -> Facts:
         with replaced(graphs, "WARM_UP", warm_up), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             agent, steps = make()
-            agent.learn(steps)
+            log = LastLosses()
+            agent.set_logger(Logger(None, [log]))
+            agent.learn(steps, log_interval=1)
         said += [str(warning.message)[:120] for warning in caught]
-        losses = [
-            float(x) for x in getattr(agent.learner, "means", {"loss": getattr(agent.learner, "loss", 0)}).values()
-        ]
-        found.append(([p.detach().clone() for p in agent.policy.parameters()], torch.tensor(losses)))
+        found.append(([p.detach().clone() for p in agent.policy.parameters()], log.losses))
     (one, losses), (two, others) = found
     apart = max(float((a - b).abs().max()) for a, b in zip(one, two, strict=True))
-    facts = {"weights apart": apart, "losses apart": float((losses - others).abs().max()), "warnings": said[:2]}
+    differences = [abs(losses[name] - others[name]) for name in losses]
+    facts = {"weights apart": apart, "losses apart": max(differences), "warnings": said[:2]}
     if apart or facts["losses apart"] or any("waits" in line for line in said):
         raise AssertionError(str(facts))
     return facts
-
-
-@contextmanager
-def replaced(module: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
-
-
-# -- how fast is it? ---------------------------------------------------------------------------------------------------
-
-
-def wait(sizes: Sizes) -> None:
-    if sizes.device != "cpu":
-        torch.cuda.synchronize()
-
-
-def games_alone(sizes: Sizes, num_envs: int, threads: int) -> Facts:
-    """Random play of Breakout, from a graph of 32 steps."""
-    from ludus.envs import Simulator
-    from ludus.envs.engine import compile_cuda
-
-    with replaced(compile_cuda, "THREADS", threads):
-        sim = Simulator("Breakout", num_envs, device=sizes.device, seed=0, **PROTOCOL)
-        sim.reset()
-        actions = torch.randint(0, len(sim.actions), (32, num_envs), device=sizes.device)
-
-        def play() -> None:
-            for row in actions:
-                sim.step(given(row))
-
-        play()
-        replay = captured(play, sizes)
-        wait(sizes)
-        began, count = time.perf_counter(), 20
-        for _ in range(count):
-            replay()
-        wait(sizes)
-    seconds = (time.perf_counter() - began) / (count * len(actions))
-    sim.check()
-    return {"M steps/s": num_envs / seconds / 1e6, "us a step": 1e6 * seconds}
-
-
-class Meter(BaseCallback):
-    """The times at which iterations begin after the warm-up, and a profile of the last one."""
-
-    def __init__(self, sizes: Sizes, warm_up: int, profiled: bool) -> None:
-        super().__init__()
-        self.sizes, self.warm_up, self.profiled = sizes, warm_up, profiled
-        self.iterations, self.times, self.profile = 0, [], None
-
-    def _on_rollout_start(self) -> None:
-        self.iterations += 1
-        if self.iterations <= self.warm_up:
-            return
-        wait(self.sizes)
-        self.times.append((time.perf_counter(), self.model.num_timesteps))
-        if len(self.times) == self.sizes.iterations and self.profiled:
-            kinds = torch.profiler.ProfilerActivity
-            self.profile: Any = torch.profiler.profile(
-                activities=[kinds.CPU] + [kinds.CUDA] * (self.sizes.device != "cpu")
-            )
-            self.profile.start()
-        elif self.profile is not None:
-            self.profile.stop()
-
-    def _on_step(self) -> bool:
-        return len(self.times) <= self.sizes.iterations
-
-
-def rate_of(sizes: Sizes, make: Callable[[], Any], profiled: bool = True) -> Facts:
-    """Steps a second, once all is captured; and of one iteration the top kernels, and what waited for the device."""
-    agent = make()
-    meter = Meter(sizes, 8 if sizes.device != "cpu" else 1, profiled)
-    agent.learn(10**9, callback=meter)
-    (began, first), (ended, last) = meter.times[0], meter.times[sizes.iterations - 1]
-    facts: Facts = {"M steps/s": (last - first) / (ended - began) / 1e6}
-    facts["ms an iteration"] = 1e3 * (ended - began) / (sizes.iterations - 1)
-    if sizes.device != "cpu":
-        facts["GiB"] = torch.cuda.max_memory_reserved() / 2**30
-        torch.cuda.reset_peak_memory_stats()
-    return {**facts, **profile_of(meter.profile)} if profiled else facts
-
-
-def profile_of(profile: Any) -> Facts:
-    """Kernels by the time they took, and the host's calls that wait."""
-    events = profile.key_averages()
-    kernels = [
-        event for event in events if str(event.device_type).endswith("CUDA") and event.self_device_time_total > 0
-    ]
-    kernels.sort(key=lambda event: -event.self_device_time_total)
-    waits = {event.key: event.count for event in events if "Synchronize" in event.key or "DtoH" in event.key}
-    return {
-        "busy ms": sum(event.self_device_time_total for event in kernels) / 1e3,
-        "kernels": sum(event.count for event in kernels),
-        "top": [(event.key[:60], event.count, round(event.self_device_time_total / 1e3, 2)) for event in kernels[:6]],
-        "waits": waits,
-    }
-
-
-class Score(BaseCallback):
-    """Stops when the mean return of the last hundred episodes is high enough."""
-
-    def __init__(self, target: float) -> None:
-        super().__init__()
-        self.target, self.mean = target, -np.inf
-
-    def _on_rollout_start(self) -> None:
-        episodes = self.model.ep_info_buffer
-        if episodes is not None and len(episodes) == episodes.maxlen:
-            self.mean = float(np.mean([episode["r"] for episode in episodes]))
-
-    def _on_step(self) -> bool:
-        return self.mean < self.target
-
-
-def time_to_score(sizes: Sizes) -> Facts:
-    """PPO's, on Breakout under MinAtar's protocol; compiling not counted."""
-    agent, score = ppo(sizes), Score(sizes.target)
-    agent.time_limit = sizes.seconds
-    began = time.perf_counter()
-    agent.learn(10**9, callback=score)
-    seconds = time.perf_counter() - began
-    reached = score.mean >= sizes.target
-    return {"reached": reached, "seconds": seconds, "mean return": score.mean, "M steps": agent.num_timesteps / 1e6}

@@ -1,13 +1,13 @@
-"""The algorithms that `training.py` compares: their settings, who has them, and a peer's best."""
+"""The algorithms that are compared: their settings, who has them, and a peer's best."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from training_others import OTHER_SIDES, OwnSettings
-from training_peers import SIDES, Settings, Side, tuned_sb3_agent
-from training_q_peers import Q_SIDES, QSettings, tuned_sb3_dqn
+from training.dqn_peers import Q_SIDES, QSettings, tuned_sb3_dqn
+from training.other_peers import OTHER_SIDES, OwnSettings
+from training.ppo_peers import SIDES, Settings, Side, tuned_sb3_agent
 
 
 class Family(NamedTuple):

@@ -1,106 +1,24 @@
-"""What users, machines and strangers do to a program, counted: nothing may crash, hang, or fail without saying why.
-
-    python benchmarks/abuse.py [--only threads,records,...] [--trials 20] [--write]
-
-Each trial is a process of its own with a cache, a home and a folder of its own. It fails if a signal ended it, if it did
-not end in time, if it shows a traceback, or if it did not do what its kind asks for:
-
-    threads    four threads make a game at once in a fresh process, and step one simulator at once: all finish
-    records    a simulator's state of random or changed bytes is loaded and played: refused in a line, or played on
-    files      agents that are endless devices, pipes, links; kernels in folders of others: refused, or compiled anew
-    homes      no HOME, a user without a name, an empty XDG_CACHE_HOME: games run, and nothing lies in the working folder
-    readers    output that goes nowhere, a full device, a lost terminal: training ends as it should, with its agent saved
-    names      control characters in an agent's files, odd folder names, two trainings in one folder: shown harmless, told
-"""
+"""The trials of `abuse`: each kind yields its ways by name."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from report import Table, describe, machine, write_results
-from rich.console import Console
+from abuse.place import PATIENCE, Outcome, Place, Trial
 
 from ludus.envs import all_games
 
-PACKAGES = ("ludus", "numpy", "numba", "torch")
-PATIENCE = 240  # seconds that a trial may take on a busy machine
 LINE = "ludus: "  # how the command line begins to say what was wrong
 TRAIN = ["train", "Catch", "--algo", "ppo", "--device", "cpu", "--no-tensorboard", "--num-envs", "8", "--n-steps", "8",
          "--batch-size", "32"]  # fmt: skip
 SHORT = ["--total-timesteps", "2000"]
-HOW = """{machine} Made by `python benchmarks/abuse.py --trials {trials} --write`. A trial is a process that does something
-that users, machines or strangers do; it is held if it ended in time, by itself, without a traceback, and did what its kind
-asks for (see the script)."""
-
-
-@dataclass
-class Place:
-    """A trial's own folder, with what its process finds around it."""
-
-    folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def run(self, arguments: list[str], **more: object) -> Outcome:
-        """Run Python with these arguments to its end."""
-        return self.start(arguments, **more).end()
-
-    def start(self, arguments: list[str], **more: object) -> Running:
-        given = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **more}
-        work = self.folder / "work"
-        work.mkdir(exist_ok=True)
-        return Running(subprocess.Popen([sys.executable, *arguments], cwd=work, env=self.environment, **given))  # type: ignore[call-overload]
-
-    def ludus(self, *arguments: str, **more: object) -> Outcome:
-        return self.run(["-m", "ludus", *arguments], **more)
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[str]
-
-    def end(self) -> Outcome:
-        try:
-            text, _ = self.process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return Outcome(None, self.process.communicate()[0] or "")
-        return Outcome(self.process.returncode, text or "")
-
-
-@dataclass
-class Outcome:
-    """How a process ended: its status, None if it had to be killed, and what it said."""
-
-    status: int | None
-    text: str
-
-    def fault(self) -> str:
-        """What no program may do; empty if it did not."""
-        if self.status is None:
-            return "did not end"
-        if self.status < 0:
-            return f"ended by {signal.Signals(-self.status).name}"
-        return "a traceback" if "Traceback (most recent call last)" in self.text else ""
-
-    def held(self, must: bool = True) -> str:
-        return self.fault() or ("" if must else "not as asked")
-
-
-Trial = Callable[[Place, random.Random], str]  # what went wrong; empty if it held
-
-# -- the kinds ---------------------------------------------------------------------------------------------------------
-
 FIRST_USE = """
 import threading
 from ludus.envs import Simulator
@@ -369,66 +287,3 @@ def names() -> Iterator[tuple[str, Trial]]:
 KINDS: dict[str, Callable[[], Iterator[tuple[str, Trial]]]] = {
     "threads": threads, "records": records, "files": files, "homes": homes, "readers": readers, "names": names,
 }  # fmt: skip
-
-
-# -- all of them -------------------------------------------------------------------------------------------------------
-
-
-def surroundings(folder: Path) -> Place:
-    """A new home and cache, and no display."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LUDUS_", "XDG_"))}
-    home = {"HOME": str(folder / "home"), "LUDUS_CACHE_DIR": str(folder / "cache"), "SDL_VIDEODRIVER": "dummy"}
-    (folder / "home").mkdir()
-    (folder / "cache").mkdir(mode=0o700)
-    return Place(folder, {**kept, **home})
-
-
-def measure(kinds: list[str], trials: int, say: Callable[[str], None]) -> dict[str, dict[str, object]]:
-    """Of each kind: how many trials, how many held, and what went wrong in the others."""
-    found: dict[str, dict[str, object]] = {}
-    for kind in kinds:
-        chance, wrong, count = random.Random(0), Counter[str](), 0
-        ways = list(KINDS[kind]())
-        for number in range(max(trials, len(ways))):
-            name, trial = ways[number % len(ways)]
-            with tempfile.TemporaryDirectory() as folder:
-                what = trial(surroundings(Path(folder)), chance)
-            count += 1
-            if what:
-                wrong[f"{name}: {what}"] += 1
-                say(f"{kind}, {name}: {what}")
-        found[kind] = {"ways": len(ways), "trials": count, "held": count - sum(wrong.values()), "wrong": dict(wrong)}
-        say(f"{kind}: {found[kind]}")
-    return found
-
-
-def table(found: dict[str, dict[str, object]]) -> Table:
-    lines = []
-    for kind, facts in found.items():
-        wrong = facts["wrong"]
-        assert isinstance(wrong, dict)
-        told = "; ".join(f"{what} ({times})" for what, times in wrong.items()) or "nothing"
-        lines.append([kind, str(facts["ways"]), str(facts["trials"]), str(facts["held"]), told])
-    return Table("Abuse", "Kinds of abuse, in how many ways, trials, and what did not hold.",
-                 ["kind", "ways", "trials", "held", "what did not"], lines)  # fmt: skip
-
-
-def main() -> None:
-    """Try, show, and with --write keep."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", default=",".join(KINDS), help="kinds, of " + ", ".join(KINDS))
-    parser.add_argument("--trials", type=int, default=20, help="of each kind, at least one of each way")
-    parser.add_argument("--write", action="store_true", help="keep the counts in RESULTS.md and results/abuse.json")
-    arguments = parser.parse_args()
-    console = Console()
-    found = measure(arguments.only.split(","), arguments.trials, lambda line: console.print(line, markup=False))
-    shown = table(found)
-    console.print(shown.rich())
-    if arguments.write:
-        facts = machine(PACKAGES)
-        how = HOW.format(machine=describe(facts), trials=arguments.trials)
-        write_results("abuse", {"machine": facts, **found}, f"## Abuse\n\n{how}\n\n{shown.markdown()}")
-
-
-if __name__ == "__main__":
-    main()

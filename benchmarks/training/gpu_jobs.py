@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from training_jobs import ENDLESS, Mark
-from training_peers import GAME, PROTOCOL, WARM_UP, Settings, Side, make_agent
+from training.jobs import ENDLESS, Mark
+from training.ppo_peers import GAME, PROTOCOL, WARM_UP, Settings, Side, make_agent
 
 COPIED = 4 * 2**30  # bytes of the tensor whose copy tells the bandwidth
 PERIOD = 64  # steps after which the random actions come again
@@ -119,6 +119,3 @@ def profile(side: Side, settings: Settings, device: str, threads: int) -> dict[s
 def jax_backend(device: str, threads: int) -> dict[str, str]:
     """Where JAX computes: cpu or gpu."""
     return {"backend": import_module("jax").default_backend()}
-
-
-JOBS: dict[str, Callable[..., Any]] = {"games": games, "profile": profile, "jax_backend": jax_backend}

@@ -1,7 +1,7 @@
 """PPO in JAX in the manner of PureJaxRL (Lu et al. 2022): games and learning are one compiled program.
 
 The games are gymnax's Breakout under MinAtar's own protocol: its six actions, no limit of steps, and sticky actions, which
-gymnax leaves to the caller. Network, initial weights and loss are the other sides' (`training_peers.py`).
+gymnax leaves to the caller. Network, initial weights and loss are the other sides' (`ppo_peers.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from gymnax.environments.minatar.breakout import MinBreakout
-from training_peers import LEARNING, PROTOCOL, Settings
+from training.ppo_peers import LEARNING, PROTOCOL, Settings
 
 NUM_ACTIONS = 6
 FOR_EVER = 1_000_000_000

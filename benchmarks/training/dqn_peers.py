@@ -1,8 +1,9 @@
 """Deep Q-learning as Stable-Baselines3 has it, and ours, learning Breakout with the same network and the same settings.
 
-Protocol and games are those of `training_peers.py`; so are the networks "cnn" and "mlp", with six values on top of them. In
+Protocol and games are those of `ppo_peers.py`; so are the networks "cnn" and "mlp", with six values on top of them. In
 the comparison of speed both sides do the same arithmetic: targets from the target network's best value one step on, the
-Huber loss, Adam, the gradient cut to norm 10, in single precision; a memory of 100,000 transitions, drawn from uniformly.
+Huber loss, Adam, gradients clipped to norm 10, in single precision; a replay buffer of 100,000 transitions, sampled
+uniformly.
 
     SB3 on minatar    Stable-Baselines3's DQN as its users would: a `gymnasium.Env` around `minatar`, Monitor, DummyVecEnv
     SB3 on Ludus      the same DQN on Ludus's `VecEnv`; what is left to gain is learning, not games
@@ -13,9 +14,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from training_peers import SharedCnn, Side, ludus_games, minatar_games
-
-from ludus.agents.nn.encoders import MlpEncoder
+from training.ppo_peers import SharedCnn, SharedMlp, Side, ludus_games, minatar_games
 
 LEARNING: dict[str, Any] = {
     "learning_rate": 2.5e-4, "buffer_size": 100_000, "gamma": 0.99, "target_update_interval": 1000,
@@ -81,7 +80,7 @@ def ludus_dqn(settings: QSettings, games: Any, device: str, threads: int) -> Any
     return ludus.DQN(settings.network, games, seed=0, device=device, num_threads=threads, huber=True, **arguments)
 
 
-NETWORKS = {"mlp": MlpEncoder, "cnn": SharedCnn}
+NETWORKS = {"mlp": SharedMlp, "cnn": SharedCnn}
 Q_SIDES = {
     "SB3 on minatar": Side(sb3_dqn, minatar_games, tuple(NETWORKS), ("minatar",)),
     "SB3 on Ludus": Side(sb3_dqn, ludus_games, tuple(NETWORKS)),

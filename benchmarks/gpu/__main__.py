@@ -1,7 +1,7 @@
 """The day there is a GPU: everything that only one can tell, in at most eight minutes.
 
-    python benchmarks/gpu.py              # `make gpu`: checks, measures, and writes the section of RESULTS.md
-    python benchmarks/gpu.py --dry-run    # the same on a CPU, tiny, and writes nothing
+    python benchmarks/gpu              # `make gpu`: checks, measures, and writes the section of RESULTS.md
+    python benchmarks/gpu --dry-run    # the same on a CPU, tiny, and writes nothing
 
 Whether games are equal to a CPU's to the last bit, whether graphs learn as what runs without them, whether README's commands
 run; then games alone, PPO, PQN and DQN, with the kernels that take the most time and what waits for the device.
@@ -23,13 +23,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from gpu_checks import DRY, Sizes, checks, full_sizes
-from report import Table, all_cores, describe, machine, write_results
 from rich.console import Console
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # what benchmarks share lies beside this folder
+
+from gpu.checks import checks
+from gpu.common import DRY, Sizes, full_sizes
+from report import Table, all_cores, describe, machine, write_results
+
 LIMIT = 480.0  # seconds, for all
-BROKEN = 75  # status of a process that goes on no more, all its checks told
-SCRIPT = __file__
+BROKEN = 75  # status of a process that can go on no more
+SCRIPT = str(Path(__file__).parent)
 PATIENCE = 220.0  # seconds, for one check
 PACKAGES = ("ludus", "torch", "numba", "numba-cuda", "numpy", "stable-baselines3")
 NOTE = (

@@ -6,16 +6,17 @@ The protocol is MinAtar's own: sticky actions 0.1, all six actions, episodes wit
     SB3 on Ludus      the same PPO on Ludus's `VecEnv`; what is left to gain is learning, not games
     SBX on ...        Stable-Baselines3's interface with the update compiled by JAX; takes MLPs only
     PureJaxRL-style   games and learning compiled together, see `jax_ppo.py`
-    Ludus             `ludus.PPO` in single precision; "Ludus, auto" in the precision that it chooses by itself
+    Ludus             `ludus.PPO` in single precision; "Ludus, auto" in the precision that it chooses by itself, on a GPU
+    Ludus, PyTorch    the same without compiled loops: a hook on a layer, which they could not call, leaves it to PyTorch
 
 Networks: "cnn" is one 3x3 convolution of 16 channels and a layer of 128, shared by actor and critic; "towers" is an MLP of
 128 and 128 for each of the two, since SBX shares nothing; "mlp", one of 128 and 128 for both, is what our recipe has, and
-Stable-Baselines3 takes it as a features extractor.
+Stable-Baselines3 takes it as a features extractor. "own" is the CNN as a user would write it, `SharedCnn` below, given to
+both libraries as `features_extractor_class`. "lstm" is the MLP with an LSTM after it, which only Ludus has.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -27,11 +28,8 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
-
-from ludus.agents.nn.encoders import MlpEncoder
-from ludus.agents.ppo.ppo import choose_precision
 
 WARM_UP = 5 if torch.cuda.is_available() else 2  # iterations not counted; on a GPU, CUDA graphs are captured in them
 GAME = "Breakout"
@@ -65,6 +63,9 @@ class Settings(NamedTuple):
     def of_sb3(self) -> dict[str, Any]:
         """As arguments of Stable-Baselines3's PPO."""
         return {"n_steps": self.n_steps, "n_epochs": self.n_epochs, "batch_size": self.batch_size, **LEARNING}
+
+
+SHAPES = (Settings(8, 128, 4, 256), Settings(64, 128, 2, 2048))
 
 
 # What users of Stable-Baselines3 would write
@@ -109,6 +110,21 @@ class SharedCnn(BaseFeaturesExtractor):
         return self.layers(observations.permute(0, 3, 1, 2))
 
 
+class SharedMlp(BaseFeaturesExtractor):
+    """Two layers of 128: (B, 10, 10, C) -> (B, 128)."""
+
+    def __init__(self, observation_space: spaces.Box) -> None:
+        super().__init__(observation_space, features_dim=128)
+        inputs = int(np.prod(observation_space.shape))
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+        )  # fmt: skip
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return self.layers(observations)
+
+
+OWN: dict[str, Any] = {"features_extractor_class": SharedCnn, "net_arch": []}
 TOWERS: dict[str, Any] = {"net_arch": {"pi": [128, 128], "vf": [128, 128]}, "activation_fn": nn.ReLU}
 
 
@@ -134,9 +150,10 @@ def sb3_agent(settings: Settings, games: Any, device: str, threads: int) -> Any:
     from stable_baselines3 import PPO
 
     networks = {
-        "cnn": {"features_extractor_class": SharedCnn, "net_arch": []},
+        "cnn": OWN,
+        "own": OWN,
         "towers": TOWERS,
-        "mlp": {"features_extractor_class": MlpEncoder, "net_arch": []},
+        "mlp": {"features_extractor_class": SharedMlp, "net_arch": []},
     }
     return PPO(
         "MlpPolicy", games, policy_kwargs=networks[settings.network], seed=0, device=device, **settings.of_sb3()
@@ -153,18 +170,29 @@ def ludus_agent(settings: Settings, games: Any, device: str, threads: int, preci
     """Ours."""
     import ludus
 
-    towers = {"features_extractor_class": FlattenExtractor, **TOWERS}
-    policy, network = {"cnn": ("cnn", {}), "mlp": ("mlp", {}), "towers": ("mlp", towers)}[settings.network]
-    has_threads = "num_threads" in inspect.signature(ludus.PPO).parameters
+    policy, network = {
+        "cnn": ("cnn", {}),
+        "mlp": ("mlp", {}),
+        "own": ("MlpPolicy", OWN),
+        "towers": ("MlpPolicy", TOWERS),
+        "lstm": ("mlp", {"memory": "lstm"}),
+    }[settings.network]
     return ludus.PPO(
-        policy, games, policy_kwargs=network, seed=0, device=device, precision=precision,
-        **({"num_threads": threads} if has_threads else {}), **settings.of_sb3(),
+        policy, games, policy_kwargs=network, seed=0, device=device, precision=precision, num_threads=threads,
+        **settings.of_sb3(),
     )  # fmt: skip
 
 
 def automatic_ludus_agent(settings: Settings, games: Any, device: str, threads: int) -> Any:
-    """Ours, in bf16 where the processor has it, as `ludus train` does."""
+    """Ours, in bf16 on GPUs that have it, as `ludus train` does."""
     return ludus_agent(settings, games, device, threads, precision="auto")
+
+
+def uncompiled_ludus_agent(settings: Settings, games: Any, device: str, threads: int) -> Any:
+    """Ours in PyTorch's operations and autograd."""
+    agent = ludus_agent(settings, games, device, threads)
+    agent.policy.action_net.register_forward_hook(lambda *_: None)
+    return agent
 
 
 class Side(NamedTuple):
@@ -177,21 +205,21 @@ class Side(NamedTuple):
 
     @property
     def present(self) -> bool:
-        """Whether its packages are installed; where single precision is all that Ludus chooses, "auto" adds nothing."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        if self.agent is automatic_ludus_agent and choose_precision("auto", device) == "fp32":
+        """Whether its packages are installed; on a CPU, where Ludus chooses single precision, "auto" adds nothing."""
+        if self.agent is automatic_ludus_agent and not torch.cuda.is_available():
             return False
         return all(find_spec(package) for package in self.packages)
 
 
-ALL, AUTO = ("mlp", "cnn", "towers"), "Ludus, auto"
+ALL, AUTO, PYTORCH = ("mlp", "cnn", "towers", "own"), "Ludus, auto", "Ludus, PyTorch"
 SIDES = {
     "SB3 on minatar": Side(sb3_agent, minatar_games, ALL, ("minatar",)),
     "SB3 on Ludus": Side(sb3_agent, ludus_games, ALL),
     "SBX on minatar": Side(sbx_agent, minatar_games, ("towers",), ("sbx", "minatar")),
     "SBX on Ludus": Side(sbx_agent, ludus_games, ("towers",), ("sbx",)),
     "PureJaxRL-style": Side(None, None, ("cnn", "towers"), ("jax", "flax", "optax", "gymnax")),
-    "Ludus": Side(ludus_agent, ludus_games, ALL),
+    "Ludus": Side(ludus_agent, ludus_games, (*ALL, "lstm")),
+    PYTORCH: Side(uncompiled_ludus_agent, ludus_games, ALL),
     AUTO: Side(automatic_ludus_agent, ludus_games, ALL),
 }
 
