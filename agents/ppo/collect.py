@@ -34,9 +34,9 @@ class Player:
         self.play: Any = self._play_parts
         self.look_back: Any = self._look_back
         if on_gpu(agent.device):
-            self.look_back = Graphed(self.look_back, agent)
+            self.look_back = Graphed(self.look_back, agent.device, agent.constants)
             if agent.simulator is not None:
-                self.play = Graphed(self.play, agent, agent.generators[:1])
+                self.play = Graphed(self.play, agent.device, agent.constants, agent.generators[:1])
 
     def prepare(self) -> None:
         """Worlds, memory and room for the rollout."""

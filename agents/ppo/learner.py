@@ -12,8 +12,7 @@ from ..data.rollout_buffer import RolloutTensors
 from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import on_gpu
 from ..runtime.threads import WorkerThreads
-from ..training.finite_checks import check_update
-from ..training.optimizer_step import OptimizerStep
+from ..training.optimizer_step import OptimizerStep, check_update
 from .loss import PARTS, Autograd, Settings, epoch
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Learner:
         self.weights = self.optimizer_step.weights
         self._pass: Any = self._one_pass
         if self.on_gpu and agent.target_kl is None:  # which looks at a number after each minibatch
-            self._pass = Graphed(self._one_pass, agent)
+            self._pass = Graphed(self._one_pass, agent.device, agent.constants)
 
     @property
     def means(self) -> dict[str, float]:

@@ -33,7 +33,7 @@ from ..runtime.distributed import Group
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from ..training.arguments import check_observation
-from ..training.callbacks import Later, left_over, tell_rollout, tell_step
+from ..training.callbacks import Lazy, call_after_rollout, call_after_step, loop_locals
 from ..training.finite_checks import check_rollout
 from ..training.learn_call import learn_call
 from ..training.saved_agent import SavedAgent
@@ -206,7 +206,7 @@ class PPO(SavedAgent, StablePPO):
             self._keep_endings(self.player.adapters)
             self.player.play()
             self.simulator.check()
-            going = tell_rollout(self, callback, data, self.player.adapters)
+            going = call_after_rollout(self, callback, data, self.player.adapters)
         if self._any(not going):
             return False
         check_rollout(data, before)
@@ -226,7 +226,7 @@ class PPO(SavedAgent, StablePPO):
     def _hear_step(self, callback: BaseCallback, adapter: VecEnvAdapter, t: int) -> bool:
         if self.use_sde:
             self._renew_noise(t + 1)
-        return tell_step(self, callback, adapter, self.data, t)
+        return call_after_step(self, callback, adapter, self.data, t)
 
     def obs_of(self, t: int) -> Any:
         kept = self.data.obs
@@ -236,14 +236,14 @@ class PPO(SavedAgent, StablePPO):
         data, policy = self.data, self.policy
         data.pos, data.full = t, False
         return {
-            "rollout_buffer": Later(stable_buffer_of, self),
+            "rollout_buffer": Lazy(stable_buffer_of, self),
             "n_rollout_steps": self.n_steps,
             "n_steps": t,
-            **left_over(data.dones, t),
-            "obs_tensor": Later(each, lambda x: x[t].clone(), data.obs),
-            "values": Later(lambda: data.values[t].unsqueeze(-1).clone()),
-            "log_probs": Later(lambda: policy.head.log_prob(data.params[t], data.actions[t])),
-            "clipped_actions": Later(lambda: into_space(data.actions[t].cpu().numpy(), self.action_space)),
+            **loop_locals(data.dones, t),
+            "obs_tensor": Lazy(each, lambda x: x[t].clone(), data.obs),
+            "values": Lazy(lambda: data.values[t].unsqueeze(-1).clone()),
+            "log_probs": Lazy(lambda: policy.head.log_prob(data.params[t], data.actions[t])),
+            "clipped_actions": Lazy(lambda: into_space(data.actions[t].cpu().numpy(), self.action_space)),
         }
 
     def autocast(self) -> AbstractContextManager[Any]:

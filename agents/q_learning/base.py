@@ -22,7 +22,7 @@ from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
 from ..runtime.hardware import on_gpu, threads_worth
 from ..training.arguments import check_observation
-from ..training.callbacks import tell_rollout, tell_step
+from ..training.callbacks import call_after_rollout, call_after_step
 from ..training.learn_call import learn_call
 from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
@@ -82,12 +82,12 @@ class QAgent(SavedAgent):
         """
         if isinstance(self.adapter, VecEnvAdapter):
             self.adapter.observe(self._last_obs)
-            return self._play(partial(tell_step, self, callback, self.adapter, data))
+            return self._play(partial(call_after_step, self, callback, self.adapter, data))
         assert self.simulator is not None and self.adapter is not None
         self._keep_endings([self.adapter])
         self.play()
         self.simulator.check()
-        return tell_rollout(self, callback, data, [self.adapter])
+        return call_after_rollout(self, callback, data, [self.adapter])
 
     def _make_rounds(self, steps: Steps, judged: bool) -> CompiledQCollector | None:
         """Steps as loops, on a CPU in adapters whose tensors stay where they are; see `CompiledQCollector`."""

@@ -27,7 +27,7 @@ from ..nn.actor_critic import each
 from ..nn.value_dists import distribution_of
 from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import on_gpu
-from ..training.callbacks import Later, left_over
+from ..training.callbacks import Lazy, loop_locals
 from ..training.finite_checks import check_rollout
 from ..training.signatures import passes_on_to
 from .base import QAgent
@@ -310,7 +310,7 @@ class DQN(QAgent, StableDQN):
         self._memorize_by_loops()
         self.play = self._play
         if on_gpu(self.device) and self.simulator is not None:
-            self.play = Graphed(self._play, self, self.generators[:1])
+            self.play = Graphed(self._play, self.device, self.constants, self.generators[:1])
 
     def _memorize_by_loops(self) -> None:
         """Where there are loops for this memory."""
@@ -387,10 +387,10 @@ class DQN(QAgent, StableDQN):
             "learning_starts": self.learning_starts,
             "log_interval": self._log_interval,
             "num_collected_steps": t + 1,
-            "num_collected_episodes": Later(lambda: int((steps.dones[:t] > 0).sum())),
+            "num_collected_episodes": Lazy(lambda: int((steps.dones[:t] > 0).sum())),
             "continue_training": True,
-            "buffer_actions": Later(lambda: steps.actions[t].cpu().numpy()),
-            **left_over(steps.dones, t),
+            "buffer_actions": Lazy(lambda: steps.actions[t].cpu().numpy()),
+            **loop_locals(steps.dones, t),
         }
 
     def _play(self, on_step: Any = None) -> bool:

@@ -20,7 +20,8 @@ from ..nn.actor_critic import each, keep_obs
 from ..nn.value_dists import Scalar
 from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import on_gpu
-from ..training.finite_checks import check_rollout, check_update
+from ..training.finite_checks import check_rollout
+from ..training.optimizer_step import check_update
 from ..training.signatures import passes_on_to
 from ..training.training_state import capture
 from .base import QAgent
@@ -128,9 +129,10 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self.look_back: Any = self._look_back
         self.one_pass: Any = self._one_pass
         if on_gpu(self.device):
-            self.look_back, self.one_pass = Graphed(self._look_back, self), Graphed(self._one_pass, self)
+            self.look_back = Graphed(self._look_back, self.device, self.constants)
+            self.one_pass = Graphed(self._one_pass, self.device, self.constants)
             if self.simulator is not None:
-                self.play = Graphed(self._play, self, self.generators[:1])
+                self.play = Graphed(self._play, self.device, self.constants, self.generators[:1])
 
     def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Play `n_steps` in every game, with exploration, and look back; returns False to end training."""

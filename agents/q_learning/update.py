@@ -15,7 +15,7 @@ from ..nn.action_dists import masked
 from ..nn.noisy import draw_noise
 from ..nn.q_network import ImplicitQNet
 from ..runtime.cuda_graph import Graphed
-from ..training.finite_checks import check_update
+from ..training.optimizer_step import check_update
 from .compiled_q_network import compile_q_network
 from .compiled_update import CompiledTargets
 from .value_fit import ValueFit
@@ -48,7 +48,9 @@ class QLearner(ValueFit):
     def _graphed(self) -> Any:
         """`_update`, as a graph where that can be: of other games, the memory's tensors may have to move."""
         agent = self.agent
-        return Graphed(self._update, agent, agent.generators[-1:]) if self.on_gpu and agent.simulator else self._update
+        if not (self.on_gpu and agent.simulator):
+            return self._update
+        return Graphed(self._update, agent.device, agent.constants, agent.generators[-1:])
 
     def learn(self, updates: int, batch_size: int) -> None:
         """That many minibatches; raises NotFinite."""

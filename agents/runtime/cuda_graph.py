@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from ..training.agent import Agent
 
 WARM_UP = 3  # calls before the capture: they compile kernels and fill PyTorch's memory pool
 Function = Callable[[], Any]
 
 
 class Graphed:
-    """A function without arguments that always works on the same tensors, on a GPU; captured, then replayed.
+    """A function without arguments that always works on the same tensors of a GPU: captured once, then replayed.
 
-    The first calls run as they are. What the function does on the host happens only then, and must not wait for the
-    device; one that does wait, such as a policy of the user's that looks at a number, is never captured, with a warning.
-    What it keeps must lie in tensors that it fills in place. The agent's settings are numbers in the graph: when one of
-    them changes, it is captured again.
+    The first `WARM_UP` calls run operation by operation. Python code in the function runs only then and in the capture, and
+    must not wait for the device. A function that waits, for example for a number that a user's policy reads, is never
+    captured, with a warning. Results must be written in place to tensors that exist already. Python numbers that the function
+    reads are constants in the graph: when one of them changes, it is captured again.
 
     Args:
-        function: called with the current stream on the agent's device.
-        agent: whose settings it reads.
-        generators: that it draws from.
+        function: called with a stream of its own as the current one.
+        device: of the tensors.
+        constants: returns the numbers that the function reads, comparable with `==`.
+        generators: random generators that the function draws from.
     """
 
-    def __init__(self, function: Function, agent: Agent, generators: Sequence[torch.Generator] = ()) -> None:
-        self.function, self.agent = function, agent
-        self.graph = CudaGraph(agent.device, generators)
-        self.calls, self.captured, self.can_be = 0, False, True
+    def __init__(
+        self,
+        function: Function,
+        device: torch.device,
+        constants: Callable[[], Any],
+        generators: Sequence[torch.Generator] = (),
+    ) -> None:
+        self.function, self.read_constants = function, constants
+        self.graph = CudaGraph(device, generators)
+        self.calls, self.captured, self.capturable = 0, False, True
         self.constants: Any = None
 
     def __call__(self) -> None:
-        constants = self.agent.constants()
+        constants = self.read_constants()
         if constants != self.constants:
             self.captured, self.constants = False, constants
         self.calls += 1
         if self.calls == WARM_UP:
-            self._try()
-        elif self.calls < WARM_UP or not self.can_be:
+            self._check_capturable()
+        elif self.calls < WARM_UP or not self.capturable:
             self.graph.run(self.function)
         else:
             if not self.captured:
@@ -50,11 +54,11 @@ class Graphed:
                 self.captured = True
             self.graph.replay()
 
-    def _try(self) -> None:
-        """The last call before the capture: whether there can be one."""
+    def _check_capturable(self) -> None:
+        """Run the function once, and find out whether it can be captured."""
         place = self.graph.first_wait(self.function)
         if place is not None:
-            self.can_be = False
+            self.capturable = False
             warnings.warn(
                 f"{place} waits for the GPU, so that training cannot be one CUDA graph: it goes on operation by operation, "
                 "slower",
@@ -63,7 +67,7 @@ class Graphed:
 
 
 class CudaGraph:
-    """What a device does with a function: run it, look for what waits, capture it, replay it."""
+    """PyTorch's CUDA graph of a function: run it eagerly, find where it waits, capture it, replay it."""
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
         self.device, self.generators = device, generators
@@ -71,7 +75,7 @@ class CudaGraph:
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def run(self, function: Function) -> None:
-        """Without a graph, on the stream that a capture would be on."""
+        """Run the function operation by operation, on the stream that is used for the capture."""
         with torch.cuda.device(self.device):
             here = torch.cuda.current_stream()
             self.stream.wait_stream(here)
@@ -80,7 +84,7 @@ class CudaGraph:
             here.wait_stream(self.stream)
 
     def first_wait(self, function: Function) -> str | None:
-        """Run it; the file and line where it waited for the device, None if it did not."""
+        """Run the function; returns the file and line where it waited for the device, None if it did not."""
         before = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("warn")
         try:
@@ -96,7 +100,7 @@ class CudaGraph:
         return f"{waits[0].filename}:{waits[0].lineno}" if waits else None
 
     def capture(self, function: Function) -> None:
-        """Note what it launches; nothing is computed."""
+        """Record the kernels that the function launches; nothing is computed."""
         graph = torch.cuda.CUDAGraph()
         for generator in self.generators:
             graph.register_generator_state(generator)
@@ -108,7 +112,7 @@ class CudaGraph:
         self.graph = graph
 
     def replay(self) -> None:
-        """All that was captured, on the current stream."""
+        """Launch all kernels that were captured, on the current stream."""
         assert self.graph is not None
         with torch.cuda.device(self.device):
             self.graph.replay()

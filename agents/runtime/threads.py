@@ -1,9 +1,9 @@
-"""Threads that learn side by side on CPU cores.
+"""Threads that run Python jobs on CPU cores.
 
 PyTorch splits each operation over cores and waits for all of them every time, which is slow for the small networks of
-games, and collapses when another program wants a core. Here each thread has a share of the games or of a minibatch to
-itself, runs its operations undivided, and they wait for each other once a rollout or a minibatch. How work is shared
-depends on settings alone, never on timing, so that results repeat to the last bit.
+games, and collapses when another program wants a core. Here each thread has a part of the games or of a minibatch to
+itself and runs its operations undivided, and the threads wait for each other once a rollout or a minibatch. How work is
+divided depends on settings alone, never on timing, so that results repeat to the last bit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from threading import Semaphore, Thread
 from typing import Any
 
 import torch
+
+Jobs = Sequence[Callable[[], Any]]
 
 
 @contextmanager
@@ -28,38 +30,37 @@ def undivided() -> Iterator[None]:
 
 
 class WorkerThreads:
-    """`count` threads, the caller's among them, that wait for work between calls of `run`."""
+    """`count` threads, the caller's among them. They start with the first jobs that need them, and end with `close`."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._helpers = [_Helper() for _ in range(count - 1)]
+        self._workers: list[_Worker] = []
 
-    def run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Do all jobs, the first in the caller's thread, and return their results in order; raises what a job raised.
+    def run(self, jobs: Jobs) -> list[Any]:
+        """Run all jobs, the first in the caller's thread, and return their results in order; raises what a job raised.
 
-        There may be fewer jobs than threads, or more: the k-th goes to thread k modulo `count`.
+        There may be fewer jobs than threads, or more: job k goes to thread k modulo `count`.
         """
-        lots = [jobs[k :: self.count] for k in range(self.count)]
-        for helper, lot in zip(self._helpers, lots[1:], strict=True):
-            if lot:
-                helper.start(lot)
-        answers = [
-            _attempt(lots[0]),
-            *(helper.wait() if lot else [] for helper, lot in zip(self._helpers, lots[1:], strict=True)),
-        ]
+        parts = [jobs[k :: self.count] for k in range(self.count)]
+        while len(self._workers) < min(self.count, len(jobs)) - 1:
+            self._workers.append(_Worker())
+        busy = [(worker, part) for worker, part in zip(self._workers, parts[1:], strict=False) if part]
+        for worker, part in busy:
+            worker.start(part)
         results: list[Any] = [None] * len(jobs)
-        for k, answer in enumerate(answers):
-            results[k :: self.count] = answer
+        results[:: self.count] = _run_all(parts[0])
+        for k, (worker, _) in enumerate(busy, start=1):
+            results[k :: self.count] = worker.wait()
         for result in results:
             if isinstance(result, _Raised):
                 raise result.error
         return results
 
     def close(self) -> None:
-        """End the threads."""
-        for helper in self._helpers:
-            helper.stop()
-        self._helpers, self.count = [], 1
+        """End the threads, until jobs need them again."""
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
 
 
 class _Raised:
@@ -67,8 +68,8 @@ class _Raised:
         self.error = error
 
 
-def _attempt(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-    """The jobs' results; what one raises is a result, too, so that nobody waits for ever."""
+def _run_all(jobs: Jobs) -> list[Any]:
+    """The jobs' results. An exception is a result as well, so that no thread waits for ever."""
     results: list[Any] = []
     for job in jobs:
         try:
@@ -78,17 +79,17 @@ def _attempt(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     return results
 
 
-class _Helper:
-    """One thread and its two gates."""
+class _Worker:
+    """One thread, and semaphores that say when it has work and when the work is done."""
 
     def __init__(self) -> None:
         self._go, self._done = Semaphore(0), Semaphore(0)
-        self._jobs: Sequence[Callable[[], Any]] | None = None
+        self._jobs: Jobs | None = None
         self._results: list[Any] = []
         self.thread = Thread(target=self._work, name="ludus-worker", daemon=True)
         self.thread.start()
 
-    def start(self, jobs: Sequence[Callable[[], Any]]) -> None:
+    def start(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._go.release()
 
@@ -107,5 +108,5 @@ class _Helper:
             self._go.acquire()
             if self._jobs is None:
                 return
-            self._results = _attempt(self._jobs)
+            self._results = _run_all(self._jobs)
             self._done.release()

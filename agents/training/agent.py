@@ -25,7 +25,7 @@ from ..data.env_adapters import EnvAdapter, games_by_name, simulator_of
 from ..files.checks import number
 from ..runtime.hardware import default_threads, device_beside, on_gpu
 from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
-from .callbacks import Later, heard_by_users
+from .callbacks import Lazy, is_users
 from .logs import dump, record_hparams, record_progress
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Agent(Base):
     learner: Any
     pool: ThreadPool
     bar: ProgressCallback | None = None
-    heard = False  # by callbacks of users, see `callbacks.heard_by_users`
+    has_users_callback = False  # see `callbacks.is_users`
     _shown: Any = None  # `_last_obs`, or what makes it
     _learning: Any = None  # by whom, see `learn_call`
 
@@ -139,7 +139,7 @@ class Agent(Base):
         self.learner.optimizer_step.check()
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
-        self.heard = heard_by_users(answer[1])
+        self.has_users_callback = is_users(answer[1])
         if self.tensorboard_log is not None and reset_num_timesteps:
             record_hparams(self)
         if reset_num_timesteps:
@@ -286,7 +286,7 @@ class Agent(Base):
         @property
         def _last_obs(self) -> Any:
             """Observations that the next actions are for."""
-            if isinstance(self._shown, Later):
+            if isinstance(self._shown, Lazy):
                 self._shown = self._shown()
             return self._shown
 
@@ -299,7 +299,7 @@ class Agent(Base):
         raise NotImplementedError
 
     def step_locals(self, t: int) -> dict[str, Any]:
-        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t; some are `Later`."""
+        """The other local variables that Stable-Baselines3's `collect_rollouts` has at step t; some are `Lazy`."""
         raise NotImplementedError
 
     def present_obs(self) -> Any:
@@ -316,7 +316,7 @@ class Agent(Base):
     def _keep_endings(self, adapters: Sequence[EnvAdapter]) -> None:
         """Let adapters on a CPU note what episodes end with, if someone will ask for it."""
         for adapter in adapters:
-            adapter.endings = [] if self.heard and not on_gpu(self.device) else None
+            adapter.endings = [] if self.has_users_callback and not on_gpu(self.device) else None
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""How good an agent is: whole episodes, each counted once."""
+"""Evaluation of an agent over whole episodes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..checkpoints.env_spec import make_environment
 from ..runtime.threads import undivided
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
     from .agent import Agent
 
 
@@ -31,15 +33,15 @@ def evaluate(
 
     Args:
         agent: an agent on a Ludus game or a Gymnasium environment.
-        deterministic: the most likely action (greedy), or one drawn from the policy (sampled).
-        seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: with what the system gives.
-        step_limit: stop an episode here, in steps, so that an agent that never loses does not play for ever.
-        tell: called after each step of the games with the steps so far and how many episodes have ended; if it returns
-            False, no more is played. In environments of other libraries, only episodes that ended are counted then.
-        **changes: options of the game that differ from those the agent was trained with, such as max_episode_steps=500.
+        deterministic: take the most likely action (greedy), else sample from the policy.
+        seed: game k is seeded with seed + k, as Stable-Baselines3 does; None: at random.
+        step_limit: end an episode after so many steps, so that an agent that never loses does not play for ever.
+        tell: called after each step of the games with the steps so far and how many episodes have ended; evaluation ends if
+            it returns False. In environments of other libraries, only episodes that have ended are counted then.
+        **changes: options of the game in place of those the agent was trained with, such as max_episode_steps=500.
 
     Raises:
-        OptionError: `changes` for an environment that is no game of Ludus.
+        OptionError: `changes` for an environment of another library.
     """
     if changes and "game" not in agent.environment:
         raise OptionError(f"{', '.join(changes)} is for games of Ludus; this agent plays another environment")
@@ -48,45 +50,50 @@ def evaluate(
         if hasattr(env, "simulator"):
             if seed is not None:
                 seed_games(env.simulator, seed)
-            with undivided():  # a hundred decisions are too few to share, and busy cores let those wait who share them
+            with undivided():  # batches of a hundred are too small for several cores, which would wait for each other
                 return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
-        from stable_baselines3.common.evaluation import evaluate_policy
-
-        returns: Any = []
-        lengths: Any = []
-
-        def callback(local: dict[str, Any], _: Any) -> None:
-            nonlocal returns, lengths
-            returns, lengths = local["episode_rewards"], local["episode_lengths"]
-            ended = int(local["episode_counts"].sum())
-            if tell is not None and tell(int(local["current_lengths"].max()), ended) is False:
-                raise _Enough
-
-        with suppress(_Enough):
-            evaluate_policy(agent, env, n_eval_episodes=episodes, deterministic=deterministic, callback=callback)
-        return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
+        return _evaluate_in_vec_env(agent, env, episodes, deterministic, tell)
     finally:
         env.close()
 
 
-class _Enough(Exception):
-    """What there is will do."""
+def _evaluate_in_vec_env(agent: Agent, env: VecEnv, episodes: int, deterministic: bool, tell: Any) -> Evaluation:
+    """`evaluate` in environments of other libraries, by Stable-Baselines3's `evaluate_policy`."""
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    returns: Any = []
+    lengths: Any = []
+
+    def callback(local: dict[str, Any], _: Any) -> None:
+        nonlocal returns, lengths
+        returns, lengths = local["episode_rewards"], local["episode_lengths"]
+        ended = int(local["episode_counts"].sum())
+        if tell is not None and tell(int(local["current_lengths"].max()), ended) is False:
+            raise _Ended
+
+    with suppress(_Ended):
+        evaluate_policy(agent, env, n_eval_episodes=episodes, deterministic=deterministic, callback=callback)
+    return Evaluation(np.array(returns, np.float64), np.array(lengths, np.int64), deterministic)
+
+
+class _Ended(Exception):
+    """`tell` ended the evaluation."""
 
 
 class Player:
-    """An agent in the N games of a simulator, with what it remembers of their episodes."""
+    """An agent that plays the N games of a simulator, with its recurrent state in each of them."""
 
     def __init__(self, agent: Agent, sim: Simulator) -> None:
         self.agent, self.sim = agent, sim
         self.restart()
 
     def restart(self) -> None:
-        """The games begin anew."""
-        self.state: Any = None  # the recurrent policy's, before it saw what the games show now
+        """Start new episodes in all games."""
+        self.state: Any = None  # of a recurrent policy, before the present observations
         self._next: Any = None
 
     def decide(self, deterministic: bool) -> np.ndarray:
-        """Actions, (N,) or (N, P), for what the games show; asked again, it decides again."""
+        """Actions, (N,) or (N, P), for the present observations; the recurrent state advances with `step`."""
         sim = self.sim
         actions, self._next = self.agent.predict(
             self._observations(), self.state, deterministic=deterministic, **self._masks()
@@ -94,8 +101,8 @@ class Player:
         return actions if sim.num_seats == 1 else actions.reshape(sim.num_envs, sim.num_seats)
 
     def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Of what the games show: a number for each action (N, A), values (N,), and whether those numbers are values of the
-        actions; else they are probabilities."""
+        """For the present observations: a number for each action (N, A), values (N,), and whether those numbers are action
+        values, else probabilities."""
         numbers, values = self.agent.explain(self._observations(), self.state, **self._masks())
         return numbers, values, self.agent.acts_on_values
 
@@ -103,11 +110,11 @@ class Player:
         return {} if self.sim.legal is None else {"action_masks": host(self.sim.legal)}
 
     def went_on(self) -> None:
-        """The step decided on was taken."""
+        """Advance the recurrent state, after a step was taken with the last actions."""
         self.state = self._next
 
     def step(self, actions: np.ndarray) -> int:
-        """Take the step decided on; returns how many episodes ended."""
+        """Take a step with the last actions; returns how many episodes ended."""
         self.went_on()
         return self.sim.step(actions)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,31 +46,3 @@ def not_finite(what: str, tensor: Tensor, step: int) -> NotFinite:
     """The error for what has numbers in it that are none."""
     value = tensor[~tensor.isfinite()].flatten()[0].item()
     return NotFinite(f"{what} is {value} at step {step}: training stopped, the last checkpoint is as it was")
-
-
-def check_gradients(
-    named: Sequence[tuple[str, Tensor]], loss: Tensor, norm: float, timesteps: int, update: int
-) -> None:
-    """Raise, naming the loss or the first weight whose gradient is not finite, if one of them is not.
-
-    The loss counts by itself: an error of any size has a gradient of at most 1 in Huber's loss.
-    """
-    if math.isfinite(norm) and math.isfinite(float(loss)):
-        return
-    where = f"in update {update} after step {timesteps}: training stopped, the last checkpoint is as it was"
-    if not loss.isfinite():
-        raise NotFinite(f"the loss is {float(loss)} {where}")
-    for name, weight in named:
-        if weight.grad is not None and not weight.grad.isfinite().all():
-            raise NotFinite(f"the gradient of {name} is not finite {where}")
-    raise NotFinite(f"the norm of the gradient is {norm} {where}")
-
-
-def check_update(loss: float, policy: torch.nn.Module, timesteps: int, update: int) -> None:
-    """Look at a whole update when it is over, for devices that are not waited for within it."""
-    broken = [name for name, weight in policy.named_parameters() if not weight.isfinite().all()]
-    if broken or not math.isfinite(loss):
-        what = f"{broken[0]} is" if broken else f"the loss is {loss},"
-        raise NotFinite(
-            f"{what} not finite after update {update} at step {timesteps}: training stopped, the last checkpoint is as it was"
-        )

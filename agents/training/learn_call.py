@@ -1,4 +1,4 @@
-"""What `learn` may be given, and that an agent learns in one place at a time."""
+"""Checks around `learn`: of its arguments, and that an agent is trained by one call at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from inspect import signature
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
@@ -15,15 +15,12 @@ from ...envs import OptionError
 from ..runtime.hardware import on_gpu
 from ..runtime.threads import undivided
 
-if TYPE_CHECKING:
-    from .agent import Agent
-
 
 @contextmanager
-def learn_call(agent: Agent, learn: Any, args: Any, kwargs: Any) -> Iterator[None]:
-    """While `learn(*args, **kwargs)` runs; PyTorch's own threads rest meanwhile (see `threads`).
+def learn_call(agent: Any, learn: Any, args: Any, kwargs: Any) -> Iterator[None]:
+    """A context for `learn(*args, **kwargs)` of an agent, in which PyTorch's own threads are not used (see `threads`).
 
-    Raises OptionError for wrong arguments, and if the agent learns already.
+    Raises OptionError for wrong arguments, and if the agent is being trained already.
     """
     check_arguments(**signature(learn).bind(*args, **kwargs).arguments)
     mine = object()
@@ -48,7 +45,7 @@ def check_arguments(
     progress_bar: Any = False,
     **_: Any,
 ) -> None:
-    """Raise OptionError for what Stable-Baselines3's `learn` would take for something else, or stumble over later."""
+    """Raise OptionError for arguments that Stable-Baselines3's `learn` misunderstands, or fails on later."""
     if not isinstance(total_timesteps, Real) or not float(total_timesteps) >= 0:
         raise OptionError(f"total_timesteps must be a number from 0, got {total_timesteps!r}")
     several = callback if isinstance(callback, list) else [callback]

@@ -1,4 +1,4 @@
-"""What a person sees while an agent trains."""
+"""A progress bar for training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 
 class ProgressCallback(BaseCallback):
-    """A progress bar with mean return, steps a second and time left; on a terminal that cannot, a line now and then.
+    """A progress bar with mean return, steps a second and time left; without a terminal, a line every `interval` seconds.
 
     Args:
         interval: seconds between two lines where there is no terminal.
@@ -40,7 +40,7 @@ class ProgressCallback(BaseCallback):
             TextColumn("left {task.fields[left]}"),
             console=self.console,
         )
-        self.task = self.bar.add_task("train", total=1.0, **self._facts())
+        self.task = self.bar.add_task("train", total=1.0, **self._fields())
         self.bar.start()
 
     def _on_step(self) -> bool:
@@ -48,11 +48,11 @@ class ProgressCallback(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         if self.bar is not None:
-            self.bar.update(self.task, completed=self._fraction(), **self._facts())
+            self.bar.update(self.task, completed=self._fraction(), **self._fields())
         elif time.monotonic() - self.last_line > self.interval:
             self.last_line = time.monotonic()
-            facts = self._facts()
-            text = "{percent:>5}  return {mean:>7}  {steps} steps  {rate}/s  left {left}".format(**facts)
+            fields = self._fields()
+            text = "{percent:>5}  return {mean:>7}  {steps} steps  {rate}/s  left {left}".format(**fields)
             self.console.print(text, highlight=False)
 
     def _on_training_end(self) -> None:
@@ -61,21 +61,21 @@ class ProgressCallback(BaseCallback):
     def close(self) -> None:
         """Stop drawing; safe to call twice."""
         if self.bar is not None:
-            self.bar.update(self.task, **self._facts())
+            self.bar.update(self.task, **self._fields())
             self.bar.stop()
             self.bar = None
 
     def _fraction(self) -> float:
-        """How much of the training is done, by steps or by the clock, whichever is ahead."""
+        """Part of the training that is done, from 0 to 1, by steps or by the time limit, whichever is ahead."""
         done = self.num_timesteps / max(self.model._total_timesteps, 1)
         limit = getattr(self.model, "time_limit", None)
         return min(1.0, max(done, self._seconds() / limit if limit else 0.0))
 
     def _seconds(self) -> float:
-        """Of training so far, those of earlier processes included."""
+        """Seconds of training so far, those before a resume included."""
         return getattr(self.model, "elapsed_before", 0.0) + time.monotonic() - self.started
 
-    def _facts(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         seconds = time.monotonic() - self.started
         done, in_all = self._fraction(), self._seconds()
         episodes = [episode["r"] for episode in self.model.ep_info_buffer or ()]
@@ -90,7 +90,7 @@ class ProgressCallback(BaseCallback):
 
 
 def quantity(number: float) -> str:
-    """A count in three figures: 950, 51.3 k, 4.10 M."""
+    """A count in three digits: 950, 51.3 k, 4.10 M."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.{2 - int(math.log10(number / size))}f}{unit}"

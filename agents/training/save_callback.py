@@ -1,4 +1,4 @@
-"""Keeping the agent while it trains."""
+"""Saving the agent during training, and when a signal ends it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..files.safe_io import CheckpointError
 
 
 class Stopped(BaseException):
-    """Training is to end now; not an Exception, so that nothing between holds it back."""
+    """Raised to end training now. Not an Exception, so that no `except Exception` on its way catches it."""
 
 
 class SaveCallback(BaseCallback):
-    """Save the agent every `interval` seconds, where a rollout begins; see `stopped_by_signals` for the rest.
+    """Save the agent every `interval` seconds, where a rollout begins, and end training when asked to.
 
     Args:
         folder: where to.
         interval: seconds from one checkpoint to the next.
         keep: how many checkpoints to keep.
         resumed: whether the checkpoints in the folder are this training's own; others go with the first save.
-        alone: whether no other process learns along; where some do, all stop when a rollout is over.
+        alone: whether this is the only process of the training; where there are others, all stop when a rollout is over.
     """
 
     def __init__(self, folder: Path, interval: float, keep: int = 1, resumed: bool = False, alone: bool = True) -> None:
@@ -39,8 +39,8 @@ class SaveCallback(BaseCallback):
     def stop(self) -> None:
         """End training; safe to call from a signal handler.
 
-        Where other callbacks may take long, such as an evaluation, they are broken off: a rollout is not lost by that,
-        since training goes on from where it began. An update is finished first.
+        Other callbacks, which may take long, as an evaluation does, are interrupted: no rollout is lost by that, since
+        training resumes from where the rollout began. An update is finished first.
         """
         self.stopped = True
         if self.breakable and self.alone:
@@ -54,7 +54,7 @@ class SaveCallback(BaseCallback):
         self.last, self.own = time.monotonic(), True
 
     def _save_if_possible(self) -> None:
-        """Save, or warn: a disk that is full now may have room when training ends."""
+        """Save, or warn if that fails: a disk that is full now may have room when training ends."""
         try:
             self.save()
         except CheckpointError as error:
@@ -77,7 +77,7 @@ class SaveCallback(BaseCallback):
 
 
 def ending_signals() -> list[signal.Signals]:
-    """Those that ask a program to end: Ctrl-C, SIGTERM, and a lost terminal, unless `nohup` said to go on without it."""
+    """Signals that ask a program to end: SIGINT (Ctrl-C), SIGTERM, and SIGHUP unless `nohup` ignores it."""
     signals = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.append(signal.SIGHUP)
@@ -86,13 +86,13 @@ def ending_signals() -> list[signal.Signals]:
 
 @contextmanager
 def stopped_by_signals(saver: SaveCallback, last: bool = False) -> Iterator[None]:
-    """Within, `ending_signals` end `learn` by raising `Stopped` or returning, so that `saver.save()` can follow.
+    """A context in which `ending_signals` make `learn` raise `Stopped` or return, so that `saver.save()` can follow.
 
-    At most an update is waited for; on a GPU, a rollout and its callbacks as well. A save is never broken off: signals
-    that follow the first change nothing.
+    That waits for at most one update; on a GPU, also for a rollout and its callbacks. A save is never interrupted: signals
+    after the first are ignored.
 
     Args:
-        last: whether the process ends after this; then they change nothing from there on, either.
+        last: whether the process ends after this; then signals are also ignored from there on.
     """
 
     def handle(number: int, frame: object) -> None:

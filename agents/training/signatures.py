@@ -1,4 +1,4 @@
-"""What `help` and editors show of methods that hand their arguments on to Stable-Baselines3's."""
+"""Signatures that `help` and editors show of methods that pass arguments on to Stable-Baselines3's."""
 
 from __future__ import annotations
 

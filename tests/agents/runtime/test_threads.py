@@ -40,7 +40,9 @@ def test_operations_are_undivided(workers):
 
 def test_closing_ends_the_threads():
     team = WorkerThreads(4)
-    threads = [helper.thread for helper in team._helpers]
+    assert team._workers == []  # until there is work for them
+    team.run([lambda: 0] * 4)
+    threads = [worker.thread for worker in team._workers]
     assert len(threads) == 3 and all(thread.is_alive() for thread in threads)
     team.close()
     for thread in threads:

@@ -9,7 +9,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Every
 
 import ludus
 from ludus.agents.training import callbacks as reports
-from ludus.agents.training.callbacks import Ended, Infos, Later, Locals
+from ludus.agents.training.callbacks import Episodes, Infos, Lazy, Locals
 
 
 class Listener(BaseCallback):
@@ -50,20 +50,20 @@ def test_each_end_is_told_once_and_stays_as_it_was(name):
 
 def test_what_nobody_looks_at_is_not_made(monkeypatch):
     made = []
-    original = Ended.infos
+    original = Episodes.infos
 
     def counted(self, first, last):
         made.append(last - first)
         return original(self, first, last)
 
-    monkeypatch.setattr(reports.Ended, "infos", counted)
+    monkeypatch.setattr(reports.Episodes, "infos", counted)
     agent = ludus.PPO("mlp", ludus.make_sb3("Catch", 64), n_steps=64, batch_size=1024, seed=0)
     agent.learn(64 * 64, callback=Listener(looks=False))
     assert made == [100] and len(agent.ep_info_buffer) == 100  # of some four hundred
 
 
 def test_infos_are_read_like_a_list():
-    ended = Ended(np.array([2, 0]), np.array([1.5, -1.0]), np.array([3, 4]), np.array([False, True]), 0.5)
+    ended = Episodes(np.array([2, 0]), np.array([1.5, -1.0]), np.array([3, 4]), np.array([False, True]), 0.5)
     infos = Infos(3, ended, 0, 2)
     first = {"episode": {"r": 1.5, "l": 3, "t": 0.5}, "TimeLimit.truncated": False}
     second = {"episode": {"r": -1.0, "l": 4, "t": 0.5}, "TimeLimit.truncated": True}
@@ -90,7 +90,7 @@ def test_infos_are_read_like_a_list():
 )
 def test_locals_that_wait_are_made_whichever_way_they_are_read(read):
     made = []
-    told = Locals(a=1, b=Later(lambda: made.append("b") or 2))
+    told = Locals(a=1, b=Lazy(lambda: made.append("b") or 2))
     kept = Locals(c=3)
     kept.update(told)
     plain = {"c": 3}
@@ -123,6 +123,6 @@ def test_observations_and_the_like_are_made_for_callbacks_that_read_them(name, a
     agent.learn(16 * 32, callback=around(reader))
     assert len(reader.seen) == 4 and 8 <= len(made) <= 10  # new_obs and _last_obs, of 32 steps
     for told, before in reader.seen:
-        assert not any(isinstance(value, Later) for value in told.values())
+        assert not any(isinstance(value, Lazy) for value in told.values())
         assert told["new_obs"].shape == before.shape == (16, *agent.observation_space.shape)
         assert not np.array_equal(told["new_obs"], before)

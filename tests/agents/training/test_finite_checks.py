@@ -15,7 +15,8 @@ from torch import nn
 import ludus
 from ludus.agents import load_agent
 from ludus.agents.ppo.ppo import PPO
-from ludus.agents.training.finite_checks import NotFinite, check_gradients, check_rollout
+from ludus.agents.training.finite_checks import NotFinite, check_rollout
+from ludus.agents.training.optimizer_step import check_gradients
 from ludus.agents.training.save_callback import SaveCallback
 
 BREAKS_AT = 50  # steps in each environment
