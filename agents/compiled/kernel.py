@@ -23,8 +23,8 @@ NUMPY_TYPES = {
     torch.float64: "f8",
 }
 
-
-SHARED = 128  # units from which a loop is worth waking others
+UNIT = 16  # samples: minibatches are filled up to whole units with samples that do not count
+SHARED = 128  # units of work from which a loop is worth waking other threads
 
 
 class Kernel(Work):

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.noisy import Moved, NoisyLinear
-from ..ppo.compiled_loss import UNIT
 from .adam import laid_out_as
-from .kernel import Kernel
+from .kernel import UNIT, Kernel
 from .layer_norm import norm_backward_inputs, norm_backward_weights, norm_forward_relu
 from .linear import (
     ROWS,

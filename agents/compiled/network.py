@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from ..nn.encoders import MinAtarCnn, MlpEncoder
 from ..nn.noisy import NoisyLinear
-from ..ppo.compiled_loss import UNIT
-from .kernel import Kernel, ThreadPool
+from .kernel import UNIT, Kernel, ThreadPool
 from .layers import Convolution, Dense, Flow, Layer, Norm, OnPlanes, Place, looked_at, rows_of
 from .linear import TILE
 from .vectors import OnVectors, vectors_at

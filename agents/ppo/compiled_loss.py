@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..compiled.kernel import Kernel
+from ..compiled.kernel import UNIT, Kernel
 
 if TYPE_CHECKING:
     from .loss import Settings
 
-
-UNIT = 16  # samples
 
 
 def categorical_grads(decisions, actions, columns, numbers, grads, sums, first, last):
