@@ -1,8 +1,8 @@
-"""What episodes ended with that were cut off: it goes on counting, and is not in the memory's next row."""
+"""Final observations of truncated episodes, which a replay buffer needs to bootstrap from and does not have in its rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,84 +10,85 @@ from torch import Tensor
 from ..nn.actor_critic import each
 from ..runtime.hardware import on_gpu
 
-if TYPE_CHECKING:
-    from .env_adapters import EnvAdapter
-    from .replay_buffer import ReplayTensors
-
 
 class FinalObservations:
-    """Final observations of episodes that were cut off: what followed there is not in the next row, but goes on counting.
+    """Final observations of the truncated episodes in a replay buffer's T rows of N games.
 
-    Where a game's limit of steps is known, so is the room they need, and nothing waits for a GPU. Else there is room for as
-    many as come.
+    Where an episode was truncated, the next row holds the first observation of another episode, and the value of the final
+    one is still to be discounted. Where a game's limit of steps is known, so is the room they need, and nothing waits for a
+    GPU. Else the room grows with them.
+
+    Args:
+        obs: (N, *shape), or a dictionary of such.
+        truncated: (T, N) bool, the buffer's own.
+        limit: steps after which episodes are truncated; None if it is not known.
     """
 
-    def __init__(self, replay: ReplayTensors, adapter: EnvAdapter) -> None:
-        self.replay = replay
-        limit = adapter.max_episode_steps
-        self.counted = not on_gpu(replay.device) or limit is None
-        self.room = replay.games * (1 if self.counted or limit is None else replay.steps // limit + 2)
-        self.places = torch.zeros((replay.steps, replay.games), dtype=torch.int64, device=replay.device)
-        self.used = torch.zeros(1, dtype=torch.int64, device=replay.device)
-        self.counts = torch.zeros(replay.steps, dtype=torch.int64, device=replay.device)  # of each row, where counted
-        # One more than there is room for: what is not to be kept goes there.
-        self.obs = each(
-            lambda x: torch.zeros((self.room + 1, *x.shape[1:]), dtype=x.dtype, device=x.device), adapter.obs
-        )
+    def __init__(self, obs: Any, truncated: Tensor, limit: int | None) -> None:
+        self.truncated, device = truncated, truncated.device
+        self.steps, games = truncated.shape
+        self.counted = not on_gpu(device) or limit is None
+        self.room = games * (1 if self.counted or limit is None else self.steps // limit + 2)
+        self.places = torch.zeros_like(truncated, dtype=torch.int64)
+        self.used = torch.zeros(1, dtype=torch.int64, device=device)
+        self.counts = torch.zeros(self.steps, dtype=torch.int64, device=device)  # of each row, where counted
+        self.obs = obs
+        self.resize(self.room)
 
-    def keep(self, row: Tensor, cut: Tensor, final_obs: Any) -> None:
-        """Those of games cut off, (N,) bool, in a row of the memory; the oldest make room."""
+    def resize(self, room: int) -> None:
+        """Empty room for so many, and a row more, to which a graph writes what is not to be stored."""
+        self.room = room
+        self.obs = each(lambda x: torch.zeros((room + 1, *x.shape[1:]), dtype=x.dtype, device=x.device), self.obs)
+
+    def store(self, row: Tensor, truncated: Tensor, final_obs: Any) -> None:
+        """Those of games (N,) bool that were truncated in a row of the buffer; the oldest are overwritten."""
         if self.counted:
-            games = cut.nonzero().squeeze(-1)
-            self.counts[row] = self.replay.truncated[row].sum()
+            games = truncated.nonzero().squeeze(-1)
+            self.counts[row] = self.truncated[row].sum()
             if len(games):
                 if int(self.counts.sum()) > self.room:
-                    self._make_room(row, games)
-                places = (self.used + torch.arange(len(games), device=cut.device)) % self.room
+                    self._grow(row, games)
+                places = (self.used + torch.arange(len(games), device=games.device)) % self.room
                 self.places[row, games] = places
                 write_rows(self.obs, places, each(lambda x: x[games], final_obs), rows=True)
                 self.used += len(games)
             return
-        places = torch.where(cut, (self.used + cut.long().cumsum(0) - 1) % self.room, self.room)
+        places = torch.where(truncated, (self.used + truncated.long().cumsum(0) - 1) % self.room, self.room)
         self.places.index_copy_(0, row, places.unsqueeze(0))
         write_rows(self.obs, places, final_obs, rows=True)
-        self.used += cut.sum()
+        self.used += truncated.sum()
 
-    def none(self, row: Tensor) -> None:
-        """No game was cut off in this row; on a CPU."""
+    def store_none(self, row: Tensor) -> None:
+        """No episode was truncated in this row; on a CPU."""
         self.counts.numpy()[int(row)] = 0
 
-    def _make_room(self, row: Tensor, coming: Tensor) -> None:
-        """For these games of a row beside all that are still needed, and for as many again."""
-        others = self.replay.truncated.clone()
+    def _grow(self, row: Tensor, coming: Tensor) -> None:
+        """To twice the room for these games of a row and all that are still needed."""
+        others = self.truncated.clone()
         others[row, coming] = False
         rows, games = others.nonzero(as_tuple=True)
-        oldest_first = ((rows - row - 1) % self.replay.steps).sort(stable=True).indices
+        oldest_first = ((rows - row - 1) % self.steps).sort(stable=True).indices
         rows, games = rows[oldest_first], games[oldest_first]
-        kept, old = self.places[rows, games], self.obs
+        stored = each(lambda x: x[self.places[rows, games]], self.obs)
         self.resize(2 * int(self.counts.sum()))
-        write_rows(self.obs, torch.arange(len(kept), device=kept.device), each(lambda x: x[kept], old), rows=True)
-        self.places[rows, games] = torch.arange(len(kept), device=kept.device)
-        self.used.fill_(len(kept))
+        places = torch.arange(len(rows), device=rows.device)
+        write_rows(self.obs, places, stored, rows=True)
+        self.places[rows, games] = places
+        self.used.fill_(len(rows))
 
-    def resize(self, room: int) -> None:
-        """Empty room for so many."""
-        self.room = room
-        self.obs = each(lambda x: torch.zeros((room + 1, *x.shape[1:]), dtype=x.dtype, device=x.device), self.obs)
-
-    def put(self, next_obs: Any, last: Tensor, games: Tensor) -> Any:
-        """Observations (B, *shape), but final ones where the steps (last, games) were cut off; on a CPU in place."""
-        cut = self.replay.truncated[last, games]
-        if not on_gpu(self.replay.device):
-            rows = cut.nonzero().squeeze(-1)
+    def replace(self, next_obs: Any, last: Tensor, games: Tensor) -> Any:
+        """Observations (B, *shape), with final ones where the steps (last, games) were truncated; on a CPU in place."""
+        truncated = self.truncated[last, games]
+        if not on_gpu(truncated.device):
+            rows = truncated.nonzero().squeeze(-1)
             if len(rows):
                 places = self.places[last[rows], games[rows]]
                 write_rows(next_obs, rows, each(lambda x: x[places], self.obs), rows=True)
             return next_obs
         places = self.places[last, games]
 
-        def chosen(here: Tensor, finals: Tensor) -> Tensor:
-            return torch.where(cut.view(-1, *[1] * (here.dim() - 1)), finals[places], here)
+        def chosen(here: Tensor, final: Tensor) -> Tensor:
+            return torch.where(truncated.view(-1, *[1] * (here.dim() - 1)), final[places], here)
 
         if isinstance(next_obs, dict):
             return {name: chosen(tensor, self.obs[name]) for name, tensor in next_obs.items()}

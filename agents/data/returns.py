@@ -1,4 +1,4 @@
-"""What values are fitted to: returns over several steps, and what Munchausen's method adds to them."""
+"""Returns over several steps that values are fitted to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..compiled.kernel import Kernel
+
 
 def n_step_returns(rewards: Tensor, ends: Tensor, factors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Discounted rewards until an episode's end, n steps at most (Sutton & Barto 2018, section 7.1).
 
     Args:
         rewards: (B, n) float32, of the step itself and of those that followed in the same game.
-        ends: (B, n) bool, whether an episode ended with the step, however it did.
-        factors: (B, n) float32, how much of what follows the step counts: gamma, or -gamma where it is the other's turn.
+        ends: (B, n) bool, whether an episode terminated or was truncated with the step.
+        factors: (B, n) float32, the discount after the step: gamma, or -gamma where the next action is the other player's.
 
     Returns:
-        returns (B,), the factor of what follows them (B,), and how many steps they are of, (B,) int64: 1 to n.
+        returns (B,), the discount of the value after them (B,), and their number of steps, (B,) int64: 1 to n.
     """
     before = ends.long().cumsum(1) - ends.long()  # (B, n), episodes that had ended before the step
     counts = before == 0
@@ -25,12 +27,12 @@ def n_step_returns(rewards: Tensor, ends: Tensor, factors: Tensor) -> tuple[Tens
     return (rewards * counts * earlier).sum(1), weights[:, -1], counts.sum(1)
 
 
-def look_ahead(rewards, terminated, truncated, factors, indices, numbers, returns, discounts, lasts, first, last):
-    """The same as a loop over a memory's rows, for transitions first .. last-1.
+def n_step_loop(rewards, terminated, truncated, factors, indices, numbers, returns, discounts, lasts, first, last):
+    """n-step returns of the transitions first .. last-1 of a minibatch from a replay buffer, as a loop.
 
     rewards, terminated, truncated, factors are (T, N), a ring of rows; indices (B,) are row * N + game; numbers (1,) is n.
-    Written: returns and discounts (B,), the latter 0 where the rules ended the episode, and lasts (B,), where the last step
-    lies, row * N + game.
+    Written: returns and discounts (B,), the latter 0 where the episode terminated, and lasts (B,), the place of the last
+    step, row * N + game.
     """
     height, games = rewards.shape
     for i in range(first, last):
@@ -48,20 +50,40 @@ def look_ahead(rewards, terminated, truncated, factors, indices, numbers, return
     return 0
 
 
+class NStepReturns:
+    """`n_step_loop` for minibatches of B transitions on a CPU; its results are overwritten by the next call.
+
+    Args:
+        stored: rewards, terminated, truncated and factors, (T, N) each.
+    """
+
+    def __init__(self, stored: tuple[Tensor, Tensor, Tensor, Tensor], n_steps: int, count: int) -> None:
+        self.indices, self.lasts = (torch.zeros(count, dtype=torch.int64) for _ in range(2))
+        self.returns, self.discounts = torch.zeros(count), torch.zeros(count)
+        read, written = (self.indices, torch.tensor([n_steps])), (self.returns, self.discounts, self.lasts)
+        self.loop = Kernel(n_step_loop, *stored, *read, *written, units=count)
+
+    def __call__(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns, discounts and places of the last steps (B,) of transitions (B,)."""
+        self.indices.copy_(indices)
+        self.loop()
+        return self.returns, self.discounts, self.lasts
+
+
 def lambda_returns(
     rewards: Tensor, next_values: Tensor, going_on: Tensor, ends: Tensor, gamma: float, lambda_: float
 ) -> Tensor:
-    """Peng's Q(lambda) (Peng & Williams 1996), as PQN learns it: R_t = r_t + gamma ((1 - lambda) V_t+1 + lambda R_t+1).
+    """Peng's Q(lambda) (Peng & Williams 1996), PQN's target: R_t = r_t + gamma ((1 - lambda) V_t+1 + lambda R_t+1).
 
     Args:
         rewards: (T, N) float32.
-        next_values: (T, N) float32, the value of what the step led to: the best action's, of the final observation where an
-            episode was cut off.
-        going_on: (T, N) float32, how much of that counts: 1, or 0 where the rules ended the episode, or -1 where it is the
-            other's turn next.
-        ends: (T, N) float32, 1 where an episode ended with the step, however it did: what follows is another one.
+        next_values: (T, N) float32, the highest action value of the next observation, or of the final one where an episode
+            was truncated.
+        going_on: (T, N) float32, its factor: 1, or 0 where the episode terminated, or -1 where the next action is the other
+            player's.
+        ends: (T, N) float32, 1 where an episode terminated or was truncated with the step.
         gamma: discount of the reward one step later.
-        lambda_: 0 looks one step ahead, 1 to the end.
+        lambda_: 0 for one-step targets, 1 for returns until the episode's end.
 
     Returns:
         (T, N) float32.
@@ -73,23 +95,3 @@ def lambda_returns(
         returns[t] = rewards[t] + gamma * going_on[t] * ((1.0 - share) * next_values[t] + share * following)
         following = returns[t]
     return returns
-
-
-def soft_policy(q: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Probabilities (B, A) proportional to exp(q / temperature), and temperature times their logarithms (B, A)."""
-    log_policy = torch.log_softmax(q / temperature, -1)
-    return log_policy.exp(), temperature * log_policy
-
-
-def munchausen_bonus(q: Tensor, actions: Tensor, temperature: float, alpha: float, lowest: float) -> Tensor:
-    """What is added to the reward (Vieillard et al. 2020): alpha times the scaled log-probability of what was done.
-
-    Args:
-        q: (B, A), what the target network expected of each action.
-        actions: (B,) int64.
-        temperature: of the soft policy, in units of return.
-        alpha: 0 to 1.
-        lowest: below zero; the log-probability times the temperature is cut off there.
-    """
-    _, scaled = soft_policy(q, temperature)
-    return alpha * scaled.gather(-1, actions.unsqueeze(-1)).squeeze(-1).clamp(lowest, 0.0)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .loss import Settings
 
 
-
 def categorical_grads(decisions, actions, columns, numbers, grads, sums, first, last):
     """For N samples: what the loss is made of, and how it changes with each logit and value.
 

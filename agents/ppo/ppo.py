@@ -23,6 +23,7 @@ from ...envs import OptionError
 from ..compiled.kernel import ThreadPool
 from ..compiled.planes import shortcut_of
 from ..data.env_adapters import VecEnvAdapter
+from ..data.finite_checks import check_rollout
 from ..data.rollout_buffer import RolloutTensors
 from ..nn.action_dists import head_of
 from ..nn.actor_critic import POLICIES, ActorCritic, each, forward_step, row_by_row
@@ -34,7 +35,6 @@ from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from ..training.arguments import check_observation
 from ..training.callbacks import Lazy, call_after_rollout, call_after_step, loop_locals
-from ..training.finite_checks import check_rollout
 from ..training.learn_call import learn_call
 from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
@@ -125,6 +125,7 @@ class PPO(SavedAgent, StablePPO):
         spaces = self.observation_space, self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
         self.player, self.learner = Player(self), Learner(self)
+        self.optimizer_step = self.learner.optimizer_step
 
     @property
     def rollout_buffer(self) -> RolloutBuffer:

@@ -1,4 +1,4 @@
-"""What agents have in common that act on values: exploration, training steps side by side, and what they say."""
+"""What DQN and PQN share: the network, collecting with epsilon-greedy actions, the gradient step, and predictions."""
 
 from __future__ import annotations
 
@@ -20,34 +20,44 @@ from ..data.env_adapters import EnvAdapter, SimulatorAdapter, VecEnvAdapter
 from ..nn.noisy import has_modes, set_training_mode
 from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
+from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import on_gpu, threads_worth
 from ..training.arguments import check_observation
 from ..training.callbacks import call_after_rollout, call_after_step
 from ..training.learn_call import learn_call
+from ..training.optimizer_step import OptimizerStep, check_update
 from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
-from .compiled_collect import CompiledQCollector
-from .exploration import Steps, choose
+from .collect import Collector, CompiledCollector, Steps, epsilon_greedy
+from .network import q_network_of
 
-ROWS_A_THREAD = 64  # of a loop in `compiled_q_network`
+ROWS_A_THREAD = 64  # of a compiled loop
 
 
 class QAgent(SavedAgent):
-    """An agent whose policy has a network of values, `q_net`."""
+    """An agent whose policy has a network of action values, `q_net`.
+
+    Attributes:
+        network: computes outputs and gradients of `q_net`.
+        loss, mean_value: () float32, of the last minibatch: its loss, and the mean value of the actions taken.
+        epsilon: (N,) float32, probabilities of random actions.
+        collect: `_collect`, or a CUDA graph of it.
+    """
 
     acts_on_values = True
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**Q_POLICIES}
     policy_base, stable_policies = QPolicy, STABLE_Q_POLICIES
-    play: Any  # `_play`, or a graph of it
-    epsilon: Tensor  # (N,), each game's chance of a random action
+    collect: Any
+    epsilon: Tensor
     exploration_rate: float
     exploration_initial_eps: float
     exploration_fraction: float
     exploration_final_eps: float
     batch_size: int
+    max_grad_norm: float
 
     def _make_policy(self) -> None:
-        """Games, schedules, seeds and networks, as Stable-Baselines3's `_setup_model` makes them, without its buffers."""
+        """Environments, schedules, seeds and networks, as Stable-Baselines3's `_setup_model`, without its buffers."""
         self._check_observations()
         self._look_at_env()
         self._setup_lr_schedule()
@@ -59,7 +69,7 @@ class QAgent(SavedAgent):
         self._scheduled_exploration: Any = None
         self._renew_schedules()
         self.exploration_rate = self.exploration_final_eps  # of an agent that was loaded to play
-        self._provide_generators(2)  # the first is for play, the second for learning
+        self._provide_generators(2)  # the first is for collecting, the second for learning
 
     def rebuild(self) -> None:
         self._look_at_env()
@@ -67,6 +77,10 @@ class QAgent(SavedAgent):
         self.pool = ThreadPool(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         self.adapter: EnvAdapter | None = None  # made where training begins
         self.has_modes = has_modes(self.policy)
+        q_net: Any = self.policy.q_net
+        self.network = q_network_of(q_net, self.pool, compiled=not on_gpu(self.device))
+        self.optimizer_step = OptimizerStep(self, q_net, self.policy.optimizer, self.network.compiled_grads)
+        self.loss, self.mean_value = (torch.zeros((), device=self.device) for _ in range(2))
 
     def _renew_schedules(self) -> None:
         super()._renew_schedules()
@@ -74,33 +88,66 @@ class QAgent(SavedAgent):
         if numbers != self._scheduled_exploration:
             self.exploration_schedule, self._scheduled_exploration = LinearSchedule(*numbers), numbers
 
-    def _play_and_tell(self, callback: BaseCallback, data: Steps) -> bool:
-        """Play, and let callbacks hear of it; returns False if one asked to stop.
+    # -- collecting ----------------------------------------------------------------------------------------------------
 
-        They hear of the steps in other libraries' environments as they happen, and in Ludus's games when all are over, one
-        call for each step.
+    def _make_collector(self, steps: Steps, values: Any = None) -> Collector | CompiledCollector:
+        """As loops on a CPU, where the adapter's tensors stay where they are; see `Collector` for the arguments."""
+        adapter = self.adapter
+        assert adapter is not None
+        if not on_gpu(self.device) and isinstance(adapter, (SimulatorAdapter, VecEnvAdapter)):
+            return CompiledCollector(self.network, adapter, steps, self.epsilon, values, self.pool)
+        return Collector(self.network, adapter, steps, self.epsilon, values)
+
+    def _graphed(self, function: Any, generators: Any = (), games: bool = True) -> Any:
+        """A function as a CUDA graph, on a GPU; if it needs Ludus's `games`, only where they are such."""
+        if not on_gpu(self.device) or (games and self.simulator is None):
+            return function
+        return Graphed(function, self.device, self.constants, generators)
+
+    def _collect_and_call(self, callback: BaseCallback, data: Steps) -> bool:
+        """Collect steps and call the callback for each; returns False if it asked to stop.
+
+        In other libraries' environments it is called as the steps happen, in Ludus's games when all are over.
         """
         if isinstance(self.adapter, VecEnvAdapter):
             self.adapter.observe(self._last_obs)
-            return self._play(partial(call_after_step, self, callback, self.adapter, data))
+            return self._collect(partial(call_after_step, self, callback, self.adapter, data))
         assert self.simulator is not None and self.adapter is not None
         self._keep_endings([self.adapter])
-        self.play()
+        self.collect()
         self.simulator.check()
         return call_after_rollout(self, callback, data, [self.adapter])
 
-    def _make_rounds(self, steps: Steps, judged: bool) -> CompiledQCollector | None:
-        """Steps as loops, on a CPU in adapters whose tensors stay where they are; see `CompiledQCollector`."""
-        if on_gpu(self.device) or not isinstance(self.adapter, (SimulatorAdapter, VecEnvAdapter)):
-            return None
-        return CompiledQCollector(self.learner, self.adapter, steps, self.epsilon, judged)
-
-    def _play(self, on_step: Any = None) -> bool:
-        """Play; returns False if `on_step(t)` asked to stop."""
+    def _collect(self, on_step: Any = None) -> bool:
+        """Collect steps; returns False if `on_step(t)` asked to stop."""
         raise NotImplementedError
 
+    # -- learning ------------------------------------------------------------------------------------------------------
+
+    def _gradient_step(
+        self, obs: Any, actions: Tensor, target: Tensor, weights: Tensor | None = None, fractions: Tensor | None = None
+    ) -> Tensor:
+        """One optimizer step on a minibatch; returns TD errors or losses (B,). See `loss.loss_of` for the arguments."""
+        gradients, found = self.network.gradients(obs, actions, target, weights, fractions)
+        with torch.no_grad():  # in place, for CUDA graphs
+            self.loss.copy_(found.loss)
+            self.mean_value.copy_(found.mean_value)
+        self.optimizer_step.step(gradients, self.loss, self.max_grad_norm)
+        self.network.refresh()
+        return found.errors
+
+    def _check_update(self) -> None:
+        """Raise NotFinite after an update on a GPU, which is not waited for within it."""
+        if on_gpu(self.device):
+            check_update(float(self.loss), self.network.network, self.num_timesteps, self._n_updates)
+
+    def _record_losses(self) -> None:
+        """Of the last minibatch; waits for the device."""
+        self.logger.record("train/loss", float(self.loss))
+        self.logger.record("train/q_value", float(self.mean_value))
+
     def _set_training_mode(self, mode: bool) -> None:
-        """On in updates, off while playing, where that makes a difference: to tell each layer takes a while."""
+        """On in updates, off while collecting, if any layer differs: to set it in each takes a while."""
         if self.has_modes:
             set_training_mode(self.policy, mode)
 
@@ -115,11 +162,11 @@ class QAgent(SavedAgent):
         with learn_call(self, super().learn, args, kwargs):
             return super().learn(*args, **kwargs)
 
-    # -- what an agent says of an observation --------------------------------------------------------------------------
+    # -- predictions ---------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def q_values(self, obs: Any, action_masks: np.ndarray | None = None) -> Tensor:
-        """Values (N, A) of observations (N, ...)."""
+        """Action values (N, A) of observations (N, ...), minus infinity where action masks (N, A) are false."""
         self.policy.set_training_mode(False)
         tensor, _ = self.policy.obs_to_tensor(obs)
         values = self.policy.q_net(tensor)  # type: ignore[operator]
@@ -136,12 +183,13 @@ class QAgent(SavedAgent):
         deterministic: bool = False,
         action_masks: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Any]:
-        """Actions for observations (N, ...) or one of them: the best or, each with a chance of `exploration_rate`, any.
+        """Actions for observations (N, ...) or one of them: the best or, each with probability `exploration_rate`, a random
+        one.
 
-        What is random comes from PyTorch's own generator, so that to ask does not change a training.
+        Random numbers come from PyTorch's own generator, so that predictions do not change a training.
 
         Args:
-            action_masks: (N, A) bool, true where an action is legal.
+            action_masks: (N, A) bool, true for legal actions.
         """
         check_observation(observation)
         _, vectorized = self.policy.obs_to_tensor(observation)
@@ -150,12 +198,12 @@ class QAgent(SavedAgent):
             actions = values.argmax(1).cpu().numpy()
         else:
             noise = torch.rand((len(values), values.shape[1] + 1), device=self.device)
-            rate = torch.full_like(noise[:, 0], self.exploration_rate)
-            actions = choose(values, values > -torch.inf, rate, noise).cpu().numpy()
+            epsilon = torch.full_like(noise[:, 0], self.exploration_rate)
+            actions = epsilon_greedy(values, values > -torch.inf, epsilon, noise).cpu().numpy()
         actions = into_space(actions, self.action_space)
         return (actions if vectorized else actions.squeeze(0)), state
 
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
-        """Values of actions (N, A) and the best of them (N,) for observations (N, ...), as NumPy arrays."""
+        """Action values (N, A) and the best of them (N,) for observations (N, ...), as NumPy arrays."""
         values = self.q_values(obs, action_masks)
         return values.cpu().numpy(), values.max(-1).values.cpu().numpy()

@@ -1,6 +1,6 @@
-"""A replay memory as users of Stable-Baselines3 know it, `agent.replay_buffer`; and as a file.
+"""`agent.replay_buffer`, a replay buffer with Stable-Baselines3's interface; and replay buffers as files.
 
-The file is a safetensors file like those of a checkpoint, whatever its name: reading it unpickles nothing.
+A file is a safetensors file like those of a checkpoint, whatever its name: reading it unpickles nothing.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ SUFFIX, PICKLE = ".safetensors", b"\x80"  # what a pickle begins with
 
 
 class ReplayView:
-    """Stable-Baselines3's names for what a `ReplayTensors` holds, arrays (rows, games, ...).
+    """The content of a `ReplayTensors` under Stable-Baselines3's names, arrays (rows, games, ...).
 
-    On a CPU `rewards` and `actions` are the memory's own: what is written there is learned from. All others are made when
-    they are asked for, and cannot be written to.
-
-    What is a buffer's own in Stable-Baselines3 and has no counterpart here, such as `pos`, is computed when it is asked for.
+    On a CPU `rewards` and `actions` are the buffer's own memory: what is written there is learned from. All others are
+    copies, made when they are read, and cannot be written to.
     """
 
     def __init__(self, replay: ReplayTensors) -> None:
@@ -48,11 +46,11 @@ class ReplayView:
         return self.size() == self.buffer_size
 
     def size(self) -> int:
-        """How many rows were written and are still there."""
+        """Number of rows that are filled."""
         return int(self.replay.count)
 
     def reset(self) -> None:
-        """Forget all."""
+        """Make it empty."""
         self.replay.row.zero_()
         self.replay.count.zero_()
 
@@ -66,30 +64,30 @@ class ReplayView:
 
     @property
     def actions(self) -> np.ndarray:
-        return _own(self.replay.actions.unsqueeze(-1))
+        return _shared(self.replay.actions.unsqueeze(-1))
 
     @property
     def rewards(self) -> np.ndarray:
-        return _own(self.replay.rewards)
+        return _shared(self.replay.rewards)
 
     @property
     def dones(self) -> np.ndarray:
-        return _made((self.replay.terminated | self.replay.truncated).float())
+        return _read_only((self.replay.terminated | self.replay.truncated).float())
 
     @property
     def timeouts(self) -> np.ndarray:
-        return _made(self.replay.truncated.float())
+        return _read_only(self.replay.truncated.float())
 
     def _places(self) -> Tensor:
         return torch.arange(self.buffer_size * self.n_envs, device=self.device)
 
     def _all(self, obs: Any) -> Any:
-        return each(lambda x: _made(x.unflatten(0, (self.buffer_size, self.n_envs))), obs)
+        return each(lambda x: _read_only(x.unflatten(0, (self.buffer_size, self.n_envs))), obs)
 
     def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:
-        """Draw transitions by PyTorch's own generator, so that a training draws the same as without.
+        """Sample transitions by PyTorch's own generator, so that a training samples the same as without this call.
 
-        Where `n_steps` is more than 1, rewards are sums of that many and `discounts` what the next observation counts.
+        With `n_steps` above 1, rewards are n-step returns and `discounts` those of the next observation's value.
         """
         if self.device.type != "cpu":
             raise OptionError("sample is for a memory on a CPU: use agent.replay.sample with a generator of the GPU's")
@@ -101,22 +99,22 @@ class ReplayView:
         )
 
     def add(self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: list[dict[str, Any]]) -> None:
-        """Put in a transition of each game (N, ...), which need not follow the one before."""
+        """Store a transition of each game (N, ...), which need not follow the one before."""
         if self.replay.frame_stack > 1:
             raise OptionError("a memory of stacked frames takes no transitions that do not follow each other")
 
         def tensor(x: Any, dtype: torch.dtype | None = None) -> Any:
             return each(lambda part: torch.as_tensor(np.asarray(part), dtype=dtype, device=self.device), x)
 
-        cut = np.array([info.get("TimeLimit.truncated", False) for info in infos], np.bool_)
-        over = tensor(np.asarray(done, np.bool_) & ~cut)
+        truncated = np.array([info.get("TimeLimit.truncated", False) for info in infos], np.bool_)
+        terminated = tensor(np.asarray(done, np.bool_) & ~truncated)
         step: Any = SimpleNamespace(
             obs=tensor(obs), final_obs=tensor(next_obs), reward=tensor(reward, torch.float32).reshape(-1),
-            terminated=over, truncated=~over, mask=None, signs=None, can_truncate=True,
+            terminated=terminated, truncated=~terminated, mask=None, signs=None, can_truncate=True,
         )  # fmt: skip
-        self.replay.can_truncate = True  # what followed lies beside, not in the next row
-        self.replay.begin(step)
-        self.replay.end(step, tensor(action, torch.int64).reshape(-1))
+        self.replay.can_truncate = True  # next observations are stored as final ones, not in the next row
+        self.replay.store_obs(step)
+        self.replay.store_step(step, tensor(action, torch.int64).reshape(-1))
 
     def extend(self, *transitions: Any) -> None:
         """`add` for each of several, given as Stable-Baselines3's `extend` takes them."""
@@ -124,18 +122,18 @@ class ReplayView:
             self.add(*transition)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SimpleNamespace:
-        """What it holds now, as plain arrays."""
+        """Its present content, as plain arrays."""
         names = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts", "pos", "full")
         return SimpleNamespace(**{name: copy(getattr(self, name)) for name in names})
 
 
-def _own(tensor: Tensor) -> np.ndarray:
-    """A tensor's memory, where that is a CPU's."""
-    return tensor.numpy() if tensor.device.type == "cpu" else _made(tensor)
+def _shared(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array that shares its memory, if that is a CPU's."""
+    return tensor.numpy() if tensor.device.type == "cpu" else _read_only(tensor)
 
 
-def _made(tensor: Tensor) -> np.ndarray:
-    """An array to look at."""
+def _read_only(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array that cannot be written to."""
     array = tensor.cpu().numpy()
     array.flags.writeable = False
     return array
@@ -145,10 +143,10 @@ def _made(tensor: Tensor) -> np.ndarray:
 
 
 def write_replay(replay: ReplayTensors, obs: Any, path: Any) -> None:
-    """Write a memory and what its games show now into a file; raises CheckpointError.
+    """Write a replay buffer and the present observations into a file; raises CheckpointError.
 
     Args:
-        obs: (N, *shape), what the last step led to.
+        obs: (N, *shape), after the last step.
         path: .safetensors is added to a name without an end; or an open file.
     """
     from safetensors.torch import save
@@ -169,12 +167,12 @@ def write_replay(replay: ReplayTensors, obs: Any, path: Any) -> None:
 def read_replay(
     make: Callable[[int], ReplayTensors], adapter: EnvAdapter, path: Any, break_off: bool = True
 ) -> ReplayTensors:
-    """A memory with what `write_replay` wrote; raises CheckpointError.
+    """A replay buffer with what `write_replay` wrote; raises CheckpointError.
 
     Args:
-        make: makes an empty memory of so many rows for these games.
-        adapter: the games.
-        break_off: the games of the file will not go on, so that its last steps led to what they showed then.
+        make: makes an empty buffer of so many rows for these games.
+        adapter: of the games.
+        break_off: whether the games begin anew, so that the file's last episodes are truncated at its observations.
     """
     name, content = _content(path)
     try:
@@ -197,7 +195,7 @@ def read_replay(
         raise CheckpointError(f"{name} has a memory of {rows * games} transitions: {error}") from error
     expected = {**replay.state(), **_named(adapter.obs)}
     for key in expected:
-        if key.startswith("finals.obs") and key in tensors:  # as many as there were
+        if key.startswith("finals.obs") and key in tensors:  # as many as were stored
             rows, example = len(tensors[key]), expected[key]
             expected[key] = torch.empty((rows, *example.shape[1:]), dtype=example.dtype, device="meta")
     check_tensors(name, tensors, expected)
@@ -206,8 +204,8 @@ def read_replay(
     except OptionError as error:
         raise CheckpointError(f"{name}: {error}") from error
     if break_off:
-        shown = {key.removeprefix("next_obs."): x.to(replay.device) for key, x in tensors.items() if "next_obs" in key}
-        replay.break_off(SimpleNamespace(obs=shown.get("next_obs", shown)))  # type: ignore[arg-type]
+        last = {key.removeprefix("next_obs."): x.to(replay.device) for key, x in tensors.items() if "next_obs" in key}
+        replay.break_off(SimpleNamespace(obs=last.get("next_obs", last)))  # type: ignore[arg-type]
     return replay
 
 

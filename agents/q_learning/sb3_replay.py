@@ -1,16 +1,17 @@
 """Replay buffers of Stable-Baselines3, or of the user's after its pattern, in place of `replay_buffer.ReplayTensors`.
 
-Under VecNormalize, too: they keep what the environments gave, and normalise it by the statistics of the day it is drawn.
+Under VecNormalize, too: they store what the environments returned, and normalise it when it is sampled.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.her import HerReplayBuffer
 from torch import Tensor
@@ -20,14 +21,15 @@ from ..data.env_adapters import EnvAdapter, VecEnvAdapter
 from ..data.replay_buffer import Batch
 from ..nn.actor_critic import each
 
-if TYPE_CHECKING:
-    from .dqn import DQN
 
-
-class StableMemory:
-    """What `ReplayTensors` is to the rest of an agent, around a buffer that keeps NumPy arrays its own way.
+class StableReplay:
+    """A buffer of Stable-Baselines3's with the methods of `ReplayTensors`.
 
     Checkpoints do not hold it, as in Stable-Baselines3; `save_replay_buffer` does.
+
+    Args:
+        agent: whose `_store_transition` is called, with its settings of the buffer.
+        prioritized: raises OptionError, for such a buffer samples uniformly.
 
     Attributes:
         buffer: made as Stable-Baselines3 makes it, by the agent's `replay_buffer_class` and `replay_buffer_kwargs`.
@@ -35,8 +37,8 @@ class StableMemory:
 
     frame_stack = 1
 
-    def __init__(self, agent: DQN) -> None:
-        if agent.prioritized:
+    def __init__(self, agent: StableDQN, prioritized: bool) -> None:
+        if prioritized:
             raise OptionError(
                 "prioritized is for Ludus's memory: leave out replay_buffer_class, replay_buffer_kwargs and VecNormalize"
             )
@@ -66,8 +68,8 @@ class StableMemory:
         """Rows that were written and are still there."""
         return self.buffer.size()
 
-    def begin(self, adapter: EnvAdapter) -> None:
-        """A step is about to be decided on."""
+    def store_obs(self, adapter: EnvAdapter) -> None:
+        """Let the agent have the observations before a step; raises OptionError for action masks."""
         if adapter.mask is not None:
             raise OptionError(
                 "a replay_buffer_class keeps no masks of legal actions: leave it out in games that have some"
@@ -75,34 +77,34 @@ class StableMemory:
         if not isinstance(adapter, VecEnvAdapter):
             self.agent._last_obs = _arrays(adapter.obs)
 
-    def end(self, adapter: EnvAdapter, actions: Tensor) -> None:
-        """Keep what came of it, as Stable-Baselines3 does."""
-        told = (
+    def store_step(self, adapter: EnvAdapter, actions: Tensor) -> None:
+        """Actions (N,) and what the step returned, by the agent's `_store_transition`."""
+        returned = (
             (adapter.raw_obs, adapter.rewards, adapter.dones, adapter.infos)
             if isinstance(adapter, VecEnvAdapter)
-            else _told(adapter)
+            else _returned(adapter)
         )
         before = self.agent._last_obs
-        self.agent._store_transition(self.buffer, actions.cpu().numpy(), *told)  # type: ignore[arg-type]
-        self.agent._last_obs = before  # callbacks are still to hear of the step
+        self.agent._store_transition(self.buffer, actions.cpu().numpy(), *returned)  # type: ignore[arg-type]
+        self.agent._last_obs = before  # for callbacks, which are called after this
 
     def break_off(self, adapter: EnvAdapter) -> None:
-        """Each row has what followed it; nothing to do."""
+        """Nothing to do: each row has its own next observation."""
 
     def obs_before(self, steps: int) -> Any:
-        """Observations (N, *shape) that the step so many before the next was decided on."""
+        """Observations (N, *shape) of the row so many before the next one."""
         row = (self.buffer.pos - steps) % self.buffer.buffer_size
         return each(lambda x: x[row].copy(), self.buffer.observations)
 
-    def newest(self, count: int) -> dict[str, Tensor]:
+    def newest_obs(self, count: int) -> dict[str, Tensor]:
         """Observations of the newest rows, (count, N, *shape), where they are real numbers."""
-        kept = self.buffer.observations
+        stored = self.buffer.observations
         rows = (self.buffer.pos - np.arange(count, 0, -1)) % self.buffer.buffer_size
-        parts = kept if isinstance(kept, dict) else {"observation": kept}
+        parts = stored if isinstance(stored, dict) else {"observation": stored}
         return {name: torch.from_numpy(x[rows]) for name, x in parts.items() if x.dtype.kind == "f"}
 
     def sample(self, size: int, generator: torch.Generator, beta: Any = 1.0) -> Batch:
-        """Draw B transitions, by NumPy's own generator as buffers do."""
+        """B transitions, drawn by NumPy's own generator, as these buffers do."""
         drawn = self.buffer.sample(size, env=self.agent._vec_normalize_env)
         going_on = 1.0 - drawn.dones.flatten()
         discounts = going_on * (self.agent.gamma if drawn.discounts is None else drawn.discounts.flatten())
@@ -114,7 +116,7 @@ class StableMemory:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """Nothing that a checkpoint could keep: use `save_replay_buffer`."""
+        """Nothing for a checkpoint: use `save_replay_buffer`."""
         return {}
 
 
@@ -122,12 +124,12 @@ def _arrays(obs: Any) -> Any:
     return each(lambda x: x.cpu().numpy().copy(), obs)
 
 
-def _told(adapter: EnvAdapter) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """Observations, rewards, ends and what else a `VecEnv` would tell of the last step."""
-    cut, last = adapter.truncated.cpu().numpy(), _arrays(adapter.final_obs)
-    dones = adapter.terminated.cpu().numpy() | cut
+def _returned(adapter: EnvAdapter) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """What a `VecEnv` returns from a step: observations, rewards, dones and infos."""
+    truncated, last = adapter.truncated.cpu().numpy(), _arrays(adapter.final_obs)
+    dones = adapter.terminated.cpu().numpy() | truncated
     infos: list[dict[str, Any]] = [
-        {"TimeLimit.truncated": bool(cut[k]), "terminal_observation": last[k]} if dones[k] else {}
+        {"TimeLimit.truncated": bool(truncated[k]), "terminal_observation": last[k]} if dones[k] else {}
         for k in range(len(dones))
     ]
     return _arrays(adapter.obs), adapter.reward.cpu().numpy(), dones, infos

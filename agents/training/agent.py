@@ -27,6 +27,7 @@ from ..runtime.hardware import default_threads, device_beside, on_gpu
 from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
 from .callbacks import Lazy, is_users
 from .logs import dump, record_hparams, record_progress
+from .optimizer_step import OptimizerStep
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
@@ -62,7 +63,7 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
-    learner: Any
+    optimizer_step: OptimizerStep
     pool: ThreadPool
     bar: ProgressCallback | None = None
     has_users_callback = False  # see `callbacks.is_users`
@@ -136,7 +137,7 @@ class Agent(Base):
         self._check_settings()
         self._check_fixed()
         self.rebuild()
-        self.learner.optimizer_step.check()
+        self.optimizer_step.check()
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
         self.has_users_callback = is_users(answer[1])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import BasePolicy
 
-from ...envs import OptionError, UnknownGame, UnknownOption
+from ...envs import OptionError, UnknownOption
 from ..checkpoints.schema import KINDS, STABLE_POLICIES
 from ..files.checks import meant, plain
 from ..files.safe_io import short
@@ -66,15 +64,6 @@ def check_env(env: Any) -> None:
         raise OptionError(
             f"env must be a VecEnv, an environment or, for a new agent, a name of one; got {short(repr(env))}"
         )
-
-
-def check_gymnasium_id(name: str, unknown: UnknownGame) -> None:
-    """Raise UnknownGame unless Gymnasium has an environment of a name that is no game's."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            gymnasium.spec(name)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise UnknownGame(f"{unknown}; it is no Gymnasium id either ({short(error)})") from error
 
 
 def check_device(device: Any) -> None:

@@ -139,7 +139,8 @@ def finished_episodes(agent: Any, data: Steps, dones: np.ndarray) -> tuple[Episo
     if not len(steps):
         return None, [0] * (len(dones) + 1)
     columns = data.episode_return, data.episode_length, data.truncated
-    episodes = Episodes(games, *(x.cpu().numpy()[steps, games] for x in columns), round(agent.elapsed(), 6))
+    returns, lengths, truncated = (x.cpu().numpy()[steps, games] for x in columns)
+    episodes = Episodes(games, returns, lengths, truncated, round(agent.elapsed(), 6))
     room = agent.ep_info_buffer.maxlen or len(steps)  # of thousands of episodes, the log needs no more
     agent.ep_info_buffer.extend(info["episode"] for info in episodes.infos(max(len(steps) - room, 0), len(steps)))
     return episodes, np.searchsorted(steps, np.arange(len(dones) + 1)).tolist()

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...envs import OptionError
 from ..compiled.adam import adam_loops_of, laid_out_as
+from ..data.finite_checks import NotFinite
 from ..runtime.hardware import on_gpu
-from .finite_checks import NotFinite
 
 
 class OptimizerStep:

@@ -14,7 +14,8 @@ from .snapshot import check_excluded, snapshot_of
 
 BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
     "pool", "backprop", "learner", "player", "data", "workers", "bar", "boundary",
-    "adapter", "collector", "play", "look_back", "one_pass", "_keep_obs", "_remember_step", "_learning",
+    "network", "target_network", "optimizer_step", "adapter", "collector", "collect", "compute_returns", "one_epoch",
+    "update", "look_back", "_write_obs", "_learning",
 }  # fmt: skip
 
 

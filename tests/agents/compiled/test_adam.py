@@ -99,5 +99,5 @@ def test_convolutions_learn_where_moves_are_forbidden():
     agent = PPO("cnn", vec_env("ConnectFour", 16), n_steps=8, batch_size=64, num_threads=1)
     before = [weight.detach().clone() for weight in agent.policy.parameters()]
     agent.learn(256)
-    assert agent.learner.optimizer_step.adam is not None
+    assert agent.optimizer_step.adam is not None
     assert all(not torch.equal(first, now) for first, now in zip(before, agent.policy.parameters(), strict=True))

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from ludus.agents.data import replay_buffer as replay_module
-from ludus.agents.data.env_adapters import SelfPlayWorld, SimulatorAdapter, VecEnvAdapter
+from ludus.agents.data.env_adapters import SelfPlayAdapter, SimulatorAdapter, VecEnvAdapter
 from ludus.agents.data.replay_buffer import ReplayTensors
 from ludus.agents.nn.actor_critic import each
 from ludus.agents.runtime import hardware
@@ -80,7 +80,7 @@ class Rooms(gymnasium.Env):
 def simulated(game, games=4, turned=False, **options):
     sim = Simulator(game, games, seed=5, mode="python", **options)
     sim.reset()
-    return (SimulatorAdapter if sim.num_players == 1 else SelfPlayWorld)(sim, turned)
+    return (SimulatorAdapter if sim.num_players == 1 else SelfPlayAdapter)(sim, turned)
 
 
 def rooms(cuts, games=4):
@@ -116,19 +116,19 @@ class History:
     def __init__(self, adapter, n_steps, start=0):
         self.start = start  # the row of the first step
         self.adapter, self.n_steps, self.steps, self.known = adapter, n_steps, [], {}
-        self.turns = isinstance(adapter, SelfPlayWorld) and adapter.turns
+        self.turns = isinstance(adapter, SelfPlayAdapter) and adapter.turns
         self.generator = torch.Generator().manual_seed(7)
 
     def play(self, replay):
         """One step of random legal actions, into both."""
         adapter, now = self.adapter, {"obs": self._copy(self.adapter.obs), "mask": self._copy(self.adapter.mask)}
-        replay.begin(adapter)
+        replay.store_obs(adapter)
         chances = (
             torch.ones(adapter.num_envs, replay_choices(adapter)) if adapter.mask is None else adapter.mask.float()
         )
         actions = torch.multinomial(chances, 1, generator=self.generator).squeeze(1)
         adapter.step(actions)
-        replay.end(adapter, actions)
+        replay.store_step(adapter, actions)
         told = ("reward", "terminated", "truncated", "final_obs", "signs")
         self.steps.append(
             {**now, "action": actions.clone(), **{name: self._copy(getattr(adapter, name)) for name in told}}
@@ -246,7 +246,7 @@ def memory_of(adapter, rows, stack=1, n_steps=1, **options):
 def on_a_gpu(replay, adapter, monkeypatch):
     """The CPU, taken for a GPU: what is written for one runs on the other."""
     monkeypatch.setattr(hardware, "GPUS", ("cuda", "cpu"))
-    replay.finals = replay_module.FinalObservations(replay, adapter)
+    replay.final_obs = replay_module.FinalObservations(adapter.obs, replay.truncated, adapter.max_episode_steps)
     return replay
 
 

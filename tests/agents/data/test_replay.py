@@ -87,7 +87,7 @@ def test_there_is_room_for_as_many_final_observations_as_come(limit):
         history.play(replay)
     assert_same(replay, history, history.drawable(40, 1))
     kept = int(replay.truncated.sum())
-    assert kept > 40 and kept <= replay.finals.room <= 4 * kept
+    assert kept > 40 and kept <= replay.final_obs.room <= 4 * kept
 
 
 class Cuts(EnvAdapter):
@@ -114,7 +114,7 @@ def test_what_is_still_needed_outlives_a_growth_of_the_room(seed):
         adapter.rate = rate
         for _ in range(20):
             history.play(replay)
-            sizes.add(replay.finals.room)
+            sizes.add(replay.final_obs.room)
             assert_same(replay, history, history.drawable(12, 1)[:3])
     assert len(sizes) >= 3
 
@@ -154,12 +154,12 @@ def test_a_gpu_gets_the_same(name, n_steps, limit, monkeypatch):
     adapter, rows = make(max_episode_steps=limit), n_steps + stack + 7
     replay = on_a_gpu(memory_of(adapter, rows, stack, n_steps, turned="turned" in name), adapter, monkeypatch)
     history = History(adapter, n_steps)
-    assert replay.finals.counted == (name == "dictionaries")
-    obs = replay.finals.obs
+    assert replay.final_obs.counted == (name == "dictionaries")
+    obs = replay.final_obs.obs
     for _ in range(4 * rows):
         history.play(replay)
         assert_same(replay, history, history.drawable(rows, stack))
-    assert replay.finals.counted or replay.finals.obs is obs, "graphs know where it was"
+    assert replay.final_obs.counted or replay.final_obs.obs is obs, "graphs know where it was"
 
 
 def test_a_gpu_forgets_what_was_before_games_are_broken_off(monkeypatch):

@@ -6,8 +6,8 @@ import torch
 from gymnasium import spaces
 from scipy.stats import chisquare
 
-from ludus.agents.data import replay_buffer as replay_module
-from ludus.agents.data.replay_buffer import check_room
+from ludus.agents.q_learning import off_policy
+from ludus.agents.q_learning.off_policy import check_room
 from ludus.envs import OptionError
 from tests.agents.data.replay_reference import CPU, LOTTERY, History, Rooms, memory_of, place_of, simulated
 
@@ -134,7 +134,7 @@ SPACES = {
 @pytest.mark.parametrize("stack", [1, 4])
 @pytest.mark.parametrize("kind", [*SPACES])
 def test_more_than_there_is_room_for_is_refused_in_one_line(kind, stack, monkeypatch):
-    monkeypatch.setattr(replay_module, "available_memory", lambda device: 3_000_000_000)
+    monkeypatch.setattr(off_policy, "available_memory", lambda device: 3_000_000_000)
     with pytest.raises(
         OptionError, match=r"^buffer_size=1000000000 takes [\d.]+ GB on cpu, where 3.0 GB are left: "
     ) as caught:
@@ -145,7 +145,7 @@ def test_more_than_there_is_room_for_is_refused_in_one_line(kind, stack, monkeyp
     assert check_room(SPACES[kind], most, stack, CPU) <= 3_000_000_000
     with pytest.raises(OptionError):
         check_room(SPACES[kind], most + 1, stack, CPU)
-    monkeypatch.setattr(replay_module, "available_memory", lambda device: None)  # the system does not tell
+    monkeypatch.setattr(off_policy, "available_memory", lambda device: None)  # the system does not tell
     assert check_room(SPACES[kind], 10**9, stack, CPU) > 3_000_000_000
 
 
@@ -156,7 +156,7 @@ def test_a_memory_takes_what_is_said_beforehand(stack, prioritized):
     adapter = simulated("FrozenLake", frame_stack=stack)
     replay = memory_of(adapter, 1000, stack, prioritized=prioritized)
     tensors = [value for value in vars(replay).values() if isinstance(value, torch.Tensor)]
-    tensors += [replay.finals.places, replay.finals.counts] + (replay.tree.levels if prioritized else [])
+    tensors += [replay.final_obs.places, replay.final_obs.counts] + (replay.tree.levels if prioritized else [])
     taken = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     space = spaces.Box(0, 1, adapter.sim.obs_shape, np.uint8)
     said = check_room(space, 4000, stack, CPU)

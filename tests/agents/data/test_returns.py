@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.agents.compiled.kernel import Kernel
-from ludus.agents.data.returns import lambda_returns, look_ahead, munchausen_bonus, n_step_returns, soft_policy
+from ludus.agents.data.returns import lambda_returns, n_step_loop, n_step_returns
 from ludus.agents.ppo.advantages import generalized_advantages
+from ludus.agents.q_learning.targets import munchausen_bonus, soft_policy
 
 SEEDS, SHARES = st.integers(0, 2**32 - 1), st.floats(0, 1)
 
@@ -103,7 +104,7 @@ def looked_ahead(ring, indices, n, pieces=1):
         torch.full((size,), torch.nan),
         torch.full_like(indices, -1),
     )
-    loop = Kernel(look_ahead, *ring, indices, torch.tensor([n]), returns, discounts, lasts, units=size)
+    loop = Kernel(n_step_loop, *ring, indices, torch.tensor([n]), returns, discounts, lasts, units=size)
     borders = [size * i // pieces for i in range(pieces + 1)]
     for first, last in list(zip(borders, borders[1:], strict=False))[::-1]:
         loop.kernel(loop.table, first, last)
@@ -155,7 +156,7 @@ def test_looking_ahead_in_pieces_and_in_plain_python_is_the_same():
     whole = looked_ahead(ring, indices, 4)
     assert all(torch.equal(a, b) for a, b in zip(whole, looked_ahead(ring, indices, 4, pieces=7), strict=True))
     plain = [np.zeros(50, np.float32), np.zeros(50, np.float32), np.zeros(50, np.int64)]
-    look_ahead(*(x.numpy() for x in ring), indices.numpy(), np.array([4]), *plain, 0, 50)
+    n_step_loop(*(x.numpy() for x in ring), indices.numpy(), np.array([4]), *plain, 0, 50)
     assert np.allclose(plain[0], whole[0], atol=1e-5) and np.allclose(plain[1], whole[1], atol=1e-6)
     assert (plain[2] == whole[2].numpy()).all()
 

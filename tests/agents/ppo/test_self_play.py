@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ludus
-from ludus.agents.data.env_adapters import SelfPlayWorld
+from ludus.agents.data.env_adapters import SelfPlayAdapter
 from ludus.agents.training.evaluation import Player, evaluate
 from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import LudusVecEnv, SelfPlayVecEnv, vec_env
@@ -28,7 +28,7 @@ def test_tensors_and_environments_tell_the_same(game):
     env.simulator.seed(3)
     first = env.reset()
     sim.reset()
-    adapter = SelfPlayWorld(sim, channels_first=False)
+    adapter = SelfPlayAdapter(sim, channels_first=False)
     assert env.num_envs == adapter.num_envs == 6 * sim.num_seats
     assert np.array_equal(first, adapter.obs)
     for obs, rewards, dones, infos in random_steps(adapter, env, sim, 120):
@@ -42,7 +42,7 @@ def test_rewards_are_the_movers_and_the_turn_changes():
     """a3, a2, b3, b2, c3: the first player completes the upper row in the fifth step."""
     sim = Simulator("TicTacToe", 1, seed=0)
     sim.reset()
-    adapter = SelfPlayWorld(sim, channels_first=False)
+    adapter = SelfPlayAdapter(sim, channels_first=False)
     for cell in (0, 3, 1, 4):
         assert adapter.step(torch.tensor([cell])) == 0
         assert (adapter.reward.item(), adapter.signs.item()) == (0.0, -1.0)

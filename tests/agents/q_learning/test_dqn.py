@@ -10,8 +10,10 @@ from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 
 import ludus
-from ludus.agents.q_learning.compiled_update import CompiledUpdate
+from ludus.agents.q_learning.collect import Collector, CompiledCollector
 from ludus.agents.q_learning.dqn import DQN
+from ludus.agents.q_learning.network import TorchQ
+from ludus.agents.q_learning.targets import TargetSettings
 from ludus.agents.training.evaluation import evaluate
 from ludus.envs.adapters.sb3 import vec_env
 from tests.agents.q_learning.catch import QUICK, SWITCHES, catch_agent, weights_of
@@ -101,26 +103,24 @@ def test_chains_of_loops_say_what_pytorch_says(game, distribution, dueling, doub
         munchausen=munchausen, huber=double, n_steps=2, learning_starts=10_000, buffer_size=5_000, train_freq=1, atoms=atoms,
     )  # fmt: skip
     agent.learn(400)
-    learner = agent.learner
     with torch.no_grad():
         for weight in agent.q_net_target.parameters():
             weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
-    learner.refresh_target()
+    agent.target_network.refresh()
     batch = agent.replay.sample(64, agent.generators[1])
-    assert learner.chained
-    target = learner.targets(batch).clone()
-    chain = CompiledUpdate(learner.backprop, learner.online, batch.obs)
+    settings = TargetSettings(double, munchausen, 0.03, 0.9, -1.0)
+    network, in_pytorch = agent.network, TorchQ(agent.q_net, "")
+    assert network.compiled_loss
+    target = network.targets(batch, agent.target_network, settings, None).clone()
     weights = torch.rand(64, generator=torch.Generator().manual_seed(2))
-    chain.run(batch.obs, batch.actions, target, weights)
-    learner.backprop.collect()
+    ours, found = network.gradients(batch.obs, batch.actions, target, weights)
 
-    loops, learner.backprop, learner.target_loops, learner.chained = learner.backprop, None, None, False
-    assert torch.allclose(learner.targets(batch), target, atol=1e-4)
-    out = learner.online.outputs(batch.obs)
-    loss, errors = learner._judge(out, batch.actions, target, weights, None)
-    assert torch.allclose(chain.loss, loss, atol=1e-5) and torch.allclose(chain.errors, errors, atol=1e-4)
-    gradients = torch.autograd.grad(loss, list(learner.online.parameters()))
-    for one, other in zip(loops.gradients, gradients, strict=True):
+    expected = in_pytorch.targets(batch, TorchQ(agent.q_net_target, ""), settings, None)
+    assert torch.allclose(expected, target, atol=1e-4)
+    theirs, loss = in_pytorch.gradients(batch.obs, batch.actions, target, weights)
+    assert torch.allclose(found.loss, loss.loss, atol=1e-5) and torch.allclose(found.errors, loss.errors, atol=1e-4)
+    assert torch.allclose(found.mean_value, loss.mean_value, atol=1e-4)
+    for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -142,12 +142,16 @@ def test_steps_as_loops_are_the_steps_of_pytorch(place, monkeypatch):
     kwargs = {} if isinstance(policy, str) else {"policy_kwargs": policy}
     for loops in (True, False):
         if not loops:
-            monkeypatch.setattr(DQN, "_make_rounds", lambda *_, **__: None)
+            monkeypatch.setattr("ludus.agents.q_learning.base.CompiledCollector", lambda *args: Collector(*args[:-1]))
         policy = policy if isinstance(policy, str) else "MlpPolicy"
         settings = {**QUICK, "learning_starts": 64, "train_freq": 4, "exploration_final_eps": 0.5}
         agent = DQN(policy, make_env(), seed=0, **settings, **kwargs)
         agent.learn(640)
-        assert (agent.collector is not None) == loops and int(agent.replay.count) > 0 and agent._n_updates > 0
+        assert (
+            isinstance(agent.collector, CompiledCollector) == loops
+            and int(agent.replay.count) > 0
+            and agent._n_updates > 0
+        )
         memories.append(agent.replay.state())
     for name, tensor in memories[0].items():
         assert torch.equal(tensor, memories[1][name]), name
@@ -156,15 +160,15 @@ def test_steps_as_loops_are_the_steps_of_pytorch(place, monkeypatch):
 def test_double_asks_one_network_which_and_the_other_how_much():
     agent = catch_agent(8, double=True)
     agent.learn(200)
-    learner = agent.learner
     with torch.no_grad():
         for weight in agent.q_net_target.parameters():
             weight.mul_(-1.0)
-    learner.refresh_target()
+    agent.target_network.refresh()
     batch = agent.replay.sample(32, agent.generators[1])
     best = agent.q_net(batch.next_obs).argmax(1, keepdim=True)
     expected = batch.returns + batch.discounts * agent.q_net_target(batch.next_obs).gather(1, best).squeeze(1)
-    assert torch.allclose(learner.targets(batch).squeeze(1), expected, atol=1e-5)
+    targets = agent.network.targets(batch, agent.target_network, TargetSettings(True, False, 0.03, 0.9, -1.0), None)
+    assert torch.allclose(targets.squeeze(1), expected, atol=1e-5)
     assert not torch.equal(agent.q_net_target(batch.next_obs).argmax(1, keepdim=True), best)
 
 

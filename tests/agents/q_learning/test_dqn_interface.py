@@ -11,7 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 
 import ludus
-from ludus.agents.data import replay_buffer as replay
+from ludus.agents.q_learning import off_policy
 from ludus.agents.q_learning.dqn import DQN
 from ludus.agents.training.sb3_export import export_zip
 from ludus.envs import OptionError
@@ -132,7 +132,7 @@ def test_continuous_actions_are_for_ppo():
 
 
 def test_a_memory_larger_than_the_machines_is_one_clear_line(monkeypatch):
-    monkeypatch.setattr(replay, "available_memory", lambda device: 1_000_000)
+    monkeypatch.setattr(off_policy, "available_memory", lambda device: 1_000_000)
     agent = catch_agent(8, buffer_size=1_000_000)
     with pytest.raises(OptionError, match=r"buffer_size=1000000 takes .* GB on cpu.* use at most \d+"):
         agent.learn(100)

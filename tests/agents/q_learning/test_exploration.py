@@ -1,5 +1,7 @@
 """Actions at random or the best, how often which, and what of that is kept."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from scipy.stats import binomtest, chisquare
 
 from ludus.agents.data.env_adapters import SimulatorAdapter
 from ludus.agents.data.replay_buffer import ReplayTensors
-from ludus.agents.q_learning.exploration import Steps, choose, explore, spread
+from ludus.agents.q_learning.collect import Collector, Steps, epsilon_greedy, epsilon_per_game
 from ludus.envs import Simulator
 
 CPU = torch.device("cpu")
@@ -22,7 +24,7 @@ def noise_of(games, actions, seed=0):
 def chances_of(epsilon, games, power):
     """Of random actions; written where they are wanted, since graphs know that place."""
     out = torch.full((games,), -1.0)
-    assert spread(epsilon, power, out=out) is out
+    assert epsilon_per_game(epsilon, power, out=out) is out
     return out
 
 
@@ -77,7 +79,7 @@ def masks_and_noise(draw):
 def test_no_action_is_chosen_that_is_not_legal(drawn, epsilon):
     values, mask, noise = drawn
     before = values.clone(), mask.clone(), noise.clone()
-    actions = choose(values, mask, torch.full((len(values),), epsilon), noise)
+    actions = epsilon_greedy(values, mask, torch.full((len(values),), epsilon), noise)
     assert actions.dtype == torch.int64 and mask.gather(1, actions.unsqueeze(1)).all()
     assert all(torch.equal(x, y) for x, y in zip((values, mask, noise), before, strict=True))
 
@@ -90,13 +92,13 @@ def test_without_exploration_the_best_legal_action_is_chosen(drawn):
     best = [
         max((float(v), k) for k, v in enumerate(row) if legal[k])[1] for row, legal in zip(values, mask, strict=True)
     ]
-    assert choose(values, mask, epsilon, noise).tolist() == best
-    assert torch.equal(choose(values, None, epsilon, noise), values.argmax(1))
+    assert epsilon_greedy(values, mask, epsilon, noise).tolist() == best
+    assert torch.equal(epsilon_greedy(values, None, epsilon, noise), values.argmax(1))
 
 
 def test_a_choice_of_values_that_are_all_below_zero_is_the_highest_legal_one():
     values, mask = torch.tensor([[-5.0, -2.0, -9.0]]), torch.tensor([[True, False, True]])
-    assert choose(values, mask, torch.zeros(1), noise_of(1, 3)).item() == 0
+    assert epsilon_greedy(values, mask, torch.zeros(1), noise_of(1, 3)).item() == 0
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.5, 0.9])
@@ -104,7 +106,7 @@ def test_random_actions_are_as_frequent_as_asked(epsilon):
     """Of 4 actions a random one is the best one, too, in a quarter of cases."""
     games, actions = 40_000, 4
     values = torch.tensor([0.0, 0.0, 1.0, 0.0]).expand(games, -1)
-    chosen = choose(values, None, torch.full((games,), epsilon), noise_of(games, actions))
+    chosen = epsilon_greedy(values, None, torch.full((games,), epsilon), noise_of(games, actions))
     others = int((chosen != 2).sum())
     assert binomtest(others, games, epsilon * 3 / 4).pvalue > 1e-3
     counts = torch.bincount(chosen, minlength=actions)[[0, 1, 3]]
@@ -114,7 +116,7 @@ def test_random_actions_are_as_frequent_as_asked(epsilon):
 def test_random_actions_are_equally_likely_among_those_that_are_legal():
     games = 30_000
     mask = torch.tensor([[True, False, True, True, False]]).expand(games, -1)
-    chosen = choose(torch.randn(games, 5), mask, torch.ones(games), noise_of(games, 5))
+    chosen = epsilon_greedy(torch.randn(games, 5), mask, torch.ones(games), noise_of(games, 5))
     counts = torch.bincount(chosen, minlength=5)
     assert counts[1] == counts[4] == 0
     assert chisquare(counts[[0, 2, 3]].numpy()).pvalue > 1e-3
@@ -124,14 +126,14 @@ def test_each_game_has_its_own_chance():
     games = 20_000
     epsilon = torch.tensor([0.0, 1.0]).repeat(games // 2)
     values = torch.tensor([0.0, 1.0]).expand(games, -1)
-    chosen = choose(values, None, epsilon, noise_of(games, 2))
+    chosen = epsilon_greedy(values, None, epsilon, noise_of(games, 2))
     assert (chosen[::2] == 1).all()
     assert binomtest(int(chosen[1::2].sum()), games // 2, 0.5).pvalue > 1e-3
 
 
 def test_whether_to_explore_and_what_to_try_are_independent():
     games = 40_000
-    chosen = choose(
+    chosen = epsilon_greedy(
         torch.tensor([[1.0, 0.0, 0.0]]).expand(games, -1), None, torch.full((games,), 0.2), noise_of(games, 3)
     )
     counts = torch.bincount(chosen, minlength=3).double()
@@ -147,6 +149,25 @@ def made(games=3, count=20):
     sim.reset()
     adapter = SimulatorAdapter(sim, channels_first=False)
     return adapter, ReplayTensors(adapter, 40, choices=4), Steps(count, games, CPU)
+
+
+class Network:
+    """Of values that a function of observations gives."""
+
+    def __init__(self, values, choices):
+        self.values, self.network = values, SimpleNamespace(choices=choices)
+
+
+def explore(adapter, values, replay, steps, epsilon, generator, on_step=lambda t: True):
+    """Steps into a replay buffer, as DQN collects them."""
+    collector = Collector(Network(values, replay.choices), adapter, steps, epsilon)
+    collector.store_in(replay)
+
+    def after(t, ended):
+        collector.store_step(ended)
+        return on_step(t)
+
+    return collector.collect(generator, collector.store_obs, after)
 
 
 def values_of(obs):

@@ -9,6 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 import ludus
 from ludus.agents.data.returns import lambda_returns
+from ludus.agents.q_learning.collect import Collector, CompiledCollector
 from ludus.agents.q_learning.pqn import PQN
 from ludus.agents.training.evaluation import evaluate
 from ludus.agents.training.sb3_export import export_zip
@@ -50,6 +51,11 @@ def test_two_players_learn_with_one_policy_and_play_by_the_rules():
     assert (agent.data.going_on < 0).any() and not torch.equal(weights_of(agent), before)
 
 
+def in_pytorch(*args):
+    """`CompiledCollector`'s arguments for a collector without loops."""
+    return Collector(*args[:-1])
+
+
 PLACES = {
     "mlp": lambda: catch_agent(8),
     "cnn": lambda: catch_agent(8, policy="cnn"),
@@ -65,11 +71,11 @@ def test_a_rollout_by_loops_is_that_of_pytorch(place, monkeypatch):
     found = []
     for loops in (True, False):
         if not loops:
-            monkeypatch.setattr(PQN, "_make_rounds", lambda *_, **__: None)
-            monkeypatch.setattr("ludus.agents.q_learning.value_fit.compile_q_network", lambda *_: None)
+            monkeypatch.setattr("ludus.agents.q_learning.base.CompiledCollector", in_pytorch)
+            monkeypatch.setattr("ludus.agents.q_learning.network.compile_q_network", lambda *_: None)
         agent = PLACES[place]()
         agent.learn(128)
-        assert (agent.collector is not None) == loops == (agent.learner.backprop is not None)
+        assert isinstance(agent.collector, CompiledCollector) == loops == agent.network.compiled_loss
         found.append(agent.data)
     one, other = found
     for name in ("obs", "actions", "rewards", "dones"):

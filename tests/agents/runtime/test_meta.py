@@ -225,10 +225,10 @@ def test_dqn(on_meta, name):
     agent._last_obs = 0  # nothing to reset
     agent.prepare()
     agent._set_training_mode(agent.noisy)
-    played = watched(agent._play)
+    played = watched(agent._collect)
     assert played["game"] == STEPS
     within(played, STEPS, most_a_step)
-    within(watched(agent.learner._update), 1, most_a_minibatch)
+    within(watched(agent._update), 1, most_a_minibatch)
 
 
 @pytest.mark.parametrize("name", PQN)
@@ -236,16 +236,18 @@ def test_pqn(on_meta, name):
     arguments, most_a_step, most_a_minibatch = PQN[name]
     agent = made("PQN", n_steps=STEPS, batch_size=STEPS * GAMES // 2, **arguments)
     agent.adapter = adapter_of(agent)
-    agent.data, agent.collector = QRollout(STEPS, agent.adapter, META), None
+    agent.data = data = QRollout(STEPS, agent.adapter, META)
     agent.order, agent.epsilon = (
         torch.zeros(size, dtype=kind, device=META)
         for size, kind in ((STEPS * GAMES, torch.int64), (GAMES, torch.float32))
     )
-    played = watched(agent._play)
+    agent.collector = agent._make_collector(data, (data.values, data.best_values))
+    agent._write_obs = agent.collector.obs_writer(data.obs)
+    played = watched(agent._collect)
     assert played["game"] == STEPS
     within(played, STEPS, most_a_step)
-    watched(agent._look_back)
-    within(watched(agent._one_pass), 2, most_a_minibatch)
+    watched(agent._compute_returns)
+    within(watched(agent._one_epoch), 2, most_a_minibatch)
 
 
 def test_what_is_looked_for_is_found(on_meta):

@@ -94,7 +94,7 @@ def target_of(agent):
 def test_frozen_layers_do_not_move_where_loops_compute_the_rest(library, name, policy):
     kwargs = {"activation_fn": nn.ReLU} if policy == "MlpPolicy" else {}
     agent = agent_of(library, name, policy, ludus.make_sb3("Breakout", 4, seed=0), policy_kwargs=kwargs).learn(64)
-    assert agent.learner.optimizer_step.adam is not None  # loops
+    assert agent.optimizer_step.adam is not None  # loops
     encoder = (
         agent.policy.mlp_extractor if policy == "MlpPolicy" and name == "PPO" else online_of(agent).features_extractor
     )
@@ -105,7 +105,7 @@ def test_frozen_layers_do_not_move_where_loops_compute_the_rest(library, name, p
         assert all(torch.equal(*pair) for pair in zip(frozen, part.parameters(), strict=True))
     agent.policy.requires_grad_(True)
     agent.learn(64)
-    assert agent.learner.optimizer_step.adam is not None
+    assert agent.optimizer_step.adam is not None
 
 
 def online_of(agent):
@@ -192,8 +192,8 @@ def test_a_memory_keeps_whose_turn_it_was(gamma):
     adapter = agent_of(ludus, "DQN").learn(16).adapter
     memory = ReplayTensors(adapter, 8, choices=2, gamma=0.9)
     memory.factors[0, 0] = -0.9
-    memory.suit(adapter, gamma)
-    memory.suit(adapter, 0.25)
+    memory.continue_with(adapter, gamma)
+    memory.continue_with(adapter, 0.25)
     assert memory.factors[0].tolist() == [-0.25, 0.25]
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 import ludus
 from ludus.agents import load_agent
+from ludus.agents.data.finite_checks import NotFinite, check_rollout
 from ludus.agents.ppo.ppo import PPO
-from ludus.agents.training.finite_checks import NotFinite, check_rollout
 from ludus.agents.training.optimizer_step import check_gradients
 from ludus.agents.training.save_callback import SaveCallback
 

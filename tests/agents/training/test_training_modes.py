@@ -52,7 +52,7 @@ def test_the_target_network_takes_over_what_was_averaged(library):
     weight = target.weight.clone()
     agent.learn(64)
     assert target.running_mean.abs().sum() > 0 and torch.equal(target.weight, weight)
-    agent._on_step() if library is stable_baselines3 else agent.learner.follow(0.0)
+    agent._on_step() if library is stable_baselines3 else agent._update_target(0.0)
 
 
 def test_layers_that_see_a_whole_minibatch_are_not_shared_by_threads():

@@ -1,0 +1,105 @@
+"""Steps in all environments of an adapter on a CPU as loops: observe, forward, choose, step, store.
+
+In PyTorch they are a dozen small operations, which for a few environments take longer than steps and network together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..compiled.kernel import Kernel, ThreadPool
+from .env_adapters import SimulatorAdapter, VecEnvAdapter
+from .final_obs import write_rows
+
+
+def store_obs(obs, stored, clock, first, last):
+    """stored (T, N, K) at the clock's step = obs (N, K), for environments first .. last-1."""
+    for n in range(first, last):
+        for k in range(obs.shape[1]):
+            stored[clock[0], n, k] = obs[n, k]
+    return 0
+
+
+def store_step(
+    reward, terminated, truncated, episode_return, episode_length, clock, rewards, dones, truncations, returns, lengths,
+    first, last,
+):  # fmt: skip
+    """What a step returned, from (N,) to (T, N) at the clock's step, for environments first .. last-1."""
+    t = clock[0]
+    for n in range(first, last):
+        rewards[t, n] = reward[n]
+        dones[t, n] = 1 if terminated[n] or truncated[n] else 0
+        truncations[t, n], returns[t, n], lengths[t, n] = truncated[n], episode_return[n], episode_length[n]
+    return 0
+
+
+class StepLoops:
+    """Collects T steps of N environments; algorithms add how actions are chosen, `forward` and `choose`.
+
+    Args:
+        adapter: environments, whose tensors stay where they are.
+        data: has rewards, dones, truncated, episode_return and episode_length, (T, N) each.
+        pool: threads that share the loops.
+
+    Attributes:
+        clock: (1,) int64, the step, 0 .. T-1.
+        chosen: (N,) int64, the actions that `choose` writes.
+        masks: (1 or N, A) bool, action masks; all true where all actions are legal.
+    """
+
+    choose: Kernel
+
+    def __init__(self, adapter: SimulatorAdapter | VecEnvAdapter, data: Any, pool: ThreadPool, choices: int) -> None:
+        self.adapter, self.pool = adapter, pool
+        self.steps, games = data.rewards.shape
+        self.clock, self.chosen = torch.zeros(1, dtype=torch.int64), torch.zeros(games, dtype=torch.int64)
+        self.masks = torch.ones((1, choices), dtype=torch.bool) if adapter.mask is None else adapter.mask
+        self._time = self.clock.numpy()
+        returned = adapter.reward, adapter.terminated, adapter.truncated, adapter.episode_return, adapter.episode_length
+        stored = data.rewards, data.dones, data.truncated, data.episode_return, data.episode_length
+        self._store = Kernel(store_step, *returned, self.clock, *stored, units=games)
+
+    def forward(self) -> None:
+        """What `choose` reads, for the environments' observations as they are now."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def run(
+        self,
+        before: Callable[[int], Any],
+        after: Callable[[int, int], bool],
+        forward_needed: Sequence[bool] | None = None,
+    ) -> bool:
+        """T steps; returns False if `after` asked to stop.
+
+        Args:
+            before: called before the actions of step t are chosen, with t.
+            after: called after step t, with t and 0 only if no episode ended; returns False to stop.
+            forward_needed: for each step, whether `choose` reads what `forward` writes; None: always.
+        """
+        for t in range(self.steps):
+            self._time[0] = t
+            before(t)
+            if forward_needed is None or forward_needed[t]:
+                self.forward()
+            self.pool.run(self.choose)
+            ended = self.adapter.step(self.chosen)
+            self.pool.run(self._store)
+            if not after(t, ended):
+                return False
+        return True
+
+    def row_writer(self, stored: Any, row: Tensor, compiled: bool) -> Callable[[int], None]:
+        """A function that writes observations (N, *shape) to a row of (T, N, *shape), as a loop or by PyTorch.
+
+        The row is `row` (1,) int64, not the function's argument, which is the step.
+        """
+        obs = self.adapter.obs
+        if not compiled:
+            return lambda _: write_rows(stored, row, obs)
+        loop = Kernel(store_obs, obs.flatten(1), stored.flatten(2), row, units=len(obs))
+        return lambda _: self.pool.run(loop)
