@@ -17,7 +17,7 @@ import torch
 TILE = 4
 STRIP = 64 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 16  # four rows take half of the registers
 ROWS = 16  # of a piece of a product
-SAMPLES = 128  # whose share in the weights' change is added up at a time
+SAMPLES = 128  # whose part of the weights' gradient is added up at a time
 
 
 def dense_forward(x, weights, bias, out, first, last):
@@ -29,7 +29,7 @@ def dense_forward(x, weights, bias, out, first, last):
 
 
 def dense_forward_relu(x, weights, bias, out, first, last):
-    """The same, and what is below zero becomes zero."""
+    """As `dense_forward`, with a ReLU."""
     for piece in range(first, last):
         spread(bias, out, piece)
         add_product(x, weights, out, piece)
@@ -37,11 +37,16 @@ def dense_forward_relu(x, weights, bias, out, first, last):
     return 0
 
 
-def dense_backward_inputs(grad, weights, x, x_grad, first, last):
-    """x_grad (N, G, I) = grad (N, G, O) @ weights (G, O, I) where x, which came out of a ReLU, is above zero; else 0.
+def dense_backward_inputs(grad, weights, x_grad, first, last):
+    """x_grad (N, G, I) = grad (N, G, O) @ weights (G, O, I), for pieces of `ROWS` samples; weights' rows may be longer."""
+    for piece in range(first, last):
+        clear(x_grad, piece)
+        add_product(grad, weights, x_grad, piece)
+    return 0
 
-    For pieces of `ROWS` samples. The weights' rows may be longer than I.
-    """
+
+def dense_backward_inputs_relu(grad, weights, x, x_grad, first, last):
+    """As `dense_backward_inputs` where x, which came out of a ReLU, is above zero; else 0."""
     for piece in range(first, last):
         clear(x_grad, piece)
         add_product(grad, weights, x_grad, piece)
@@ -49,25 +54,25 @@ def dense_backward_inputs(grad, weights, x, x_grad, first, last):
     return 0
 
 
-def dense_backward_weights(grad, x, change, bias_change, first, last):
-    """change (G, O, I) = grad (N, G, O)^T @ x (N, G, I) and bias_change (G, O) = the sums of grad, for tiles of G * O."""
-    tiles = change.shape[1] // TILE
+def dense_backward_weights(grad, x, weights_grad, bias_grad, first, last):
+    """weights_grad (G, O, I) = grad (N, G, O)^T @ x (N, G, I) and bias_grad (G, O) = the sums of grad, for tiles of G * O."""
+    tiles = weights_grad.shape[1] // TILE
     for tile in range(first, last):
         g, o = tile // tiles, TILE * (tile % tiles)
-        sum_slopes(grad, bias_change, g, o)
+        sum_grads(grad, bias_grad, g, o)
         for r in range(o, o + TILE):
-            for j in range(change.shape[2]):
-                change[g, r, j] = 0
-    whole = change.shape[2] // STRIP * STRIP
+            for j in range(weights_grad.shape[2]):
+                weights_grad[g, r, j] = 0
+    whole = weights_grad.shape[2] // STRIP * STRIP
     for start in range(0, grad.shape[0], SAMPLES):
         stop = min(start + SAMPLES, grad.shape[0])
         for left in range(0, whole, STRIP):
             for tile in range(first, last):
                 g, o = tile // tiles, TILE * (tile % tiles)
-                _add_samples(grad, x, change, g, o, start, stop, left, STRIP)
+                _add_samples(grad, x, weights_grad, g, o, start, stop, left, STRIP)
         for tile in range(first, last):
             g, o = tile // tiles, TILE * (tile % tiles)
-            _add_samples(grad, x, change, g, o, start, stop, whole, change.shape[2] - whole)
+            _add_samples(grad, x, weights_grad, g, o, start, stop, whole, weights_grad.shape[2] - whole)
     return 0
 
 
@@ -96,11 +101,11 @@ def relu(out, piece):
     for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
         for g in range(out.shape[1]):
             for j in range(out.shape[2]):
-                out[r, g, j] = zero if out[r, g, j] < zero else out[r, g, j]  # what is not a number stays so
+                out[r, g, j] = zero if out[r, g, j] < zero else out[r, g, j]  # NaN stays NaN
 
 
 def keep_above_zero(x, x_grad, piece):
-    """Slopes where x is not above zero become zero."""
+    """Grads where x is not above zero become zero."""
     zero = np.float32(0)
     for r in range(ROWS * piece, min(ROWS * piece + ROWS, x_grad.shape[0])):
         for g in range(x_grad.shape[1]):
@@ -133,24 +138,24 @@ def add_inputs(x, weights, out, g, i, left, width):
             out[i3, g, j] += d * weight
 
 
-def sum_slopes(grad, bias_change, g, o):
+def sum_grads(grad, bias_grad, g, o):
     """Of outputs o .. o+3 of group g."""
     for r in range(o, o + TILE):
-        bias_change[g, r] = 0
+        bias_grad[g, r] = 0
     for i in range(grad.shape[0]):
         for r in range(o, o + TILE):
-            bias_change[g, r] += grad[i, g, r]
+            bias_grad[g, r] += grad[i, g, r]
 
 
-def _add_samples(grad, x, change, g, o, start, stop, left, width):
-    """What samples start .. stop-1 add to the changes of outputs o .. o+3 of group g by inputs left .. left+width-1."""
+def _add_samples(grad, x, weights_grad, g, o, start, stop, left, width):
+    """What samples start .. stop-1 add to the gradient of outputs o .. o+3 of group g by inputs left .. left+width-1."""
     o, left, width = np.uint64(o), np.uint64(left), np.uint64(width)
     o1, o2, o3 = o + np.uint64(1), o + np.uint64(2), o + np.uint64(3)
     for i in range(np.uint64(start), np.uint64(stop)):
         a, b, c, d = grad[i, g, o], grad[i, g, o1], grad[i, g, o2], grad[i, g, o3]
         for j in range(left, left + width):
             value = x[i, g, j]
-            change[g, o, j] += a * value
-            change[g, o1, j] += b * value
-            change[g, o2, j] += c * value
-            change[g, o3, j] += d * value
+            weights_grad[g, o, j] += a * value
+            weights_grad[g, o1, j] += b * value
+            weights_grad[g, o2, j] += c * value
+            weights_grad[g, o3, j] += d * value

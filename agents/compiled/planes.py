@@ -12,15 +12,15 @@ from torch import Tensor
 
 from ..nn.encoders import MlpEncoder
 from .kernel import Kernel
-from .sparse_linear import find_cells, linear_backward, linear_forward, strips_for
+from .sparse_linear import blocks_for, find_cells, linear_backward, linear_forward
 
 
 def cells_of(planes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What `linear_forward` sees of planes (N, K): rows (N,), the planes, cells (N, K) and counts (N,)."""
+    """What `linear_forward` reads of planes (N, K): rows (N,), the planes, cells (N, K) and counts (N,)."""
     cells, counts = torch.empty(planes.shape, dtype=torch.int32), torch.empty(len(planes), dtype=torch.int32)
-    seen = (torch.arange(len(planes)), planes, cells, counts)
-    Kernel(find_cells, *seen, units=len(planes))()
-    return seen
+    read = (torch.arange(len(planes)), planes, cells, counts)
+    Kernel(find_cells, *read, units=len(planes))()
+    return read
 
 
 class PlanesLinear(torch.autograd.Function):
@@ -28,18 +28,18 @@ class PlanesLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        seen, out = cells_of(planes), torch.empty(len(planes), len(bias))
-        Kernel(linear_forward, *seen, weight.T.contiguous(), bias, out, units=len(planes))()
-        ctx.save_for_backward(*seen)
+        read, out = cells_of(planes), torch.empty(len(planes), len(bias))
+        Kernel(linear_forward, *read, weight.T.contiguous(), bias, out, units=len(planes))()
+        ctx.save_for_backward(*read)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        seen = ctx.saved_tensors
-        outputs, inputs = grad.shape[1], seen[1].shape[1]
-        change, bias_change, strips = torch.empty(outputs, inputs), torch.empty(outputs), strips_for(inputs, outputs)
-        Kernel(linear_backward, *seen, grad.contiguous(), strips, change, bias_change, units=len(strips))()
-        return None, change, bias_change
+        read = ctx.saved_tensors
+        outputs, inputs = grad.shape[1], read[1].shape[1]
+        weight_grad, bias_grad, blocks = torch.empty(outputs, inputs), torch.empty(outputs), blocks_for(inputs, outputs)
+        Kernel(linear_backward, *read, grad.contiguous(), blocks, weight_grad, bias_grad, units=len(blocks))()
+        return None, weight_grad, bias_grad
 
 
 class Shortcut:

@@ -1,11 +1,11 @@
 """Layers over planes as loops in plain Python, compiled like a game's rules.
 
-Most cells are empty: a matrix product multiplies all the zeros, and these loops look at the others alone. (For what comes
+Most cells are empty: a matrix product multiplies all the zeros, and these loops read the other cells alone. (For what comes
 out of a ReLU, which is zero as often as not, that was tried and does not pay.)
 
-What a layer sees of N samples is (rows, planes, cells, counts): sample i is row rows[i] of planes (M, K) uint8, and the
-counts[i] places in cells[i], of (N, K) int32, are those where it is not zero. Other numbers are float32. No two arguments
-may share memory where one is written to.
+A layer reads N samples as (rows, planes, cells, counts): sample i is row rows[i] of planes (M, K) uint8, and cells[i], of
+(N, K) int32, begins with the counts[i] cells that are not zero. Other numbers are float32. No two arguments may share memory
+where one is written to.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor
 from .linear import ROWS
 from .transpose import transpose_columns
 
-STRIP = 64  # columns at most: what one thread takes of a weight matrix in `linear_backward`
+BLOCK = 64  # outputs at most: what one thread takes of a weight matrix in `linear_backward`
 
 
 def find_cells(rows, planes, cells, counts, first, last):
-    """Note the places of the bytes that are not zero, in samples first .. last-1."""
+    """Write down which bytes are not zero, in samples first .. last-1."""
     for i in range(first, last):
         row, n = rows[i], 0
         for k in range(planes.shape[1]):
@@ -39,12 +39,12 @@ def linear_forward(rows, planes, cells, counts, weights, bias, out, first, last)
 
 
 def linear_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
-    """The same, and what is below zero becomes zero."""
+    """As `linear_forward`, with a ReLU."""
     zero = np.float32(0)
     for i in range(first, last):
         _add_cells(rows, planes, cells, counts, weights, bias, out, i)
         for j in range(out.shape[1]):
-            out[i, j] = zero if out[i, j] < zero else out[i, j]  # what is not a number stays so
+            out[i, j] = zero if out[i, j] < zero else out[i, j]  # NaN stays NaN
     return 0
 
 
@@ -67,130 +67,125 @@ def _add_cells(rows, planes, cells, counts, weights, bias, out, i):
             out[i, j] += value * weights[k, j]
 
 
-def linear_backward(rows, planes, cells, counts, grad, strips, change, bias_change, first, last):
-    """change (H, K) = grad (N, H)^T @ planes[rows] (N, K) and bias_change (H,) = the sum of grad's rows.
+def linear_backward(rows, planes, cells, counts, grad, blocks, weights_grad, bias_grad, first, last):
+    """weights_grad (H, K) = grad (N, H)^T @ planes[rows] (N, K) and bias_grad (H,) = the sum of grad's rows.
 
-    The sums are taken in strips (S, K, H / S), where they lie as they are needed; for strips first .. last-1.
+    The sums are taken in blocks (S, K, H / S) of outputs, whose numbers lie side by side; for blocks first .. last-1.
     """
-    width = strips.shape[2]
+    width = blocks.shape[2]
     for s in range(first, last):
-        left = np.uint64(s * width)  # unsigned: else each index would be looked at, whether it counts from the end
+        left = np.uint64(s * width)  # unsigned: else each index would be checked for counting from the end
         for j in range(width):
-            bias_change[left + j] = 0
-        for k in range(strips.shape[1]):
+            bias_grad[left + j] = 0
+        for k in range(blocks.shape[1]):
             for j in range(width):
-                strips[s, k, j] = 0
+                blocks[s, k, j] = 0
         for i in range(grad.shape[0]):
             row = rows[i]
             for j in range(np.uint64(width)):
-                bias_change[left + j] += grad[i, left + j]
+                bias_grad[left + j] += grad[i, left + j]
             for m in range(counts[i]):
                 k = cells[i, m]
                 value = np.float32(planes[row, k])
                 for j in range(np.uint64(width)):
-                    strips[s, k, j] += value * grad[i, left + j]
-        transpose_columns(strips[s], change, left, np.uint64(0), 0, width)
+                    blocks[s, k, j] += value * grad[i, left + j]
+        transpose_columns(blocks[s], weights_grad, left, np.uint64(0), 0, width)
     return 0
 
 
-# A convolution's weights are (C, h, w * O), turned by half a circle in h and w. Its outputs, with a border of h - 1 rows and
-# w - 1 columns around them, are a grid in which each cell of the planes reaches h rows of w * O numbers that begin at the
-# cell's own place: loops of one size that need not ask where the outputs end. Bias and grads are written and added up by
+# A convolution's weights are (C, h, w * O), turned by half a circle in h and w. Its outputs, with a border around them, are a
+# grid of H + h - 1 rows and W + w - 1 columns in which each cell of the planes reaches h rows of w * O numbers that begin at
+# the cell's own place: loops of one size that need not ask where the outputs end. Bias and grads are written and added up by
 # whole rows of outputs, since of loops over a few channels the compiler makes slow ones that skip from place to place.
+# `places` (K, 3) holds the channel of each cell, and the row and column of the grid from which on it reaches.
 
 
-def convolution_forward(rows, planes, cells, counts, weights, bias, grids, out, first, last):
-    """A convolution without padding and with steps of one, for pieces of `ROWS` samples.
+def convolution_forward(rows, planes, cells, counts, places, weights, bias, grids, out, first, last):
+    """A convolution with steps of one and less padding than its size, for pieces of `ROWS` samples.
 
-    From planes (M, H * W * C), weights (1, C, h, w * O) and bias (1, (W' + 2w - 2) * O), the same for each place of a row,
-    to out (N, H', W' * O); grids (N / ROWS, H' + 2h - 2, (W' + 2w - 2) * O) are scratch.
+    From planes (M, K), weights (1, C, h, w * O) and bias (1, (W + w - 1) * O), the same for each place of a row, to out
+    (N, H', W' * O); grids (N / ROWS, H + h - 1, (W + w - 1) * O) are scratch.
     """
     for piece in range(first, last):
         for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
-            _convolve(rows, planes, cells, counts, weights[0], bias[0], grids[piece], i)
-            _copy_inside(grids[piece], weights[0], out, i)
+            _convolve(rows, planes, cells, counts, places, weights[0], bias[0], grids[piece], i)
+            _copy_inside(grids[piece], out, i)
     return 0
 
 
-def convolution_forward_relu(rows, planes, cells, counts, weights, bias, grids, out, first, last):
-    """The same, and what is below zero becomes zero."""
+def convolution_forward_relu(rows, planes, cells, counts, places, weights, bias, grids, out, first, last):
+    """As `convolution_forward`, with a ReLU."""
     zero = np.float32(0)
     for piece in range(first, last):
         for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
-            _convolve(rows, planes, cells, counts, weights[0], bias[0], grids[piece], i)
-            _copy_inside(grids[piece], weights[0], out, i)
+            _convolve(rows, planes, cells, counts, places, weights[0], bias[0], grids[piece], i)
+            _copy_inside(grids[piece], out, i)
             for a in range(out.shape[1]):
                 for j in range(out.shape[2]):
                     out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
     return 0
 
 
-def _convolve(rows, planes, cells, counts, weights, bias, grid, i):
-    """What sample i makes of the grid."""
-    channels, width = weights.shape[0], np.uint64(weights.shape[2])
-    columns, outputs = _places(planes, weights, grid)
+def _convolve(rows, planes, cells, counts, places, weights, bias, grid, i):
+    """The grid of sample i."""
+    width = np.uint64(weights.shape[2])
     for a in range(grid.shape[0]):
         for j in range(np.uint64(grid.shape[1])):
             grid[a, j] = bias[j]
     for m in range(counts[i]):
         k = cells[i, m]
-        value, c, place = np.float32(planes[rows[i], k]), k % channels, k // channels
-        top, left = place // columns, np.uint64(place % columns * outputs)
-        for a in range(weights.shape[1]):
+        value = np.float32(planes[rows[i], k])
+        c, top, left = np.uint64(places[k, 0]), np.uint64(places[k, 1]), np.uint64(places[k, 2])
+        for a in range(np.uint64(weights.shape[1])):
             for j in range(width):
                 grid[top + a, left + j] += value * weights[c, a, j]
 
 
-def _copy_inside(grid, weights, out, i):
+def _copy_inside(grid, out, i):
     """The grid without its border."""
-    top, left = weights.shape[1] - 1, np.uint64((grid.shape[1] - out.shape[2]) // 2)
+    top, left = (grid.shape[0] - out.shape[1]) // 2, np.uint64((grid.shape[1] - out.shape[2]) // 2)
     for a in range(out.shape[1]):
         for j in range(np.uint64(out.shape[2])):
             out[i, a, j] = grid[top + a, left + j]
 
 
-def convolution_backward(rows, planes, cells, counts, grad, grids, change, bias_change, first, last):
-    """change (P, C, h, w * O) and bias_change (P, W' * O) of the P equal parts of the samples; for parts first .. last-1.
+def convolution_backward(rows, planes, cells, counts, places, grad, grids, weights_grad, bias_grad, first, last):
+    """weights_grad (P, C, h, w * O) and bias_grad (P, W' * O) of the P equal parts of the samples, for parts first .. last-1.
 
     grad (N, H', W' * O) is 0 where the ReLU gave 0; grids (P, ...) are scratch as above, and their borders 0.
     """
     for p in range(first, last):
-        _change_part(rows, planes, cells, counts, grad, grids[p], change[p], bias_change[p], p, change.shape[0])
+        parts = weights_grad.shape[0]
+        _add_part(rows, planes, cells, counts, places, grad, grids[p], weights_grad[p], bias_grad[p], p, parts)
     return 0
 
 
-def _change_part(rows, planes, cells, counts, grad, grid, change, bias_change, p, parts):
-    """What the samples of part p, of so many, change."""
-    channels, height, width = change.shape[0], change.shape[1], np.uint64(change.shape[2])
+def _add_part(rows, planes, cells, counts, places, grad, grid, weights_grad, bias_grad, p, parts):
+    """The gradients of part p, of so many."""
+    height, width = np.uint64(weights_grad.shape[1]), np.uint64(weights_grad.shape[2])
     samples, border = -(-grad.shape[0] // parts), np.uint64((grid.shape[1] - grad.shape[2]) // 2)
-    columns, outputs = _places(planes, change, grid)
-    for j in range(np.uint64(bias_change.shape[0])):
-        bias_change[j] = 0
-    for c in range(channels):
+    above = (grid.shape[0] - grad.shape[1]) // 2
+    for j in range(np.uint64(bias_grad.shape[0])):
+        bias_grad[j] = 0
+    for c in range(weights_grad.shape[0]):
         for a in range(height):
             for j in range(width):
-                change[c, a, j] = 0
+                weights_grad[c, a, j] = 0
     for i in range(p * samples, min((p + 1) * samples, grad.shape[0])):
         for a in range(grad.shape[1]):
             for j in range(np.uint64(grad.shape[2])):
-                grid[height - 1 + a, border + j] = grad[i, a, j]
-                bias_change[j] += grad[i, a, j]
+                grid[above + a, border + j] = grad[i, a, j]
+                bias_grad[j] += grad[i, a, j]
         for m in range(counts[i]):
             k = cells[i, m]
-            value, c, place = np.float32(planes[rows[i], k]), k % channels, k // channels
-            top, left = place // columns, np.uint64(place % columns * outputs)
+            value = np.float32(planes[rows[i], k])
+            c, top, left = np.uint64(places[k, 0]), np.uint64(places[k, 1]), np.uint64(places[k, 2])
             for a in range(height):
                 for j in range(width):
-                    change[c, a, j] += value * grid[top + a, left + j]
+                    weights_grad[c, a, j] += value * grid[top + a, left + j]
 
 
-def _places(planes, weights, grid):
-    """W, how many cells a row of planes has, and O, how many numbers each place of the grid."""
-    columns = planes.shape[1] // (weights.shape[0] * (grid.shape[0] - weights.shape[1] + 1))
-    return columns, (grid.shape[1] - weights.shape[2]) // max(columns - 1, 1)
-
-
-def strips_for(inputs: int, outputs: int) -> Tensor:
+def blocks_for(inputs: int, outputs: int) -> Tensor:
     """Scratch (S, K, H / S) for `linear_backward`."""
-    width = max(size for size in range(1, STRIP + 1) if outputs % size == 0)
+    width = max(size for size in range(1, BLOCK + 1) if outputs % size == 0)
     return torch.zeros(outputs // width, inputs, width)

@@ -58,7 +58,7 @@ class Player:
     def play_part(self, k: int = 0, on_step: Any = None) -> bool:
         """The rollout of adapter k; returns False if `on_step(t)` asked to stop."""
         agent, adapter, data, generator = self.agent, self.adapters[k], self._parts[k], self.agent.generators[k]
-        if isinstance(adapter, SimulatorAdapter) and agent.backprop is not None:
+        if isinstance(adapter, SimulatorAdapter) and adapter.mask is None and agent.backprop is not None:
             self._rounds = self._rounds or CompiledCollector(agent.backprop, adapter, data)
             self._rounds.play(agent.policy, generator)
             return True

@@ -1,4 +1,4 @@
-"""An actor and critic on planes as loops that threads share: decisions, and PPO's gradients; see `network`."""
+"""An actor and critic as loops that threads share: decisions, and PPO's gradients; see `compiled.network`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from stable_baselines3.common.torch_layers import FlattenExtractor
-from torch import Tensor, nn
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor
 
+from ..compiled.build import build
 from ..compiled.kernel import Kernel, ThreadPool
-from ..compiled.layers import Dense, Layer, OnPlanes, Place
-from ..compiled.network import (
-    Backward,
-    CompiledNetwork,
-    all_of,
-    encoder_layers,
-    filled_up,
-    is_hooked,
-    linear_layers,
-    remembered,
-)
-from ..compiled.planes import sees_planes
-from ..nn.action_dists import CategoricalHead, masked
-from ..nn.actor_critic import Thinker
+from ..compiled.layers import Layer
+from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, remembered
+from ..compiled.trace import NotCompiled
+from ..nn.action_dists import FORBIDDEN, CategoricalHead, masked
+from ..nn.actor_critic import ActorCritic, Thinker
+from ..nn.overridden import AskedPolicy
 from .compiled_loss import categorical_grads, numbers_of
 
 if TYPE_CHECKING:
@@ -37,10 +30,17 @@ class CompiledActorCritic(CompiledNetwork):
         choices: how many actions there are.
     """
 
-    def __init__(self, layers: Sequence[Layer], weights: Sequence[Tensor], choices: int, pool: ThreadPool) -> None:
-        super().__init__(layers, weights, pool)
+    def __init__(
+        self,
+        inputs: Planes | Vectors,
+        layers: Sequence[Layer],
+        weights: Sequence[Tensor],
+        choices: int,
+        pool: ThreadPool,
+    ) -> None:
+        super().__init__(inputs, layers, weights, pool)
         self.choices = choices
-        self._backwards: dict[tuple[int, int], _Judged] = {}
+        self._minibatches: dict[Any, _Minibatch] = {}
 
     def thinker(self) -> Thinker:
         """What decides with the weights as they are now; see `actor_critic.forward_step`."""
@@ -53,26 +53,32 @@ class CompiledActorCritic(CompiledNetwork):
         return masked(decisions[:, : self.choices], mask), decisions[:, self.choices], None
 
     def __call__(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
-        """Gradients of the loss over `rows` of the data, and the loss's parts, as `loss.Autograd` gives them."""
-        planes = data["obs"].flatten(1)
-        key = (planes.data_ptr(), len(rows))
-        backward = remembered(self._backwards, key, lambda: _Judged(self, planes, len(rows)))
+        """Gradients of the loss over `rows` of the data, and the loss's parts (6,)."""
+        obs, masks = data["obs"].flatten(1), data.get("masks")
+        key = (obs.data_ptr(), None if masks is None else masks.data_ptr(), len(rows))
+        minibatch = remembered(self._minibatches, key, lambda: _Minibatch(self, obs, masks, len(rows)))
         self.read_weights()
-        parts = backward.run(data["actions"], rows, columns, settings)
+        parts = minibatch.run(data["actions"], rows, columns, settings)
         self.collect()
         return self.gradients, parts
 
 
-class _Judged(Backward):
-    """The loops of a minibatch, with the loss between those forwards and those back."""
+class _Minibatch(Backward):
+    """The loops of a minibatch, with the loss between those forwards and those backwards.
 
-    def __init__(self, owner: CompiledActorCritic, planes: Tensor, samples: int) -> None:
-        super().__init__(owner, planes, samples)
-        self.choices, units = owner.choices, self.flows[-1].units
+    Args:
+        obs: (M, K), of which the samples are rows, and so of masks (M, A), which are None where all actions are legal.
+    """
+
+    def __init__(self, owner: CompiledActorCritic, obs: Tensor, masks: Tensor | None, samples: int) -> None:
+        super().__init__(owner, obs, samples)
+        self.choices, units = owner.choices, self.outputs[-1].units
         self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(samples, 4)
         self.numbers, self.sums = torch.zeros(6, dtype=torch.float64), torch.zeros(units, 6, dtype=torch.float64)
-        judged = (self.out, self.actions, self.columns, self.numbers, self.grad, self.sums)
-        self.judge = Kernel(categorical_grads, *judged, units=units)
+        if masks is not None:
+            self.loops.append(Kernel(forbid, self.rows, masks, self.out, units=len(self.rows)))
+        loss = (self.out, self.actions, self.columns, self.numbers, self.grad, self.sums)
+        self.loss = Kernel(categorical_grads, *loss, units=units)
 
     def run(self, actions: Tensor, rows: Tensor, columns: Tensor, settings: Settings) -> Tensor:
         """Parts (6,) of the loss; the gradients lie with the layers."""
@@ -81,49 +87,35 @@ class _Judged(Backward):
         torch.index_select(actions, 0, rows, out=self.actions)
         self.columns.copy_(columns)
         self.numbers.copy_(numbers_of(self.choices, settings, 1 / samples))
-        self.pool.run(*self.loops, self.judge, *self.back)
+        self.pool.run(*self.loops, self.loss, *self.back)
         return self.sums.sum(0).float()
 
 
-def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic | None:
-    """For this policy; None if its layers are not of the kinds that there are loops for, or not all of them learn."""
-    known = isinstance(policy.head, CategoricalHead) and policy.core is None and policy.normalizer is None
-    if not known or not sees_planes(policy) or not policy.share_features_extractor:
-        return None
-    layers, weights = layers_of(policy), list(policy.parameters())
-    if layers is None or is_hooked(policy) or not all_of(layers, weights):
-        return None
-    return CompiledActorCritic(layers, weights, policy.action_net.out_features, pool)
+def forbid(rows, masks, decisions, first, last):
+    """Logits of decisions (N, W) become those of forbidden actions where masks (M, A) at rows (N,) say so."""
+    for i in range(first, last):
+        for a in range(masks.shape[1]):
+            if not masks[rows[i], a]:
+                decisions[i, a] = FORBIDDEN  # so that its probability, and with it its grad, is 0
+    return 0
 
 
-def layers_of(policy: Any) -> list[Layer] | None:
-    """From planes to logits and a value: an encoder, or a network each for actor and critic; None if it is neither."""
-    encoder, towers = policy.features_extractor, policy.mlp_extractor
-    actor, critic = linear_layers(towers.policy_net), linear_layers(towers.value_net)
-    if actor is None or critic is None:
-        return None
-    if type(encoder) is FlattenExtractor and actor:
-        return _tower_layers(policy, actor, critic)
-    layers = None if actor or critic else encoder_layers(encoder, policy.observation_space.shape)
-    return None if layers is None else [*layers, _decision(policy, layers[-1].width, 0)]
+def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic:
+    """For this policy; raises NotCompiled with the reason if there are no loops for it."""
+    if isinstance(policy.head, AskedPolicy):
+        raise NotCompiled("a policy with methods of its own")
+    if not isinstance(policy.head, CategoricalHead):
+        raise NotCompiled("actions that are not Discrete")
+    if policy.core is not None:
+        raise NotCompiled("recurrent")
+    if not policy.share_features_extractor:
+        raise NotCompiled("separate features extractors")
+    if type(policy).extract_features not in (ActorCritic.extract_features, ActorCriticPolicy.extract_features):
+        raise NotCompiled("a policy with methods of its own")
 
+    def forward(obs: Any) -> tuple[Any, Any]:
+        actor, critic = policy.mlp_extractor(policy.features_extractor(obs))
+        return policy.action_net(actor), policy.value_net(critic)
 
-def _tower_layers(policy: Any, actor: list[nn.Linear], critic: list[nn.Linear]) -> list[Layer] | None:
-    """Actor's and critic's layers by pairs, if they have the same sizes."""
-    if [layer.weight.shape for layer in actor] != [layer.weight.shape for layer in critic]:
-        return None
-    width = filled_up(actor[0].out_features)
-    both = [Place(actor[0]), Place(critic[0], first_output=width)]
-    layers: list[Layer] = [OnPlanes(actor[0].in_features, 2 * width, both)]
-    for pair in zip(actor[1:], critic[1:], strict=True):
-        outputs = filled_up(pair[0].out_features)
-        layers.append(Dense(2, width, outputs, [Place(module, group) for group, module in enumerate(pair)]))
-        width = outputs
-    return [*layers, _decision(policy, 2 * width, width)]
-
-
-def _decision(policy: Any, inputs: int, critics_inputs: int) -> Dense:
-    """Actor and critic in one matrix; the critic reads from that input on."""
-    choices = policy.action_net.out_features
-    places = [Place(policy.action_net), Place(policy.value_net, 0, critics_inputs, choices)]
-    return Dense(1, inputs, filled_up(choices + 1), places, relu=False)
+    inputs, layers, sizes = build(policy, policy.observation_space, forward, policy.normalizer)
+    return CompiledActorCritic(inputs, layers, list(policy.parameters()), sizes[0], pool)

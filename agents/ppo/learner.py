@@ -87,7 +87,7 @@ class Learner:
     def _gradients_of(self) -> Any:
         """What computes gradients: loops where they can, else PyTorch."""
         agent = self.agent
-        if agent.backprop is not None and "masks" not in self._data:
+        if agent.backprop is not None:
             return agent.backprop
         return Autograd(agent.policy, self.weights, agent.workers or WorkerThreads(1))
 

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ...envs import OptionError
 from ..compiled.kernel import ThreadPool
 from ..compiled.planes import shortcut_of
+from ..compiled.trace import NotCompiled
 from ..data.env_adapters import VecEnvAdapter
 from ..data.finite_checks import check_rollout
 from ..data.rollout_buffer import RolloutTensors
@@ -40,7 +41,7 @@ from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
 from ..training.training_state import capture
 from .collect import Player
-from .compiled_policy import compile_actor_critic
+from .compiled_policy import CompiledActorCritic, compile_actor_critic
 from .learner import Learner
 from .sb3_buffer import stable_buffer_of
 
@@ -113,7 +114,7 @@ class PPO(SavedAgent, StablePPO):
         on_cpu = not on_gpu(self.device)
         self.pool = ThreadPool(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
         loops = on_cpu and self.precision == "fp32"
-        self.backprop = compile_actor_critic(self.policy, self.pool) if loops else None
+        self.backprop = self._compiled() if loops else None
         own = isinstance(self.policy.head, AskedPolicy)  # methods that threads may not call at once
         alone = self.backprop or not on_cpu or own or not row_by_row(self.policy)
         shares = 1 if alone else self.num_threads  # results depend on these two:
@@ -126,6 +127,12 @@ class PPO(SavedAgent, StablePPO):
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
         self.player, self.learner = Player(self), Learner(self)
         self.optimizer_step = self.learner.optimizer_step
+
+    def _compiled(self) -> CompiledActorCritic | None:
+        try:
+            return compile_actor_critic(self.policy, self.pool)
+        except NotCompiled:
+            return None
 
     @property
     def rollout_buffer(self) -> RolloutBuffer:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..compiled.kernel import ThreadPool
 from ..compiled.network import remembered
+from ..compiled.trace import NotCompiled
 from ..data.replay_buffer import Batch
 from ..nn.q_network import QNet
 from ..nn.value_dists import Scalar
@@ -140,9 +141,10 @@ def q_network_of(network: QNet, pool: ThreadPool, compiled: bool) -> TorchQ:
     """Compiled loops for this network where there are such and `compiled` allows it, else PyTorch."""
     if not compiled:
         return TorchQ(network, "PyTorch: on a GPU")
-    loops = compile_q_network(network, pool)
-    if loops is None:
-        return TorchQ(network, "PyTorch: layers that are not compiled")
+    try:
+        loops = compile_q_network(network, pool)
+    except NotCompiled as reason:
+        return TorchQ(network, f"PyTorch: {reason}")
     return (CompiledLossQ if is_compiled(network.distribution) else CompiledQ)(network, loops)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from ludus import DQN, PPO, PQN, make_sb3
 from ludus.agents.compiled.adam import adam_loops_of
+from ludus.agents.compiled.trace import NotCompiled
 from ludus.agents.nn.muon import Muon
 from ludus.envs.adapters.sb3 import vec_env
 
@@ -84,9 +85,12 @@ def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypa
         after = [weight.detach() for weight in agent.policy.parameters()]
         return before, after
 
+    def refuse(*_):
+        raise NotCompiled("a test")
+
     before, by_loops = learned()
-    for name in ("ppo.compile_actor_critic", "value_fit.compile_q_network"):
-        monkeypatch.setattr(f"ludus.agents.{name}", lambda *_: None)
+    for name in ("ppo.ppo.compile_actor_critic", "q_learning.network.compile_q_network"):
+        monkeypatch.setattr(f"ludus.agents.{name}", refuse)
     _, by_pytorch = learned()
     moved = [float((one - first).abs().mean()) for first, one in zip(before, by_loops, strict=True)]
     apart = [float((one - other).abs().mean()) for one, other in zip(by_loops, by_pytorch, strict=True)]
@@ -95,7 +99,6 @@ def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypa
 
 
 def test_convolutions_learn_where_moves_are_forbidden():
-    """There PyTorch computes the gradients, and Adam's loops take the step."""
     agent = PPO("cnn", vec_env("ConnectFour", 16), n_steps=8, batch_size=64, num_threads=1)
     before = [weight.detach().clone() for weight in agent.policy.parameters()]
     agent.learn(256)

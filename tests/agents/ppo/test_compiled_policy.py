@@ -6,12 +6,22 @@ import torch
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 import ludus
 from ludus.agents.compiled.kernel import Kernel, ThreadPool
 from ludus.agents.compiled.planes import shortcut_of
-from ludus.agents.nn.actor_critic import ActorCritic, MinAtarPolicy, MlpEncoderPolicy, forward_step
+from ludus.agents.compiled.trace import NotCompiled
+from ludus.agents.nn.actor_critic import (
+    ActorCritic,
+    ImpalaPolicy,
+    MinAtarPolicy,
+    MlpEncoderPolicy,
+    MultiInputPolicy,
+    forward_step,
+)
+from ludus.agents.nn.overridden import AskedPolicy
 from ludus.agents.ppo.compiled_policy import compile_actor_critic
 from ludus.agents.ppo.loss import Autograd, Settings
 from ludus.agents.ppo.ppo import PPO
@@ -20,12 +30,38 @@ from ludus.agents.runtime.threads import WorkerThreads
 SHAPE = (3, 4, 2)
 
 
-def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, **kwargs):
-    if kind is MlpEncoderPolicy:
+def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, space=None, actions=None, **kwargs):
+    if issubclass(kind, MlpEncoderPolicy):
         kwargs = {"features_extractor_kwargs": {"sizes": sizes}, **kwargs}
-    policy = kind(spaces.Box(0, 2, shape, np.uint8), spaces.Discrete(choices), lambda _: 1e-3, **kwargs)
+    space, actions = space or spaces.Box(0, 2, shape, np.uint8), actions or spaces.Discrete(choices)
+    policy = kind(space, actions, lambda _: 1e-3, **kwargs)
+    if policy.use_sde:
+        policy.head = AskedPolicy(actions)
+    if policy.normalizer is not None:
+        policy.normalizer.update(3 + 2 * torch.randn(50, *space.shape))
     policy.shortcut = shortcut_of(policy)
     return policy
+
+
+NUMBERS = spaces.Box(-np.inf, np.inf, (5,), np.float32)
+
+
+class Own(BaseFeaturesExtractor):
+    """A features extractor of a user's."""
+
+    def __init__(self, space):
+        super().__init__(space, 12)
+        height, width, channels = space.shape
+        self.cnn = nn.Sequential(
+            nn.Conv2d(channels, 8, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(8 * (height - 2) * (width - 2), 12),
+            nn.ReLU(),
+        )
+
+    def forward(self, x):
+        return self.cnn(x.permute(0, 3, 1, 2))
 
 
 def towers_of(*sizes):
@@ -48,17 +84,36 @@ POLICIES = {
     "convolution": convolution_of(16, 24),
     "an odd convolution": convolution_of(5, 7),
     "a convolution of one place": convolution_of(8, 8, (3, 3, 1)),
+    "a layer after the encoder": {"sizes": (8,), "net_arch": [16]},
+    "a layer after a convolution": {**convolution_of(8, 8), "net_arch": [16]},
+    "MlpPolicy": {"kind": ActorCritic},
+    "towers of different widths": {**towers_of(8), "net_arch": {"pi": [8], "vf": [16]}},
+    "towers of different depths": {**towers_of(8), "net_arch": {"pi": [8], "vf": [16, 5]}},
+    "towers of different depths over an encoder": {"sizes": (9,), "net_arch": {"pi": [], "vf": [16, 5]}},
+    "tanh over real numbers": {"kind": ActorCritic, "space": NUMBERS, "net_arch": [9]},
+    "normalised numbers": {"sizes": (16,), "space": NUMBERS, "normalize_obs": True},
+    "an extractor of a user's": {
+        "kind": ActorCritic,
+        "shape": (5, 6, 3),
+        "features_extractor_class": Own,
+        "net_arch": [],
+    },
+    "one with towers": {"kind": ActorCritic, "shape": (5, 6, 3), "features_extractor_class": Own},
 }
 
 
-def samples_of(count, choices, generator, shape=SHAPE):
+def samples_of(count, choices, generator, shape=SHAPE, space=None):
     """A rollout of `count` steps; most bytes are 0, as in games."""
-    obs = torch.randint(0, 3, (count, *shape), generator=generator)
-    obs[torch.rand(obs.shape, generator=generator) > 0.3] = 0
+    if space is None:
+        obs = torch.randint(0, 3, (count, *shape), generator=generator)
+        obs[torch.rand(obs.shape, generator=generator) > 0.3] = 0
+        obs = obs.to(torch.uint8)
+    else:
+        obs = 3 + 4 * torch.randn(count, *space.shape, generator=generator)
     columns = torch.randn(count, 4, generator=generator)
     columns[:, 0] = -1.0 + 0.3 * columns[:, 0]  # log-probabilities
     return {
-        "obs": obs.to(torch.uint8),
+        "obs": obs,
         "actions": torch.randint(0, choices, (count,), generator=generator),
         "columns": columns,
     }
@@ -67,19 +122,21 @@ def samples_of(count, choices, generator, shape=SHAPE):
 @settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 200),
-    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.integers(0, 2**16),
+    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.booleans(), st.integers(0, 2**16),
 )  # fmt: skip
-def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, seed):
+def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, masked, seed):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     given = {"sizes": (), **POLICIES[kind]}
     policy, pool = policy_of(choices=choices, **given), ThreadPool(threads)
-    data = samples_of(300, choices, generator, given.get("shape", SHAPE))
+    data = samples_of(300, choices, generator, given.get("shape", SHAPE), given.get("space"))
+    if masked:
+        data["masks"] = torch.rand(300, choices, generator=generator) < 0.5
+        data["masks"].scatter_(1, data["actions"].unsqueeze(1), True)
     rows = torch.randperm(300, generator=generator)[:samples]
     options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
     arguments = (data, rows, data["columns"][rows], options)
     loops = compile_actor_critic(policy, pool)
-    assert loops is not None
     ours, parts = loops(*arguments)
     theirs, other_parts = Autograd(policy, list(policy.parameters()), WorkerThreads(1))(*arguments)
     for (name, weight), mine, other in zip(policy.named_parameters(), ours, theirs, strict=True):
@@ -89,12 +146,13 @@ def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, thread
     pool.close()
 
 
-@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution"])
+@pytest.mark.parametrize("kind", ["two layers", "towers", "convolution", "normalised numbers", "one with towers"])
 @pytest.mark.parametrize("games", [1, 16, 21])
 def test_decisions_as_pytorch_makes_them(games, kind):
     given = {"sizes": (), **POLICIES[kind]}
     policy = policy_of(**given)
-    obs = samples_of(games, 3, torch.Generator().manual_seed(games), given.get("shape", SHAPE))["obs"]
+    shape, space = given.get("shape", SHAPE), given.get("space")
+    obs = samples_of(games, 3, torch.Generator().manual_seed(games), shape, space)["obs"]
     loops = compile_actor_critic(policy, ThreadPool(2))
     mask = torch.ones(games, 3, dtype=torch.bool)
     mask[:, 1] = False
@@ -108,23 +166,37 @@ def test_decisions_as_pytorch_makes_them(games, kind):
 
 
 @pytest.mark.parametrize(
-    "kwargs",
+    ("kwargs", "reason"),
     [
-        {"net_arch": [16]},
-        {"memory": "lstm"},
-        {"share_features_extractor": False},
-        {"features_dim": None},
-        {"kind": ActorCritic},  # tanh
-        {"kind": ActorCritic, "net_arch": {"pi": [8], "vf": [16]}, "activation_fn": nn.ReLU},
-        {**convolution_of(8, 8), "net_arch": [16]},
+        ({"memory": "lstm"}, "recurrent"),
+        ({"share_features_extractor": False}, "separate features extractors"),
+        ({"features_dim": None}, "frozen parameters"),
+        ({"kind": ActorCritic, "activation_fn": nn.GELU}, "GELU"),
+        (
+            {"use_sde": True, "kind": ActorCritic, "actions": spaces.Box(-1, 1, (2,))},
+            "a policy with methods of its own",
+        ),
+        ({"kind": ActorCritic, "actions": spaces.Box(-1, 1, (2,))}, "actions that are not Discrete"),
+        ({"kind": MultiInputPolicy, "space": spaces.Dict({"a": spaces.Discrete(2)})}, "observations in a Dict space"),
+        ({"kind": ImpalaPolicy}, "MaxPool2d"),
     ],
 )
-def test_other_policies_are_for_pytorch(kwargs):
+def test_other_policies_are_for_pytorch(kwargs, reason):
     frozen = kwargs.pop("features_dim", 0) is None
     policy = policy_of((8, 8), **kwargs)
     if frozen:
         policy.action_net.bias.requires_grad_(False)
-    assert compile_actor_critic(policy, ThreadPool(1)) is None
+    with pytest.raises(NotCompiled, match=reason):
+        compile_actor_critic(policy, ThreadPool(1))
+
+
+def test_a_policy_that_extracts_features_in_a_way_of_its_own_is_for_pytorch():
+    class Own(MlpEncoderPolicy):
+        def extract_features(self, obs, features_extractor=None):
+            return 2 * super().extract_features(obs, features_extractor)
+
+    with pytest.raises(NotCompiled, match="a policy with methods of its own"):
+        compile_actor_critic(policy_of((8, 8), kind=Own), ThreadPool(1))
 
 
 @pytest.mark.parametrize(("precision", "taken"), [("fp32", "fp32"), ("auto", "fp32"), ("bf16", "bf16")])
@@ -176,7 +248,7 @@ def add_index(x, first, last):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_a_crew_does_every_unit_of_each_loop_once(threads):
+def test_a_pool_does_every_unit_of_each_loop_once(threads):
     out, more, pool = torch.zeros(1000), torch.zeros(10), ThreadPool(threads)
     for _ in range(50):  # loops of different lengths by turns
         out.zero_()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ludus.agents.compiled.kernel import ThreadPool
+from ludus.agents.compiled.trace import NotCompiled
 from ludus.agents.nn.noisy import draw_noise
 from ludus.agents.nn.q_network import Q_POLICIES
 from ludus.agents.nn.value_dists import Categorical, Quantile
@@ -75,6 +76,16 @@ NETWORKS = {
         "dueling": True,
         "layer_norm": True,
     },
+    "tanh": {"name": "MlpPolicy", "net_arch": [8], "activation_fn": nn.Tanh},
+    "silu in a normalised duel": {
+        "name": "MlpPolicy",
+        "net_arch": [9, 5],
+        "activation_fn": nn.SiLU,
+        "dueling": True,
+        "layer_norm": True,
+    },
+    "no hidden layer": {"name": "MlpPolicy", "net_arch": []},
+    "an activation after the encoder": {"name": "mlp", "net_arch": [8], "activation_fn": nn.Tanh},
     "c51 in a duel": {"encoder": {"sizes": (9, 11)}, "distribution": Categorical(-1, 1, 7), "dueling": True},
 }
 
@@ -217,28 +228,29 @@ def test_bytes_of_any_size_are_taken_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "kwargs",
+    ("kwargs", "reason"),
     [
-        {"implicit": True, "distribution": Quantile(4)},
-        {"dtype": np.int32},
-        {"name": "cnn", "dtype": np.float32},
-        {"name": "MlpPolicy", "net_arch": [8], "activation_fn": nn.Tanh},
-        {"name": "MlpPolicy", "net_arch": []},
-        {"name": "mlp", "net_arch": [8], "activation_fn": nn.Tanh},
-        {"name": "impala", "encoder": {"channels": [2], "width": 8}},
-        {"name": "nature", "shape": (36, 36, 1)},
-        {"name": "mlp", "shape": (3, 36, 36), "high": 255},  # an image, which is divided by 255
+        ({"implicit": True, "distribution": Quantile(4)}, "implicit quantiles"),
+        ({"dtype": np.int32}, "observations of int32"),
+        ({"name": "cnn", "dtype": np.float32}, "a convolution over real numbers"),
+        ({"name": "MlpPolicy", "net_arch": [8], "activation_fn": nn.GELU}, "GELU"),
+        ({"name": "impala", "encoder": {"channels": [2], "width": 8}}, "MaxPool2d"),
+        ({"name": "nature", "shape": (36, 36, 1)}, "a first convolution with a stride"),
+        ({"name": "mlp", "shape": (3, 36, 36), "high": 255}, "image observations"),  # which are divided by 255
     ],
 )
-def test_other_networks_are_for_pytorch(kwargs):
-    assert compile_q_network(network_of(**kwargs), ThreadPool(1)) is None
+def test_other_networks_are_for_pytorch(kwargs, reason):
+    with pytest.raises(NotCompiled, match=reason):
+        compile_q_network(network_of(**kwargs), ThreadPool(1))
 
 
 def test_a_network_in_double_precision_is_for_pytorch():
-    assert compile_q_network(network_of().double(), ThreadPool(1)) is None
+    with pytest.raises(NotCompiled, match="float64 parameters"):
+        compile_q_network(network_of().double(), ThreadPool(1))
 
 
 def test_a_network_of_which_a_part_is_not_to_learn_is_for_pytorch():
     network = network_of()
     network.q_net[-1].bias.requires_grad_(False)
-    assert compile_q_network(network, ThreadPool(1)) is None
+    with pytest.raises(NotCompiled, match="frozen parameters"):
+        compile_q_network(network, ThreadPool(1))
