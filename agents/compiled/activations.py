@@ -62,7 +62,7 @@ def silu_backward(grad, x, out, x_grad, first, last):
 
 def sigmoid(x):
     half = np.float32(0.5)
-    return half + half * tanh(half * x)
+    return np.float32(0) if x < np.float32(-15.8) else half + half * tanh(half * x)  # there it is below 2e-7
 
 
 def tanh(x):

@@ -1,4 +1,4 @@
-"""Networks of a user's own, and a compiled network to compare with PyTorch's differentiation."""
+"""Networks of a user's own, and how a compiled network is compared with PyTorch."""
 
 import numpy as np
 import torch
@@ -11,30 +11,48 @@ from ludus.agents.compiled.network import Backward, CompiledNetwork
 
 
 class Extractor(BaseFeaturesExtractor):
-    """A chain of layers; planes (H, W, C) are brought to (C, H, W) first where `last` says that channels come last."""
+    """A chain of layers; planes (H, W, C) are brought to (C, H, W) first where channels come `last`."""
 
-    def __init__(self, space, layers=(), features_dim=1, last=True):
-        super().__init__(space, features_dim)
+    def __init__(self, space, layers, last=True):
+        super().__init__(space, 1)
         self.cnn, self.last = nn.Sequential(*layers), last
 
     def forward(self, x):
         return self.cnn(x.permute(0, 3, 1, 2) if self.last else x)
 
 
-def compiled(module, space, pool, forward=None, normalizer=None):
-    """The network of a module, or of what `forward` makes of its parts."""
-    inputs, layers, sizes = build(module, space, forward or module, normalizer)
-    return CompiledNetwork(inputs, layers, list(module.parameters()), pool), sum(sizes)
+class Fork(nn.Module):
+    """An actor and a critic with hidden layers of these sizes, after those of a trunk."""
+
+    def __init__(self, inputs, trunk, actor, critic, activation):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Flatten(), *self.layers(inputs, trunk, activation))
+        features = [inputs, *trunk][-1]
+        self.actor = nn.Sequential(*self.layers(features, actor, activation), nn.Linear([features, *actor][-1], 3))
+        self.critic = nn.Sequential(*self.layers(features, critic, activation), nn.Linear([features, *critic][-1], 1))
+
+    @staticmethod
+    def layers(inputs, sizes, activation):
+        pairs = zip([inputs, *sizes], sizes, strict=False)
+        return [layer for a, b in pairs for layer in (nn.Linear(a, b), activation())]
+
+    def forward(self, x):
+        features = self.trunk(x)
+        return self.actor(features), self.critic(features)
 
 
-def compare(module, space, pool, obs, seed, forward=None, tolerance=1e-5):
-    """Numbers and gradients of random grads, by loops and by PyTorch; they must agree."""
-    torch.manual_seed(seed)
+def compiled(module, space, pool, normalizer=None):
+    """Loops for a module, and how many numbers it gives."""
     with torch.no_grad():  # so that biases and gains count
         for weight in module.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
-    network, size = compiled(module, space, pool, forward)
-    outs = (forward or module)(obs.float())
+    inputs, layers, sizes = build(module, space, module, normalizer)
+    return CompiledNetwork(inputs, layers, list(module.parameters()), pool), sum(sizes)
+
+
+def compare(module, network, size, obs, tolerance=1e-5):
+    """Numbers, and gradients by random grads of them, must be those of PyTorch."""
+    outs = module(obs.float())
     expected = outs if isinstance(outs, torch.Tensor) else torch.cat(outs, 1)
     grads = torch.randn(len(obs), size) / len(obs)
     theirs = torch.autograd.grad(expected, list(module.parameters()), grads)
@@ -42,9 +60,9 @@ def compare(module, space, pool, obs, seed, forward=None, tolerance=1e-5):
     torch.arange(len(obs), out=backward.rows[: len(obs)])
     network.read_weights()
     for _ in range(2):  # what an earlier call left behind does no harm
-        pool.run(*backward.loops)
+        network.pool.run(*backward.loops)
         backward.grad[: len(obs), :size] = grads
-        pool.run(*backward.back)
+        network.pool.run(*backward.back)
         network.collect()
     assert torch.allclose(backward.out[: len(obs), :size], expected, atol=tolerance, rtol=1e-4)
     assert torch.allclose(network.forward(obs)[:, :size], expected, atol=tolerance, rtol=1e-4)
@@ -53,16 +71,12 @@ def compare(module, space, pool, obs, seed, forward=None, tolerance=1e-5):
         assert torch.allclose(ours, other, atol=tolerance, rtol=1e-4), name
 
 
-def planes_of(count, shape, seed):
-    """Bytes of which most are 0, as in games."""
-    random = np.random.default_rng(seed)
-    return torch.as_tensor(random.integers(0, 3, (count, *shape)) * (random.random((count, *shape)) < 0.3)).to(
-        torch.uint8
-    )
-
-
-def vectors_of(count, size, seed):
-    return torch.as_tensor(np.random.default_rng(seed).normal(size=(count, size)).astype(np.float32))
+def samples_of(space, count, seed):
+    """Bytes of which most are 0, as in games, or real numbers of both signs."""
+    random, shape = np.random.default_rng(seed), (count, *space.shape)
+    if space.dtype == np.uint8:
+        return torch.as_tensor(random.integers(0, 3, shape) * (random.random(shape) < 0.3)).to(torch.uint8)
+    return torch.as_tensor(random.normal(size=shape).astype(np.float32))
 
 
 def planes_space(*shape):

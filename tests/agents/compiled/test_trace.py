@@ -11,7 +11,7 @@ from torch import nn
 from ludus.agents.compiled.build import build, inputs_of
 from ludus.agents.compiled.kernel import ThreadPool
 from ludus.agents.compiled.trace import NotCompiled
-from tests.agents.compiled.networks import compare, planes_of, planes_space
+from tests.agents.compiled.networks import compare, compiled, planes_space, samples_of
 
 SPACE = planes_space(5, 6, 3)
 
@@ -46,7 +46,9 @@ def turned(self, x):
 
 @pytest.mark.parametrize("forward", [functional, reshaped, turned])
 def test_a_chain_compiles_however_it_is_written(forward):
-    compare(Own(forward), SPACE, ThreadPool(1), planes_of(37, SPACE.shape, 0), 0)
+    torch.manual_seed(0)
+    module = Own(forward)
+    compare(module, *compiled(module, SPACE, ThreadPool(1)), samples_of(SPACE, 37, 0))
 
 
 def ahead(self, x):
