@@ -1,4 +1,4 @@
-"""Drawing in proportion to priorities (Schaul et al. 2016), on tensors."""
+"""Sampling in proportion to priorities (Schaul et al. 2016), on tensors."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ WIDTH = 64  # children of a node
 
 
 class SumTree:
-    """A tree whose nodes are the sums of `WIDTH` children each; the leaves are what is drawn.
+    """A tree whose leaves are priorities and whose nodes are the sums of `WIDTH` children each.
 
-    Wide nodes make it three or four levels high, and drawing takes a few operations for each level, for all draws at once.
+    With wide nodes it has three or four levels, and samples are drawn together, by a few operations for each level.
 
     Args:
-        size: how many leaves.
+        size: number of leaves.
     """
 
     def __init__(self, size: int, device: torch.device | str = "cpu") -> None:
         self.size = size
         nodes, widths = size, []
         while nodes > 1 or not widths:
-            widths.append(-(-nodes // WIDTH) * WIDTH)  # filled up to whole nodes
+            widths.append(-(-nodes // WIDTH) * WIDTH)  # padded to whole nodes
             nodes = widths[-1] // WIDTH
         # float64: a sum of millions of small and large numbers keeps the small ones
         self.levels = [torch.zeros(width, dtype=torch.float64, device=device) for width in (*widths, 1)]
@@ -33,28 +33,28 @@ class SumTree:
 
     @property
     def total(self) -> Tensor:
-        """(1,), the sum of all."""
+        """(1,) float64, the sum of all leaves."""
         return self.levels[-1]
 
     def set(self, indices: Tensor, values: Tensor) -> None:
-        """Leaves (B,) become these; where an index comes twice, one of the values counts."""
+        """Write values (B,) to leaves (B,); of an index that comes twice, one of the values."""
         self.levels[0][indices] = values.to(torch.float64)
         self._add_up(indices)
 
     def refresh(self) -> None:
-        """The sums, after leaves were written as a whole."""
+        """Compute all sums anew, after leaves were written directly."""
         for lower, upper in zip(self.levels[:-1], self.levels[1:], strict=True):
             sums = lower.view(-1, WIDTH).sum(1)
             upper[: len(sums)] = sums
 
     def _add_up(self, indices: Tensor) -> None:
-        """The sums above these leaves: added anew, not changed by the difference, so that no error piles up."""
+        """Compute the sums above these leaves anew, not by differences, whose rounding errors would add up."""
         for lower, upper in zip(self.levels[:-1], self.levels[1:], strict=True):
             indices = indices // WIDTH
             upper[indices] = lower.view(-1, WIDTH)[indices].sum(1)
 
     def find(self, points: Tensor) -> Tensor:
-        """The leaves (B,) where points (B,) float64, 0 to `total`, lie when all are laid side by side; 0 of an empty tree."""
+        """Leaves (B,) whose intervals, laid side by side from 0 to `total`, hold points (B,) float64; 0 of an empty tree."""
         node = torch.zeros_like(points, dtype=torch.int64)
         order = torch.arange(WIDTH, dtype=torch.int32, device=points.device)
         for level in reversed(self.levels[:-1]):

@@ -8,29 +8,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# PyTorch's layers that are in training what they are else.
-ALIKE = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.Flatten, nn.ReLU, nn.Tanh, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
-ALIKE += (nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict)
+# PyTorch's layers that compute the same in training and in evaluation.
+MODELESS = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.Flatten, nn.ReLU, nn.Tanh, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
+MODELESS += (nn.Identity, nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 class NoisyLinear(nn.Linear):
-    """A fully connected layer whose weights move at random by a learned amount (Fortunato et al. 2018, factorised)."""
+    """A fully connected layer with learned noise in its weights (Fortunato et al. 2018, factorised Gaussian noise)."""
 
     noise_in: Tensor
     noise_out: Tensor
 
     def __init__(self, layer: nn.Linear, sigma: float = 0.5) -> None:
         super().__init__(layer.in_features, layer.out_features)
-        reach = 1 / math.sqrt(self.in_features)
-        nn.init.uniform_(self.weight, -reach, reach)
-        nn.init.uniform_(self.bias, -reach, reach)
-        self.weight_sigma = nn.Parameter(torch.full_like(self.weight, sigma * reach))
+        limit = 1 / math.sqrt(self.in_features)
+        nn.init.uniform_(self.weight, -limit, limit)
+        nn.init.uniform_(self.bias, -limit, limit)
+        self.weight_sigma = nn.Parameter(torch.full_like(self.weight, sigma * limit))
         self.bias_sigma = nn.Parameter(torch.full_like(self.bias, sigma / math.sqrt(self.in_features)))
         self.register_buffer("noise_in", torch.zeros(self.in_features))
         self.register_buffer("noise_out", torch.zeros(self.out_features))
 
     def draw(self, generator: torch.Generator) -> None:
-        """New noise, the same for all samples until the next."""
+        """Draw new noise, which all samples share until the next draw."""
         for noise in (self.noise_in, self.noise_out):
             noise.normal_(generator=generator)
             noise.copy_(noise.sign() * noise.abs().sqrt())
@@ -73,16 +73,16 @@ class Moved:
 
 
 def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
-    """New noise in all noisy layers."""
+    """Draw new noise in all noisy layers."""
     for module in network.modules():
         if isinstance(module, NoisyLinear):
             module.draw(generator)
 
 
 def has_modes(policy: nn.Module) -> bool:
-    """Whether training differs from playing, as with noise or dropout, or may, in a class of the user's."""
+    """Whether layers may differ between training and evaluation, as with noise, dropout, or a class of the user's."""
     return not all(
-        type(module) in ALIKE
+        type(module) in MODELESS
         or (_maker(module) in ("ludus", "stable_baselines3") and not isinstance(module, NoisyLinear))
         for module in policy.modules()
     )
@@ -93,7 +93,7 @@ def _maker(module: nn.Module) -> str:
 
 
 def set_training_mode(policy: Any, mode: bool) -> None:
-    """Stable-Baselines3's `set_training_mode`, but noisy layers explore while they play, too."""
+    """Stable-Baselines3's `set_training_mode`, but noisy layers are always in training mode, since they explore."""
     policy.set_training_mode(mode)
     for module in policy.q_net.modules() if policy.q_net.noisy else ():
         if isinstance(module, NoisyLinear):
@@ -101,7 +101,7 @@ def set_training_mode(policy: Any, mode: bool) -> None:
 
 
 def make_noisy(network: nn.Module) -> None:
-    """All fully connected layers become noisy ones."""
+    """Replace all fully connected layers by noisy ones."""
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
             if type(layer) is nn.Linear:

@@ -1,7 +1,7 @@
-"""Networks that say what each action is worth, as Stable-Baselines3's DQN has them, and what the literature added.
+"""Networks of action values: Stable-Baselines3's of DQN, with the extensions of the literature.
 
-A network's raw numbers are (B, A * Z): Z numbers for each of A actions, see `value_dists`; a dueling one has Z more, of the
-observation itself. `assemble` makes them (B, A, Z).
+Raw outputs are (B, A * Z), Z for each of A actions, see `value_dists`; a dueling network has Z more, for the observation's
+value. `assemble` makes them (B, A, Z).
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ COSINES = 64  # of a fraction, that IQN's embedding reads
 
 
 class QNet(QNetwork):
-    """An encoder, perhaps hidden layers, and a number or several for each action.
+    """An encoder, hidden layers if any, and Z outputs for each action.
 
     Takes what Stable-Baselines3's `QNetwork` takes; without the options it is the same network, weight by weight.
 
     Args:
-        distribution: what the numbers mean.
-        dueling: values of observations and advantages of actions, each from its half of the last hidden layer (Wang et al.
-            2016).
-        noisy: fully connected layers with learned noise in place of random actions (Fortunato et al. 2018).
-        layer_norm: normalise what goes into each ReLU (Ba et al. 2016; for Q-learning without a target network, Gallici et
-            al. 2025).
+        distribution: what the outputs describe.
+        dueling: state values and advantages, each from its half of the last hidden layer (Wang et al. 2016).
+        noisy: fully connected layers with learned noise, in place of random actions (Fortunato et al. 2018).
+        layer_norm: layer normalisation before each ReLU (Ba et al. 2016; for Q-learning without a target network, Gallici
+            et al. 2025).
     """
 
     def __init__(
@@ -66,10 +65,10 @@ class QNet(QNetwork):
         image = is_image_space(self.observation_space) and self.normalize_images
         self.divisor = 255.0 if image else 1.0
         self.starts = starts_of(self.observation_space)
-        self.plain = isinstance(self.observation_space, spaces.Box)  # others Stable-Baselines3 brings into shape
+        self.plain = isinstance(self.observation_space, spaces.Box)  # others are preprocessed by Stable-Baselines3
 
     def atoms_given(self) -> int:
-        """How many numbers an action the last layer gives."""
+        """Outputs of the last layer for each action."""
         return self.distribution.atoms
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
@@ -103,7 +102,7 @@ class QNet(QNetwork):
 
 
 class ImplicitQNet(QNet):
-    """Quantiles of any fractions asked for, IQN (Dabney et al. 2018): fractions come in beside the observation."""
+    """Implicit quantile network, IQN (Dabney et al. 2018): quantiles at fractions that are inputs beside observations."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -126,7 +125,7 @@ class ImplicitQNet(QNet):
 
 
 class Duel(nn.Module):
-    """Advantages (B, P) from the left half of (B, W), and beside them values (B, Z) from the right."""
+    """Advantages (B, P) from the left half of (B, W), concatenated with state values (B, Z) from the right half."""
 
     def __init__(self, width: int, advantages: int, values: int) -> None:
         super().__init__()
@@ -140,7 +139,7 @@ class Duel(nn.Module):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation of (B, C, H, W) over the channels of each place."""
+    """Layer normalisation of (B, C, H, W) over the channels of each pixel."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -164,7 +163,7 @@ class QPolicy(DQNPolicy):
     Takes what `DQNPolicy` takes; in addition what `QNet` takes, and:
 
     Args:
-        implicit: quantiles of any fractions (IQN).
+        implicit: an implicit quantile network (IQN).
     """
 
     def __init__(
@@ -184,7 +183,7 @@ class QPolicy(DQNPolicy):
 
     @property
     def plain(self) -> bool:
-        """Whether the network is weight by weight Stable-Baselines3's."""
+        """Whether the network is the same as Stable-Baselines3's."""
         options = ("dueling", "noisy", "layer_norm")
         return isinstance(self.q_kwargs["distribution"], Scalar) and not any(self.q_kwargs[name] for name in options)
 
@@ -198,7 +197,7 @@ class QPolicy(DQNPolicy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         own = {} if self.plain else {**self.q_kwargs, "implicit": self.q_class is ImplicitQNet}
-        return {**super()._get_constructor_parameters(), **own}  # plain: Stable-Baselines3's, which its class loads
+        return {**super()._get_constructor_parameters(), **own}  # so that Stable-Baselines3 loads a plain one
 
 
 class CnnPolicy(WithExtractor, QPolicy):
@@ -214,7 +213,7 @@ class MultiInputPolicy(WithExtractor, QPolicy):
 
 
 class EncoderPolicy(OnEncoder, QPolicy):
-    """Values on one of Ludus's encoders. A dueling network's last layer is twice as wide."""
+    """Action values on one of Ludus's encoders. A dueling network's last hidden layer is twice as wide."""
 
     def __init__(
         self,
@@ -227,11 +226,11 @@ class EncoderPolicy(OnEncoder, QPolicy):
         if kwargs.get("dueling") and not kwargs.get("net_arch"):
             given = widened(encoder, given)
         super().__init__(*args, features_extractor_class=encoder, features_extractor_kwargs=given, **kwargs)
-        self.features_extractor_kwargs = features_extractor_kwargs or {}  # for `save`: as they were given
+        self.features_extractor_kwargs = features_extractor_kwargs or {}  # as given, for `save`
 
 
 def widened(encoder: type[BaseFeaturesExtractor], given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of one of Ludus's encoders for twice the width of its last layer; of others, as they are."""
+    """Arguments of one of Ludus's encoders that double the width of its last layer; those of others unchanged."""
     import inspect
 
     defaults = inspect.signature(encoder.__init__).parameters

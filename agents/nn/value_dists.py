@@ -1,7 +1,7 @@
-"""How a network's numbers say what an action is worth: one number, probabilities of returns, or quantiles of them.
+"""Distributions of returns that a Q network's outputs describe: the mean alone, probabilities (C51), or quantiles.
 
-For each action a network gives Z numbers. `mean` makes them values to act on, `target` what those of an action are fitted
-to, and `loss` how far off they are.
+A network has Z outputs for each action. `mean` makes action values of them, `target` is what those of an action are fitted
+to, by `loss`.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from ...envs import OptionError
 
 
 class Distribution(Protocol):
-    """What all of them can do."""
+    """The methods that all have."""
 
     atoms: int  # Z
 
     def mean(self, out: Tensor) -> Tensor:
-        """Values (..., A) of a network's numbers (..., A, Z)."""
+        """Action values (..., A) of outputs (..., A, Z)."""
         ...
 
     def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
-        """What the numbers of B actions are fitted to, (B, Z).
+        """What the outputs for B actions are fitted to, (B, Z).
 
         Args:
-            returns: (B,), of the steps that were taken.
-            discounts: (B,), of what followed; 0 where the episode was over.
-            out: (B, A, Z), the target network's numbers for what followed.
-            policy: (B, A), how likely each action is there.
-            bonus: (B, A), what each action brings beyond its value (Munchausen's entropy), or None.
+            returns: (B,), n-step returns.
+            discounts: (B,), of the values after them; 0 where the episode terminated.
+            out: (B, A, Z), the target network's outputs for the next observations.
+            policy: (B, A), probabilities of actions there.
+            bonus: (B, A), added to each action's returns (Munchausen's entropy), or None.
         """
         ...
 
     def loss(self, out: Tensor, target: Tensor) -> Tensor:
-        """(B,), how far the numbers (B, Z) of the chosen actions are off; its grad is by `out` alone."""
+        """Losses (B,) of the outputs (B, Z) for the actions taken; only `out` gets a gradient."""
         ...
 
 
@@ -46,7 +46,7 @@ class Scalar:
     """The expected return itself (Mnih et al. 2015).
 
     Args:
-        huber: an error counts by its size beyond 1 (Stable-Baselines3's loss); else always by half its square.
+        huber: whether the loss is Huber's, as in Stable-Baselines3; else half the squared TD error.
     """
 
     atoms = 1
@@ -67,10 +67,10 @@ class Scalar:
 
 
 class Categorical:
-    """Probabilities of `atoms` returns at equal distances, C51 (Bellemare et al. 2017); a network gives their logits.
+    """Probabilities of `atoms` returns at equal distances, C51 (Bellemare et al. 2017); the outputs are logits.
 
     Args:
-        v_min, v_max: the lowest and the highest return; what lies beyond counts as that.
+        v_min, v_max: the lowest and the highest return; returns beyond are clipped to them.
     """
 
     def __init__(self, v_min: float, v_max: float, atoms: int = 51) -> None:
@@ -95,9 +95,9 @@ class Categorical:
         return self.project(places.flatten(1), weights.flatten(1))
 
     def project(self, places: Tensor, weights: Tensor) -> Tensor:
-        """Probabilities `weights` at the returns `places`, both (B, M), shared by the nearest atoms: (B, Z)."""
+        """Probabilities `weights` of the returns `places`, both (B, M), divided between the nearest atoms: (B, Z)."""
         at = ((places - self.v_min) / self.step).clamp(0, self.atoms - 1)  # in atoms
-        below = at.long().clamp(0, self.atoms - 2)  # of what is not finite, too, an index
+        below = at.long().clamp(0, self.atoms - 2)  # an index even if it is not finite
         share = at - below  # of the upper one
         shared = torch.zeros(len(places), self.atoms, device=places.device)
         shared.scatter_add_(1, below, weights * (1 - share))
@@ -111,7 +111,7 @@ class Quantile:
     """Quantiles of the return at equal steps of probability, QR-DQN (Dabney et al. 2018).
 
     Args:
-        kappa: up to this error, the loss is quadratic.
+        kappa: size of the error up to which the loss is quadratic.
     """
 
     def __init__(self, atoms: int = 32, kappa: float = 1.0) -> None:
@@ -126,12 +126,12 @@ class Quantile:
         return shifted_mixture(returns, discounts, out, policy, bonus)
 
     def fractions(self, out: Tensor) -> Tensor:
-        """Of which probabilities the numbers (B, Z) are the quantiles: the middle of each step."""
+        """The probabilities (Z,) that the outputs (B, Z) are the quantiles of: the middle of each step."""
         count = out.shape[-1]
         return (torch.arange(count, device=out.device) + 0.5) / count
 
     def loss(self, out: Tensor, target: Tensor, fractions: Tensor | None = None) -> Tensor:
-        """`fractions` (B, Z) or (Z,) are others than the middles."""
+        """Quantile Huber loss (B,); `fractions` (B, Z) or (Z,) replace the middles."""
         fractions = self.fractions(out) if fractions is None else fractions
         error = target.unsqueeze(-2) - out.unsqueeze(-1)  # (B, Z, Z'), of each quantile to each target
         size = error.detach().abs()
@@ -148,7 +148,7 @@ def shifted_mixture(returns: Tensor, discounts: Tensor, out: Tensor, policy: Ten
 
 
 def distribution_of(name: str | None, atoms: int | None, v_min: float, v_max: float, huber: bool) -> Distribution:
-    """By name, one of `DISTRIBUTIONS` or None; raises OptionError for others."""
+    """The distribution of a name in `DISTRIBUTIONS`, or of None; raises OptionError for other names."""
     if name is None:
         return Scalar(huber)
     if name not in DISTRIBUTIONS:

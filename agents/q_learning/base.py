@@ -79,7 +79,7 @@ class QAgent(SavedAgent):
         self.has_modes = has_modes(self.policy)
         q_net: Any = self.policy.q_net
         self.network = q_network_of(q_net, self.pool, compiled=not on_gpu(self.device))
-        self.optimizer_step = OptimizerStep(self, q_net, self.policy.optimizer, self.network.compiled_grads)
+        self.optimizer_step = OptimizerStep(self, q_net, self.policy.optimizer, self.network.fixed_gradients)
         self.loss, self.mean_value = (torch.zeros((), device=self.device) for _ in range(2))
 
     def _renew_schedules(self) -> None:

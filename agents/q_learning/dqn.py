@@ -146,7 +146,7 @@ class DQN(OffPolicyAgent):
         self.batch_norm_stats = get_parameters_by_name(self.q_net, ["running_"])
         self.batch_norm_stats_target = get_parameters_by_name(self.q_net_target, ["running_"])
         target: Any = self.q_net_target
-        self.target_network = q_network_of(target, self.pool, compiled=self.network.compiled_grads)
+        self.target_network = q_network_of(target, self.pool, compiled=self.network.fixed_gradients)
         self.beta = torch.zeros(1, dtype=torch.float64, device=self.device)  # exponent of importance-sampling weights
         self._minibatch_size = self.batch_size
         self.update = self._graphed(self._update, self.generators[-1:])

@@ -24,11 +24,11 @@ class TorchQ:
 
     Attributes:
         why: what computes and, if it is PyTorch, the reason.
-        compiled_grads: whether gradients come from loops, in the same memory each time.
+        fixed_gradients: whether gradients come in the same memory each time.
         compiled_loss: whether targets, loss and the choice of actions are loops, too, which read raw outputs.
     """
 
-    compiled_grads = compiled_loss = False
+    fixed_gradients = compiled_loss = False
 
     def __init__(self, network: QNet, why: str) -> None:
         self.network, self.why = network, why
@@ -76,7 +76,7 @@ class TorchQ:
 class CompiledQ(TorchQ):
     """A Q network as loops, forwards and backwards; targets and loss in between are PyTorch's."""
 
-    compiled_grads = True
+    fixed_gradients = True
 
     def __init__(self, network: QNet, loops: CompiledQNetwork) -> None:
         super().__init__(network, "compiled loops")
