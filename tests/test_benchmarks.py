@@ -1,4 +1,4 @@
-"""What benchmarks keep between runs."""
+"""What benchmarks store between runs, and how they compare."""
 
 import dataclasses
 import importlib
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
 
 @pytest.fixture
 def ablation(monkeypatch, tmp_path):
     """The script, with its results in another folder."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.syspath_prepend(BENCHMARKS)
     script = importlib.import_module("ablation")
     for name in ("read_figures", "write_figures"):
         monkeypatch.setattr(script, name, partial(getattr(script, name), folder=tmp_path))
@@ -34,3 +36,41 @@ def test_an_ablation_says_who_is_above_the_base_on_every_game(ablation):
     assert ablation.above(means, "base") == "Above base on every game: better."
     assert ablation.above({"base": [1.0], "half": [0.5]}, "base") == "Above base on every game: none."
     assert ablation.above({"half": [0.5]}, "base") == ""
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Imports a script by its name."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+def test_two_checkouts_are_measured_in_turns(benchmark, monkeypatch):
+    script, seen = benchmark("before_after"), []
+    rates = {
+        "old": {"steps": 100, "seconds": 1.0, "cpu_seconds": 2.0},
+        "new": {"steps": 90, "seconds": 1.0, "cpu_seconds": 1.0},
+    }
+
+    def run_job(module, job, threads, python, seconds, **arguments):
+        seen.append(python)
+        return rates[python]
+
+    monkeypatch.setattr(script, "run_job", run_job)
+    sides = {"before": "old", "after": "new"}
+    found = script.measure(["agents"], sides, 2, "PPO LSTM")
+    assert seen == ["old", "new", "new", "old"]
+    (row,) = [script.summary(samples) for samples in found.values()]
+    assert row["ratio"] == {"wall": 0.9, "cpu": 1.8} and row["wall"] == {"before": 100, "after": 90}
+    assert script.table({"PPO": row}).rows == [["PPO", "100", "90", "0.90", "1.80"]]
+
+
+def test_names_of_rows_fit_a_terminal(benchmark):
+    script = benchmark("before_after")
+    names = [case.name for part in script.PARTS.values() for case in part()]
+    assert len(set(names)) == len(names) and max(map(len, names)) <= 42
+
+
+def test_the_account_of_training_is_made_of_its_figures(benchmark):
+    section = benchmark("training.tables").account(benchmark("report").read_figures("training"))
+    assert section in (BENCHMARKS / "RESULTS.md").read_text()
