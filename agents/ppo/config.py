@@ -1,0 +1,72 @@
+"""The options of PPO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..files.config import option
+from ..training import options
+from ..training.options import AgentConfig
+
+
+@dataclass(frozen=True)
+class PPOConfig(AgentConfig):
+    """PPO. The defaults suit many small games at once on a CPU."""
+
+    num_envs: int = options.num_envs(512)
+    n_steps: int = options.n_steps(2048, train=16)
+    batch_size: int = options.batch_size(64, train=1024)
+    n_epochs: int = options.n_epochs(10, train=4)
+    learning_rate: float = options.learning_rate(3e-4, train=2.5e-3)
+    anneal: bool = options.anneal()
+    gamma: float = options.gamma()
+    gae_lambda: float = option(
+        0.95, "Lambda of generalized advantage estimation: bias (0) against variance (1) of the advantages.", 0, 1
+    )
+    clip_range: float = option(
+        0.2, "Clipping range of the ratio between new and old probability of an action.", 0, 1e9, schedule=True
+    )
+    clip_range_vf: float | None = option(
+        None, "Clipping range of the change of a value; None: no clipping.", 1e-9, 1e9, unit="returns", schedule=True
+    )
+    ent_coef: float = option(0.0, "Coefficient of the entropy bonus in the loss.", -1e9, 1e9, train=0.01)
+    vf_coef: float = option(0.5, "Coefficient of the value loss in the loss.", -1e9, 1e9)
+    max_grad_norm: float = options.max_grad_norm(0.5)
+    normalize_advantage: bool = option(True, "Normalize the advantages of each minibatch.")
+    target_kl: float | None = option(
+        None, "Stop an update when the approximate KL divergence from the old policy exceeds 1.5 times this; None: never.",
+        0, 1e9, unit="nats",
+    )  # fmt: skip
+    use_sde: bool = option(False, "Generalized state-dependent exploration (Raffin et al. 2022).", flag=False)
+    sde_sample_freq: int = option(
+        -1, "Steps between two samples of its noise; -1: one per rollout.", -1, 1_000_000_000, unit="steps", flag=False
+    )
+    precision: str = option(
+        "fp32", "Precision of the encoder: fp32, bf16 (weights stay in fp32), or auto: bf16 on a GPU that has it, else fp32.",
+        choices=("auto", "fp32", "bf16"), train="auto",
+    )  # fmt: skip
+    policy: str = options.policy()
+    memory: str | None = option(
+        None, "Recurrent core between encoder and heads: lstm or mingru; None: none.", choices=("lstm", "mingru"),
+        use="policy",
+    )  # fmt: skip
+    optimizer: str = option(
+        "adam", "Optimizer: adam, or muon for the hidden matrices and adam for the rest.", choices=("adam", "muon"),
+        use="policy",
+    )  # fmt: skip
+    normalize_obs: bool = option(
+        False, "Normalize observation vectors by running mean and variance.", use="policy"
+    )
+    normalize_reward: bool = option(False, "Divide rewards by the running standard deviation of returns.")
+    num_threads: int | None = options.num_threads("the environments and each minibatch")
+    group: Any = option(
+        None, "Processes that train this policy together, each in environments of its own, from `join_group`; "
+        "`num_timesteps` counts the steps of all.", flag=False, recorded=False,
+    )  # fmt: skip
+
+    network: ClassVar[str] = "actor_critic"
+    gymnasium: ClassVar[dict[str, Any]] = {
+        "num_envs": 8, "n_steps": 64, "batch_size": 128, "n_epochs": 10, "learning_rate": 1e-3, "ent_coef": 0.0,
+        "gamma": 0.98, "policy": "MlpPolicy",
+    }  # fmt: skip
