@@ -6,21 +6,29 @@ if not __package__ or "." not in __package__:
 from importlib import import_module
 from typing import Any
 
-ALGORITHMS = {"ppo": "PPO", "dqn": "DQN", "pqn": "PQN"}  # classes by the names that files and the command line have
+from .files.config import CONFIGS
+
+# By the names that files and the command line have; the config of each, such as PPOConfig, is in config.py of its folder.
+ALGORITHMS = {
+    "ppo": "ppo.ppo.PPO",
+    "dqn": "q_learning.dqn.DQN",
+    "pqn": "q_learning.pqn.PQN",
+}
 _LAZY = {  # imported when asked for, since torch takes seconds
-    "PPO": "ppo.ppo",
-    "DQN": "q_learning.dqn",
-    "PQN": "q_learning.pqn",
+    **{path.rpartition(".")[2]: path.rpartition(".")[0] for path in ALGORITHMS.values()},
     "Muon": "nn.muon",
     "QPolicy": "nn.q_network",
     "evaluate": "training.evaluation",
     "join_group": "runtime.distributed",
 }
+for _name, _path in ALGORITHMS.items():
+    _folder, _, _title = _path.split(".")
+    CONFIGS[_name] = getattr(import_module(f".{_folder}.config", __name__), f"{_title}Config")
 
 
 def agent_class(algorithm: str) -> Any:
     """The class of an algorithm, such as "ppo"."""
-    return __getattr__(ALGORITHMS[algorithm])
+    return __getattr__(ALGORITHMS[algorithm].rpartition(".")[2])
 
 
 def load_agent(path: Any, env: Any = None, device: Any = "auto", resume: bool = False, **kwargs: Any) -> Any:

@@ -1,9 +1,10 @@
-"""The algorithms as files name them: which settings, schedules, networks and arguments each has, and their limits."""
+"""What a checkpoint may say of each algorithm: settings, schedules, networks and their arguments, each with its check."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,12 +16,12 @@ from stable_baselines3.her import HerReplayBuffer
 from torch import nn
 
 from ..files.checks import Check, either, number, one_of, optional, rate, several, sizes, table, text, width, yes_or_no
+from ..files.config import CONFIGS, Option, arguments_of
 from ..nn.actor_critic import POLICIES
 from ..nn.encoders import ENCODERS
 from ..nn.muon import Muon
 from ..nn.q_network import Q_POLICIES
 from ..nn.recurrent import CORES
-from ..nn.value_dists import DISTRIBUTIONS
 
 ACTIVATIONS = {
     "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
@@ -69,26 +70,23 @@ POLICY_KWARGS: dict[str, Check] = {  # of all
     "optimizer_class": one_of(OPTIMIZERS),
     "optimizer_kwargs": table(OPTIMIZER_KWARGS),
 }
-SETTINGS: dict[str, Check] = {
-    "batch_size": number(int, 1, 1_000_000_000),
-    "gamma": fraction,
-    "max_grad_norm": number(float, 0, 1e12),
-    "seed": number(int, 0, 2**32 - 1, optional=True),
-    "time_limit": number(float, 1e-9, 1e12, optional=True),
-    "num_threads": number(int, 1, 1024),
-    "verbose": either(yes_or_no, bool, number(int, 0, 1000)),
-    "tensorboard_log": text(),
-    "stats_window_size": number(int, 1, 1_000_000),
+AC_POLICY_KWARGS: dict[str, Check] = {
+    **POLICY_KWARGS,
+    "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
+    "ortho_init": yes_or_no,
+    "log_std_init": number(float, -100, 100),
+    "normalize_obs": yes_or_no,
+    "share_features_extractor": yes_or_no,
+    "full_std": yes_or_no,
+    "use_expln": yes_or_no,
+    "squash_output": yes_or_no,
+    "memory": one_of([*CORES, None]),
+    "memory_size": width,
 }
-OBJECTS = {"replay_buffer_class", "replay_buffer_kwargs"}  # of which the user may have more than files can name
-# Not in older files of this format:
-LATER = {"verbose", "tensorboard_log", "stats_window_size", "use_sde", "sde_sample_freq", *OBJECTS}
-ON_POLICY: dict[str, Check] = {"n_steps": number(int, 1, 1_000_000), "n_epochs": number(int, 1, 1_000_000)}
-EXPLORATION: dict[str, Check] = {
-    "exploration_fraction": number(float, 1e-9, 1),
-    "exploration_initial_eps": fraction,
-    "exploration_final_eps": fraction,
-    "exploration_spread": number(float, 0, 1000),
+NETWORKS = {"actor_critic": (POLICIES, AC_POLICY_KWARGS), "q_network": (Q_POLICIES, POLICY_KWARGS)}
+OBJECTS: dict[str, Check] = {  # settings that may be more than a file can name
+    "replay_buffer_class": optional(one_of(BUFFERS)),
+    "replay_buffer_kwargs": table(BUFFER_KWARGS),
 }
 
 
@@ -111,80 +109,33 @@ class Kind:
     policy_kwargs: Mapping[str, Check]
 
 
-KINDS = {
-    "ppo": Kind(
-        "PPO",
-        {
-            **SETTINGS,
-            **ON_POLICY,
-            "gae_lambda": fraction,
-            "normalize_advantage": yes_or_no,
-            "normalize_reward": yes_or_no,
-            "ent_coef": rate,
-            "vf_coef": rate,
-            "target_kl": number(float, 0, 1e9, optional=True),
-            "precision": one_of(["auto", "fp32", "bf16"]),
-            "use_sde": yes_or_no,
-            "sde_sample_freq": number(int, -1, 1_000_000_000),
-        },
-        ("learning_rate", "clip_range", "clip_range_vf"),
-        POLICIES,
-        {
-            **POLICY_KWARGS,
-            "net_arch": either(sizes, list, optional(table({"pi": sizes, "vf": sizes}))),
-            "ortho_init": yes_or_no,
-            "log_std_init": number(float, -100, 100),
-            "normalize_obs": yes_or_no,
-            "share_features_extractor": yes_or_no,
-            "full_std": yes_or_no,
-            "use_expln": yes_or_no,
-            "squash_output": yes_or_no,
-            "memory": one_of([*CORES, None]),
-            "memory_size": width,
-        },
-    ),
-    "dqn": Kind(
-        "DQN",
-        {
-            **SETTINGS,
-            **EXPLORATION,
-            "buffer_size": number(int, 1, 10**12),
-            "learning_starts": number(int, 0, 2**62),
-            "tau": fraction,
-            "replay_buffer_class": optional(one_of(BUFFERS)),
-            "replay_buffer_kwargs": table(BUFFER_KWARGS),
-            "train_freq": number(int, 1, 1_000_000),
-            "gradient_steps": number(int, -1, 1_000_000),
-            "replay_ratio": number(float, 0, 1e6, optional=True),
-            "n_steps": number(int, 1, 1000),
-            "target_update_interval": number(int, 1, 2**62),
-            "double": yes_or_no,
-            "dueling": yes_or_no,
-            "noisy": yes_or_no,
-            "layer_norm": yes_or_no,
-            "munchausen": yes_or_no,
-            "munchausen_temperature": number(float, 1e-9, 1e9),
-            "munchausen_alpha": fraction,
-            "munchausen_lowest": number(float, -1e9, 0),
-            "prioritized": yes_or_no,
-            "priority_exponent": fraction,
-            "importance_exponent": fraction,
-            "huber": yes_or_no,
-            "save_replay": yes_or_no,
-            "distribution": one_of([*DISTRIBUTIONS, None]),
-            "atoms": number(int, 1, 10_000, optional=True),
-            "v_min": rate,
-            "v_max": rate,
-        },
-        ("learning_rate",),
-        Q_POLICIES,
-        POLICY_KWARGS,
-    ),
-    "pqn": Kind(
-        "PQN",
-        {**SETTINGS, **ON_POLICY, **EXPLORATION, "q_lambda": fraction, "layer_norm": yes_or_no, "dueling": yes_or_no},
-        ("learning_rate",),
-        Q_POLICIES,
-        POLICY_KWARGS,
-    ),
-}
+def check_of(option: Option) -> Check:
+    """The check of a value of an option."""
+    if option.name in OBJECTS:
+        return OBJECTS[option.name]
+    if option.choices:
+        return one_of([*option.choices, *([None] if option.optional else [])])
+    if option.kinds == (int, bool):
+        return either(yes_or_no, bool, number(int, option.low, option.high))
+    kind, optional = option.kinds[0], option.optional and option.name != "num_threads"  # whose None became a number
+    if kind in (bool, str):
+        return yes_or_no if kind is bool else text()
+    return number(kind, option.low, option.high, optional)
+
+
+@cache
+def checks_of(config: Any) -> dict[str, Check]:
+    """The checks of all options that files have, by name."""
+    return {name: check_of(option) for name, option in arguments_of(config).items() if option.recorded}
+
+
+def kind_of(config: Any) -> Kind:
+    """What files may say of the algorithm of a config."""
+    schedules = tuple(name for name, option in arguments_of(config).items() if option.schedule)
+    settings = {name: check for name, check in checks_of(config).items() if name not in schedules}
+    return Kind(config.__name__.removesuffix("Config"), settings, schedules, *NETWORKS[config.network])
+
+
+KINDS = {name: kind_of(config) for name, config in CONFIGS.items()}
+NEEDED = {"n_steps", "batch_size", "gamma", "max_grad_norm"}  # in every file; others were added later, or may be
+LATER = {name for kind in KINDS.values() for name in kind.settings} - NEEDED

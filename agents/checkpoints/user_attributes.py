@@ -9,20 +9,22 @@ from types import FunctionType
 from typing import Any
 
 from ..files.checks import json_object, plain
+from ..files.config import arguments_of
 from ..files.safe_io import short
 
 MAX_ATTRIBUTE = 100_000  # characters of one
 
 
 @cache
-def library_names(kind: type) -> frozenset[str]:
+def library_names(kind: Any) -> frozenset[str]:
     """Of attributes that the methods of a class and of those it derives from set, and of what else these have."""
     methods = [x for base in kind.__mro__ for x in vars(base).values() if isinstance(x, FunctionType)]
     codes = [
         code for x in methods for code in (x.__code__, *(c for c in x.__code__.co_consts if hasattr(c, "co_code")))
     ]
     stored = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "STORE_ATTR"}
-    return frozenset({*stored, *dir(kind)})
+    options = arguments_of(kind.config) if hasattr(kind, "config") else ()  # which the constructor sets by name
+    return frozenset({*stored, *dir(kind), *options})
 
 
 def algorithm_class(agent_class: type) -> type:

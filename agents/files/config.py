@@ -41,8 +41,8 @@ class Option:
     default: Any
     train: Any
     help: str
-    low: float | None
-    high: float | None
+    low: Any
+    high: Any
     choices: tuple[str, ...]
     unit: str
     use: str
@@ -66,7 +66,7 @@ class Option:
         if self.choices:
             return ", ".join(self.choices)
         low = "" if self.low is None or self.low <= -UNBOUNDED else f"{self.low:,g}"
-        high = "" if self.high is None or self.high >= UNBOUNDED else f"{self.high:,}"
+        high = "" if self.high is None or self.high >= UNBOUNDED else f"{self.high:,.0f}"
         if low == "1e-09":
             return f"above 0, at most {high}" if high else "above 0"
         return f"{low} to {high}" if low and high else f"{low} or more" if low else f"at most {high}" if high else ""

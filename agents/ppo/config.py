@@ -40,7 +40,12 @@ class PPOConfig(AgentConfig):
     )  # fmt: skip
     use_sde: bool = option(False, "Generalized state-dependent exploration (Raffin et al. 2022).", flag=False)
     sde_sample_freq: int = option(
-        -1, "Steps between two samples of its noise; -1: one per rollout.", -1, 1_000_000_000, unit="steps", flag=False
+        -1,
+        "Steps between two samples of the noise of use_sde; -1: one per rollout.",
+        -1,
+        1_000_000_000,
+        unit="steps",
+        flag=False,
     )
     precision: str = option(
         "fp32", "Precision of the encoder: fp32, bf16 (weights stay in fp32), or auto: bf16 on a GPU that has it, else fp32.",
@@ -55,12 +60,10 @@ class PPOConfig(AgentConfig):
         "adam", "Optimizer: adam, or muon for the hidden matrices and adam for the rest.", choices=("adam", "muon"),
         use="policy",
     )  # fmt: skip
-    normalize_obs: bool = option(
-        False, "Normalize observation vectors by running mean and variance.", use="policy"
-    )
+    normalize_obs: bool = option(False, "Normalize observation vectors by running mean and variance.", use="policy")
     normalize_reward: bool = option(False, "Divide rewards by the running standard deviation of returns.")
     num_threads: int | None = options.num_threads("the environments and each minibatch")
-    group: Any = option(
+    group: object | None = option(
         None, "Processes that train this policy together, each in environments of its own, from `join_group`; "
         "`num_timesteps` counts the steps of all.", flag=False, recorded=False,
     )  # fmt: skip

@@ -31,7 +31,6 @@ from ..nn.actor_critic import POLICIES, ActorCritic, each, forward_step, row_by_
 from ..nn.normalize import RewardNormalizer
 from ..nn.overridden import AskedPolicy, overrides_methods
 from ..nn.starts import into_space, starts_of
-from ..runtime.distributed import Group
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from ..training.arguments import check_observation
@@ -42,6 +41,7 @@ from ..training.signatures import passes_on_to
 from ..training.training_state import capture
 from .collect import Player
 from .compiled_policy import CompiledActorCritic, compile_actor_critic
+from .config import PPOConfig
 from .learner import Learner
 from .sb3_buffer import stable_buffer_of
 
@@ -51,46 +51,15 @@ ROWS_A_THREAD = 64  # of a loop in `backprop`
 
 
 class PPO(SavedAgent, StablePPO):
-    """PPO on tensors.
+    """Proximal policy optimization on tensors, with the arguments of Stable-Baselines3's `PPO` and more.
 
-    Takes what Stable-Baselines3's `PPO` takes; in addition:
-
-    Args:
-        policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `actor_critic`); `policy_kwargs` may
-            have `normalize_obs=True`, and `memory="lstm"` or `"mingru"` for a recurrent policy.
-        env: also the name of a Ludus game, such as "Breakout" (then eight games are made).
-        normalize_reward: divide rewards by the running standard deviation of returns.
-        time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
-            steps; None: steps alone decide.
-        precision: of the encoder's arithmetic, "fp32", "bf16" (weights stay in fp32) or "auto": bf16 on a GPU that has
-            it, fp32 on a CPU, where compiled loops are faster than PyTorch's bf16 on every processor that was tried.
-        num_threads: CPU threads that share the games and each minibatch; None: all cores, as far as the work is worth
-            it. Results repeat to the last bit for the same number and, where `backprop` computes, for any.
-        group: the processes that learn this policy together, each from its own games (see `distributed`); `num_timesteps`
-            counts the steps of all.
+    Results repeat to the last bit for the same `num_threads` and, where the network is compiled, for any.
     """
 
-    algorithm = "ppo"
+    algorithm, config = "ppo", PPOConfig
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     policy_base = ActorCriticPolicy
     policy: Any
-
-    @passes_on_to(StablePPO.__init__)
-    def __init__(
-        self,
-        policy: Any,
-        env: Any,
-        *args: Any,
-        normalize_reward: bool = False,
-        time_limit: float | None = None,
-        precision: str = "fp32",
-        num_threads: int | None = None,
-        group: Group | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._begin(policy, time_limit, num_threads)
-        self.precision, self.normalize_reward, self.group = precision, normalize_reward, group
-        super().__init__(policy, env, *args, **kwargs)
 
     def _setup_model(self) -> None:
         self._check_observations()

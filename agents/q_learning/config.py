@@ -19,7 +19,12 @@ class DQNConfig(AgentConfig):
         1_000_000, "Capacity of the replay buffer, over all environments.", 1, 10**12, unit="transitions", train=100_000
     )
     learning_starts: int = option(
-        100, "Steps of random actions before the first update, over all environments.", 0, 2**62, unit="steps", train=5_000
+        100,
+        "Steps of random actions before the first update, over all environments.",
+        0,
+        2**62,
+        unit="steps",
+        train=5_000,
     )
     batch_size: int = options.batch_size(32, train=256)
     replay_ratio: float | None = option(
@@ -54,8 +59,8 @@ class DQNConfig(AgentConfig):
     dueling: bool = options.dueling()
     noisy: bool = option(False, "Noisy networks explore in place of epsilon-greedy (Fortunato et al. 2018).")
     distribution: str | None = option(
-        None, "Distributional value function: c51 (Bellemare et al. 2017), qr or iqn (Dabney et al. 2018a, b); None: expected "
-        "returns.", choices=("c51", "qr", "iqn"),
+        None, "Distributional value function: c51 (Bellemare et al. 2017), qr or iqn (Dabney et al. 2018a, b); None: "
+        "expected returns.", choices=("c51", "qr", "iqn"),
     )  # fmt: skip
     atoms: int | None = option(
         None, "Atoms (c51) or quantiles (qr, iqn) per action; None: 51 for c51, else 32.", 1, 10_000
@@ -63,14 +68,15 @@ class DQNConfig(AgentConfig):
     v_min: float = option(-10.0, "Lowest atom of c51.", -1e9, 1e9, unit="returns")
     v_max: float = option(10.0, "Highest atom of c51.", -1e9, 1e9, unit="returns")
     munchausen: bool = option(
-        False, "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020)."
+        False,
+        "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020).",
     )
     munchausen_temperature: float = option(
-        0.03, "Its entropy temperature tau of the softmax policy.", 1e-9, 1e9, unit="returns", flag=False
+        0.03, "Munchausen RL: entropy temperature tau of the softmax policy.", 1e-9, 1e9, unit="returns", flag=False
     )
-    munchausen_alpha: float = option(0.9, "Its scale alpha of the log-probability.", 0, 1, flag=False)
+    munchausen_alpha: float = option(0.9, "Munchausen RL: scale alpha of the log-probability.", 0, 1, flag=False)
     munchausen_lowest: float = option(
-        -1.0, "Its lower bound l0 of the log-probability times tau.", -1e9, 0, unit="returns", flag=False
+        -1.0, "Munchausen RL: lower bound l0 of tau times the log-probability.", -1e9, 0, unit="returns", flag=False
     )
     prioritized: bool = option(
         False, "Prioritized replay: sample transitions by their absolute TD error (Schaul et al. 2016)."
@@ -88,10 +94,12 @@ class DQNConfig(AgentConfig):
     layer_norm: bool = options.layer_norm(False)
     policy: str = options.policy("cnn for planes, ")
     net_arch: tuple[int, ...] | None = options.net_arch((128,))
-    replay_buffer_class: Any = option(
+    replay_buffer_class: type | None = option(
         None, "Replay buffer of Stable-Baselines3's kind in place of Ludus's on tensors.", flag=False
     )
-    replay_buffer_kwargs: Any = option(None, "Keyword arguments of a replay buffer of Stable-Baselines3's.", flag=False)
+    replay_buffer_kwargs: dict[str, Any] | None = option(
+        None, "Keyword arguments of a replay buffer of Stable-Baselines3's.", flag=False
+    )
     num_threads: int | None = options.num_threads("each minibatch")
 
     network: ClassVar[str] = "q_network"
@@ -123,7 +131,9 @@ class PQNConfig(AgentConfig):
     learning_rate: float = options.learning_rate(5e-4, train=2e-3)
     anneal: bool = options.anneal()
     gamma: float = options.gamma()
-    q_lambda: float = option(0.65, "Lambda of the Q(lambda) targets: 0 one-step targets, 1 returns of the rollout.", 0, 1)
+    q_lambda: float = option(
+        0.65, "Lambda of the Q(lambda) targets: 0 one-step targets, 1 returns of the rollout.", 0, 1
+    )
     exploration_initial_eps: float = options.exploration_initial_eps()
     exploration_final_eps: float = options.exploration_final_eps(train=0.05)
     exploration_fraction: float = options.exploration_fraction()

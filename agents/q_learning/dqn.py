@@ -32,6 +32,7 @@ from ..runtime.hardware import on_gpu
 from ..training.callbacks import Lazy, loop_locals
 from ..training.signatures import passes_on_to
 from .collect import Steps, epsilon_per_game
+from .config import DQNConfig
 from .network import q_network_of
 from .off_policy import OffPolicyAgent
 from .sb3_replay import StableReplay
@@ -42,82 +43,14 @@ LOG_INTERVAL = 1.0  # seconds between two writings of the log, at least, unless 
 
 
 class DQN(OffPolicyAgent):
-    """DQN on tensors; each option of the literature is a switch.
+    """Deep Q-networks on tensors, with the arguments of Stable-Baselines3's `DQN` and the extensions of the literature.
 
-    Takes what Stable-Baselines3's `DQN` takes, also a `replay_buffer_class` or keywords of one, in place of the memory as
-    tensors; in addition:
-
-    Args:
-        policy: also one of Ludus's networks, "mlp", "cnn", "nature" or "impala" (see `q_network`).
-        env: also the name of a Ludus game, such as "Breakout" (then eight games are made).
-        replay_ratio: how many transitions are learned from for each step played, whatever `batch_size`, `train_freq` and the
-            number of games are; None: `gradient_steps` decides.
-        double: the online network says which action is best, the target network what it is worth (van Hasselt et al. 2016).
-        dueling: values of observations and advantages of actions (Wang et al. 2016).
-        noisy: learned noise explores in place of random actions (Fortunato et al. 2018).
-        layer_norm: normalise what goes into each ReLU.
-        distribution: None, or all of the return's distribution: "c51" (Bellemare et al. 2017), "qr" (Dabney et al. 2018a)
-            or "iqn" (Dabney et al. 2018b).
-        atoms: numbers an action has there; None: 51 for c51, 32 else.
-        v_min, v_max: the lowest and the highest return, for c51.
-        munchausen: the log-probability of what was done is added to the reward (Vieillard et al. 2020).
-        munchausen_temperature, munchausen_alpha, munchausen_lowest: see `returns.munchausen_bonus`.
-        prioritized: draw what surprised more often (Schaul et al. 2016).
-        priority_exponent, importance_exponent: their alpha, and beta at the start, which becomes 1.
-        huber: errors count by their size beyond 1, as in Stable-Baselines3; else by half their square.
-        save_replay: keep the memory in checkpoints, which an exact resume needs; `replay.nbytes` says how large it is.
-        exploration_spread: games explore less the later they come, see `exploration.spread`; 0: all alike.
-        time_limit: end training after this many seconds, and anneal schedules by the clock where it is ahead of the
-            steps; None: steps alone decide.
-        num_threads: CPU threads that share each minibatch; None: all cores. Results do not depend on it where the network is
-            compiled.
-
-    Raises:
-        OptionError: an argument is wrong, or there is not enough memory; the message says what would be right.
+    Results do not depend on `num_threads` where the network is compiled. `replay.nbytes` says how large the replay buffer is.
     """
 
-    algorithm = "dqn"
+    algorithm, config = "dqn", DQNConfig
     network_settings = ("dueling", "noisy", "layer_norm", "distribution", "atoms", "v_min", "v_max", "huber")
     policy: Any
-
-    @passes_on_to(StableDQN.__init__)
-    def __init__(
-        self,
-        policy: Any,
-        env: Any,
-        *args: Any,
-        replay_ratio: float | None = None,
-        double: bool = False,
-        dueling: bool = False,
-        noisy: bool = False,
-        layer_norm: bool = False,
-        distribution: str | None = None,
-        atoms: int | None = None,
-        v_min: float = -10.0,
-        v_max: float = 10.0,
-        munchausen: bool = False,
-        munchausen_temperature: float = 0.03,
-        munchausen_alpha: float = 0.9,
-        munchausen_lowest: float = -1.0,
-        prioritized: bool = False,
-        priority_exponent: float = 0.6,
-        importance_exponent: float = 0.4,
-        huber: bool = True,
-        exploration_spread: float = 0.0,
-        save_replay: bool = True,
-        time_limit: float | None = None,
-        num_threads: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._begin(policy, time_limit, num_threads)
-        self.replay_ratio, self.double, self.dueling, self.noisy = replay_ratio, double, dueling, noisy
-        self.layer_norm, self.distribution, self.atoms = layer_norm, distribution, atoms
-        self.v_min, self.v_max, self.munchausen = v_min, v_max, munchausen
-        self.munchausen_temperature, self.munchausen_alpha = munchausen_temperature, munchausen_alpha
-        self.munchausen_lowest, self.prioritized = munchausen_lowest, prioritized
-        self.priority_exponent, self.importance_exponent = priority_exponent, importance_exponent
-        self.huber, self.exploration_spread, self.save_replay = huber, exploration_spread, save_replay
-        super().__init__(policy, env, *args, **kwargs)
 
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ rollout, the lambda-returns of it, and a few passes over it in minibatches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
@@ -20,77 +21,22 @@ from ..data.returns import lambda_returns
 from ..nn.actor_critic import each
 from ..nn.value_dists import Scalar
 from ..runtime.hardware import on_gpu
-from ..training.signatures import passes_on_to
 from ..training.training_state import capture
 from .base import QAgent
 from .collect import Steps, epsilon_per_game
-
-NOT_ITS_OWN = (  # Stable-Baselines3's arguments that PQN has no use for
-    "gae_lambda", "ent_coef", "vf_coef", "use_sde", "sde_sample_freq", "rollout_buffer_class", "rollout_buffer_kwargs",
-    "supported_action_spaces",
-)  # fmt: skip
+from .config import PQNConfig
 
 
 class PQN(QAgent, OnPolicyAlgorithm):
-    """PQN on tensors, with the interface of Stable-Baselines3's algorithms.
+    """Parallelised Q-network on tensors, with the interface of Stable-Baselines3's algorithms."""
 
-    Args:
-        policy: one of Ludus's networks, "mlp", "cnn", "nature" or "impala", or Stable-Baselines3's "MlpPolicy", "CnnPolicy"
-            or "MultiInputPolicy" (see `q_network`).
-        env: a `VecEnv`, a Gymnasium environment, or the name of one; also of a Ludus game (then eight games are made).
-        learning_rate: Adam's step size, or a schedule of it.
-        n_steps: steps in each game between two updates.
-        batch_size: transitions in a minibatch.
-        n_epochs: passes over the rollout in an update.
-        gamma: discount of the reward one step later.
-        q_lambda: how far targets look ahead, see `returns.lambda_returns`.
-        exploration_fraction: part of training over which the chance of a random action falls.
-        exploration_initial_eps, exploration_final_eps: from where to where.
-        exploration_spread: games explore less the later they come, see `exploration.spread`; 0: all alike.
-        max_grad_norm: the gradient is cut to this norm.
-        dueling, layer_norm: see `q_network.QNet`.
-        time_limit, num_threads: see `DQN`.
-        stats_window_size, tensorboard_log, policy_kwargs, verbose, seed, device: as in Stable-Baselines3.
-
-    Raises:
-        OptionError: an argument is wrong; the message says what would be right.
-    """
-
-    algorithm = "pqn"
+    algorithm, config = "pqn", PQNConfig
+    fixed: ClassVar[Mapping[str, Any]] = {  # of the base class, without use here
+        "gae_lambda": 1.0, "ent_coef": 0.0, "vf_coef": 0.0, "use_sde": False, "sde_sample_freq": -1,
+        "rollout_buffer_class": None, "rollout_buffer_kwargs": None, "supported_action_spaces": None,
+    }  # fmt: skip
     network_settings = ("dueling", "layer_norm")
     policy: Any
-
-    @passes_on_to(OnPolicyAlgorithm.__init__, without=NOT_ITS_OWN)
-    def __init__(
-        self,
-        policy: Any,
-        env: Any,
-        learning_rate: Any = 5e-4,
-        n_steps: int = 32,
-        batch_size: int = 128,
-        n_epochs: int = 2,
-        gamma: float = 0.99,
-        q_lambda: float = 0.65,
-        exploration_fraction: float = 0.1,
-        exploration_initial_eps: float = 1.0,
-        exploration_final_eps: float = 0.05,
-        exploration_spread: float = 0.0,
-        max_grad_norm: float = 10.0,
-        dueling: bool = False,
-        layer_norm: bool = True,
-        time_limit: float | None = None,
-        num_threads: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._begin(policy, time_limit, num_threads)
-        self.batch_size, self.n_epochs, self.q_lambda = batch_size, n_epochs, q_lambda
-        self.exploration_fraction, self.exploration_spread = exploration_fraction, exploration_spread
-        self.exploration_initial_eps, self.exploration_final_eps = exploration_initial_eps, exploration_final_eps
-        self.exploration_rate, self.dueling, self.layer_norm = 0.0, dueling, layer_norm
-        super().__init__(
-            policy, env, learning_rate, n_steps, gamma, gae_lambda=q_lambda, ent_coef=0.0, vf_coef=0.0,
-            max_grad_norm=max_grad_norm, use_sde=False, sde_sample_freq=-1, **kwargs,
-        )  # fmt: skip
 
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:

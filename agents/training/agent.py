@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
+from inspect import Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,17 +18,18 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
 
 from ...envs import OptionError, Simulator
-from ...envs.arguments import whole
 from ..checkpoints.env_spec import environment_facts
 from ..checkpoints.manifest import beginning
-from ..checkpoints.schema import KINDS, OBJECTS
+from ..checkpoints.schema import KINDS, OBJECTS, checks_of
 from ..data.env_adapters import EnvAdapter, games_by_name, simulator_of
-from ..files.checks import number
+from ..files.config import arguments_of
 from ..runtime.hardware import default_threads, device_beside, on_gpu
 from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
 from .callbacks import Lazy, is_users
 from .logs import dump, record_hparams, record_progress
 from .optimizer_step import OptimizerStep
+from .options import AgentConfig
+from .signatures import give_constructor
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from .progress_bar import ProgressCallback
 else:
     Base = object
-
-not_negative, above_0 = number(float, 0, 1e9), number(float, 1e-9, 1e9, optional=True)
 
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
@@ -54,12 +54,16 @@ class Agent(Base):
     """
 
     algorithm: ClassVar[str]  # its name in files and on the command line
+    config: ClassVar[type[AgentConfig]]  # its options
+    fixed: ClassVar[Mapping[str, Any]] = {}  # arguments of Stable-Baselines3's constructor that are no options here
+    constructor: ClassVar[Signature]
     network_settings: ClassVar[tuple[str, ...]] = ()  # names of those that are part of the networks
     policy_base: ClassVar[type[BasePolicy]]  # of policies of the user's
     stable_policies: ClassVar[Mapping[type, str]] = {}  # names that stand for classes of Stable-Baselines3's
     remembers: ClassVar[bool] = False  # it learns from a memory, which has each step before callbacks hear of it
     acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
+    stable_names: ClassVar[frozenset[str]]  # of arguments of Stable-Baselines3's constructor
     boundary: dict[str, Any] | None = None
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
@@ -70,48 +74,66 @@ class Agent(Base):
     _shown: Any = None  # `_last_obs`, or what makes it
     _learning: Any = None  # by whom, see `learn_call`
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The options of the config are attributes."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make the constructor of an algorithm from its config, and the arguments in its documentation."""
+        super().__init_subclass__(**kwargs)
+        if "config" in vars(cls):
+            give_constructor(cls, Agent)
+
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
-        """Stable-Baselines3's constructor, with games for a game's name, on the device where Ludus's games are."""
-        policy = self.stable_policies.get(policy, policy)
-        given = bound(type(self), super().__init__, policy, env, *args, **kwargs)
-        arguments = given.arguments
-        check_objects(type(self), {**arguments, "group": self.group})
-        if isinstance(arguments.get("tensorboard_log"), os.PathLike):
-            arguments["tensorboard_log"] = os.fspath(arguments["tensorboard_log"])
-        self._check_settings(**arguments)
-        asked = arguments.get("device", "auto")
-        check_device(asked)
-        if arguments.get("_init_setup_model", True):  # else it is `load`, with what a file says
-            check_policy_kwargs(type(self), policy, arguments.get("policy_kwargs"))
-        if isinstance(env, str):
-            place = "cpu" if asked == "auto" else str(asked)
-            arguments["env"] = games_by_name(env, arguments.get("seed"), place) or env
-        elif env is not None or arguments.get("_init_setup_model", True):
-            check_env(env)
-        games: Any = arguments["env"]
-        simulator, _ = simulator_of(games)
-        if simulator is not None:
-            arguments["device"] = device_beside(simulator.device, asked)
-        super().__init__(*given.args, **given.kwargs)
+        """Check all arguments, set options as attributes, and call Stable-Baselines3's constructor with those it has.
 
-    @staticmethod
-    def _wrap_env(env: Any, *args: Any, **kwargs: Any) -> Any:
-        check_env(env)
-        return BaseAlgorithm._wrap_env(env, *args, **kwargs)
-
-    def _begin(self, policy: Any, time_limit: float | None, num_threads: int | None) -> None:
-        """What comes before that."""
+        The name of a game becomes an environment, and the agent is on the device where Ludus's games are.
+        """
         check_policy(type(self), policy)
         policy = self.stable_policies.get(policy, policy)
-        if num_threads is not None:
-            whole("num_threads", num_threads, 1, 1024)
+        given = bound(type(self), policy, env, *args, **kwargs)
+        check_objects(type(self), given)
+        if isinstance(given.get("tensorboard_log"), os.PathLike):
+            given["tensorboard_log"] = os.fspath(given["tensorboard_log"])
+        stable = self._set_options(given)
+        self._check_settings(**stable)
+        asked = given.get("device", "auto")
+        check_device(asked)
+        if given.get("_init_setup_model", True):  # else it is `load`, with what a file says
+            check_policy_kwargs(type(self), policy, given.get("policy_kwargs"))
+        if isinstance(env, str):
+            place = "cpu" if asked == "auto" else str(asked)
+            stable["env"] = games_by_name(env, given.get("seed"), place) or env
+        elif env is not None or given.get("_init_setup_model", True):
+            check_env(env)
+        games: Any = stable["env"]
+        simulator, _ = simulator_of(games)
+        if simulator is not None:
+            stable["device"] = device_beside(simulator.device, asked)
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
-        self.time_limit, self.num_threads = time_limit, num_threads or default_threads()
         self.simulator: Simulator | None = None
         self.channels_first = False
         self.environment: dict[str, Any] = {}
         self._played: Any = None  # the environment of the last training
         self.elapsed_before = 0.0  # seconds of training that this run had in earlier processes
+        super().__init__(**stable)
+
+    def _set_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Set options that Stable-Baselines3's constructor does not take; returns the arguments for it, by name."""
+        options = {name: option.default for name, option in arguments_of(self.config).items()}
+        options |= {name: value for name, value in given.items() if name in options}
+        for name in options.keys() - self.stable_names:
+            setattr(self, name, options[name])
+        if self.num_threads is None:
+            self.num_threads = default_threads()
+        arguments = {**options, **given, **self.fixed}
+        return {name: value for name, value in arguments.items() if name in self.stable_names}
+
+    @staticmethod
+    def _wrap_env(env: Any, *args: Any, **kwargs: Any) -> Any:
+        check_env(env)
+        return BaseAlgorithm._wrap_env(env, *args, **kwargs)
 
     # -- what is there when training begins ----------------------------------------------------------------------------
 
@@ -205,9 +227,8 @@ class Agent(Base):
 
         Looked at is what has been set, and what is `given` to be.
         """
-        kind, settings = KINDS[self.algorithm], {**vars(self), **given}
-        checks = {**kind.settings, **dict.fromkeys(kind.schedules, not_negative), "clip_range_vf": above_0}
-        for name in checks.keys() & settings.keys() - set(OBJECTS):
+        checks, settings = checks_of(self.config), {**vars(self), **given}
+        for name in checks.keys() & settings.keys() - OBJECTS.keys():
             value = beginning(settings[name])
             if name == "train_freq" and isinstance(value, tuple) and len(value) == 2:
                 value = value[0]  # whose unit is the other

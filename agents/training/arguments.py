@@ -24,12 +24,12 @@ CLASSES = {  # of arguments of policies, with an example
 TABLES = ("features_extractor_kwargs", "optimizer_kwargs")
 
 
-def bound(kind: type, constructor: Any, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
-    """Arguments by name, as a constructor of this kind of agent takes them; raises UnknownOption."""
-    for name in kwargs.keys() - inspect.signature(constructor).parameters.keys():
+def bound(kind: Any, policy: Any, env: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The arguments given to the constructor of this kind of agent, by name; raises UnknownOption."""
+    for name in kwargs.keys() - kind.constructor.parameters.keys():
         known = names_of(kind)
         raise UnknownOption(f"{kind.__name__} got an unexpected keyword argument {name!r}{meant(name, known)}")
-    return inspect.signature(constructor).bind(*args, **kwargs)
+    return dict(kind.constructor.bind(policy, env, *args, **kwargs).arguments)
 
 
 def names_of(kind: type) -> list[str]:
