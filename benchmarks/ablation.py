@@ -20,7 +20,7 @@ from report import Table, amount, describe, machine, read_figures, write_figures
 from rich.console import Console
 from runs import Case, comparison_parser, cut_off, run_all
 
-from ludus.cli.settings import PRESETS, DQNSettings
+from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.envs.bots import interval
 
 PACKAGES = ("ludus", "torch", "stable-baselines3", "numpy")
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
     name: str
     label: str
-    settings: DQNSettings
+    settings: Any
 
     def cases(self, games: list[str], seeds: int, steps: int) -> list[Case]:
         """Its trainings, first those of the first seed."""
@@ -57,7 +57,7 @@ class Row(NamedTuple):
         return [Case(game, seed, steps, "dqn", asdict(self.settings), self.name) for seed, game in pairs]
 
 
-def all_rows(base: DQNSettings) -> list[Row]:
+def all_rows(base: Any) -> list[Row]:
     """The defaults, each change of them, and the presets."""
     rows = [Row("default", "the defaults", base)]
     for name in SWITCHES:
@@ -70,7 +70,7 @@ def all_rows(base: DQNSettings) -> list[Row]:
         if kind != base.distribution:
             rows.append(Row(kind or "mean", f"distribution {kind}", replace(base, distribution=kind)))
     rows.append(Row("mlp", "policy mlp, no net_arch", replace(base, policy="mlp", net_arch=None)))
-    return rows + [Row(name, f"preset {name}", replace(base, **preset)) for name, preset in PRESETS.items()]
+    return rows + [Row(name, f"preset {name}", replace(base, **preset)) for name, preset in PRESETS["dqn"].items()]
 
 
 def chosen(rows: list[Row], only: str | None) -> list[Row]:
@@ -154,7 +154,7 @@ def returns_of(runs: list[dict[str, Any]]) -> np.ndarray:
 
 def account(table: Table, steps: int, facts: dict[str, Any]) -> str:
     """The section of RESULTS.md."""
-    settings = {name: value for name, value in asdict(DQNSettings()).items() if name != "num_threads"}
+    settings = {name: value for name, value in asdict(SETTINGS["dqn"]()).items() if name != "num_threads"}
     defaults = ", ".join(f"{name} {value}" for name, value in settings.items())
     how = HOW.format(machine=describe(facts), steps=steps, defaults=defaults)
     return "\n\n".join(["## Ablation", how, table.markdown()])
@@ -168,7 +168,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Train what is missing, keep it, and show; with --write also in RESULTS.md."""
-    arguments, rows, kept, console = parse(), all_rows(DQNSettings()), Kept(), Console()
+    arguments, rows, kept, console = parse(), all_rows(SETTINGS["dqn"]()), Kept(), Console()
     extent = arguments.games, arguments.seeds, arguments.steps
     cases = [case for row in chosen(rows, arguments.only) for case in row.cases(*extent)]
     missing = [case for case in sorted(cases, key=lambda case: case.seed) if kept.find(case) is None]

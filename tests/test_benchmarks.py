@@ -21,7 +21,7 @@ def ablation(monkeypatch, tmp_path):
 
 
 def test_an_ablation_goes_on_where_it_was_interrupted(ablation):
-    row = ablation.all_rows(ablation.DQNSettings())[0]
+    row = ablation.all_rows(ablation.SETTINGS["dqn"]())[0]
     case, other = row.cases(["Breakout"], seeds=2, steps=1000)
     ablation.Kept().keep(case, {"game": "Breakout", "seed": 0, "steps": 1024, "greedy": 1.5, "curve": []})
 

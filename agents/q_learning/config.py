@@ -35,9 +35,7 @@ class DQNConfig(AgentConfig):
         1, "Updates after each train_freq steps, if replay_ratio is None; -1: as many as steps were taken.", -1, 1_000_000,
         unit="updates", flag=False,
     )  # fmt: skip
-    train_freq: int = option(
-        4, "Steps in each environment between two rounds of updates.", 1, 1_000_000, unit="steps", train=1
-    )
+    train_freq: int = option(4, "Steps in each environment between two updates.", 1, 1_000_000, unit="steps", train=1)
     n_steps: int = option(1, "Steps of the n-step return in targets.", 1, 1000, unit="steps", train=3)
     learning_rate: float = options.learning_rate(1e-4, train=2e-3)
     anneal: bool = options.anneal()

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from ludus import DQN
 from ludus.__main__ import VERBS, explained, main, split_imports
 from ludus.agents.checkpoints.schema import KINDS
-from ludus.cli.arguments import CHOICES, parse
-from ludus.cli.settings import PRESETS
+from ludus.agents.nn.recurrent import CORES
+from ludus.agents.nn.value_dists import DISTRIBUTIONS
+from ludus.cli.arguments import CHOICES, flags_of, parse
+from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.cli.train import CONFIGS, defaults
 from ludus.envs import OptionError
 from ludus.envs.engine.options import OBS_TYPES
@@ -98,10 +100,12 @@ def test_a_value_of_another_algorithms_flag_is_no_game():
 
 
 def test_choices_that_are_shown_are_those_that_are_taken():
-    assert {*CHOICES["algo"]} == {*CONFIGS} == {*KINDS} and {*CHOICES["preset"]} == {*PRESETS}
+    assert {*CHOICES["algo"]} == {*CONFIGS} == {*KINDS} and {*CHOICES["preset"]} == {*PRESETS["dqn"]}
     assert CHOICES["obs_type"] == OBS_TYPES
-    named = set().union(*(kind.policies for kind in KINDS.values()))
-    assert {*CHOICES["policy"]} - {"auto"} == named
+    for algo, kind in KINDS.items():
+        flags = {flag.name: flag for flag in flags_of(SETTINGS[algo]())}
+        assert {*flags["policy"].choices} - {"auto"} == {*kind.policies}
+    assert {*CORES} == {"lstm", "mingru"} and {*DISTRIBUTIONS} == {"c51", "qr", "iqn"}  # those of the configs
 
 
 @pytest.mark.parametrize(

@@ -271,12 +271,12 @@ def test_gymnasium_runs_go_on_with_new_episodes(tmp_path, capsys):
 def test_help_explains_every_setting():
     import dataclasses
 
-    from ludus.cli.settings import PPOSettings
+    from ludus.cli.settings import SETTINGS
     from ludus.cli.train import Config
     from ludus.envs import Options
 
     text = ludus("train", "--help-all").stdout
-    flags = [f.name for settings in (Config, PPOSettings, Options) for f in dataclasses.fields(settings)]
+    flags = [f.name for settings in (Config, SETTINGS["ppo"], Options) for f in dataclasses.fields(settings)]
     for name in set(flags) - {"game", "settings", "options"}:
         assert re.search(rf"--(\[no-\])?{name.replace('_', '-')}\b", text), name
 

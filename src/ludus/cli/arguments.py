@@ -1,4 +1,5 @@
 """Command lines from dataclasses: a field is a flag, the text below it its help, and a nested dataclass more of them.
+A field may also have its help, and the choices of its values, as `metadata`.
 
 The first field, if it has no default, is the argument without a flag; others without a default must be given.
 """
@@ -22,6 +23,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..agents import ALGORITHMS
+from ..agents.files.config import CONFIGS
 from ..envs import OptionError
 
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
@@ -33,11 +36,9 @@ ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
 BEYOND = 2**62  # of all others
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
-    "algo": ("ppo", "dqn", "pqn"), "preset": ("dqn", "rainbow"), "device": ("auto", "cpu", "cuda"),
-    "obs_type": ("planes", "features", "rgb", "grayscale"), "precision": ("auto", "fp32", "bf16"),
-    "policy": ("auto", "mlp", "cnn", "nature", "impala", "MlpPolicy", "CnnPolicy", "MultiInputPolicy"),
-    "memory": ("lstm", "mingru"), "optimizer": ("adam", "muon"), "distribution": ("c51", "qr", "iqn"),
-    "format": ("sb3", "ludus"),
+    "algo": tuple(ALGORITHMS), "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus"),
+    "obs_type": ("planes", "features", "rgb", "grayscale"),
+    "preset": tuple(preset for config in CONFIGS.values() for preset in config.presets),
 }  # fmt: skip
 SYNONYMS = (  # words of other programs
     ("--lr", "--learning-rate"), ("--steps", "--total-timesteps"), ("--steps", "--max-steps"), ("--output", "--out"),
@@ -56,6 +57,7 @@ class Flag:
         many: whether it takes several.
         optional: whether it may be None.
         group: the dataclass that it is of, if that is nested.
+        choices: its values, if there are few.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Flag:
     required: bool
     positional: bool
     group: Any
+    choices: tuple[str, ...]
 
     @property
     def flag(self) -> str:
@@ -134,6 +137,7 @@ def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
         yield Flag(
             field.name, typing.get_args(core)[0] if many else core, many, types.NoneType in choices, default,
             texts.get(field.name, ""), required, required and index == 0 and group is None, group,
+            field.metadata.get("choices", CHOICES.get(field.name, ())),
         )  # fmt: skip
     for inner in nested:
         yield from flags_of(inner, inner)
@@ -142,9 +146,12 @@ def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
 @cache
 def explanations(kind: type) -> dict[str, str]:
     """The texts below the fields of a dataclass and of those that it is derived from."""
-    found: dict[str, str] = {}
+    found = {field.name: field.metadata["help"] for field in dataclasses.fields(kind) if "help" in field.metadata}
     for base in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        try:
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        except OSError:  # of a class that `make_dataclass` made
+            continue
         assert isinstance(tree, ast.ClassDef)
         for field, text in zip(tree.body, tree.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..envs import OptionError, all_games
-from .arguments import CHOICES, HELP_ALL, Flag, blank, flags_of, parse
+from .arguments import HELP_ALL, Flag, blank, flags_of, parse
 
 SCRIPTS = {
     "bash": r"""_ludus() {
@@ -134,7 +134,7 @@ def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     elif flag.name == "shell":
         yield from starting(word, ((shell, "") for shell in SCRIPTS))
     else:
-        yield from starting(word, ((choice, "") for choice in CHOICES.get(flag.name, ())))
+        yield from starting(word, ((choice, "") for choice in flag.choices))
 
 
 def packages() -> Iterator[tuple[str, str]]:

@@ -76,12 +76,12 @@ def from_sb3(config: Config) -> str:
 
 def games_for(config: Config) -> Any:
     """What --env says."""
-    from .settings import PPOSettings
+    from .settings import SETTINGS
     from .train import Config as Training
     from .train import make_env
 
     return make_env(
-        Training(game=str(config.env), settings=PPOSettings(num_envs=1), options=config.options, device="cpu")
+        Training(game=str(config.env), settings=SETTINGS["ppo"](num_envs=1), options=config.options, device="cpu")
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import CHOICES, Flag
+from .arguments import Flag
 from .terminal import console, say
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def usage(flag: Flag) -> str:
         return flag.flag
     if flag.kind is bool:
         return flag.flag.replace("--", "--[no-]", 1) if flag.default else flag.flag
-    choices = "|".join(CHOICES.get(flag.name, ()))
+    choices = "|".join(flag.choices)
     value = choices if 0 < len(choices) <= WIDEST_CHOICES else VALUES[flag.kind]
     return f"{flag.flag} {value}{' ...' if flag.many else ''}"
 

@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..agents.files.config import CONFIGS, options_of
 from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
-from .settings import ON_PLANES
 
 if TYPE_CHECKING:
     from .train import Config
@@ -81,32 +81,32 @@ def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None)
     from ..agents.checkpoints.schema import KINDS
     from ..agents.runtime.hardware import choose_device
 
-    kind = KINDS[config.algo]
-    settings = dataclasses.asdict(config.settings)
-    settings.pop("num_envs")
-    rate = settings.pop("learning_rate")
-    settings["learning_rate"] = LinearSchedule(rate, 0.0, 1.0) if settings.pop("anneal") else rate
-    policy = settings.pop("policy")
+    algorithm, settings = CONFIGS[config.algo], config.settings
+    values: dict[str, dict[str, Any]] = {"agent": {}, "policy": {}, "train": {}}
+    for option in options_of(algorithm):
+        if option.flag:
+            values[option.use][option.name] = getattr(settings, option.name)
+    arguments, train = values["agent"], values["train"]
+    policy, policies = train["policy"], KINDS[config.algo].policies
     if policy == "auto":
-        policy = encoder_for(env.observation_space, ON_PLANES[config.algo])
-    if policy not in kind.policies:
-        raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(kind.policies)}")
-    if config.algo == "ppo":
-        settings |= {"policy_kwargs": policy_arguments(settings), "group": group}
-    else:
-        widths = settings.pop("net_arch")
-        settings["policy_kwargs"] = {} if widths is None else {"net_arch": list(widths)}
-    logs = str(folder) if config.tensorboard and folder is not None else None
-    if "n_epochs" in settings:
-        warn_of_remainder(config.settings)
-    if settings.get("normalize_advantage") and settings["batch_size"] == 1:
+        policy = encoder_for(env.observation_space, algorithm.on_planes)
+    if policy not in policies:
+        raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(policies)}")
+    if train.get("anneal"):
+        arguments["learning_rate"] = LinearSchedule(arguments["learning_rate"], 0.0, 1.0)
+    if group is not None:
+        arguments["group"] = group
+    if "n_epochs" in arguments:
+        warn_of_remainder(settings)
+    if arguments.get("normalize_advantage") and settings.batch_size == 1:
         raise OptionError("--batch-size must be 2 or more, got 1: give --no-normalize-advantage for single transitions")
+    logs = str(folder) if config.tensorboard and folder is not None else None
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "You have specified a mini-batch size")  # in our own words above
             return agent_class(config.algo)(
                 policy, env, seed=config.seed, device=choose_device(config.device), time_limit=config.time_limit,
-                tensorboard_log=logs, **settings,
+                tensorboard_log=logs, policy_kwargs=policy_arguments(values["policy"]), **arguments,
             )  # fmt: skip
     except (AssertionError, ValueError, NotImplementedError) as error:
         if isinstance(error, LudusError):
@@ -141,16 +141,15 @@ def encoder_for(space: Any, on_planes: str) -> str:
     return on_planes if min(space.shape[:2]) >= 3 else "mlp"
 
 
-def policy_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take out of PPO's settings what the policy is told."""
+def policy_arguments(values: dict[str, Any]) -> dict[str, Any]:
+    """The `policy_kwargs` of the flags that are for the policy."""
     from ..agents.nn.muon import Muon
 
-    arguments = {name: settings.pop(name) for name in ("memory", "normalize_obs")}
-    optimizer = settings.pop("optimizer")
+    optimizer = values.pop("optimizer", "adam")
     if optimizer not in ("adam", "muon"):
         raise OptionError(f"optimizer must be adam or muon, got {optimizer!r}")
-    arguments = {name: value for name, value in arguments.items() if value}
-    return {**arguments, "optimizer_class": Muon} if optimizer == "muon" else arguments
+    given = {name: list(x) if isinstance(x, tuple) else x for name, x in values.items() if x not in (None, False)}
+    return {**given, "optimizer_class": Muon} if optimizer == "muon" else given
 
 
 def is_game(name: str) -> bool:

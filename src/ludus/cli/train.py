@@ -1,10 +1,10 @@
-"""`ludus train`: train PPO, DQN or PQN and keep the agent in a folder."""
+"""`ludus train`: train an agent and store it in a folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from .arguments import blank, check, flags_of, parse, read
 from .interrupts import import_agents
 from .making import is_game, make_agent, make_env
 from .run_folder import run_folder
-from .settings import GYMNASIUM, PRESETS, DQNSettings, PPOSettings, PQNSettings
-from .settings import SETTINGS as SETTINGS_OF
-from .settings_file import SETTINGS, read_json_settings, read_settings, write_settings
+from .settings import GYMNASIUM, PRESETS, SETTINGS
+from .settings_file import SETTINGS as SETTINGS_FILE
+from .settings_file import read_json_settings, read_settings, write_settings
 from .terminal import console, next_command, say
 
 COMMON = (  # what `--help` shows
@@ -28,14 +28,14 @@ MAY_CHANGE = {  # from one process of a run to the next
 
 @dataclass
 class Config:
-    """Train PPO, DQN or PQN on a game of Ludus, or on any Gymnasium environment."""
+    """Train an agent on a game of Ludus, or on any Gymnasium environment."""
 
     game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
     algo: str = "ppo"
-    """The algorithm; `ludus train --algo dqn --help-all` has DQN's settings."""
+    """The algorithm; each has flags of its own: `ludus train --algo dqn --help-all`."""
     preset: str | None = None
-    """Of dqn: dqn (as published in 2015) or rainbow; None: what did best here. Other flags go before it."""
+    """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags go before it."""
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings; other flags go before it."""
     out: Path | None = None
@@ -45,7 +45,7 @@ class Config:
     time_limit: float | None = None
     """Stop after this many seconds, annealing by the clock where it is ahead; None: steps alone decide."""
     seed: int | None = 0
-    """Of games, weights and sampling; None: a new one every time."""
+    """Seed of environments, weights and sampling; None: a new one every time."""
     device: str = "auto"
     """cpu, cuda, or auto."""
     save_interval: float = 60.0
@@ -59,28 +59,17 @@ class Config:
     tensorboard: bool = True
     """Write TensorBoard logs beside the agent."""
     options: Options = field(default_factory=Options)
-    settings: PPOSettings = field(default_factory=PPOSettings)
+    settings: Any = field(default_factory=SETTINGS["ppo"])
 
 
-@dataclass
-class DQNConfig(Config):
-    """Train DQN on a game of Ludus, or on any Gymnasium environment."""
-
-    algo: str = "dqn"
-    """The algorithm."""
-    settings: DQNSettings = field(default_factory=DQNSettings)  # type: ignore[assignment]
+def config_class(algo: str) -> type[Config]:
+    """The flags of `ludus train --algo ALGO`."""
+    kind = SETTINGS[algo]
+    fields: list[Any] = [("algo", str, field(default=algo)), ("settings", kind, field(default_factory=kind))]
+    return make_dataclass(f"{algo.upper()}Config", fields, bases=(Config,), namespace={"__doc__": Config.__doc__})
 
 
-@dataclass
-class PQNConfig(Config):
-    """Train PQN on a game of Ludus, or on any Gymnasium environment."""
-
-    algo: str = "pqn"
-    """The algorithm."""
-    settings: PQNSettings = field(default_factory=PQNSettings)  # type: ignore[assignment]
-
-
-CONFIGS: dict[str, type[Config]] = {"ppo": Config, "dqn": DQNConfig, "pqn": PQNConfig}
+CONFIGS = {algo: config_class(algo) for algo in SETTINGS}
 
 
 def main(argv: list[str]) -> int:
@@ -111,25 +100,28 @@ def defaults(argv: list[str]) -> Config:
     if game is None:
         config = blank(CONFIGS[algo])
     elif not is_game(game):
-        config = CONFIGS[algo](game=game, settings=GYMNASIUM[algo])  # type: ignore[arg-type]
+        config = CONFIGS[algo](game=game, settings=GYMNASIUM[algo])
     else:
         config = from_recipe(game, algo) if given.get("recipe") else CONFIGS[algo](game=game)
     return with_preset(config, preset) if preset else config
 
 
 def with_preset(config: Config, preset: str) -> Config:
-    """The same with settings of a preset."""
-    if config.algo != "dqn" or preset not in PRESETS:
-        raise OptionError(f"--preset {preset}: choose from {', '.join(PRESETS)}, with --algo dqn")
-    settings = dataclasses.replace(config.settings, **PRESETS[preset])
+    """The config with settings of a preset."""
+    if preset not in PRESETS.get(config.algo, ()):
+        known = (f"{', '.join(presets)}, with --algo {algo}" for algo, presets in PRESETS.items())
+        raise OptionError(f"--preset {preset}: choose from {'; '.join(known)}")
+    settings = dataclasses.replace(config.settings, **PRESETS[config.algo][preset])
     return dataclasses.replace(config, preset=preset, settings=settings)
 
 
 def read_config(folder: Path) -> Config:
     """The settings of the run in a folder."""
-    algo = str(read_json_settings(folder).get("algo", "ppo") if (folder / SETTINGS).exists() else "ppo")
+    algo = str(read_json_settings(folder).get("algo", "ppo") if (folder / SETTINGS_FILE).exists() else "ppo")
     if algo not in CONFIGS:
-        raise OptionError(f"{folder / SETTINGS}: unknown algorithm {algo!r}: it must be one of {', '.join(CONFIGS)}")
+        raise OptionError(
+            f"{folder / SETTINGS_FILE}: unknown algorithm {algo!r}: it must be one of {', '.join(CONFIGS)}"
+        )
     return read_settings(folder, CONFIGS[algo])
 
 
@@ -138,8 +130,8 @@ def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
     from ..zoo import recipe
 
     facts = recipe(find_game(game).name)
-    settings, options = SETTINGS_OF[algo](**facts.get(algo, {})), Options(**facts["options"])
-    return CONFIGS[algo](game=game, recipe=True, settings=settings, options=options, **changes)  # type: ignore[arg-type]
+    settings, options = SETTINGS[algo](**facts.get(algo, {})), Options(**facts["options"])
+    return CONFIGS[algo](game=game, recipe=True, settings=settings, options=options, **changes)
 
 
 def train(config: Config) -> int:
