@@ -14,8 +14,9 @@ ALGORITHMS = {
     "dqn": "q_learning.dqn.DQN",
     "pqn": "q_learning.pqn.PQN",
 }
+CLASSES = {path.rpartition(".")[2]: path.rpartition(".")[0] for path in ALGORITHMS.values()}
 _LAZY = {  # imported when asked for, since torch takes seconds
-    **{path.rpartition(".")[2]: path.rpartition(".")[0] for path in ALGORITHMS.values()},
+    **CLASSES,
     "Muon": "nn.muon",
     "QPolicy": "nn.q_network",
     "evaluate": "training.evaluation",

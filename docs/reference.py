@@ -1,4 +1,5 @@
-"""Writes `docs/reference.md`, what rules may use, and the table of mistakes in `docs/write-a-game.md`, from the code itself.
+"""Writes `docs/reference.md`, what rules may use and the options of algorithms, and the table of mistakes in
+`docs/write-a-game.md`, from the code itself.
 
     python docs/reference.py [--check]
 
@@ -11,9 +12,13 @@ import argparse
 import ast
 import inspect
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+from ludus.agents import CONFIGS
+from ludus.agents.files.config import Option, options_of
+from ludus.agents.training.options import AgentConfig
 from ludus.envs import Options, canvas, cards, exact, game, rng
 from ludus.envs.engine.rules import parameters
 from ludus.envs.engine.syntax import BUILTINS, METHODS, NUMPY, NUMPY_INSTEAD, SYNTAX
@@ -61,6 +66,12 @@ Names are pygame's: `a` to `z`, `0` to `9`, `space`, `return`, `tab`, `backspace
 A window keeps {reserved} for itself.
 """
 
+ALGORITHMS = """\
+Arguments of the constructors, under the names of Stable-Baselines3 where it has them, and flags of `ludus train`, which has
+defaults of its own. What has no default here is for `ludus train` alone, and what has none of `ludus train` is for Python
+alone, but that `--seed` and `--time-limit` are flags with any algorithm.
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Write docs/reference.md and the guide's table of mistakes.")
@@ -86,8 +97,8 @@ def guide(text: str) -> str:
 def reference() -> str:
     reserved = ", ".join(f"`{key}` ({what})" for key, what in RESERVED.items())
     parts = [
-        "# Reference for authors of games\n\nWritten by `python docs/reference.py`; [the guide](write-a-game.md) is a better "
-        "beginning.\n",
+        "# Reference\n\nWritten by `python docs/reference.py`. For authors of games, who find a better beginning in "
+        "[the guide](write-a-game.md); [options of the algorithms](#algorithms) are at the end.\n",
         "## The rules\n\n" + rules(),
         "## What rules may use\n\n" + ALLOWED,
         "## What they may not, and what to write instead\n\nThe same words are the error's, with file and line. It comes "
@@ -98,6 +109,9 @@ def reference() -> str:
         "## Fields of `Game`\n\n" + fields(),
         "## Names of keys\n\n" + KEYS.format(reserved=reserved),
         "## Options that every game takes\n\n" + options(),
+        "## Algorithms\n\n" + ALGORITHMS,
+        *(f"### {config.__name__.removesuffix('Config')}\n\n{algorithm(config)}" for config in CONFIGS.values()),
+        "### All algorithms\n\n" + table(options_of(AgentConfig)),
     ]
     return "\n".join(parts)
 
@@ -163,6 +177,22 @@ def options() -> str:
     for node, after in zip(body, body[1:], strict=False):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(after, ast.Expr):
             lines.append(f"| `{node.target.id}` | {ast.literal_eval(after.value)} |")
+    return "\n".join([*lines, ""])
+
+
+def algorithm(config: type) -> str:
+    """The options that not all algorithms have, those with a flag of `ludus train` first."""
+    own = [option for option in options_of(config) if option not in options_of(AgentConfig)]
+    return table(sorted(own, key=lambda option: not option.flag))
+
+
+def table(options: Sequence[Option]) -> str:
+    lines = ["| option | default | `ludus train` | bounds | unit | meaning |", "|---|---|---|---|---|---|"]
+    for option in options:
+        default = {"agent": f"`{option.default}`", "policy": "in `policy_kwargs`", "train": ""}[option.use]
+        train = f"`{option.train}`" if option.flag else ""
+        cells = f"`{option.name}`", default, train, option.bounds, option.unit, option.help
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 

@@ -30,6 +30,7 @@ class DQNConfig(AgentConfig):
     replay_ratio: float | None = option(
         None, "Transitions sampled for updates per environment step, whatever batch_size, train_freq and the number of "
         "environments are; None: as many as gradient_steps asks for.", 0, 1e6, train=2.0,
+        unit="transitions per step",
     )  # fmt: skip
     gradient_steps: int = option(
         1, "Updates after each train_freq steps, if replay_ratio is None; -1: as many as steps were taken.", -1, 1_000_000,

@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import BasePolicy
 
 from ...envs import OptionError, UnknownOption
-from ..checkpoints.schema import KINDS, STABLE_POLICIES
+from ..checkpoints.schema import NETWORKS, STABLE_POLICIES
 from ..files.checks import meant, plain
 from ..files.safe_io import short
 from ..nn.actor_critic import OnEncoder
@@ -99,15 +99,15 @@ def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise OptionError(f"policy_kwargs must be a dictionary, got {short(repr(given))}")
-    policy, algorithm = kind.policy_aliases.get(policy, policy), KINDS[kind.algorithm]
-    if policy not in {*algorithm.policies.values(), *STABLE_POLICIES.values()}:
+    policy, (policies, checks) = kind.policy_aliases.get(policy, policy), NETWORKS[kind.config.network]
+    if policy not in {*policies.values(), *STABLE_POLICIES.values()}:
         return
     for name, value in given.items():
         if name not in (known := names_of(policy)):
             raise UnknownOption(
                 f"policy_kwargs has {name!r}, which {policy.__name__} does not take{meant(name, known)}"
             )
-        check_policy_kwarg(name, value, algorithm.policy_kwargs.get(name))
+        check_policy_kwarg(name, value, checks.get(name))
     if issubclass(policy, OnEncoder) and "activation_fn" in given and not given.get("net_arch"):
         raise OptionError(
             "policy_kwargs has activation_fn, which is for the layers of net_arch, and there are none: give net_arch, "

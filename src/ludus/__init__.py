@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register"]
 
-# Imported when asked for: torch takes seconds, Gymnasium a quarter of one.
+# Imported when asked for, as the classes of `agents` are: torch takes seconds, Gymnasium a quarter of one.
 _LAZY = {
-    "PPO": ".agents.ppo.ppo",
-    "DQN": ".agents.q_learning.dqn",
-    "PQN": ".agents.q_learning.pqn",
     "Game": ".envs.game",
     "register": ".envs.registry",
 }
@@ -60,9 +57,12 @@ def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **opt
 def __getattr__(name: str) -> Any:
     if name == "envs":
         return import_module(".envs", __name__)
-    if name not in _LAZY:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    agents = import_module(".agents", __name__)
+    if name not in agents.CLASSES:
         raise AttributeError(f"module 'ludus' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name], __name__), name)
+    return getattr(agents, name)
 
 
 def __dir__() -> list[str]:

@@ -23,8 +23,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..agents import ALGORITHMS
-from ..agents.files.config import CONFIGS
 from ..envs import OptionError
 
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
@@ -36,9 +34,8 @@ ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
 BEYOND = 2**62  # of all others
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
-    "algo": tuple(ALGORITHMS), "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus"),
+    "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus"),
     "obs_type": ("planes", "features", "rgb", "grayscale"),
-    "preset": tuple(preset for config in CONFIGS.values() for preset in config.presets),
 }  # fmt: skip
 SYNONYMS = (  # words of other programs
     ("--lr", "--learning-rate"), ("--steps", "--total-timesteps"), ("--steps", "--max-steps"), ("--output", "--out"),

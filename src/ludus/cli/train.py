@@ -32,9 +32,9 @@ class Config:
 
     game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
-    algo: str = "ppo"
+    algo: str = field(default="ppo", metadata={"choices": tuple(SETTINGS)})
     """The algorithm; each has flags of its own: `ludus train --algo dqn --help-all`."""
-    preset: str | None = None
+    preset: str | None = field(default=None, metadata={"choices": tuple(name for x in PRESETS.values() for name in x)})
     """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags go before it."""
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings; other flags go before it."""
@@ -64,8 +64,8 @@ class Config:
 
 def config_class(algo: str) -> type[Config]:
     """The flags of `ludus train --algo ALGO`."""
-    kind = SETTINGS[algo]
-    fields: list[Any] = [("algo", str, field(default=algo)), ("settings", kind, field(default_factory=kind))]
+    kind, choices = SETTINGS[algo], {"choices": tuple(SETTINGS)}
+    fields = [("algo", str, field(default=algo, metadata=choices)), ("settings", kind, field(default_factory=kind))]
     return make_dataclass(f"{algo.upper()}Config", fields, bases=(Config,), namespace={"__doc__": Config.__doc__})
 
 
