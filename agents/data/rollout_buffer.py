@@ -1,10 +1,9 @@
-"""The data that PPO eats: what N games did in T steps, and how it is gathered."""
+"""The rollouts that PPO learns from: T steps of N games."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-from ..nn.actor_critic import ActorCritic, Thinker, each, forward_step, keep_obs, value_of
+from ..nn.actor_critic import ActorCritic, each, value_of
 from ..runtime.hardware import on_gpu
 from .env_adapters import EnvAdapter
 
@@ -125,70 +124,6 @@ class RolloutTensors(BaseBuffer):
 
     def _get_samples(self, batch_inds: Any, env: Any = None) -> Any:
         raise NotImplementedError("`samples` is what Ludus uses; `sb3_buffer` is for others")
-
-
-@torch.no_grad()
-def collect(
-    adapter: EnvAdapter,
-    policy: ActorCritic,
-    data: RolloutTensors,
-    generator: torch.Generator,
-    memory: Tensor | None,
-    autocast: Autocast,
-    on_step: Callable[[int], bool] | None = None,
-    thinker: Thinker | None = None,
-) -> bool:
-    """Play T steps in every game of `adapter` into `data`; returns False if `on_step(t)` asked to stop.
-
-    `memory` (N, S) is the recurrent policy's, and moves on in place. No Python runs for a single game, and nothing waits
-    for the device. `thinker` is used for whole steps, if there is one that is faster than `forward_step`.
-    """
-    decide = thinker or partial(forward_step, policy)
-    head, steps = policy.head, data.buffer_size
-    noise = head.noise((steps, adapter.num_envs), generator)
-    if memory is not None:
-        data.memory.copy_(memory)  # type: ignore[union-attr]
-    with autocast():
-        for t in range(steps):
-            _step(adapter, policy, decide, data, t, noise[t], memory)
-            if on_step is not None and not on_step(t):
-                return False
-        data.last_values.copy_(thinker(adapter.obs, memory)[1] if thinker else value_of(policy, adapter.obs, memory))
-    data.log_probs.copy_(head.log_prob(data.params, data.actions))
-    return True
-
-
-def _step(
-    adapter: EnvAdapter,
-    policy: ActorCritic,
-    decide: Thinker,
-    data: RolloutTensors,
-    t: int,
-    noise: Tensor,
-    memory: Tensor | None,
-) -> None:
-    """Decide and play step t in every game."""
-    obs = keep_obs(data.obs, t, adapter.obs)
-    if data.masks is not None and adapter.mask is not None:
-        data.masks[t] = adapter.mask
-    data.params[t], data.values[t], after = decide(obs, memory, adapter.mask)
-    data.actions[t] = policy.head.sample(data.params[t], noise)
-    actions = data.actions[t]
-    if policy.squash_output:  # from -1 to 1
-        actions = torch.as_tensor(policy.unscale_action(actions.cpu().numpy()), device=data.device)
-    ended = adapter.step(actions)
-    data.rewards[t] = adapter.reward
-    if data.signs is not None and adapter.signs is not None:
-        data.signs[t] = adapter.signs
-    torch.logical_or(adapter.terminated, adapter.truncated, out=data.dones[t])
-    if ended:  # the following is read only where an episode ended
-        data.truncated[t] = adapter.truncated
-        data.episode_return[t], data.episode_length[t] = adapter.episode_return, adapter.episode_length
-    if adapter.can_truncate:
-        bootstrap(data, t, adapter, policy, after)
-    if memory is not None:  # games that begin anew remember nothing
-        assert after is not None
-        memory.copy_(after * (1.0 - data.dones[t]).unsqueeze(-1))
 
 
 def bootstrap(data: RolloutTensors, t: int, adapter: EnvAdapter, policy: ActorCritic, memory: Tensor | None) -> None:

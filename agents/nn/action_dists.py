@@ -1,7 +1,8 @@
-"""What decides: how a network's numbers become actions, for each kind of action space.
+"""Action distributions, one for each kind of action space.
 
-A head works on `params` (B, P), what the policy's last layer gives, and has no weights of its own. Randomness comes in as
-`noise`, so that a whole rollout's can be drawn at once, and from a generator that a checkpoint can keep.
+A head takes the distribution's parameters `params` (B, P), the outputs of the policy's last layer, and has no weights of its
+own. Randomness comes in as `noise`, so that the noise of a whole rollout is drawn at once, from a generator whose state
+checkpoints contain.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from torch import Tensor
 
 from ...envs import OptionError
 
-FORBIDDEN = -1e8  # the logit of an action that a mask rules out (Huang & Ontanon 2022)
+FORBIDDEN = -1e8  # of actions that a mask excludes (Huang & Ontañón 2022)
 
 
 class Head(Protocol):
-    """What all heads can do; B may be several axes."""
+    """What all heads have in common; B may be several axes."""
 
-    size: int  # P
+    size: int  # P, of params
     action_shape: tuple[int, ...]  # of one action
     action_dtype: torch.dtype
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        """What `sample` needs for actions of that many games, (*shape, ...)."""
+        """Noise (*shape, ...) for `sample`, for actions (*shape, *action_shape)."""
         ...
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
-        """Actions (B, *action_shape), drawn."""
+        """Actions (B, *action_shape) drawn from the distribution."""
         ...
 
     def mode(self, params: Tensor) -> Tensor:
-        """The likeliest actions (B, *action_shape)."""
+        """The most likely actions (B, *action_shape)."""
         ...
 
     def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
@@ -47,13 +48,13 @@ class Head(Protocol):
         """Entropy (B,), in nats."""
         ...
 
-    def judge(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """`log_prob` and `entropy` in one go."""
+    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """`log_prob` and `entropy` at once, which may take less time."""
         ...
 
 
 class CategoricalHead:
-    """One of n actions (`Discrete`); params are logits (B, n)."""
+    """A categorical distribution over n actions (`Discrete`); params are logits (B, n)."""
 
     action_shape: tuple[int, ...] = ()
     action_dtype = torch.int64
@@ -77,13 +78,13 @@ class CategoricalHead:
         log_p = F.log_softmax(params, -1)
         return -(log_p.exp() * log_p).sum(-1)
 
-    def judge(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         log_p = F.log_softmax(params, -1)
         return log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1), -(log_p.exp() * log_p).sum(-1)
 
 
 class MultiCategoricalHead:
-    """Several choices at once (`MultiDiscrete`); params are the logits of all, side by side (B, n1 + n2 + ...)."""
+    """Independent categorical distributions (`MultiDiscrete`); params are their logits side by side (B, n1 + n2 + ...)."""
 
     action_dtype = torch.int64
 
@@ -109,12 +110,12 @@ class MultiCategoricalHead:
         parts = zip(self.heads, params.split(self.sizes, -1), strict=True)
         return torch.stack([head.entropy(part) for head, part in parts]).sum(0)
 
-    def judge(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         return self.log_prob(params, actions), self.entropy(params)
 
 
 class BernoulliHead:
-    """n switches, on or off (`MultiBinary`); params are the logits of on, (B, n)."""
+    """Independent Bernoulli distributions (`MultiBinary`); params are the logits of 1, (B, n)."""
 
     action_dtype = torch.int64
 
@@ -136,12 +137,12 @@ class BernoulliHead:
     def entropy(self, params: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(params, params.sigmoid(), reduction="none").sum(-1)
 
-    def judge(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         return self.log_prob(params, actions), self.entropy(params)
 
 
 class GaussianHead:
-    """Real numbers (`Box`), unbounded and independent; params are means and log standard deviations (B, 2 n)."""
+    """Independent normal distributions (`Box`), unbounded; params are means and log standard deviations (B, 2 n)."""
 
     action_dtype = torch.float32
 
@@ -161,18 +162,18 @@ class GaussianHead:
 
     def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
         mean, log_std = params.chunk(2, -1)
-        away = (actions.flatten(params.dim() - 1) - mean) * (-log_std).exp()  # in standard deviations
-        return -(0.5 * away**2 + log_std).sum(-1) - 0.5 * self.n * math.log(2 * math.pi)
+        z = (actions.flatten(params.dim() - 1) - mean) * (-log_std).exp()  # in standard deviations
+        return -(0.5 * z**2 + log_std).sum(-1) - 0.5 * self.n * math.log(2 * math.pi)
 
     def entropy(self, params: Tensor) -> Tensor:
         return params[..., self.n :].sum(-1) + 0.5 * self.n * (1 + math.log(2 * math.pi))
 
-    def judge(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         return self.log_prob(params, actions), self.entropy(params)
 
 
 def head_of(space: spaces.Space) -> Head:
-    """The head for an action space; raises OptionError for kinds that PPO cannot act in."""
+    """The head for an action space; raises OptionError for spaces that PPO has no distribution for."""
     if isinstance(space, spaces.Discrete):
         return CategoricalHead(int(space.n))
     if isinstance(space, spaces.MultiDiscrete):
@@ -187,7 +188,7 @@ def head_of(space: spaces.Space) -> Head:
 
 
 def masked(params: Tensor, mask: Tensor | None) -> Tensor:
-    """Logits (B, P) with those of forbidden actions, where mask (B, P) is false, out of reach."""
+    """Logits (B, P), with `FORBIDDEN` where the action mask (B, P) is false."""
     return params if mask is None else params.masked_fill(~mask, FORBIDDEN)
 
 

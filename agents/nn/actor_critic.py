@@ -1,11 +1,10 @@
-"""Policies: an encoder that sees, perhaps a memory, an actor and a critic; all of them Stable-Baselines3 policies.
+"""Policies: an encoder, perhaps a recurrent core, an actor and a critic; all of them Stable-Baselines3 policies.
 
-`forward_step` and `forward_batch` are what PPO computes with them, on tensors and without host synchronisation.
+PPO calls `forward_step` in rollouts and `forward_batch` in updates; neither waits for the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
@@ -24,28 +23,25 @@ from ...envs import OptionError
 from .action_dists import head_of, masked
 from .encoders import ENCODERS
 from .normalize import ObservationNormalizer
-from .overridden import AskedPolicy
+from .overridden import OverriddenHead
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
-# From observations, memory and mask to params, values and memory, as `forward_step` without its policy.
-Thinker = Callable[..., tuple[Tensor, Tensor, Tensor | None]]
-
-SHORTCUT_FROM = 64  # observations; for fewer, preparing it takes longer
+SHORTCUT_FROM = 64  # observations; for fewer, preparing the shortcut takes longer than it saves
 
 
 class ActorCritic(ActorCriticPolicy):
-    """Stable-Baselines3's actor-critic policy, which may also normalise what it sees and remember.
+    """Stable-Baselines3's actor-critic policy, with optional normalisation of observations and an optional recurrent core.
 
     Takes what `ActorCriticPolicy` takes; in addition:
 
     Args:
-        normalize_obs: bring observations to mean 0 and variance 1 by running statistics (`Box` of floats only).
+        normalize_obs: normalise observations to mean 0 and variance 1 by running statistics (`Box` of floats only).
         memory: None, "lstm" or "mingru": a recurrent core between the encoder and the actor and critic.
-        memory_size: its width.
+        memory_size: width of the core.
     """
 
-    core: Any  # None without memory
+    core: Any  # a `RecurrentCore`, or None
     shortcut: Any  # a faster way from observations to features on this device, or None; see `planes`
     normalizer: ObservationNormalizer | None
 
@@ -69,7 +65,7 @@ class ActorCritic(ActorCriticPolicy):
             self.normalizer = ObservationNormalizer(space.shape)
 
     def _divisor(self) -> float | None:
-        """What Stable-Baselines3 divides observations by, found out once; None where it does something else."""
+        """What Stable-Baselines3's preprocessing divides observations by; None where it does more than that."""
         if not isinstance(self.observation_space, spaces.Box) or not self.share_features_extractor:
             return None
         return 255.0 if self.normalize_images and is_image_space(self.observation_space) else 1.0
@@ -90,14 +86,14 @@ class ActorCritic(ActorCriticPolicy):
         }  # without them, Stable-Baselines3's, which its class loads
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles are made of: all but the distribution of the last decision, with its way back."""
-        decided = copy(self.action_dist)
-        for name, value in vars(decided).items():
+        """The state for copies and pickles: all but the last action distribution, which has a graph of gradients."""
+        action_dist = copy(self.action_dist)
+        for name, value in vars(action_dist).items():
             if name in ("distribution", "weights_dist"):
-                setattr(decided, name, None)
+                setattr(action_dist, name, None)
             elif isinstance(value, Tensor):
-                setattr(decided, name, value.detach())
-        return {**vars(self), "action_dist": decided}
+                setattr(action_dist, name, value.detach())
+        return {**vars(self), "action_dist": action_dist}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
         if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:
@@ -108,7 +104,7 @@ class ActorCritic(ActorCriticPolicy):
         return super().extract_features(self._prepared(obs), features_extractor)
 
     def _prepared(self, obs: Any) -> Any:
-        """Observations as Stable-Baselines3's preprocessing is to find them."""
+        """Observations as Stable-Baselines3's preprocessing takes them: counted from 0, and normalised."""
         return from_zero(obs, self.starts) if self.normalizer is None else self.normalizer(obs)
 
     def get_distribution(self, obs: Any) -> Distribution:
@@ -116,8 +112,6 @@ class ActorCritic(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         return super().predict_values(self._prepared(obs))
-
-    # -- what others call ----------------------------------------------------------------------------------------------
 
     def predict(
         self,
@@ -130,13 +124,13 @@ class ActorCritic(ActorCriticPolicy):
         """Actions for observations (N, ...) or one of them, as Stable-Baselines3's `predict`.
 
         Args:
-            state: what the previous call returned; None at the start. Policies without memory ignore it.
+            state: the recurrent state that the previous call returned; None at the start.
             episode_start: (N,) bool, where the observation is the first of its episode.
-            deterministic: the likeliest action instead of one drawn.
-            action_masks: (N, P) bool, true where an action is legal.
+            deterministic: take the most likely action instead of sampling.
+            action_masks: (N, P) bool, true for legal actions.
 
         Returns:
-            actions (N, ...) and the state for the next call, None without memory.
+            actions (N, ...) and the recurrent state for the next call, None for a policy that is not recurrent.
         """
         if self.core is None and action_masks is None:
             actions, state = super().predict(observation, state, episode_start, deterministic)
@@ -144,32 +138,33 @@ class ActorCritic(ActorCriticPolicy):
         self.set_training_mode(False)
         obs, vectorized = self.obs_to_tensor(observation)
         n = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
-        memory = None if self.core is None else self._memory_of(state, episode_start, n)
+        recurrent_state = None if self.core is None else self.recurrent_state_of(state, episode_start, n)
         mask = None if action_masks is None else torch.as_tensor(action_masks, device=self.device).reshape(n, -1).bool()
         with torch.no_grad():
-            params, _, memory = forward_step(self, obs, memory, mask)
+            params, _, recurrent_state = forward_step(self, obs, recurrent_state, mask)
             chosen = self.head.mode(params) if deterministic else self.head.sample(params, self._global_noise(n))
         actions = into_space(chosen.cpu().numpy(), self.action_space)
-        return (actions if vectorized else actions.squeeze(0)), (None if memory is None else (memory.cpu().numpy(),))
+        state = None if recurrent_state is None else (recurrent_state.cpu().numpy(),)
+        return (actions if vectorized else actions.squeeze(0)), state
 
-    def _memory_of(self, state: Any, episode_start: Any, n: int) -> Tensor:
-        """Memory (n, S) from what `predict` is given."""
+    def recurrent_state_of(self, state: Any, episode_start: Any, n: int) -> Tensor:
+        """The recurrent state (n, S) from the arguments of `predict`; zeros where an episode starts."""
         if state is None:
             return self.core.initial_state(n, self.device)
-        memory = torch.as_tensor(state[0], device=self.device)
+        tensor = torch.as_tensor(state[0], device=self.device)
         if episode_start is None:
-            return memory
-        return memory * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
+            return tensor
+        return tensor * (1.0 - torch.as_tensor(episode_start, device=self.device).float().reshape(-1, 1))
 
     def _global_noise(self, n: int) -> Tensor:
-        """Noise for n actions from PyTorch's own generator, which Stable-Baselines3's `predict` draws from."""
+        """Noise for n actions from PyTorch's own generator, from which Stable-Baselines3's `predict` samples."""
         if self.device.type == "cpu":
             return self.head.noise((n,), torch.default_generator)
         return self.head.noise((n,), torch.cuda.default_generators[self.device.index or 0])
 
 
 class WithExtractor:
-    """To be put before a policy: features come from `extractor`, unless others are asked for."""
+    """Mixin for policies: `extractor` is the default of `features_extractor_class`."""
 
     extractor: type[BaseFeaturesExtractor]
 
@@ -180,7 +175,7 @@ class WithExtractor:
 
 
 class OnEncoder(WithExtractor):
-    """To be put before a policy: one of Ludus's encoders, and nothing between it and the decisions."""
+    """Mixin for policies on one of Ludus's encoders: no hidden layers between it and actor and critic by default."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("net_arch", [])
@@ -202,7 +197,7 @@ class MultiInputPolicy(WithExtractor, ActorCritic):
 
 
 class EncoderPolicy(OnEncoder, ActorCritic):
-    """Actor and critic on one of Ludus's encoders, which they share."""
+    """Actor and critic that share one of Ludus's encoders."""
 
 
 class MlpEncoderPolicy(EncoderPolicy):
@@ -241,48 +236,54 @@ POLICIES: dict[str, type[ActorCritic]] = {
 
 
 def forward_step(
-    policy: ActorCritic, obs: Any, memory: Tensor | None = None, mask: Tensor | None = None
+    policy: ActorCritic, obs: Any, state: Tensor | None = None, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """One step of B games: the head's params (B, P), values (B,) and the memory (B, S) after it."""
-    if isinstance(policy.head, AskedPolicy):
-        return policy.head.act(policy, obs)
+    """One step of B games: action distribution parameters (B, P), values (B,) and the next recurrent state (B, S).
+
+    Args:
+        obs: observations (B, *shape), or a dictionary of them.
+        state: (B, S), of a recurrent policy; else None, and so is the next one.
+        mask: (B, P) bool, true for legal actions; None: all are.
+    """
+    if isinstance(policy.head, OverriddenHead):
+        return *policy.head.forward(policy, obs), None
     features = policy.extract_features(obs)  # (B, *shape) -> (B, F)
     if policy.core is not None:
-        assert memory is not None
-        features, memory = policy.core.step(features, memory)  # (B, F), (B, S) -> (B, H), (B, S)
-    params, values = forward_heads(policy, features)
-    return masked(params, mask), values, memory
+        assert state is not None
+        features, state = policy.core.step(features, state)  # (B, F), (B, S) -> (B, H), (B, S)
+    params, values = actor_and_critic(policy, features)
+    return masked(params, mask), values, state
 
 
-def value_of(policy: ActorCritic, obs: Any, memory: Tensor | None = None) -> Tensor:
-    """Values (B,) of observations, in B games with that memory."""
-    if isinstance(policy.head, AskedPolicy):
+def value_of(policy: ActorCritic, obs: Any, state: Tensor | None = None) -> Tensor:
+    """Values (B,) of observations (B, *shape), with the recurrent state (B, S) of a recurrent policy."""
+    if isinstance(policy.head, OverriddenHead):
         return policy.predict_values(obs).flatten()
-    return forward_step(policy, obs, memory)[1]
+    return forward_step(policy, obs, state)[1]
 
 
 def forward_batch(policy: ActorCritic, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Params (B, P) and values (B,) of a minibatch; with memory, of whole sequences (T, b, ...) with B = T * b."""
+    """Params (B, P) and values (B,) of a minibatch; of a recurrent policy, of sequences (T, b, ...) with B = T * b."""
     obs = batch["obs"]
     if policy.core is None:
-        params, values = forward_heads(policy, policy.extract_features(obs))
+        params, values = actor_and_critic(policy, policy.extract_features(obs))
     else:
         starts = batch["starts"]  # (T, b)
         features = policy.extract_features(each(lambda x: x.flatten(0, 1), obs))  # (T, b, *shape) -> (T * b, F)
         out, _ = policy.core.sequence(features.unflatten(0, starts.shape), starts, batch["memory"])  # -> (T, b, H)
-        params, values = forward_heads(policy, out.flatten(0, 1))
+        params, values = actor_and_critic(policy, out.flatten(0, 1))
     mask = batch.get("masks")
     return masked(params, None if mask is None else mask.reshape(params.shape)), values
 
 
-def forward_heads(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
-    """Actor and critic over features (B, F); if they do not share an encoder, over a pair of them."""
+def actor_and_critic(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
+    """Params (B, P) and values (B,) from features (B, F); from a pair of features, if the encoder is not shared."""
     if policy.share_features_extractor:
         actor, critic = policy.mlp_extractor(features)
     else:
         actor = policy.mlp_extractor.forward_actor(features[0])
         critic = policy.mlp_extractor.forward_critic(features[1])
-    with full_precision(actor.device.type):  # in the last layers, small differences matter
+    with full_precision(actor.device.type):  # in the last layers, rounding to bf16 would change the probabilities
         params, values = policy.action_net(actor.float()), policy.value_net(critic.float()).squeeze(-1)
     log_std = getattr(policy, "log_std", None)
     if log_std is not None:  # (B, n) -> (B, 2 n)
@@ -291,26 +292,26 @@ def forward_heads(policy: ActorCritic, features: Any) -> tuple[Tensor, Tensor]:
 
 
 def row_by_row(policy: nn.Module) -> bool:
-    """Whether rows of a minibatch are computed each by itself, so that threads may share them.
+    """Whether each row of a minibatch is computed by itself, so that threads may divide the rows.
 
-    Layers that average over a minibatch must see all of it, and what is drawn at random would come in any order.
+    Batch normalisation averages over the whole minibatch, and threads would draw dropout's random numbers in any order.
     """
     kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
     return not any(isinstance(module, kinds) for module in policy.modules())
 
 
 def full_precision(device: str) -> AbstractContextManager[Any]:
-    """No half precision from here on; costs nothing where there is none."""
+    """A context without autocast; costs nothing where autocast is off."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def each(function: Any, obs: Any) -> Any:
-    """`function` of an observation tensor, or of each in a dictionary of them."""
+    """Apply a function to an observation tensor, or to each tensor in a dictionary of them."""
     return {name: function(tensor) for name, tensor in obs.items()} if isinstance(obs, dict) else function(obs)
 
 
 def keep_obs(kept: Any, t: int, obs: Any) -> Any:
-    """Copy the observations (N, *shape) that step t is decided on into (T, N, *shape), and return the copy."""
+    """Copy the observations (N, *shape) of step t into `kept` (T, N, *shape), and return the copy."""
     if isinstance(obs, dict):
         return {name: kept[name][t].copy_(tensor) for name, tensor in obs.items()}
     return kept[t].copy_(obs)

@@ -1,4 +1,4 @@
-"""What sees: networks from an observation to features. Policies put an actor and a critic on top of one of these."""
+"""Encoders: networks from an observation to features, on top of which policies have an actor and a critic."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MlpEncoder(BaseFeaturesExtractor):
 class ConvEncoder(BaseFeaturesExtractor):
     """A stack of convolutions and one fully connected layer with ReLU; the encoders below differ in the stack.
 
-    Takes planes as the games give them, channels last; images that Stable-Baselines3 transposed are taken as they are.
+    Observations are planes as games give them, channels last, or images that Stable-Baselines3 transposed, channels first.
 
     Args:
         observation_space: a `Box` of three axes.
@@ -61,7 +61,7 @@ class ConvEncoder(BaseFeaturesExtractor):
         return obs.permute(0, 3, 1, 2) if self.channels_last else obs  # (B, H, W, C) -> (B, C, H, W), without a copy
 
     def _flat(self, obs: Tensor) -> Tensor:
-        """(B, C', H', W') after the convolutions -> (B, H' W' C'): in memory they lie like that, so nothing is copied."""
+        """(B, C', H', W') after the convolutions -> (B, H' W' C'): they are channels-last in memory, so nothing is copied."""
         return self.convolution(self._channels_first(obs)).permute(0, 2, 3, 1).flatten(1)
 
     def forward(self, obs: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ class Residual(nn.Module):
 
 
 def _planes(space: spaces.Box, encoder: str, at_least: int = 1) -> int:
-    """How many planes `space` has; raises OptionError if the encoder of this name cannot take it."""
+    """The number of channels of `space`; raises OptionError if the encoder of this name cannot take it."""
     if not isinstance(space, spaces.Box) or len(space.shape) != 3:
         shape = f"of shape {space.shape}" if isinstance(space, spaces.Box) else str(space)
         raise OptionError(f"encoder {encoder!r} takes images or planes, got observations {shape}: use 'mlp'")

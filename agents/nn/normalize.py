@@ -1,4 +1,4 @@
-"""Running statistics that bring observations and rewards to a common scale, kept on the learner's device."""
+"""Normalisation of observations and rewards by running statistics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class RunningMoments(nn.Module):
-    """Mean and variance of all that was seen, merged batch by batch (Chan, Golub & LeVeque 1979).
+    """Running mean and variance, merged batch by batch (Chan, Golub & LeVeque 1979).
 
     Attributes:
-        mean, variance: (*shape) float64 buffers; `count`: () float64, how many were seen.
+        mean, variance: (*shape) float64 buffers; `count`: () float64, the number of samples so far.
     """
 
     mean: Tensor
@@ -30,24 +30,24 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def update(self, batch: Tensor, group: Group | None = None) -> None:
-        """Take in a batch (B, *shape), and those of the other processes of a group."""
+        """Merge a batch (B, *shape), and those of the other processes of a group."""
         batch = batch.double()
         n, mean, variance = torch.full_like(self.count, len(batch)), batch.mean(0), batch.var(0, correction=0)
         if group is not None:
             total = group.add(n.clone())
             center = group.add(n * mean) / total
             variance, mean, n = group.add(n * (variance + (mean - center) ** 2)) / total, center, total
-        total, apart = self.count + n, mean - self.mean
-        spread = self.variance * self.count + variance * n + apart**2 * self.count * n / total
-        self.mean += apart * n / total
-        self.variance.copy_(spread / total)
+        total, delta = self.count + n, mean - self.mean
+        squares = self.variance * self.count + variance * n + delta**2 * self.count * n / total
+        self.mean += delta * n / total
+        self.variance.copy_(squares / total)
         self.count.copy_(total)
 
 
 class ObservationNormalizer(RunningMoments):
-    """Observations less their mean, in standard deviations, cut at ten. Part of the policy, so that it travels with it.
+    """Subtracts the mean and divides by the standard deviation, clipped to [-10, 10]; part of the policy and its checkpoints.
 
-    Statistics are of earlier rollouts: within one, all steps and the update see the same scale.
+    The statistics are updated after each update of the policy: within an iteration they stay the same.
     """
 
     def forward(self, obs: Tensor) -> Tensor:
@@ -56,8 +56,10 @@ class ObservationNormalizer(RunningMoments):
 
 
 class RewardNormalizer(nn.Module):
-    """Rewards in standard deviations of the discounted return so far, cut at ten (as in OpenAI's baselines; Engstrom et
-    al. 2020 found it to matter)."""
+    """Divides rewards by the running standard deviation of discounted returns, clipped to [-10, 10].
+
+    As in OpenAI's baselines; Engstrom et al. 2020 found that it matters.
+    """
 
     running: Tensor
 
@@ -69,7 +71,7 @@ class RewardNormalizer(nn.Module):
 
     @torch.no_grad()
     def forward(self, rewards: Tensor, dones: Tensor, gamma: float) -> Tensor:
-        """Take in rewards (T, N) and dones (T, N), and return the rewards scaled; gamma is the discount."""
+        """Update the statistics with rewards (T, N) and dones (T, N), and return the normalised rewards (T, N)."""
         returns = torch.empty_like(rewards)
         for t in range(len(rewards)):
             self.running.mul_(gamma).add_(rewards[t])

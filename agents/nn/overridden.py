@@ -1,7 +1,8 @@
-"""Policies that override Stable-Baselines3's methods: classes that say for themselves how they act and judge actions.
+"""Policies that override Stable-Baselines3's methods, so that these have to be called.
 
-Ludus computes decisions and losses from the parts of a policy, its extractor and its networks. One that overrides the methods
-which Stable-Baselines3 would call, or explores by state-dependent noise, is asked by those methods instead.
+Ludus computes actions and losses from the parts of a policy, its features extractor and its networks. Where a policy
+overrides the methods that Stable-Baselines3 would call, or explores by state-dependent noise (`use_sde`), those methods are
+called.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def overrides_methods(policy: Any, known: Sequence[type]) -> bool:
     return not type(policy.action_dist).__module__.startswith("stable_baselines3.")
 
 
-class AskedPolicy:
-    """The head of such a policy: its params (B, P) are the actions that it drew, flattened, and their log-probability."""
+class OverriddenHead:
+    """The head of such a policy: its params (B, P) are the policy's actions, flattened, and their log-probability."""
 
     def __init__(self, space: spaces.Space) -> None:
         discrete = not isinstance(space, spaces.Box)
@@ -39,7 +40,7 @@ class AskedPolicy:
         self.size = math.prod(self.action_shape) + 1
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        """None: the policy draws from PyTorch's own generator."""
+        """Empty, (*shape, 0): the policy draws from PyTorch's own generator."""
         return torch.empty((*shape, 0), device=generator.device)
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
@@ -48,14 +49,14 @@ class AskedPolicy:
     def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
         return params[..., -1]
 
-    def act(self, policy: Any, obs: Any) -> tuple[Tensor, Tensor, None]:
-        """Params (B, P) and values (B,), as `actor_critic.forward_step`; there is no memory."""
+    def forward(self, policy: Any, obs: Any) -> tuple[Tensor, Tensor]:
+        """Params (B, P) and values (B,) of observations, by the policy's `forward`."""
         actions, values, log_probs = policy(obs)
         params = torch.cat([actions.reshape(len(values), -1).float(), log_probs.reshape(-1, 1)], 1)
-        return params, values.flatten(), None
+        return params, values.flatten()
 
-    def judge_batch(self, policy: Any, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities, entropies and values, (B,) each."""
+    def evaluate(self, policy: Any, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probabilities, entropies and values, (B,) each, by the policy's `evaluate_actions`."""
         values, log_probs, entropies = policy.evaluate_actions(obs, actions)
-        # Where there is no formula for it, an estimate from the action, as in Stable-Baselines3.
+        # Without a formula for the entropy, it is estimated from the action, as in Stable-Baselines3.
         return log_probs, -log_probs if entropies is None else entropies, values.flatten()

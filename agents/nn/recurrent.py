@@ -1,7 +1,7 @@
-"""What remembers: recurrent cores between an encoder and its heads.
+"""Recurrent cores between an encoder and the actor and critic.
 
-A core's state is one tensor (N, state_size), a row per game. `step` plays, `sequence` trains on T steps at once; the two
-agree, and zero the state wherever a new episode starts.
+A core's state is one tensor (N, state_size), a row per game. `step` is for rollouts, `sequence` for training on T steps at
+once. Both compute the same; `sequence` zeroes the state where a new episode starts, and callers of `step` do.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..runtime.hardware import on_gpu
 
 
 class RecurrentCore(nn.Module):
-    """What every core has.
+    """Base class of recurrent cores.
 
     Attributes:
-        state_size: floats of memory per game, S.
-        features_dim: width of the output, H.
+        state_size: S, floats of recurrent state per game.
+        features_dim: H, width of the output.
     """
 
     def __init__(self, state_size: int, features_dim: int) -> None:
@@ -26,7 +26,7 @@ class RecurrentCore(nn.Module):
         self.state_size, self.features_dim = state_size, features_dim
 
     def initial_state(self, num_envs: int, device: torch.device | str) -> Tensor:
-        """The memory (num_envs, S) of games that begin: zeros."""
+        """The recurrent state (num_envs, S) at the start of episodes: zeros."""
         return torch.zeros(num_envs, self.state_size, device=device)
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,7 +61,7 @@ class LstmCore(RecurrentCore):
         self.weight_hh = nn.Parameter(_orthogonal(4, hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.zeros(4 * hidden_size))
         with torch.no_grad():
-            self.bias[hidden_size : 2 * hidden_size] = 1.0  # remember at first (Jozefowicz et al. 2015)
+            self.bias[hidden_size : 2 * hidden_size] = 1.0  # of forget gates, open at first (Jozefowicz et al. 2015)
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         hidden, cell = state.chunk(2, -1)
@@ -78,12 +78,12 @@ class LstmCore(RecurrentCore):
         return torch.stack(outputs), torch.cat([hidden, cell], -1)
 
     def _cell(self, projected: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Input's part of the gates (N, 4H), hidden and cell (N, H) give the next hidden and cell."""
+        """The next hidden and cell (N, H), from the input's part of the gates (N, 4H), hidden and cell (N, H)."""
         gates = torch.addmm(projected, hidden, self.weight_hh.t()).to(cell.dtype)  # bf16 under autocast
-        open_, candidate = gates.split([3 * self.features_dim, self.features_dim], -1)
-        enter, keep, show = open_.sigmoid().chunk(3, -1)
-        cell = keep * cell + enter * candidate.tanh()
-        return show * cell.tanh(), cell
+        gates, candidate = gates.split([3 * self.features_dim, self.features_dim], -1)
+        input_gate, forget_gate, output_gate = gates.sigmoid().chunk(3, -1)
+        cell = forget_gate * cell + input_gate * candidate.tanh()
+        return output_gate * cell.tanh(), cell
 
 
 class MinGruCore(RecurrentCore):
@@ -101,7 +101,7 @@ class MinGruCore(RecurrentCore):
         self.weight = nn.Parameter(_orthogonal(2, hidden_size, input_size))  # gate, candidate
         self.bias = nn.Parameter(torch.zeros(2 * hidden_size))
         with torch.no_grad():
-            self.bias[:hidden_size] = -1.0  # remember at first, as an LSTM does with its forget bias of 1
+            self.bias[:hidden_size] = -1.0  # keep most of the state at first, as an LSTM does with its forget bias of 1
 
     def _gate_and_candidate(self, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """(..., F) -> twice (..., H), in the precision of the state also where autocast computes in bf16."""
@@ -123,7 +123,7 @@ class MinGruCore(RecurrentCore):
 def linear_recurrence(decay: Tensor, enter: Tensor, state: Tensor) -> Tensor:
     """h_t = decay_t * h_{t-1} + enter_t for all t: (T, N, H), (T, N, H) and h_{-1} (N, H) give (T, N, H).
 
-    A processor does the fewest operations in a loop; on a GPU, launches count, and doubling has log2(T) rounds, not T.
+    The loop does the fewest operations, which counts on a CPU; doubling launches log2(T) kernels, which counts on a GPU.
     """
     return (_by_doubling if on_gpu(decay.device) else _by_loop)(decay, enter, state)
 
@@ -137,7 +137,7 @@ def _by_loop(decay: Tensor, enter: Tensor, state: Tensor) -> Tensor:
 
 
 def _by_doubling(decay: Tensor, enter: Tensor, state: Tensor) -> Tensor:
-    """Parallel prefix sums (Hillis & Steele 1986): after each round a row reaches back twice as far.
+    """Parallel prefix sums (Hillis & Steele 1986): each pass doubles the number of steps that a row covers.
 
     Composing h -> a h + b with an earlier h -> a' h + b' gives h -> (a a') h + (a b' + b): stable, as 0 <= a <= 1.
     """

@@ -1,4 +1,4 @@
-"""Spaces may count from other numbers than 0, networks count from 0."""
+"""Discrete spaces that do not start at 0: conversions to and from the indices that networks use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 
 def starts_of(space: spaces.Space) -> Any:
-    """What a space counts from: a number, an array for `MultiDiscrete`, or a dictionary of them; None if all from 0."""
+    """The `start` of a space: a number, an array for `MultiDiscrete`, or a dictionary of them; None if all are 0."""
     if isinstance(space, spaces.Dict):
         found = {name: starts_of(part) for name, part in space.spaces.items()}
         return found if any(start is not None for start in found.values()) else None
@@ -20,7 +20,7 @@ def starts_of(space: spaces.Space) -> Any:
 
 
 def from_zero(obs: Any, starts: Any) -> Any:
-    """Observations (N, ...) of a space with these starts, a tensor or a dictionary of them, counted from 0."""
+    """Observations (N, ...), a tensor or a dictionary of them, less the starts of their space."""
     if starts is None:
         return obs
     if isinstance(obs, dict):
@@ -29,7 +29,7 @@ def from_zero(obs: Any, starts: Any) -> Any:
 
 
 def into_space(actions: np.ndarray, space: spaces.Space) -> np.ndarray:
-    """Actions (N, ...) counted from 0 as the space has them; those in a `Box`, which policies do not bound, cut to it."""
+    """Actions (N, ...) counted from 0, as the space counts them; in a `Box`, clipped to its bounds."""
     if isinstance(space, spaces.Box):
         return np.clip(actions, space.low, space.high)
     start = starts_of(space)

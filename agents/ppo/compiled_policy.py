@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -15,12 +15,9 @@ from ..compiled.layers import Layer
 from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, remembered
 from ..compiled.trace import NotCompiled
 from ..nn.action_dists import FORBIDDEN, CategoricalHead, masked
-from ..nn.actor_critic import ActorCritic, Thinker
-from ..nn.overridden import AskedPolicy
-from .compiled_loss import categorical_grads, numbers_of
-
-if TYPE_CHECKING:
-    from .loss import Data, Gradients, Settings
+from ..nn.actor_critic import ActorCritic
+from ..nn.overridden import OverriddenHead
+from .loss import Data, Gradients, Settings, categorical_grads, numbers_of
 
 
 class CompiledActorCritic(CompiledNetwork):
@@ -42,7 +39,7 @@ class CompiledActorCritic(CompiledNetwork):
         self.choices = choices
         self._minibatches: dict[Any, _Minibatch] = {}
 
-    def thinker(self) -> Thinker:
+    def thinker(self) -> Any:
         """What decides with the weights as they are now; see `actor_critic.forward_step`."""
         self.read_weights()
         return self._think
@@ -102,7 +99,7 @@ def forbid(rows, masks, decisions, first, last):
 
 def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic:
     """For this policy; raises NotCompiled with the reason if there are no loops for it."""
-    if isinstance(policy.head, AskedPolicy):
+    if isinstance(policy.head, OverriddenHead):
         raise NotCompiled("a policy with methods of its own")
     if not isinstance(policy.head, CategoricalHead):
         raise NotCompiled("actions that are not Discrete")

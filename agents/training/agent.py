@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Base = BaseAlgorithm
     from ..compiled.kernel import ThreadPool
     from ..runtime.distributed import Group
+    from .optimizer_step import OptimizerStep
     from .progress_bar import ProgressCallback
 else:
     Base = object

@@ -64,7 +64,7 @@ def test_actions_have_the_shape_and_kind_of_the_space(name):
 @pytest.mark.parametrize("name", SPACES)
 def test_judge_is_log_prob_and_entropy(name):
     head, params, actions = drawn(SPACES[name])
-    log_prob, entropy = head.judge(params, actions)
+    log_prob, entropy = head.log_prob_and_entropy(params, actions)
     assert torch.equal(log_prob, head.log_prob(params, actions)) and torch.equal(entropy, head.entropy(params))
 
 

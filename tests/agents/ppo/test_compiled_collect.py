@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import ludus
-from ludus.agents.data.rollout_buffer import collect
-from ludus.agents.ppo.compiled_collect import CompiledCollector
+from ludus.agents.ppo.collect import collect
+from ludus.agents.ppo.network import TorchNetwork
 from ludus.agents.ppo.ppo import PPO
 
 TOLD = ("obs", "actions", "rewards", "dones")  # to the last bit
@@ -20,12 +20,12 @@ def agent_of(policy, threads, game="Breakout", **options):
 
 def rollout_of(agent, in_loops):
     agent._setup_learn(1)
-    agent.player.prepare()
-    data, adapter = agent.data, agent.player.adapters[0]
+    agent._prepare_collector()
+    data, adapter = agent.data, agent.collector.adapters[0]
     if in_loops:
-        CompiledCollector(agent.backprop, adapter, data).play(agent.policy, agent.generators[0])
+        assert agent.collector.collect() and agent.collector.compiled is not None
     else:
-        assert collect(adapter, agent.policy, data, agent.generators[0], None, agent.autocast)
+        assert collect(TorchNetwork(agent.policy, agent.workers), adapter, data, agent.generators[0], None)
     return data
 
 
@@ -61,4 +61,4 @@ def test_the_same_rollout_with_action_masks(policy):
 def test_learning_goes_by_loops():
     agent = agent_of("mlp", 1)
     agent.learn(300)
-    assert agent.player._rounds is not None
+    assert agent.collector.compiled is not None

@@ -23,7 +23,8 @@ from ludus.agents.nn.actor_critic import (
 )
 from ludus.agents.nn.overridden import AskedPolicy
 from ludus.agents.ppo.compiled_policy import compile_actor_critic
-from ludus.agents.ppo.loss import Autograd, Settings
+from ludus.agents.ppo.loss import Settings
+from ludus.agents.ppo.network import TorchNetwork
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.runtime.threads import WorkerThreads
 
@@ -138,7 +139,7 @@ def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, thread
     arguments = (data, rows, data["columns"][rows], options)
     loops = compile_actor_critic(policy, pool)
     ours, parts = loops(*arguments)
-    theirs, other_parts = Autograd(policy, list(policy.parameters()), WorkerThreads(1))(*arguments)
+    theirs, other_parts = TorchNetwork(policy, WorkerThreads(1)).gradients(*arguments)
     for (name, weight), mine, other in zip(policy.named_parameters(), ours, theirs, strict=True):
         assert mine.shape == weight.shape
         assert torch.allclose(mine, other, atol=2e-5, rtol=1e-4), name
@@ -203,7 +204,8 @@ def test_a_policy_that_extracts_features_in_a_way_of_its_own_is_for_pytorch():
 def test_loops_compute_in_single_precision_alone(precision, taken):
     """Whatever the processor has instructions for: that says nothing of how fast they are."""
     agent = PPO("mlp", ludus.make_sb3("Catch", 4, seed=0), n_steps=8, batch_size=16, precision=precision, device="cpu")
-    assert agent.precision == taken and (agent.backprop is not None) == (taken == "fp32")
+    assert agent.precision == taken
+    assert agent.network.why == ("compiled loops" if taken == "fp32" else "PyTorch: bf16")
 
 
 def test_what_is_not_a_number_comes_through():

@@ -83,12 +83,12 @@ def test_memory_is_of_the_episode_alone():
     agent = PPO("mlp", ludus.make_sb3(RECALL, 8, seed=0), **QUICK, policy_kwargs={"memory": "mingru"})
     agent.learn(32 * 8)
     from ludus.agents.nn.actor_critic import forward_batch
-    from ludus.agents.ppo.loss import take
+    from ludus.agents.ppo.network import minibatch_of
 
-    agent.player.play()  # with the weights as they are now
-    agent.player.look_back()
+    agent.collect()  # with the weights as they are now
+    agent.compute_advantages()
     data = agent.data
-    batch = take(
+    batch = minibatch_of(
         {k: v for k, v in data.sequences().items() if k != "columns"}, torch.arange(8), data.columns.transpose(0, 1)
     )
     params, values = forward_batch(agent.policy, batch)
@@ -182,5 +182,5 @@ def test_results_do_not_depend_on_how_threads_are_scheduled():
 @pytest.mark.parametrize("policy", ["mlp", "cnn"])
 def test_loops_give_the_same_weights_on_any_number_of_threads(policy):
     (agent, first), *rest = (weights_after(16_000, policy, threads) for threads in (1, 2, 3))
-    assert agent.backprop is not None and agent.play_threads == agent.learn_threads == 1
+    assert agent.network.why == "compiled loops" and agent.play_threads == agent.learn_threads == 1
     assert all(torch.equal(first, other) for _, other in rest)

@@ -54,12 +54,12 @@ def test_what_the_other_gains_is_lost():
     """With gamma and lambda 1 and a critic that says 0, an advantage is what the game brings the mover in the end."""
     agent = ludus.PPO("MlpPolicy", vec_env("TicTacToe", 64, seed=1), n_steps=40, gamma=1.0, gae_lambda=1.0, seed=1)
     agent.env.reset()
-    agent.player.prepare()
-    data = agent.player.data
-    agent.player.play()
+    agent._prepare_collector()
+    data = agent.data
+    agent.collect()
     data.values.zero_()
     data.last_values.zero_()
-    agent.player.look_back()
+    agent.compute_advantages()
     for game in range(64):
         ends = np.flatnonzero(data.dones[:, game])
         start = 0

@@ -15,8 +15,6 @@ import ludus
 import ludus.envs.engine.simulator
 from ludus.agents.data.env_adapters import adapter_of
 from ludus.agents.nn import actor_critic as networks
-from ludus.agents.ppo.collect import Player
-from ludus.agents.ppo.learner import Learner
 from ludus.agents.q_learning.pqn import QRollout
 from ludus.agents.runtime import cuda_graph as graphs
 from ludus.agents.runtime import hardware
@@ -205,17 +203,14 @@ def test_ppo(on_meta, name):
     agent = made("PPO", n_steps=STEPS, batch_size=STEPS * GAMES // 2, n_epochs=1, **arguments)
     for group in agent.policy.optimizer.param_groups:
         group["lr"] = 1e-3  # a number again
-    player, learner = Player(agent), Learner(agent)
-    player.prepare()
-    played = watched(player._play_parts)
+    agent.rebuild()
+    agent._prepare_collector()
+    played = watched(agent.collector.collect)
     assert played["game"] == STEPS
     within(played, STEPS, most_a_step)
-    watched(player._look_back)
-    learner._settings = learner._present_settings()
-    data = agent.data
-    learner._data = data.samples() if agent.policy.core is None else data.sequences()
-    learner.order = torch.zeros(len(learner._data["columns"]), dtype=torch.int64, device=META)
-    within(watched(learner._one_pass), agent.n_envs // GAMES * 2, most_a_minibatch)
+    watched(agent._compute_advantages)
+    agent._begin_update()
+    within(watched(agent._train_epoch), agent.n_envs // GAMES * 2, most_a_minibatch)
 
 
 @pytest.mark.parametrize("name", DQN)

@@ -171,7 +171,7 @@ def test_new_settings_of_ppo_are_used():
     assert agent.logger.name_to_value["train/clip_range"] == pytest.approx(0.05)
     assert agent.logger.name_to_value["train/clip_range_vf"] == pytest.approx(0.1)
     assert agent.logger.name_to_value["train/learning_rate"] == 1e-4
-    data = agent.player.data
+    data = agent.data
     assert data.rewards.shape == (8, 4) and torch.allclose(data.columns[..., 2], data.rewards, atol=1e-5)
 
 

@@ -39,7 +39,7 @@ def everything(agent):
         for name in ("records", "clocks", "streams", "totals", "obs", "legal")
     ]
     averages = [agent.policy.optimizer.state[p] for p in agent.policy.parameters()]
-    memory = [] if agent.policy.core is None else [agent.memory]
+    memory = [] if agent.policy.core is None else [agent.recurrent_state]
     scale = [] if agent.reward_normalizer is None else [*agent.reward_normalizer.buffers()]
     return {
         "weights": [*agent.policy.parameters(), *agent.policy.buffers()],
@@ -112,7 +112,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_training_goes_on_to_the_last_bit(tmp_path, case, monkeypatch):
     """Broken off twice in the midst of a rollout, in a process's worth of new objects each time."""
-    for name in ("GAMES_A_THREAD", "SAMPLES_A_THREAD"):
+    for name in ("GAMES_PER_THREAD", "SAMPLES_PER_THREAD"):
         monkeypatch.setattr(f"ludus.agents.ppo.ppo.{name}", 64)  # threads for few games, too
     whole = new_agent(**CASES[case])
     assert whole.play_threads == whole.learn_threads == (2 if case == "threads" else 1)

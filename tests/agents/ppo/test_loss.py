@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.agents.nn.action_dists import CategoricalHead, masked
-from ludus.agents.ppo.compiled_loss import grads_of
-from ludus.agents.ppo.loss import Settings, loss_of
+from ludus.agents.ppo.loss import Settings, grads_of, loss_of
 
 
 class Fixed:
