@@ -68,6 +68,7 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
+    network: Any = None  # its `why` says in a few words what computes: compiled loops, or PyTorch and why
     optimizer_step: OptimizerStep
     pool: ThreadPool
     bar: ProgressCallback | None = None
@@ -164,6 +165,8 @@ class Agent(Base):
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
         self.has_users_callback = is_users(answer[1])
+        if self.network is not None:
+            self.logger.log(f"Network: {self.network.why}")  # on the terminal, if verbose is 1 or more
         if self.tensorboard_log is not None and reset_num_timesteps:
             record_hparams(self)
         if reset_num_timesteps:

@@ -164,6 +164,8 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     how = f", from step {agent.num_timesteps}" if resumed else ""
     games = f", {agent.steps_at_once} games at once{how}; Ctrl-C saves and stops"
     say("training ", (config.algo.upper(), "bold"), " on ", (config.game, "bold"), games)
+    if agent.network is not None:
+        say(f"network: {agent.network.why}")
     started = time.monotonic()
     interrupted = learn(agent, config, folder, resumed)
     seconds = time.monotonic() - started
