@@ -41,12 +41,12 @@ def measure(kinds: list[str], trials: int, say: Callable[[str], None]) -> dict[s
     """Of each kind: how many trials, how many held, and what went wrong in the others."""
     found: dict[str, dict[str, object]] = {}
     for kind in kinds:
-        chance, wrong, count = random.Random(0), Counter[str](), 0
+        rng, wrong, count = random.Random(0), Counter[str](), 0
         ways = list(KINDS[kind]())
         for number in range(max(trials, len(ways))):
             name, trial = ways[number % len(ways)]
             with tempfile.TemporaryDirectory() as folder:
-                what = trial(surroundings(Path(folder)), chance)
+                what = trial(surroundings(Path(folder)), rng)
             count += 1
             if what:
                 wrong[f"{name}: {what}"] += 1

@@ -95,13 +95,13 @@ def threads() -> Iterator[tuple[str, Trial]]:
 
 
 def records() -> Iterator[tuple[str, Trial]]:
-    def trial(place: Place, chance: random.Random, game: str) -> str:
-        code = PLAY_ON.format(game=game, seed=chance.randrange(2**31), count=20)
+    def trial(place: Place, rng: random.Random, game: str) -> str:
+        code = PLAY_ON.format(game=game, seed=rng.randrange(2**31), count=20)
         outcome = place.run(["-c", code])
         return outcome.held(outcome.status == 0)
 
     for game in all_games():
-        yield game, lambda place, chance, game=game: trial(place, chance, game)
+        yield game, lambda place, rng, game=game: trial(place, rng, game)
 
 
 def files() -> Iterator[tuple[str, Trial]]:
@@ -230,12 +230,12 @@ def readers() -> Iterator[tuple[str, Trial]]:
         with open("/dev/full", "w") as full:
             return saved(place, place.run([*train(place), *SHORT], stdout=full, stderr=full))
 
-    def hang_up(place: Place, chance: random.Random, number: signal.Signals) -> str:
+    def hang_up(place: Place, rng: random.Random, number: signal.Signals) -> str:
         running = place.start([*train(place), "--total-timesteps", "1000000000"])
         deadline = time.monotonic() + PATIENCE
         while not (place.folder / "run" / "train.json").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        time.sleep(chance.uniform(1, 4))
+        time.sleep(rng.uniform(1, 4))
         running.process.send_signal(number)
         return saved(place, running.end())
 
@@ -249,7 +249,7 @@ def readers() -> Iterator[tuple[str, Trial]]:
     yield "training, its reader gone", closed_pipe
     yield "training onto a full device", full_device
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-        yield f"training, {number.name}", lambda place, chance, number=number: hang_up(place, chance, number)
+        yield f"training, {number.name}", lambda place, rng, number=number: hang_up(place, rng, number)
     yield "--help, its reader gone", closed_help
 
 
@@ -279,7 +279,7 @@ def names() -> Iterator[tuple[str, Trial]]:
         return first.end().fault() or second.held(second.status not in (0, None) and LINE in second.text)
 
     for name in ("run[red]1", "-dash", "two words", "ünï", "a'b"):
-        yield f"training into {name!r}", lambda place, chance, name=name: odd(place, chance, name)
+        yield f"training into {name!r}", lambda place, rng, name=name: odd(place, rng, name)
     yield "control characters in agent.json", escapes
     yield "two trainings in one folder", two
 

@@ -3,7 +3,7 @@
     python benchmarks/robustness [--algo ppo,dqn,pqn] --kills 200 --mutations 10000 --write
 
 `ludus train ... --resume` is killed (SIGKILL) again and again and then left to finish; weights, optimizer, games, random
-numbers and what is remembered must equal those of a run that nobody touched, bit for bit. And files of a checkpoint are
+numbers and buffers must equal those of a run that nobody touched, bit for bit. And files of a checkpoint are
 changed at random: each must be refused with one line, or load and be the same agent, or, if the digests were made to fit, be
 an agent that can be trained on. Without --write, the figures are printed as JSON.
 """

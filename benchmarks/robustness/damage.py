@@ -23,38 +23,38 @@ from ludus.agents.files.safe_io import CheckpointError, to_json
 from ludus.envs import LudusError
 
 
-def flip_bits(content: bytearray, chance: random.Random) -> None:
-    for _ in range(chance.choice((1, 1, 1, 2, 8))):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+def flip_bits(content: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 1, 1, 2, 8))):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
 
 
-def flip_a_bit_near_the_start(content: bytearray, chance: random.Random) -> None:
-    content[chance.randrange(min(len(content), 2000))] ^= 1 << chance.randrange(8)
+def flip_a_bit_near_the_start(content: bytearray, rng: random.Random) -> None:
+    content[rng.randrange(min(len(content), 2000))] ^= 1 << rng.randrange(8)
 
 
-def truncate(content: bytearray, chance: random.Random) -> None:
-    del content[chance.randrange(len(content)) :]
+def truncate(content: bytearray, rng: random.Random) -> None:
+    del content[rng.randrange(len(content)) :]
 
 
-def insert(content: bytearray, chance: random.Random) -> None:
-    where = chance.randrange(len(content))
-    content[where:where] = chance.randbytes(chance.randrange(1, 20))
+def insert(content: bytearray, rng: random.Random) -> None:
+    where = rng.randrange(len(content))
+    content[where:where] = rng.randbytes(rng.randrange(1, 20))
 
 
-def blank_out(content: bytearray, chance: random.Random) -> None:
-    where = chance.randrange(len(content))
+def blank_out(content: bytearray, rng: random.Random) -> None:
+    where = rng.randrange(len(content))
     content[where : where + 512] = bytes(len(content[where : where + 512]))
 
 
-def repeat(content: bytearray, chance: random.Random) -> None:
-    where = chance.randrange(len(content))
-    content[where:where] = content[where : where + chance.randrange(1, 200)]
+def repeat(content: bytearray, rng: random.Random) -> None:
+    where = rng.randrange(len(content))
+    content[where:where] = content[where : where + rng.randrange(1, 200)]
 
 
-def other_digits(content: bytearray, chance: random.Random) -> None:
+def other_digits(content: bytearray, rng: random.Random) -> None:
     digits = [k for k, byte in enumerate(content[:5000]) if 48 <= byte <= 57]
-    for k in chance.sample(digits, min(len(digits), chance.choice((1, 2, 5)))):
-        content[k] = chance.randrange(48, 58)
+    for k in rng.sample(digits, min(len(digits), rng.choice((1, 2, 5)))):
+        content[k] = rng.randrange(48, 58)
 
 
 DAMAGE: Sequence[Callable[[bytearray, random.Random], None]] = (
@@ -62,12 +62,12 @@ DAMAGE: Sequence[Callable[[bytearray, random.Random], None]] = (
 )  # fmt: skip
 
 
-def mutate(folder: Path, chance: random.Random) -> tuple[str, bool]:
+def mutate(folder: Path, rng: random.Random) -> tuple[str, bool]:
     """Damage a file of a checkpoint; returns which, and whether the digests were made to fit again."""
-    part, seal = chance.choice(("agent", "weights", "training")), chance.random() < 0.5
+    part, seal = rng.choice(("agent", "weights", "training")), rng.random() < 0.5
     path = folder / "agent.json" if part == "agent" else next(folder.glob(f"{part}-*"))
     content = bytearray(path.read_bytes())
-    chance.choice(DAMAGE)(content, chance)
+    rng.choice(DAMAGE)(content, rng)
     path.write_bytes(content)
     return part, seal and reseal(folder, part)
 
@@ -87,7 +87,7 @@ def reseal(folder: Path, part: str) -> bool:
 
 def mutate_often(folder: Path, algo: str, mutations: int, seed: int) -> dict[str, Any]:
     """Load `mutations` damaged checkpoints; counts what came of it."""
-    chance, good, bad = random.Random(seed), folder / "good", folder / "bad"
+    rng, good, bad = random.Random(seed), folder / "good", folder / "bad"
     if not (good / "agent.json").exists():
         finish(good, algo, 20 * ROLLOUT)
     (good / "train.json").unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def mutate_often(folder: Path, algo: str, mutations: int, seed: int) -> dict[str
             gc.collect()  # agents refer to their parts and these to them
         shutil.rmtree(bad, ignore_errors=True)
         shutil.copytree(good, bad)
-        part, sealed = mutate(bad, chance)
+        part, sealed = mutate(bad, rng)
         try:
             agent = load_agent(bad, resume=True, device="cpu")
             if sealed and not survives_training(agent):

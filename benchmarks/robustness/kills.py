@@ -98,14 +98,14 @@ def finish(folder: Path, algo: str, steps: int) -> None:
         raise SystemExit(f"training in {folder} ended with status {status}")
 
 
-def kill(folder: Path, algo: str, chance: random.Random) -> dict[str, Any]:
+def kill(folder: Path, algo: str, rng: random.Random) -> dict[str, Any]:
     """Start, kill at a random moment, and look at what is there."""
     board, had = Board(), (folder / "agent.json").exists()
     process = start(folder, algo, 10**9, INTERVAL, board)
-    moment = chance.choice(("began", "saving", "saving", ""))  # to wait for; then, a random time
+    moment = rng.choice(("began", "saving", "saving", ""))  # to wait for; then, a random time
     while moment and not board[moment] and os.waitpid(process, os.WNOHANG)[0] == 0:
         time.sleep(0.0002)
-    time.sleep(chance.uniform(0.0, {"began": 4 * INTERVAL, "saving": 0.02, "": 0.3}[moment]))
+    time.sleep(rng.uniform(0.0, {"began": 4 * INTERVAL, "saving": 0.02, "": 0.3}[moment]))
     os.kill(process, signal.SIGKILL)
     killed = time.monotonic()
     os.waitpid(process, 0)
@@ -123,8 +123,8 @@ def kill(folder: Path, algo: str, chance: random.Random) -> dict[str, Any]:
 
 def kill_often(folder: Path, algo: str, kills: int, seed: int) -> dict[str, Any]:
     """Kill a training `kills` times, finish it, and compare with one that nobody touched."""
-    chance = random.Random(seed)
-    seen = [kill(folder / "killed", algo, chance) for _ in range(kills)]
+    rng = random.Random(seed)
+    seen = [kill(folder / "killed", algo, rng) for _ in range(kills)]
     steps = [found["steps"] for found in seen if "steps" in found]
     lost = [found["lost"] for found in seen if "lost" in found]
     total = (max(steps, default=0) // ROLLOUT + 10) * ROLLOUT

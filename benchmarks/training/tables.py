@@ -89,7 +89,7 @@ def speed_table(measured: list[Found], network: str, heading: str) -> Table:
         "computes in single precision like its peers, to each of them"
     )
     if AUTO in present:
-        note += f", and in brackets of `{AUTO}`, which takes half precision where it can, as `ludus train` does"
+        note += f", and in brackets of `{AUTO}`, which computes in bfloat16 on GPUs that have it, as `ludus train` does"
     if PYTORCH in present:
         note += f"; `{PYTORCH}` is Ludus without compiled loops"
     title = f"{heading}, {TITLES[network]}"
@@ -193,7 +193,7 @@ def breakdown_tables(found: Found) -> list[Table]:
         f"{intro(found)} An iteration of `ludus.PPO` by timers around `collect_rollouts` and `train`. Games alone, which "
         "the rollout contains, are as many steps of random play. `mlp` is what the recipe trains. Bare torch does the same "
         "arithmetic without games or RL: as many forward passes, rows gathered for as many minibatches, gradients of a "
-        "squared error and Adam; all of it in half precision where ours says bf16."
+        "squared error and Adam; all of it in bfloat16 where ours says bf16."
     )
     columns = ["settings", "iteration", *parts, "bare torch", "ratio"]
     return [Table(HEADINGS["breakdown"], note, columns, lines)]
