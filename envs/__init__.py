@@ -1,11 +1,11 @@
-"""Environments: games written as plain rules, and the faces that other libraries know them by."""
+"""Environments: games written as plain rules, the engine that plays them, and adapters for other libraries."""
 
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.envs: install Ludus (pip install .) and import ludus.envs")
 
 from typing import TYPE_CHECKING, Any
 
-from .adapters.gym import GameEnv, GameVectorEnv
+from .adapters.gymnasium import GameEnv, GameVectorEnv
 from .bots import Bot, Evaluation, Match, evaluate_player
 from .check import GameReport, check_game
 from .engine.options import Options
@@ -15,7 +15,7 @@ from .game import Game, state
 from .registry import all_games, find_game, register
 
 if TYPE_CHECKING:
-    from .adapters.multiagent import aec_env, parallel_env
+    from .adapters.pettingzoo import aec_env, parallel_env
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
@@ -26,12 +26,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """PettingZoo's faces, imported when asked for."""
+    """What needs PettingZoo is imported when it is asked for."""
     if name not in ("aec_env", "parallel_env"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .adapters import multiagent
+    from .adapters import pettingzoo
 
-    return getattr(multiagent, name)
+    return getattr(pettingzoo, name)
 
 
 def __dir__() -> list[str]:

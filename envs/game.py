@@ -46,11 +46,11 @@ from typing import Any
 
 import numpy as np
 
-from .engine.kernel import MOST_ACTIONS
 from .errors import GameError
 
 Rule = Callable[..., Any]
 
+MOST_ACTIONS = 256
 FIELD_TYPES = ("?", "i1", "i2", "i4", "i8", "f8")
 
 
@@ -141,14 +141,6 @@ class Game:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Game:
         return self
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """A registered game is pickled by name and is the same again, any other as the functions that it is made of."""
-        from .registry import import_game, is_importable
-
-        if is_importable(self):
-            return import_game, (self.name, self.version, self.step.__module__)
-        return super().__reduce_ex__(protocol)
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ A package registers its games when it is imported. One that is installed and nam
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import importlib
 import pkgutil
@@ -14,6 +15,7 @@ import warnings
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from . import games
 from .errors import GameError, UnknownGame
@@ -86,6 +88,16 @@ def import_game(name: str, version: int, module: str) -> Game:
     return game
 
 
+def _reduce(game: Game) -> Any:
+    """A registered game is pickled by name and is the same again, any other as the functions that it is made of."""
+    if is_importable(game):
+        return import_game, (game.name, game.version, game.step.__module__)
+    return object.__reduce_ex__(game, 4)
+
+
+copyreg.pickle(Game, _reduce)  # type: ignore[arg-type]
+
+
 def all_games() -> dict[str, Game]:
     """All games by name, in alphabetical order."""
     _import_packages()
@@ -117,9 +129,7 @@ def _own_games() -> dict[str, Game]:
 
 
 def _tell_gymnasium(game: Game) -> None:
-    if (
-        game.players > 1
-    ):  # PettingZoo's, see `multiagent`; who goes through Gymnasium's registry can make all that is there
+    if game.players > 1:  # made by `multiagent` for PettingZoo: whatever is in Gymnasium's registry, Gymnasium can make
         return
     import gymnasium
 
@@ -127,8 +137,8 @@ def _tell_gymnasium(game: Game) -> None:
         del gymnasium.registry[game.id]
     gymnasium.register(
         id=game.id,
-        entry_point=f"ludus.envs.adapters.gym:{'GameEnv' if game.max_episode_steps is None else 'unlimited_env'}",
-        vector_entry_point="ludus.envs.adapters.gym:GameVectorEnv",
+        entry_point=f"ludus.envs.gym:{'GameEnv' if game.max_episode_steps is None else 'unlimited_env'}",
+        vector_entry_point="ludus.envs.gym:GameVectorEnv",
         max_episode_steps=game.max_episode_steps,
         kwargs={"game": game.name},
     )

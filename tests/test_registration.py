@@ -53,8 +53,7 @@ def test_names_come_when_they_are_asked_for():
 def test_names_are_listed_before_they_are_asked_for():
     """As the Tab key of IPython and `dir` need them."""
     result = python(
-        "import ludus; print(*dir(ludus)); print(*dir(ludus.envs));"
-        "import ludus.envs.adapters.multiagent as m; print(*dir(m))"
+        "import ludus; print(*dir(ludus)); print(*dir(ludus.envs));import ludus.envs.multiagent as m; print(*dir(m))"
     )
     front, envs, turns = (line.split() for line in result.stdout.splitlines())
     assert {"PPO", "DQN", "PQN", "Game", "register", "make", "make_vec", "make_sb3", "envs"} <= {*front}, result.stderr

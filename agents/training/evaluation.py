@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...envs import Evaluation, OptionError, Simulator, evaluate_player
-from ...envs.adapters.gym import seed_games
+from ...envs.adapters.shared import seed_games
 from ...envs.bots import STEP_LIMIT, host
 from ..checkpoints.env_spec import make_environment
 from ..runtime.threads import undivided

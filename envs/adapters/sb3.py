@@ -17,7 +17,7 @@ from ..errors import OptionError
 from ..game import Game
 from ..registry import find_game
 from ..viewer.human import Viewer
-from .gym import RENDER_SIZE, for_one, seed_games, spaces_of, to_numpy
+from .shared import RENDER_SIZE, for_one, seed_games, spaces_of, to_numpy
 
 
 class LudusVecEnv(VecEnv):

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from .agents.ppo.ppo import PPO
     from .agents.q_learning.dqn import DQN
     from .agents.q_learning.pqn import PQN
-    from .envs.adapters.gym import GameEnv, GameVectorEnv
-    from .envs.adapters.sb3 import LudusVecEnv
     from .envs.game import Game
+    from .envs.gym import GameEnv, GameVectorEnv
     from .envs.registry import register
+    from .envs.sb3 import LudusVecEnv
 
 __version__ = "0.1.0"
 __all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register"]
@@ -29,8 +29,8 @@ register_with_gymnasium()
 
 
 def make(game: str | Game, **options: Any) -> GameEnv:
-    """One game as a `gymnasium.Env`: `ludus.make("Breakout", obs_type="rgb")`; see `ludus.envs.adapters.gym.GameEnv`."""
-    from .envs.adapters.gym import GameEnv
+    """One game as a `gymnasium.Env`: `ludus.make("Breakout", obs_type="rgb")`; see `ludus.envs.gym.GameEnv`."""
+    from .envs.gym import GameEnv
 
     return GameEnv(game, **options)
 
@@ -38,18 +38,18 @@ def make(game: str | Game, **options: Any) -> GameEnv:
 def make_vec(
     game: str | Game, num_envs: int = 1024, *, device: str = "cpu", seed: int | None = 0, **options: Any
 ) -> GameVectorEnv:
-    """Many games as a `gymnasium.vector.VectorEnv`; see `ludus.envs.adapters.gym.GameVectorEnv`.
+    """Many games as a `gymnasium.vector.VectorEnv`; see `ludus.envs.gym.GameVectorEnv`.
 
     `seed` is for the first `reset` that is given none; None takes a new one from the operating system.
     """
-    from .envs.adapters.gym import GameVectorEnv
+    from .envs.gym import GameVectorEnv
 
     return GameVectorEnv(game, num_envs, device=device, seed=seed, **options)
 
 
 def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **options: Any) -> LudusVecEnv:
-    """Many games as a Stable-Baselines3 `VecEnv`; see `ludus.envs.adapters.sb3.LudusVecEnv`."""
-    from .envs.adapters.sb3 import LudusVecEnv
+    """Many games as a Stable-Baselines3 `VecEnv`; see `ludus.envs.sb3.LudusVecEnv`."""
+    from .envs.sb3 import LudusVecEnv
 
     return LudusVecEnv(game, num_envs, seed=seed, **options)
 

@@ -8,9 +8,8 @@ import pytest
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, render_test, seed_test
 
 import ludus
-from ludus.envs import ActionError, OptionError, all_games
-from ludus.envs.adapters import multiagent
-from ludus.envs.adapters.multiagent import aec_env, module_name, parallel_env, raw_env
+from ludus.envs import ActionError, OptionError, all_games, multiagent
+from ludus.envs.adapters.pettingzoo import aec_env, module_name, parallel_env, raw_env
 from ludus.envs.registry import find_game
 
 GAMES = [game for game in all_games().values() if game.players > 1]
@@ -94,7 +93,7 @@ def test_time_is_up_for_all_at_once():
 
 
 def test_factories_are_named_as_pettingzoo_names_modules():
-    from ludus.envs.adapters.multiagent import tic_tac_toe_v1, tron_v1
+    from ludus.envs.multiagent import tic_tac_toe_v1, tron_v1
 
     assert tic_tac_toe_v1.env().metadata["name"] == "tic_tac_toe_v1"
     assert tron_v1.parallel_env(players=2).possible_agents == ["player_0", "player_1"]

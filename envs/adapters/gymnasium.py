@@ -1,4 +1,4 @@
-"""The faces that Gymnasium knows: one game as an `Env`, many as a `VectorEnv`. No rules in here."""
+"""Games as Gymnasium environments: one game as an `Env`, many as a `VectorEnv`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ..arguments import describe, flag, one_of, whole
+from ..arguments import describe, flag, one_of
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
 from ..game import Game
 from ..registry import find_game
 from ..viewer.human import Viewer
+from .shared import RENDER_SIZE, for_one, seed_games, spaces_of, to_numpy
 from .spec import Specified
-
-RENDER_SIZE = 480  # pixels of the longer side
 
 
 class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -49,7 +47,7 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
         self.metadata = {**self.metadata, "render_fps": self.game.fps}
         self.spec = EnvSpec(
             self.game.id,
-            "ludus.envs.adapters.gym:GameEnv",
+            "ludus.envs.gym:GameEnv",
             order_enforce=False,
             disable_env_checker=True,
             kwargs={"game": game, "render_mode": render_mode, "mode": mode, **options},
@@ -323,39 +321,3 @@ def _final_obs(final_obs: Any, ended: np.ndarray) -> np.ndarray:
     for i, obs in zip(np.flatnonzero(ended), to_numpy(final_obs[ended]), strict=True):
         laid_out[i] = obs
     return laid_out
-
-
-def seed_games(simulator: Simulator, seed: int | Sequence[int | None], mask: np.ndarray | None = None) -> None:
-    """Seed as Gymnasium does: game k by `seed + k`, or each by its own; None leaves a game's stream as it is."""
-    count = simulator.num_envs
-    if isinstance(seed, (list, tuple)) or (isinstance(seed, np.ndarray) and seed.ndim):
-        if len(seed) != count:
-            raise OptionError(f"give one seed a game: expected {count}, got {len(seed)}")
-        seeds = [None if one is None else whole(f"seed of environment {k}", one, 0) for k, one in enumerate(seed)]
-    else:
-        first = whole("seed", seed, 0)
-        seeds = [first + k for k in range(count)]
-    chosen = np.array([one is not None for one in seeds])
-    numbers = np.array([(one or 0) % 2**64 for one in seeds], np.uint64)
-    simulator.seed_each(numbers, np.zeros(count, np.uint64), chosen if mask is None else chosen & mask)
-
-
-def spaces_of(simulator: Simulator) -> tuple[Box, Discrete]:
-    """The observation and the action space of one game."""
-    low, high = simulator.obs_low, simulator.obs_high
-    return Box(low, high, simulator.obs_shape, simulator.obs_dtype.type), Discrete(len(simulator.actions))
-
-
-def for_one(game: Game) -> Game:
-    """The game, if it is for one player."""
-    if game.players > 1:
-        face = "aec_env" if game.turns else "parallel_env"
-        raise OptionError(
-            f"{game.name} is for {game.players} players: use ludus.envs.{face}({game.name!r}) or ludus.envs.Simulator"
-        )
-    return game
-
-
-def to_numpy(array: Any) -> np.ndarray:
-    """A copy of one of the simulator's arrays in the computer's main memory, as NumPy's."""
-    return array.copy() if isinstance(array, np.ndarray) else array.to("cpu", copy=True).numpy()

@@ -1,18 +1,13 @@
-"""The faces that PettingZoo knows: games for several players as `AECEnv` and `ParallelEnv`. No rules in here.
+"""Games for several players as PettingZoo environments: `AECEnv` and `ParallelEnv`.
 
-    from ludus.envs import aec_env, parallel_env
-    env = aec_env("ConnectFour")                      # players take turns
-    env = parallel_env("Tron", players=3)             # players act together
-
-Or, as one imports PettingZoo's own environments, `from ludus.envs.adapters.multiagent import connect_four_v1`, which has
-`env()`, `raw_env()` and, where players act together, `parallel_env()`.
+from ludus.envs import aec_env, parallel_env
+env = aec_env("ConnectFour")                      # players take turns
+env = parallel_env("Tron", players=3)             # players act together
 """
 
 from __future__ import annotations
 
 import re
-from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,9 +21,9 @@ from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
 from ..game import Game
-from ..registry import all_games, find_game
+from ..registry import find_game
 from ..viewer.human import Viewer
-from .gym import RENDER_SIZE, spaces_of
+from .shared import RENDER_SIZE, spaces_of
 
 ILLEGAL_REWARD = -1  # what a move costs that the rules forbid; it ends the game, as PettingZoo's wrapper has it
 
@@ -228,17 +223,3 @@ def whole(game: Game, action: Any) -> int:
 def module_name(game: Game) -> str:
     """As PettingZoo names its modules: `connect_four_v1`."""
     return f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', game.name).lower()}_v{game.version}"
-
-
-def __getattr__(name: str) -> Any:
-    game = next((game for game in all_games().values() if game.players > 1 and module_name(game) == name), None)
-    if game is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    factory = SimpleNamespace(env=partial(aec_env, game), raw_env=partial(raw_env, game))
-    if game.together:
-        factory.parallel_env = partial(parallel_env, game)
-    return factory
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *(module_name(game) for game in all_games().values() if game.players > 1)})
