@@ -11,9 +11,10 @@ import numpy as np
 
 from .arguments import describe, one_of, whole
 from .engine import kernel
+from .engine.compile_cpu import Buffer, Table, compile_cpu
+from .engine.rendering import run
 from .engine.simulator import Simulator
 from .engine.threads import once
-from .engine.views import run
 from .errors import GameError, OptionError
 from .registry import is_own
 from .rng import start_streams
@@ -56,8 +57,6 @@ class Bot:
 
     def _build(self) -> None:
         """The compiled loop, and the table of its buffers."""
-        from .engine.compile_cpu import Buffer, Table, compile_cpu
-
         arrays = self._read()
         buffers = [Buffer.of(array) for array in arrays]
         loop = kernel.advise_games if self.kind == "heuristic" else kernel.pick_games
@@ -65,7 +64,7 @@ class Bot:
         if self.plain:
             self._play = self.sim._backend.plain_loop(loop, arrays)
         else:
-            self._compile = once(partial(compile_cpu, self.sim.game.name, loop, self.sim._names, buffers))
+            self._compile = once(partial(compile_cpu, self.sim.game.name, loop, self.sim._layout.names, buffers))
             self._play = self._compile(checked=self._checked)
         self._lay_out = lambda arrays: Table(arrays, buffers)
         self._table = self._lay_out(arrays)
@@ -89,11 +88,11 @@ class Bot:
         if not isinstance(self.sim.obs, np.ndarray):  # on a GPU; on the CPU the arrays are the simulator's own
             self._table = self._lay_out(self._read())
         with self.sim._turns:
-            doubt = self.sim._doubt.whole.some and not self.plain
-            play = self._compile(checked=True) if doubt else self._play
-            run(self.sim.game, play, self._table, self.sim.num_envs, doubt or self._checked, doubt)
+            unverified = self.sim._unverified.whole.some and not self.plain
+            play = self._compile(checked=True) if unverified else self._play
+            run(self.sim.game, play, self._table, self.sim.num_envs, unverified or self._checked, unverified)
         if self.kind == "heuristic":
-            if doubt:
+            if unverified:
                 np.clip(self._actions, 0, len(self._offered) - 1, out=self._actions)
             elif self._checked and (wrong := (self._actions < 0) | (self._actions >= len(self._offered))).any():
                 raise GameError(

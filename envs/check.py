@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from .bots import Bot
-from .engine.endless import Watchdog
+from .engine.checked_play import advance
 from .engine.plain import PlainRecords, check_action, watch
+from .engine.rendering import paint_pictures
 from .engine.rules import check_rules
 from .engine.simulator import Simulator
-from .engine.trial import advance
-from .engine.views import paint_pictures
+from .engine.watchdog import Watchdog
 from .errors import GameError, LudusError
 from .game import Game
 from .viewer.scene import RESERVED

@@ -5,7 +5,7 @@ does change there, `capture`, is all that a save in its midst needs. Training go
 last bit as before.
 
 The games' records are sealed, so that a later process of the same user takes them at their word. Those of strangers are
-played with every index checked until their episodes have ended (see `ludus.envs.engine.trust`). To play an agent, its
+played with every index checked until their episodes have ended (see `ludus.envs.engine.saved_states`). To play an agent, its
 training file is not read.
 """
 

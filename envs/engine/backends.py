@@ -1,6 +1,6 @@
-"""Where a simulator's buffers live and what plays the games: plain Python or machine code, on CPU cores.
+"""What plays a simulator's games on CPU cores: machine code, or the rules as plain Python.
 
-The GPU's backend is in `compile_cuda`. All of them have `arrays` in the order of `kernel.play_games`'s arguments.
+The GPU's backend is in `compile_cuda`. All have `arrays` in the order of the arguments of `kernel.play_games`.
 """
 
 from __future__ import annotations
@@ -8,37 +8,49 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..arguments import one_of, whole
-from ..errors import ActionError, GameError, NotReset, OptionError
+from ..errors import ActionError, OptionError
 from . import kernel
+from .checked_play import try_rules
 from .compile import link
+from .compile_cpu import ENDLESS, Buffer, Table, compile_cpu
+from .faults import check_finite, check_shape, fault_error, rule_error
+from .layout import Layout, allocate
+from .plain import as_constant, as_plain, watched
+from .rendering import paint_backdrop
 from .rules import check_parameters, check_rules
+from .saved_states import Unverified, check_players
 from .team import Team, Work
 from .threads import once
-from .trial import try_rules
-from .trust import check_players
-from .views import paint_backdrop, rule_error
-
-if TYPE_CHECKING:
-    from ..game import Game
-    from .simulator import Simulator
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
 TWINS = ("records", "raw")  # buffers in the same memory
 MOST_THREADS = 1024
-SHOWN = 20  # actions named in a message, at most
 WORTH_A_THREAD = 200_000  # bytes of records and observations, as of 400 games, that keep a thread busy long enough
 
 
-def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | None) -> Any:
-    """The backend for a device and a mode; raises OptionError if there is none."""
+def choose_backend(
+    layout: Layout, unverified: Unverified, simulator: type[Any], device: str, mode: str, num_threads: int | None
+) -> Any:
+    """The backend for a device and a mode.
+
+    Args:
+        layout: which games, and how many.
+        unverified: the games that play on from a state that came from outside; the backend reads and updates it.
+        simulator: the class `Simulator`, by which the rules of users are tried first.
+
+    Raises:
+        OptionError: there is no such backend.
+        GameError: the game's rules cannot be compiled, or fail when they are tried.
+    """
     one_of("mode", mode, ("compiled", "checked", "python", "debug"))
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise OptionError(f"device must be 'cpu' or 'cuda', or 'cuda:1' for the second, got {device!r}")
@@ -46,81 +58,29 @@ def choose_backend(sim: Simulator, device: str, mode: str, num_threads: int | No
         raise OptionError(f"mode={mode!r} is for device='cpu': a GPU plays compiled games only")
     if num_threads is not None:
         num_threads = whole("num_threads", num_threads, 1, MOST_THREADS)
-    check_parameters(sim.game)
+    check_parameters(layout.game)
     if mode in ("compiled", "checked"):
-        check_rules(sim.game)
+        check_rules(layout.game)
     if mode == "compiled":
-        try_rules(sim)
+        try_rules(layout, simulator)
     if device.startswith("cuda"):
         from .compile_cuda import CudaBackend
 
-        return CudaBackend(sim, device)
+        return CudaBackend(layout, device)
     if mode in ("compiled", "checked"):
-        return CompiledBackend(sim, num_threads, checked=mode == "checked")
-    return PythonBackend(sim, debug=mode == "debug")
-
-
-def allocate(sim: Simulator) -> dict[str, np.ndarray]:
-    """All buffers of the engine's loop, in the order of its arguments."""
-    n, game, options = sim.num_envs, sim.game, sim.options
-    players, seats = n * sim.num_players, n * sim.num_seats
-    frame, mask = _frame_shape(sim), (n, len(sim.actions) if game.legal else 1)
-    raw = np.zeros((n, game.State.itemsize), np.uint8)
-    return {
-        "records": raw.reshape(-1).view(game.State),
-        "raw": raw,
-        "clocks": np.zeros(n, kernel.CLOCK),
-        "streams": np.zeros((n, 2), np.uint64),
-        "totals": np.zeros(players, np.float64),
-        "settings": options.settings(game, sim.autoreset_code),
-        "levels": _levels(options.levels),
-        "backdrop": np.zeros(_backdrop_shape(sim), np.uint8),
-        "mask": np.zeros(n, np.bool_),
-        "actions": np.zeros(seats, np.int64),
-        "obs": np.zeros((seats, *frame), sim.obs_dtype),
-        "final_obs": np.zeros((seats, *frame), sim.obs_dtype),
-        "legal": np.zeros(mask, np.bool_),
-        "final_legal": np.zeros(mask, np.bool_),
-        "reward": np.zeros(players, np.float32),
-        "terminated": np.zeros(n, np.bool_),
-        "truncated": np.zeros(n, np.bool_),
-        "episode_return": np.zeros(players, np.float32),
-        "episode_length": np.zeros(n, np.int32),
-    }
-
-
-def _levels(levels: Sequence[int] | None) -> np.ndarray:
-    """Seeds of levels (L,); one, which is not used, where there is no limit."""
-    if isinstance(levels, range):
-        return np.arange(levels.start, levels.stop, levels.step, dtype=np.int64)
-    return np.array([0] if levels is None else levels, np.int64)
-
-
-def _frame_shape(sim: Simulator) -> tuple[int, int, int]:
-    """An observation as the engine's loop sees it; the same memory as `obs_shape`."""
-    if sim.options.obs_type == "features":
-        return (1, 1, sim.obs_shape[0])
-    rows, columns, channels = sim.obs_shape
-    return (rows, columns, channels) if sim.options.obs_type == "planes" else (1, rows, columns * channels)
-
-
-def _backdrop_shape(sim: Simulator) -> tuple[int, int, int]:
-    """One picture of those that are stacked, as the engine's loop sees it; next to nothing where none is needed."""
-    if sim.game.backdrop is None or sim.options.obs_type not in ("rgb", "grayscale"):
-        return (1, 1, 1)
-    rows, columns, channels = sim.obs_shape
-    return (1, rows, columns * channels // sim.options.frame_stack)
+        return CompiledBackend(layout, unverified, num_threads, checked=mode == "checked")
+    return PythonBackend(layout, unverified, debug=mode == "debug")
 
 
 class CpuBackend:
     """What the two CPU backends share: NumPy buffers, and actions checked on the way in."""
 
     device = "cpu"
-    checks = True  # it can play what may be no state that the rules reach, see `trust`
+    checks = True  # it can play what may be no state that the rules reach, see `saved_states`
 
-    def __init__(self, sim: Simulator) -> None:
-        self.sim = sim
-        self.arrays = allocate(sim)
+    def __init__(self, layout: Layout, unverified: Unverified) -> None:
+        self.layout, self.unverified = layout, unverified
+        self.arrays = allocate(layout)
         self.actions = self.arrays["actions"]  # those of the latest step
 
     def point_at(self, actions: Any) -> None:
@@ -138,17 +98,17 @@ class CpuBackend:
             self.play()
         finally:
             self.arrays["settings"]["command"] = kernel.STEP
-        if self.sim._doubt.whole.some:
-            self.sim._doubt.settle(mask)
+        if self.unverified.whole.some:
+            self.unverified.settle(mask)
 
     def step(self, actions: Any) -> int:
         self.point_at(actions)
         ended = self.play()
         if ended < 0:
             raise self.fault(ended)
-        if self.sim._doubt.whole.some:
-            self.sim._doubt.settle(self.arrays["clocks"]["elapsed"] == 0)
-            check_players(self.sim)
+        if self.unverified.whole.some:
+            self.unverified.settle(self.arrays["clocks"]["elapsed"] == 0)
+            check_players(self.layout.game, self.arrays["records"])
         return ended
 
     def read(self, name: str) -> np.ndarray:
@@ -164,7 +124,7 @@ class CpuBackend:
             if actions.dtype.kind not in "iu":
                 raise ActionError(f"actions must be whole numbers, got an array of {actions.dtype}")
             actions = actions.astype(np.int64)
-        check_shape(self.sim, actions.shape)
+        check_shape(self.layout, actions.shape)
         return np.ascontiguousarray(actions).reshape(-1)
 
     def check(self) -> None:
@@ -173,60 +133,31 @@ class CpuBackend:
     def fault(self, code: int) -> Exception:
         """The error that a negative answer of the kernel stands for."""
         fault, i = divmod(-1 - code, kernel.FAULT)
-        return fault_error(self.sim, fault, i, self.actions)
+        return fault_error(self.layout, fault, i, self.actions, self.arrays["legal"])
 
     def close(self) -> None:
         pass
 
 
-def check_shape(sim: Simulator, shape: Any) -> None:
-    """Raise if actions of that shape are not one for each who acts."""
-    right = (sim.num_envs,) if sim.num_seats == 1 else (sim.num_envs, sim.num_seats)
-    if tuple(shape) != right:
-        each = "game" if sim.num_seats == 1 else "player of each game"
-        raise ActionError(f"actions must have shape {right}, one for each {each}; got {tuple(shape)}")
-
-
-def fault_error(sim: Simulator, fault: int, i: int, actions: np.ndarray | None) -> Exception:
-    """The error that `kernel.fault_of` game `i` stands for, after these actions (N * seats,)."""
-    if fault == kernel.OVER:
-        return NotReset(f"the episode of environment {i} is over: reset it before the next step")
-    names = sim.actions
-    given = [] if actions is None else actions[i * sim.num_seats : (i + 1) * sim.num_seats].tolist()
-    if fault == kernel.ILLEGAL:
-        allowed = [f"{k} {names[k]}" for k in np.flatnonzero(sim._backend.read("legal")[i])]
-        more = ", ..." if len(allowed) > SHOWN else ""
-        move = f"{given[0]} {names[given[0]]}" if given else "given"
-        return ActionError(
-            f"action {move} of environment {i} is not allowed by the rules of {sim.game.name}: now it could be "
-            f"{', '.join(allowed[:SHOWN])}{more}"
-        )
-    wrong = next((action for action in given if not 0 <= action < len(names)), None)
-    choices = ", ".join(f"{k} {name}" for k, name in enumerate(names[:SHOWN]))
-    more = f", ... up to {len(names) - 1}" if len(names) > SHOWN else ""
-    return ActionError(f"action {wrong} of environment {i} is out of range: {sim.game.name} takes {choices}{more}")
-
-
 class CompiledBackend(CpuBackend):
     """Machine code, over one or more threads."""
 
-    def __init__(self, sim: Simulator, num_threads: int | None, checked: bool = False) -> None:
-        from .compile_cpu import ENDLESS, Buffer, Table, compile_cpu
-
-        super().__init__(sim)
+    def __init__(self, layout: Layout, unverified: Unverified, num_threads: int | None, checked: bool = False) -> None:
+        super().__init__(layout, unverified)
         arrays = list(self.arrays.values())
-        paint_backdrop(sim, self.arrays["backdrop"])
+        paint_backdrop(layout, self.arrays["backdrop"])
         buffers = [Buffer.of(array, shared=name in TWINS) for name, array in self.arrays.items()]
-        self._compile = once(partial(compile_cpu, sim.game.name, kernel.play_games, sim._names, buffers))
+        self._compile = once(partial(compile_cpu, layout.game.name, kernel.play_games, layout.names, buffers))
         self._function = self._compile(checked=checked)
-        self._table, self._raised, self._checked = Table(arrays, buffers), ENDLESS, checked
+        self._table, self._checked = Table(arrays, buffers), checked
         self._address = self._table.address
         self._actions_at = 2 * list(self.arrays).index("actions")
-        threads = num_threads or min(_num_cores(), sim.num_envs * _work(sim) // WORTH_A_THREAD) or 1
+        work = layout.num_envs * (layout.obs_bytes * layout.num_seats + layout.game.State.itemsize)  # bytes in a step
+        threads = num_threads or min(_num_cores(), work // WORTH_A_THREAD) or 1
         self._team: Team | None = None
-        if threads > 1 and sim.num_envs > 1:
-            work = Work(self._function, self._address, sim.num_envs, self._table)
-            self._team = Team(work, min(threads, sim.num_envs))
+        if threads > 1 and layout.num_envs > 1:
+            loop = Work(self._function, self._address, layout.num_envs, self._table)
+            self._team = Team(loop, min(threads, layout.num_envs))
 
     def point_at(self, actions: Any) -> None:
         if actions is not self.actions:  # an array that comes again and again is looked at once
@@ -234,23 +165,21 @@ class CompiledBackend(CpuBackend):
             self._table.words[self._actions_at] = _address_of(self.actions)
 
     def play(self) -> int:
-        doubt = self.sim._doubt.whole.some
-        if doubt:
-            code = self._compile(checked=True)(self._address, 0, self.sim.num_envs)
+        unverified = self.unverified.whole.some
+        if unverified:
+            code = self._compile(checked=True)(self._address, 0, self.layout.num_envs)
         else:
-            code = self._team.play() if self._team else self._function(self._address, 0, self.sim.num_envs)
-        if code <= self._raised:
-            raise rule_error(self.sim.game, code, self._checked, doubt)
+            code = self._team.play() if self._team else self._function(self._address, 0, self.layout.num_envs)
+        if code <= ENDLESS:
+            raise rule_error(self.layout.game, code, self._checked, unverified)
         if self._checked:
-            check_finite(self.sim.game, self.arrays)
+            check_finite(self.layout.game, self.arrays)
         return code
 
-    def part(self, sim: Simulator, first: int, last: int) -> CompiledBackend:
-        """A backend of `sim` for games first .. last-1 alone, on the same memory, without helpers."""
-        from .compile_cpu import Buffer, Table
-
-        twin, all_games = copy(self), self.sim.num_envs
-        twin.sim, twin._team = sim, None
+    def part(self, unverified: Unverified, first: int, last: int) -> CompiledBackend:
+        """A backend for games first .. last-1 alone, on the same memory, in the caller's thread alone."""
+        twin, all_games = copy(self), self.layout.num_envs
+        twin.layout, twin.unverified, twin._team = replace(self.layout, num_envs=last - first), unverified, None
         twin.arrays = {
             name: array if name in SHARED else array[first * len(array) // all_games : last * len(array) // all_games]
             for name, array in self.arrays.items()
@@ -266,21 +195,6 @@ class CompiledBackend(CpuBackend):
             self._team.close()
 
 
-def check_finite(game: Game, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise GameError if compiled rules left a number that is not finite where plain Python would refuse it."""
-    records = arrays["records"]
-    found = [
-        ("step gave the reward", arrays["reward"]),
-        *((f"a rule left {name} =", records[name]) for name in game.State.names or ()),
-        ("observe wrote the feature", arrays["obs"]),
-        ("observe wrote the feature", arrays["final_obs"]),
-        ("the rewards of an episode add up to", arrays["episode_return"]),
-    ]
-    for what, numbers in found:
-        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-            raise GameError(f"{game.name}: {what} {numbers[~np.isfinite(numbers)][0]}, which is not finite")
-
-
 def _address_of(array: np.ndarray) -> int:
     """Where a contiguous array's memory lies; a microsecond sooner than `array.ctypes.data` says it."""
     if array.flags.writeable:
@@ -293,19 +207,12 @@ def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _work(sim: Simulator) -> int:
-    """Bytes that one game reads and writes in a step, about."""
-    return int(np.prod(sim.obs_shape)) * sim.obs_dtype.itemsize * sim.num_seats + sim.game.State.itemsize
-
-
 class PythonBackend(CpuBackend):
     """The rules as they are."""
 
-    def __init__(self, sim: Simulator, debug: bool) -> None:
-        from .plain import as_constant, as_plain, watched
-
-        super().__init__(sim)
-        names = watched(sim.game, sim._names) if debug else sim._names
+    def __init__(self, layout: Layout, unverified: Unverified, debug: bool) -> None:
+        super().__init__(layout, unverified)
+        names = watched(layout.game, layout.names) if debug else layout.names
         if self.arrays["backdrop"].size > 1:
             link(kernel.draw_backdrops, names, constant=as_constant)(self.arrays["backdrop"], 0, 1)
         self._function = link(kernel.play_games, names, constant=as_constant)
@@ -314,8 +221,6 @@ class PythonBackend(CpuBackend):
 
     def plain_loop(self, function: Callable[..., int], arrays: list[np.ndarray]) -> Callable[[int, int, int], int]:
         """Another of the kernel's loops, as `compile_cpu` would give it: a table's address, first, last."""
-        from .plain import as_constant, as_plain
-
         linked: Any = link(function, self._names, constant=as_constant)
         arguments = [as_plain("", array) for array in arrays]
 
@@ -331,4 +236,4 @@ class PythonBackend(CpuBackend):
 
     def play(self) -> int:
         with np.errstate(over="ignore"):  # random numbers wrap around
-            return int(self._function(*self._arguments, 0, self.sim.num_envs))
+            return int(self._function(*self._arguments, 0, self.layout.num_envs))

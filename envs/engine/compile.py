@@ -1,9 +1,9 @@
 """Putting a game's rules and the engine's loop together, for plain Python and for the compilers.
 
 Rules stay ordinary functions. `link` makes copies of a function and of everything it calls in which names stand for what
-the backend wants: the game's rules in place of the engine's blanks, constants such as the frame stack, and, for compiled
-backends, compiled functions. `fingerprint` is a hash of the same tree, down to bytecode and constants, so that an edit of
-a rule, a helper, a sprite or the engine is always noticed by the cache on disk.
+the backend wants: the game's rules in place of the engine's `placeholders`, constants such as the frame stack, and, for
+compiled backends, compiled functions. `fingerprint` is a hash of the same tree, down to bytecode and constants, so that an
+edit of a rule, a helper, a sprite or the engine is always noticed by the cache on disk.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import numpy as np
 
 from ..errors import GameError
 from ..game import Game
-from . import kernel
+from . import kernel, placeholders
 
 Function = Callable[..., Any]
+ENGINE = kernel.__name__, placeholders.__name__  # the modules in which names are replaced
 
 
 def replacements(
     game: Game, obs_type: str = "planes", frame_stack: int = 1, num_players: int | None = None
 ) -> dict[str, Any]:
-    """What the engine's blanks stand for in this game."""
+    """What stands in the place of the engine's placeholders for this game."""
     views = {"planes": kernel.see_planes, "features": kernel.see_features}
     channels = {"planes": len(game.planes), "features": len(game.features), "grayscale": 1}
     players = num_players or game.players
@@ -35,11 +36,11 @@ def replacements(
         "reset": game.reset,
         "step": game.step,
         "observe": game.observe,
-        "legal_actions": game.legal or kernel.legal_actions,
+        "legal_actions": game.legal or placeholders.legal_actions,
         "HAS_LEGAL": game.legal is not None,
-        "heuristic": game.heuristic or kernel.heuristic,
+        "heuristic": game.heuristic or placeholders.heuristic,
         "draw": game.draw,
-        "draw_backdrop": game.backdrop or kernel.draw_backdrop,
+        "draw_backdrop": game.backdrop or placeholders.draw_backdrop,
         "HAS_BACKDROP": game.backdrop is not None,
         **_of_players(game),
         "PLAYERS": players,
@@ -55,21 +56,21 @@ def _of_players(game: Game) -> dict[str, Function]:
     """What the engine does for one player, for two in turn, and for many at once."""
     if game.players == 1:
         return {
-            "act": kernel.act_alone,
-            "show": kernel.show_alone,
-            "paint": kernel.paint_alone,
-            "advise": kernel.advise_alone,
+            "act": placeholders.act_alone,
+            "show": placeholders.show_alone,
+            "paint": placeholders.paint_alone,
+            "advise": placeholders.advise_alone,
         }
     theirs: dict[str, Function] = {
-        "show": kernel.show_player,
-        "paint": kernel.paint_player,
-        "advise": kernel.advise_player,
+        "show": placeholders.show_player,
+        "paint": placeholders.paint_player,
+        "advise": placeholders.advise_player,
     }
     if game.turns:
-        return {**theirs, "act": kernel.act_in_turn, "viewer": kernel.viewer_in_turn}
+        return {**theirs, "act": placeholders.act_in_turn, "viewer": placeholders.viewer_in_turn}
     if game.may_leave:
-        theirs["take_seats"] = kernel.take_all_seats
-    return {**theirs, "act": kernel.act_together, "viewer": kernel.viewer_at_seat}
+        theirs["take_seats"] = placeholders.take_all_seats
+    return {**theirs, "act": placeholders.act_together, "viewer": placeholders.viewer_at_seat}
 
 
 def link(
@@ -78,7 +79,7 @@ def link(
     wrap: Callable[[Function], Any] = lambda f: f,
     constant: Callable[[Any], Any] = lambda value: value,
 ) -> Any:
-    """Copy `function` and all it calls, with `names` replaced in the engine's own module and `wrap` around each copy.
+    """Copy `function` and all it calls, with `names` replaced in the engine's own modules and `wrap` around each copy.
 
     `constant` makes of each module constant what the copies read.
     """
@@ -124,7 +125,7 @@ def undecorated(value: Any) -> Any:
 
 def global_values(function: Function, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The global names that a function reads, with their values; builtins such as `min` left out."""
-    engine = function.__module__ == kernel.__name__
+    engine = function.__module__ in ENGINE
     for name in sorted(global_names(function.__code__)):
         if engine and name in names:
             yield name, names[name]

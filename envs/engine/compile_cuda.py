@@ -1,8 +1,8 @@
 """Games on a GPU: one thread plays one game, in tensors that torch owns.
 
-The kernels are `kernel.step_game` and `kernel.reset_game`, the functions that the CPU runs, compiled by Numba-CUDA and
-launched on torch's current stream, so that a policy and its games can share one CUDA graph. A step copies nothing,
-allocates nothing and waits for nothing; a bad action is therefore noted on the device and reported by `check`.
+The kernel is `kernel.play_game`, the function that the CPU runs, compiled by Numba-CUDA and launched on torch's current
+stream, so that a policy and its games can share one CUDA graph. A step copies nothing, allocates nothing and waits for
+nothing; a bad action is therefore noted on the device and reported by `check`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba import cuda
 from numba.core import config as numba_config
 
 from ..errors import ActionError, OptionError
-from .backends import allocate, check_shape, fault_error
 from .compile import link
 from .cuda_cache import KernelCache
+from .faults import check_shape, fault_error
 from .kernel import FAULT, RESET, STEP, fault_of, play_game
+from .layout import Layout, allocate
 from .plain import as_plain
-from .views import paint_backdrop
-
-if TYPE_CHECKING:
-    from .simulator import Simulator
+from .rendering import paint_backdrop
 
 THREADS = 32  # games in a block, the fewest that fill a warp: a few thousand games are to reach every multiprocessor
 SIMULATED = bool(getattr(numba_config, "ENABLE_CUDASIM", 0))  # Numba's CUDA simulator, for tests
@@ -82,13 +80,13 @@ def exact_arithmetic() -> Iterator[None]:
         nvvm.compile_ir = original
 
 
-def new_kernel(sim: Simulator) -> Any:
-    """The kernel of a simulator's games, not compiled yet.
+def new_kernel(names: Mapping[str, Any]) -> Any:
+    """The kernel of the games whose rules `names` has, see `Layout.names`; not compiled yet.
 
     Without link-time optimisation: the linker would make the machine code, and round `a * b + c` once. (`lto` is dropped
     where `cuda.jit` is not given the function at once.)
     """
-    function = link_cuda(play_thread, sim._names)
+    function = link_cuda(play_thread, names)
     return cuda.jit(function) if SIMULATED else cuda.jit(function, lto=False)
 
 
@@ -118,19 +116,19 @@ def ready(kernel: Any, num_envs: int, stream: int) -> Callable[..., None]:
 class CudaBackend:
     """A simulator's tensors and kernels on a GPU, or on Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) for tests."""
 
-    checks = False  # it has no checked kernels, see `trust`
+    checks = False  # it has no checked kernels, see `saved_states`
 
-    def __init__(self, sim: Simulator, device: str) -> None:
+    def __init__(self, layout: Layout, device: str) -> None:
         import torch
 
         if not SIMULATED and find_spec("numba_cuda") is None:
             raise OptionError("device='cuda' needs Numba-CUDA: pip install 'ludus[gpu]'")
         if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
-        self.sim, self.torch = sim, torch
+        self.layout, self.torch = layout, torch
         self.device = "cpu" if SIMULATED else str(torch.empty(0, device=device).device)  # with its number
-        host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
-        paint_backdrop(sim, host["backdrop"])
+        host = {**allocate(layout), "faults": np.zeros(1, np.int64)}
+        paint_backdrop(layout, host["backdrop"])
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: self._tensor(array) for name, array in host.items() if name != "records"}
         self.arrays["records"] = self.arrays["raw"]
@@ -140,11 +138,11 @@ class CudaBackend:
             settings["command"] = command
             self._command[command] = self._tensor(settings)
         self._launches: dict[int, Any] = {}  # the kernel, ready for each stream that it was launched on
-        self._kernel = new_kernel(sim)
+        self._kernel = new_kernel(layout.names)
         with self._here():
             self._arguments = [self._device_array(name) for name in host]
             if not SIMULATED:
-                self._kernel._cache = KernelCache(sim, play_thread)
+                self._kernel._cache = KernelCache(layout, play_thread)
                 compile_exactly(self._kernel, tuple(map(self._kernel.typeof_pyval, self._arguments)))
 
     def _tensor(self, array: np.ndarray) -> Any:
@@ -184,7 +182,7 @@ class CudaBackend:
     def _launch_on(self, stream: int) -> Callable[..., None]:
         """The kernel, ready to be launched on a stream of that address."""
         if stream not in self._launches:
-            self._launches[stream] = ready(self._kernel, self.sim.num_envs, stream)
+            self._launches[stream] = ready(self._kernel, self.layout.num_envs, stream)
         return self._launches[stream]
 
     def reset(self, mask: np.ndarray) -> None:
@@ -197,7 +195,7 @@ class CudaBackend:
         actions = self.torch.as_tensor(actions)
         if actions.dtype.is_floating_point or actions.dtype == self.torch.bool:
             raise ActionError(f"actions must be whole numbers, got a tensor of {actions.dtype}")
-        check_shape(self.sim, actions.shape)
+        check_shape(self.layout, actions.shape)
         self.arrays["actions"].copy_(actions.reshape(-1), non_blocking=True)
         self._play()
         return -1
@@ -208,7 +206,7 @@ class CudaBackend:
         if noted:
             self.arrays["faults"].zero_()
             fault, i = divmod(noted - 1, FAULT)
-            raise fault_error(self.sim, fault, i, self.read("actions"))
+            raise fault_error(self.layout, fault, i, self.read("actions"), self.read("legal"))
 
     def read(self, name: str) -> np.ndarray:
         array = np.ascontiguousarray(self.arrays[name].to("cpu", copy=True).numpy())

@@ -9,20 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .cache import read_kernel, write_kernel
 from .compile import fingerprint
-
-if TYPE_CHECKING:
-    from .simulator import Simulator
+from .layout import Layout
 
 
 class KernelCache:
     """In place of Numba-CUDA's own, with its two methods, for the kernel of one kind of simulator."""
 
-    def __init__(self, sim: Simulator, function: Any) -> None:
-        self.name, self.sim, self.function = f"{sim.game.name}-cuda", sim, function
+    def __init__(self, layout: Layout, function: Any) -> None:
+        self.name, self.names, self.function = f"{layout.game.name}-cuda", layout.names, function
 
     def key(self, signature: Any) -> str:
         """All that the code depends on, hashed."""
@@ -31,7 +29,7 @@ class KernelCache:
         sources = [Path(__file__).with_name(name).read_bytes() for name in ("compile_cuda.py", "cuda_cache.py")]
         compilers = [version("numba"), version("numba-cuda"), NVVM().get_version()]
         return fingerprint(
-            self.function, self.sim._names, [str(kind) for kind in signature], self.capability(), compilers, sources
+            self.function, self.names, [str(kind) for kind in signature], self.capability(), compilers, sources
         )
 
     @staticmethod

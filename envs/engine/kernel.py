@@ -1,7 +1,7 @@
 """The engine's own loop: what happens to one game in one step, around the rules.
 
 Written once, in the same plain Python as the rules, and compiled with them: `compile.link` puts a game's `reset`, `step`
-and `observe` or `draw` in the place of the functions of that name below. It runs as it stands in plain Python too.
+and `observe` or `draw` in the place of the functions of that name in `placeholders`.
 
 A game has `PLAYERS`, of whom `SEATS` act in one step: the only one, the one whose turn it is, or all at once. All buffers
 are arrays over games, over seats or over players; `i` is a game's index, its seats are `i * SEATS` and those that follow:
@@ -22,9 +22,28 @@ are arrays over games, over seats or over players; `i` is a game's index, its se
 
 import numpy as np
 
-from ..rng import ENGINE, GAME, SHIFT_11, TO_UNIT, level_stream, next_bits, scale
+from ..game import MOST_ACTIONS
+from ..rng import ENGINE, GAME, level_stream, next_bits, scale
+from .placeholders import (
+    CANVAS,
+    CHANNELS,
+    FRAME_STACK,
+    HAS_BACKDROP,
+    HAS_LEGAL,
+    PLAYERS,
+    SEATS,
+    act,
+    advise,
+    draw_backdrop,
+    legal_actions,
+    paint,
+    reset,
+    see,
+    show,
+    take_seats,
+    viewer,
+)
 
-MOST_ACTIONS = 256
 CLOCK = np.dtype([("elapsed", "i4"), ("last_action", "i2"), ("over", "?")], align=True)
 SETTINGS = np.dtype(
     [
@@ -43,117 +62,9 @@ DISABLED, SAME_STEP, NEXT_STEP = 0, 1, 2  # autoreset, in Gymnasium's terms
 WRONG, OVER, ILLEGAL = 1, 2, 3  # faults: an action out of range, a step after the end, a move that the rules forbid
 FAULT = 1 << 40  # see find_fault
 SPECTATOR = -1  # who sees a picture if no player does
-FRAME_STACK, CHANNELS = 1, 1  # replaced when linked, as are the next five and the functions below
-PLAYERS, SEATS = 1, 1
-HAS_BACKDROP, HAS_LEGAL = False, False
-CANVAS = (1.0, 1.0)
 
 
-def reset(s, random):
-    """Replaced by the game's rule."""
-
-
-def step(s, action, *more):
-    """Replaced by the game's rule; where players act together, it takes (s, actions, rewards, random)."""
-    return 0.0, False
-
-
-def observe(s, *more):
-    """Replaced by the game's rule; where there are players, it takes (s, player, planes)."""
-
-
-def legal_actions(s, allowed):
-    """Replaced by the game's rule `legal`, if it has one."""
-
-
-def draw(s, *more):
-    """Replaced by the game's rule; where there are players, it takes (s, player, canvas)."""
-
-
-def draw_backdrop(canvas):
-    """Replaced by the game's rule, if it has one."""
-
-
-# What differs with the number of players, and whether they take turns or act together
-
-
-def act(i, s, actions, reward, clock, setting, random):
-    """Replaced by one of the three below: take a step, write each player's reward; returns whether the game ended."""
-    return False
-
-
-def act_alone(i, s, actions, reward, clock, setting, random):
-    reward[i], terminated = step(s, choose_action(actions[i], clock, random, setting), random)
-    return terminated
-
-
-def act_in_turn(i, s, actions, reward, clock, setting, random):
-    """What the mover reward, the other loses."""
-    mover = s.player
-    gain, terminated = step(s, actions[i], random)
-    reward[2 * i + mover] = gain
-    reward[2 * i + 1 - mover] = -gain
-    return terminated
-
-
-def act_together(i, s, actions, reward, clock, setting, random):
-    first, last = i * PLAYERS, (i + 1) * PLAYERS
-    for k in range(first, last):
-        reward[k] = 0.0
-    return step(s, actions[first:last], reward[first:last], random)
-
-
-def viewer(s, seat):
-    """Replaced by one of the two below: the player who looks from a seat."""
-    return 0
-
-
-def viewer_in_turn(s, seat):
-    return s.player
-
-
-def viewer_at_seat(s, seat):
-    return seat
-
-
-def take_seats(s):
-    """Replaced by the one below in games that players may leave: who takes part."""
-
-
-def take_all_seats(s):
-    for player in range(PLAYERS):
-        s.active[player] = 1
-
-
-def show(s, player, planes):
-    """Replaced by one of the two below."""
-
-
-def show_alone(s, player, planes):
-    observe(s, planes)
-
-
-def show_player(s, player, planes):
-    observe(s, player, planes)
-
-
-def paint(s, player, canvas):
-    """Replaced by one of the two below."""
-
-
-def paint_alone(s, player, canvas):
-    draw(s, canvas)
-
-
-def paint_player(s, player, canvas):
-    draw(s, player, canvas)
-
-
-# What differs with the kind of observation
-
-
-def see(s, player, frame, backdrop):
-    """Replaced by one of the three below."""
+# Observations: `placeholders.see` is replaced by one of the first three
 
 
 def see_planes(s, player, frame, backdrop):
@@ -248,17 +159,6 @@ def begin_episode(i, records, raw, clocks, streams, totals, settings, levels):
     raw[i, :] = 0
     take_seats(records[i])
     reset(records[i], random)
-
-
-def choose_action(action, clock, random, setting):
-    """The game's action, after the chosen action set and sticky actions (Machado et al. 2018)."""
-    chosen = setting.action_map[action]
-    if setting.repeat_action_probability > 0.0:
-        unit = np.float64(next_bits(random, ENGINE) >> SHIFT_11) * TO_UNIT
-        if unit < setting.repeat_action_probability:
-            chosen = np.int64(clock.last_action)
-        clock.last_action = chosen
-    return chosen
 
 
 def step_game(
@@ -363,24 +263,6 @@ def play_games(
             legal, final_legal, reward, terminated, truncated, episode_return, episode_length,
         )  # fmt: skip
     return ended
-
-
-def advise(s, player, random):
-    """Replaced by one of the two below: what the game's simple player would do."""
-    return 0
-
-
-def advise_alone(s, player, random):
-    return heuristic(s, random)
-
-
-def advise_player(s, player, random):
-    return heuristic(s, player, random)
-
-
-def heuristic(s, *more):
-    """Replaced by the game's rule, if it has one; where there are players, it takes (s, player, random)."""
-    return 0
 
 
 def advise_games(records, streams, actions, first, last):

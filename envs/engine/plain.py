@@ -24,8 +24,8 @@ from .. import canvas, rng
 from ..errors import RuleError
 from ..game import Game
 from .compile import link
-from .endless import EndlessError, loop_around
 from .rules import TOOLBOXES, argument_names, definition, place
+from .watchdog import EndlessError, loop_around
 
 
 class PlainRecords:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -18,11 +17,11 @@ from ..registry import find_game
 from ..rng import start_streams
 from . import kernel
 from .backends import choose_backend
-from .compile import replacements
+from .layout import Layout
 from .options import Options
+from .rendering import paint_pictures, view_players
+from .saved_states import STATE, Unverified, check_layout, check_values, is_sealed, seal
 from .threads import Turns
-from .trust import STATE, Doubt, check_layout, check_values, is_sealed, seal
-from .views import paint_pictures, view_players
 
 AUTORESET = {"disabled": kernel.DISABLED, "same_step": kernel.SAME_STEP, "next_step": kernel.NEXT_STEP}
 # What the last step left.
@@ -30,7 +29,7 @@ RESULTS = ("final_obs", "final_legal", "reward", "terminated", "truncated", "epi
 MOST_GAMES = 2**31 - 1
 MOST_PIXELS = 8192  # of a picture's longer side
 # attributes that `_build` makes anew
-BUILT = {"_turns", "_doubt", "_names", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
+BUILT = {"_turns", "_layout", "_unverified", "_backend", "device", "obs", "legal", "tensors", *RESULTS}
 
 
 class Simulator:
@@ -70,9 +69,10 @@ class Simulator:
         autoreset: what follows the end of an episode: "same_step" (the next one starts at once), "next_step" (the next
             call to `step` resets and ignores the action) or "disabled" (the caller resets).
         num_threads: CPU threads; None chooses by the amount of work.
-        mode: "compiled" (a game that is not Ludus's own is tried first, once, see `trial`), "checked" (compiled, and an
-            index outside its array, a division by zero or a result that is not finite is an error), "python" (the rules as
-            they are, slowly, for a debugger) or "debug" (python, with every write, reward and observation checked).
+        mode: "compiled" (a game that is not Ludus's own is first played with checks, once, see `checked_play`), "checked"
+            (compiled, and an index outside its array, a division by zero or a result that is not finite is an error),
+            "python" (the rules as they are, slowly, for a debugger) or "debug" (python, with every write, reward and
+            observation checked).
         **options: see `ludus.envs.Options`.
 
     Raises:
@@ -95,29 +95,28 @@ class Simulator:
         self.game = find_game(game)
         self.num_envs = whole("num_envs", num_envs, 1, MOST_GAMES)
         self.autoreset = one_of("autoreset", autoreset, tuple(AUTORESET))
-        self.autoreset_code = AUTORESET[autoreset]
         self.options = Options.of(self.game, options)
-        self.actions = self.options.actions(self.game)
-        self.num_players = self.options.players or self.game.players
-        self.num_seats = self.num_players if self.game.together else 1  # who act in one step
-        self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = self.options.observation(self.game)
         self._ready = False
+        self._layout = layout = self._lay_out()
+        self.actions, self.num_players, self.num_seats = layout.actions, layout.num_players, layout.num_seats
+        self.obs_shape, self.obs_dtype, self.obs_low, self.obs_high = layout.observation
         self._chosen = str(device), mode, num_threads
         try:
             self._build()
             self.seed(seed)
         except MemoryError as error:
-            obs = self.num_seats * math.prod(self.obs_shape) * self.obs_dtype.itemsize
-            size = self.num_envs * (self.game.State.itemsize + 2 * obs)
+            size = self.num_envs * (self.game.State.itemsize + 2 * self.num_seats * layout.obs_bytes)
             raise OptionError(
                 f"num_envs={self.num_envs} take {size / 1e9:.1f} GB or more, which are not there: use fewer"
             ) from error
 
+    def _lay_out(self) -> Layout:
+        return Layout(self.game, self.options, self.num_envs, AUTORESET[self.autoreset])
+
     def _build(self) -> None:
-        """What plays the games, and its buffers."""
-        self._turns, self._doubt = Turns(), Doubt(np.zeros(self.num_envs, np.bool_))
-        self._names = replacements(self.game, self.options.obs_type or "", self.options.frame_stack, self.num_players)
-        self._backend = choose_backend(self, *self._chosen)
+        """Make the backend, which plays the games, and its buffers."""
+        self._turns, self._unverified = Turns(), Unverified(np.zeros(self.num_envs, np.bool_))
+        self._backend = choose_backend(self._layout, self._unverified, Simulator, *self._chosen)
         self.device = self._backend.device
         self._show_arrays()
 
@@ -214,8 +213,9 @@ class Simulator:
         for first, last in zip(edges[:-1], edges[1:], strict=True):
             part = object.__new__(Simulator)
             part.__dict__ = {name: value for name, value in self.__dict__.items() if name != "tensors"}
-            part._turns, part._doubt = Turns(), self._doubt.part(first, last)
-            part.num_envs, part._backend = last - first, self._backend.part(part, first, last)
+            part._turns, part._unverified = Turns(), self._unverified.part(first, last)
+            part.num_envs, part._backend = last - first, self._backend.part(part._unverified, first, last)
+            part._layout = part._backend.layout
             part._show_arrays()
             parts.append(part)
         return parts
@@ -234,7 +234,7 @@ class Simulator:
         pictures = np.zeros((1, rows, columns * 3), np.uint8)
         with self._turns:
             record = self._backend.read("records")[index : index + 1]
-            paint_pictures(self.game, record, pictures, player, doubt=self._doubt.whole.some)
+            paint_pictures(self.game, record, pictures, player, self._unverified.whole.some)
         return pictures.reshape(rows, columns, 3)
 
     def view(self, player: int, index: int = 0) -> np.ndarray:
@@ -242,7 +242,8 @@ class Simulator:
         player, index = whole("player", player, 0, self.num_players - 1), whole("index", index, 0, self.num_envs - 1)
         view = np.zeros((1, *self.obs_shape), self.obs_dtype)
         with self._turns:
-            view_players(self, self._backend.read("records")[index : index + 1], player, view)
+            records, backdrop = self._backend.read("records")[index : index + 1], self._backend.read("backdrop")
+            view_players(self._layout, records, backdrop, player, view, self._unverified.whole.some)
         return view[0]
 
     @cached_property
@@ -269,8 +270,8 @@ class Simulator:
         """The same in two parts: the arrays, and what makes the seal once it is wanted, which takes as long as a copy."""
         with self._turns:
             state = {"game": self.game.id, **{name: _copied(self._backend.read(name)) for name in STATE}}
-            known = not self._doubt.whole.some
-        return state, lambda: seal(self, state) if known else b""
+            known = not self._unverified.whole.some
+        return state, lambda: seal(self.game, self.num_players, state) if known else b""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on exactly where `state_dict` was taken, on any device.
@@ -281,15 +282,15 @@ class Simulator:
         Raises:
             OptionError: it is of another game, of other options, or no state that a game can be in; nothing has changed.
         """
-        check_layout(self, state)
-        known = is_sealed(self, state)
+        check_layout(self._layout, self._backend.read, state)
+        known = is_sealed(self.game, self.num_players, state)
         if not known:
-            check_values(self, state)
+            check_values(self._layout, state)
         with self._turns:
             if known or self._backend.checks:
                 for name in STATE:
                     self._backend.write(name, state[name])
-                self._doubt.put(not known)
+                self._unverified.put(not known)
             else:
                 warnings.warn(
                     "this state was made elsewhere, which a GPU cannot check: new episodes begin", stacklevel=2
@@ -303,16 +304,17 @@ class Simulator:
         with self._turns:
             kept = {name: value for name, value in self.__dict__.items() if name not in BUILT}
             buffers = {name: _copied(self._backend.read(name)) for name in (*STATE, *RESULTS)}
-            return {**kept, "buffers": buffers, "in_doubt": self._doubt.games.copy()}
+            return {**kept, "buffers": buffers, "unverified": self._unverified.games.copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        buffers, in_doubt = state.pop("buffers"), state.pop("in_doubt")
+        buffers, unverified = state.pop("buffers"), state.pop("unverified")
         self.__dict__.update(state)
+        self._layout = self._lay_out()
         self._build()
-        check_layout(self, {"game": self.game.id, **buffers})
+        check_layout(self._layout, self._backend.read, {"game": self.game.id, **buffers})
         for name, value in buffers.items():
             self._backend.write(name, value)
-        self._doubt.put(in_doubt)
+        self._unverified.put(unverified)
 
     def close(self) -> None:
         """Let go of threads; the simulator can still be read."""

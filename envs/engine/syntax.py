@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .calls import check_call
 from .inference import UNKNOWN, Knowledge
+from .toolbox_calls import check_call
 
 LOOP = "write a for loop over its elements"
 RANDOM = "take below(random, n), chance(random, p) or uniform(random) from ludus.envs.rng"

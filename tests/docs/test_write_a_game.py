@@ -15,7 +15,7 @@ import pytest
 
 from ludus.__main__ import main
 from ludus.envs import GameError, UnknownGame, check_game, find_game, registry
-from ludus.envs.engine import endless
+from ludus.envs.engine import watchdog
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "write-a-game.md").read_text()
 BLOCK = re.compile(r"(?:^`(?P<file>[^`\n]+)`\n\n)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -208,7 +208,7 @@ def test_mistakes_are_told_as_the_guide_says(
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
     module = ModuleType("broken_hedgehog")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(endless, "PATIENCE", 0.5)
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.5)
     with pytest.raises(GameError) as caught:  # noqa: PT012 - some mistakes are found when the file is read
         exec(compile(broken, file, "exec"), vars(module))
         check_game(module.GAME, steps=40)

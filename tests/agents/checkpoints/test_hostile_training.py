@@ -85,11 +85,11 @@ def test_ones_own_games_are_known_again_and_others_play_the_same(folder):
     own = load_agent(folder, device="cpu", resume=True)
     change(folder, progress__seal="")
     others = load_agent(folder, device="cpu", resume=True)
-    assert (own.simulator._doubt.whole.some, others.simulator._doubt.whole.some) == (False, True)
+    assert (own.simulator._unverified.whole.some, others.simulator._unverified.whole.some) == (False, True)
     for agent in (own, others):
         agent.learn(256, reset_num_timesteps=False)
     assert all(map(torch.equal, own.policy.parameters(), others.policy.parameters()))
-    assert not others.simulator._doubt.whole.some
+    assert not others.simulator._unverified.whole.some
 
 
 def remembering(name, value):

@@ -147,9 +147,9 @@ class Graph:
 class Backend(CudaBackend):
     """A GPU's backend, whose kernel is machine code for the CPU over the same memory."""
 
-    def __init__(self, sim, *_):
-        self.cpu = CompiledBackend(sim, 1)
-        self.sim, self.torch, self.device = sim, torch, "cpu"
+    def __init__(self, layout, unverified, *_):
+        self.cpu = CompiledBackend(layout, unverified, 1)
+        self.layout, self.torch, self.device = layout, torch, "cpu"
         host = {**self.cpu.arrays, "faults": np.zeros(1, np.int64)}
         self.kinds = {name: array.dtype for name, array in host.items()}
         self.arrays = {name: torch.from_numpy(plain(array)) for name, array in host.items() if name != "records"}

@@ -19,7 +19,7 @@ from ludus.agents.q_learning.pqn import QRollout
 from ludus.agents.runtime import cuda_graph as graphs
 from ludus.agents.runtime import hardware
 from ludus.envs.adapters.sb3 import vec_env
-from ludus.envs.engine.backends import allocate
+from ludus.envs.engine.layout import allocate
 
 pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
 from ludus.envs.engine.compile_cuda import CudaBackend
@@ -76,9 +76,9 @@ def owners(tensors):
 class Backend(CudaBackend):
     """A GPU's, of games that never change."""
 
-    def __init__(self, sim, *_):
-        self.sim, self.torch, self.device = sim, torch, "meta"
-        host = {**allocate(sim), "faults": np.zeros(1, np.int64)}
+    def __init__(self, layout, *_):
+        self.layout, self.torch, self.device = layout, torch, "meta"
+        host = {**allocate(layout), "faults": np.zeros(1, np.int64)}
         self.host, self.kinds = host, {name: array.dtype for name, array in host.items()}
         self.arrays = {
             name: torch.from_numpy(plain(array)).to(META) for name, array in host.items() if name != "records"

@@ -15,7 +15,7 @@ HOPPER = (9, 0, "")  # compute capability, as Numba-CUDA has it
 def compile_for(sim, capability=HOPPER, cache=None):
     """The kernel of a simulator on a CPU, for a GPU of that capability; perhaps from a cache."""
     arrays = (*sim._backend.arrays.values(), np.zeros(1, np.int64))
-    kernel = compile_cuda.new_kernel(sim)
+    kernel = compile_cuda.new_kernel(sim._layout.names)
     kernel._cache = cache or kernel._cache
     with pytest.MonkeyPatch.context() as patch:
         device = SimpleNamespace(compute_capability=capability[:2])

@@ -10,24 +10,26 @@ import json
 import numpy as np
 
 from ludus.envs import Bot, LudusError, OptionError, Simulator, all_games
-from ludus.envs.engine import backends
+from ludus.envs.engine import backends, layout
 
 PAD, MARK = 100_000, 0xA5  # bytes around each buffer
 KINDS = ("bytes", "whole fields", "some fields", "small numbers")
-allocate = backends.allocate
+allocate = layout.allocate
+guards = []  # marked memory around the buffers of the latest simulator
 
 
-def guarded(sim):
+def guarded(plan):
     """The buffers of a simulator, each with marked memory on both sides."""
-    arrays, sim.guards = allocate(sim), []
+    arrays = allocate(plan)
+    guards.clear()
     for name, array in arrays.items():
         if name != "records":
             memory = np.full(array.nbytes + 2 * PAD, MARK, np.uint8)
             inner = memory[PAD : PAD + array.nbytes]
             inner[:] = array.reshape(-1).view(np.uint8)
             arrays[name] = inner.view(array.dtype).reshape(array.shape)
-            sim.guards += [memory[:PAD], memory[PAD + array.nbytes :]]
-    arrays["records"] = arrays["raw"].reshape(-1).view(sim.game.State)
+            guards.extend([memory[:PAD], memory[PAD + array.nbytes :]])
+    arrays["records"] = arrays["raw"].reshape(-1).view(plan.game.State)
     return arrays
 
 
@@ -76,7 +78,7 @@ def play_on(game, trials, kernels, seed):
             found["refused"] += 1
         except LudusError:
             found["stopped"] += 1
-        assert all((guard == MARK).all() for guard in sim.guards), f"{game.name} wrote outside its buffers"
+        assert all((guard == MARK).all() for guard in guards), f"{game.name} wrote outside its buffers"
     return found
 
 

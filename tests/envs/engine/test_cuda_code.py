@@ -60,10 +60,10 @@ def spilled(ptx, folder):
 def test_link_time_optimisation_would_contract(monkeypatch):
     """What the test above guards against, so that it is known to be able to fail."""
     sim = Simulator("CartPole", 1)
-    names = sim._names
+    names = sim._layout.names
     assert cuda.jit(lto=False)(link_cuda(play_thread, names)).targetoptions["lto"] is True  # dropped by Numba-CUDA
-    assert new_kernel(sim).targetoptions["lto"] is False
-    monkeypatch.setattr(compile_cuda, "new_kernel", lambda sim: cuda.jit(link_cuda(play_thread, sim._names), lto=True))
+    assert new_kernel(names).targetoptions["lto"] is False
+    monkeypatch.setattr(compile_cuda, "new_kernel", lambda names: cuda.jit(link_cuda(play_thread, names), lto=True))
     linked = library_of(compile_for(sim, HOPPER)).get_lto_ptx(HOPPER)
     assert len(roundings_left_out(linked)) > 10
 
@@ -72,13 +72,13 @@ def test_link_time_optimisation_would_contract(monkeypatch):
 def test_no_number_of_games_makes_numba_warn_at_launch(num_envs):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        launch = ready(new_kernel(Simulator("Catch", 1)), num_envs, stream=0)
+        launch = ready(new_kernel(Simulator("Catch", 1)._layout.names), num_envs, stream=0)
     blocks, threads = launch.griddim[0], launch.blockdim[0]
     assert (blocks - 1) * threads < num_envs <= blocks * threads and threads <= 128
 
 
 def test_a_few_thousand_games_reach_every_multiprocessor():
-    launch = ready(new_kernel(Simulator("Catch", 1)), 4096, stream=0)
+    launch = ready(new_kernel(Simulator("Catch", 1)._layout.names), 4096, stream=0)
     assert launch.griddim[0] >= 128  # an H200 has 132
 
 
@@ -87,7 +87,7 @@ def test_device_arrays_have_the_types_that_are_compiled_for():
     sim = Simulator("Catch", 4)
     for name, array in sim._backend.arrays.items():
         there = cuda.cudadrv.devicearray.DeviceNDArray(array.shape, array.strides, array.dtype, gpu_data=object())
-        kernel = new_kernel(sim)
+        kernel = new_kernel(sim._layout.names)
         assert kernel.typeof_pyval(there) == kernel.typeof_pyval(np.asarray(array)), name
 
 
@@ -111,7 +111,7 @@ def test_a_kernel_is_compiled_once(monkeypatch, tmp_path):
 
     def kernel_for(game, **options):
         sim = Simulator(game, 1, **options)
-        (kernel,) = compile_for(sim, HOPPER, KernelCache(sim, play_thread)).overloads.values()
+        (kernel,) = compile_for(sim, HOPPER, KernelCache(sim._layout, play_thread)).overloads.values()
         return kernel
 
     first, again = kernel_for("Catch"), kernel_for("Catch")

@@ -11,8 +11,8 @@ import pytest
 import ludus
 from ludus.envs import Game, GameError, OptionError, RuleError, Simulator, all_games, check_game, state
 from ludus.envs.canvas import fill, rect
-from ludus.envs.engine import endless
-from ludus.envs.engine.endless import EndlessError, Watchdog
+from ludus.envs.engine import watchdog
+from ludus.envs.engine.watchdog import EndlessError, Watchdog
 from ludus.envs.rng import below
 
 TABLE = np.array([1, 2, 3], np.int8)
@@ -232,7 +232,7 @@ def endless_once_in_a_while(s, action, random):
 @pytest.mark.parametrize(("rule", "offset"), [(endless_step, 2), (endless_once_in_a_while, 2)])
 def test_a_loop_without_end_is_stopped_and_named(rule, offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As plain Python; and compiled, long after plain Python has passed."""
-    monkeypatch.setattr(endless, "PATIENCE", 0.5)
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.5)
     line = rule.__code__.co_firstlineno + offset
     with pytest.raises(GameError, match=f"^Toy: step: it has not come to an end.*test_plain.py, line {line}: while"):
         check_game(replace(TOY, step=rule))
@@ -245,7 +245,7 @@ def compute_for(seconds: float) -> None:
 
 
 def test_the_watchdog_stops_only_who_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endless, "PATIENCE", 0.2)
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.2)
     with Watchdog() as dog:
         start = time.thread_time()
         while time.thread_time() - start < 0.5:

@@ -11,7 +11,7 @@ import pytest
 import ludus
 from ludus.envs import Bot, Game, GameError, Simulator, all_games
 from ludus.envs.canvas import fill
-from ludus.envs.engine import trial
+from ludus.envs.engine import checked_play
 from tests.envs.trajectories import assert_same
 
 CATCH = replace(all_games()["Catch"], backdrop=None)
@@ -106,7 +106,7 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, in
     """What is tried, with nothing known before: the game, and how many of it."""
     seen: list[tuple[str, int]] = []
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(trial, "_play", lambda game, count, options: seen.append((game.name, count)))
+    monkeypatch.setattr(checked_play, "_play", lambda simulator, game, count, options: seen.append((game.name, count)))
     return seen
 
 
@@ -119,9 +119,9 @@ def test_a_game_is_tried_once(tried: list[tuple[str, int]]) -> None:
     Simulator(game)
     Simulator(game, 3, full_action_space=True, repeat_action_probability=0.1, max_episode_steps=9, levels=[3])
     Simulator(as_another_process_has_it(game))
-    assert tried == [("Catch", trial.GAMES)]
+    assert tried == [("Catch", checked_play.GAMES)]
     Simulator(game, **PIXELS)
-    assert tried == [("Catch", trial.GAMES)] * 2
+    assert tried == [("Catch", checked_play.GAMES)] * 2
     for mode in ("checked", "python", "debug"):
         Simulator(replace(game, observe=observe_outside), mode=mode)
     Simulator("Catch")
@@ -139,15 +139,17 @@ def test_without_a_cache_a_game_is_tried_once_in_each_process(tried: list[tuple[
 
 
 def test_large_pictures_are_tried_in_few_games(tried: list[tuple[str, int]]) -> None:
-    trial.try_rules(Simulator(CATCH, obs_type="rgb", size=2048, mode="debug"))
+    checked_play.try_rules(Simulator(CATCH, obs_type="rgb", size=2048, mode="debug")._layout, Simulator)
     assert tried == [("Catch", 1)]
 
 
 def test_a_slow_game_is_tried_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(trial, "_choose", lambda sim, random, step: steps.append(step) or np.ones(sim.num_envs, int))
-    monkeypatch.setattr(trial, "thread_time", lambda: 0.5 * len(steps))
-    trial._play(CATCH, 2, {})
+    monkeypatch.setattr(
+        checked_play, "_choose", lambda sim, random, step: steps.append(step) or np.ones(sim.num_envs, int)
+    )
+    monkeypatch.setattr(checked_play, "thread_time", lambda: 0.5 * len(steps))
+    checked_play._play(Simulator, CATCH, 2, {})
     assert len(steps) == 5  # two seconds, and the step that makes them more
 
 

@@ -36,7 +36,7 @@ def from_outside(sim):
 def test_what_was_saved_here_is_known_again():
     sim = begun("Breakout")
     sim.load_state_dict(sim.state_dict())
-    assert not sim._doubt.whole.some
+    assert not sim._unverified.whole.some
 
 
 def test_a_later_process_knows_it_again(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_what_was_changed_is_not(change):
     state = sim.state_dict()
     change(state)
     sim.load_state_dict(state)
-    assert sim._doubt.whole.some and sim.state_dict()["seal"] == b""
+    assert sim._unverified.whole.some and sim.state_dict()["seal"] == b""
 
 
 def test_nor_what_other_rules_have_made():
@@ -79,7 +79,7 @@ def test_nor_what_other_rules_have_made():
 
     sim, other = begun("Catch"), Simulator(replace(GAMES["Catch"], step=step), 8, num_threads=1)
     other.load_state_dict(sim.state_dict())
-    assert other._doubt.whole.some
+    assert other._unverified.whole.some
 
 
 @pytest.mark.parametrize("autoreset", ["same_step", "next_step"])
@@ -87,13 +87,13 @@ def test_nor_what_other_rules_have_made():
 def test_doubt_changes_nothing_and_ends_with_the_episodes(game, autoreset):
     one, other = begun(game, autoreset=autoreset), begun(game, steps=0, autoreset=autoreset)
     other.load_state_dict(from_outside(one))
-    assert other._doubt.games.all()
+    assert other._unverified.games.all()
     bot = Bot(one, "random", 5)
     for _ in range(400):
         actions = bot.act().copy()
         assert one.step(actions) == other.step(actions)
         assert snapshot(one) == snapshot(other)
-    assert not other._doubt.whole.some and other.state_dict()["seal"] == one.state_dict()["seal"] != b""
+    assert not other._unverified.whole.some and other.state_dict()["seal"] == one.state_dict()["seal"] != b""
 
 
 def test_parts_share_the_doubt():
@@ -103,13 +103,13 @@ def test_parts_share_the_doubt():
     for part in parts:
         part._ready = True
     for k, actions in enumerate(random_actions(one, 10)):
-        assert other._doubt.games[:4].any() == (k < 6)
+        assert other._unverified.games[:4].any() == (k < 6)
         one.step(actions)
         parts[0].step(actions[:4])
-    assert other._doubt.games.tolist() == [False] * 4 + [True] * 4
+    assert other._unverified.games.tolist() == [False] * 4 + [True] * 4
     for actions in random_actions(one, 10):
         parts[1].step(actions[4:])
-    assert not other._doubt.whole.some
+    assert not other._unverified.whole.some
     assert other.obs[:4].tobytes() == one.obs[:4].tobytes()
 
 
@@ -118,19 +118,19 @@ def test_a_copy_doubts_the_same():
     sim.load_state_dict(from_outside(sim))
     for part in (sim, sim.split(2)[1]):
         twin = pickle.loads(pickle.dumps(part))
-        assert twin._doubt.whole.some and len(twin._doubt.games) == part.num_envs
+        assert twin._unverified.whole.some and len(twin._unverified.games) == part.num_envs
         twin.reset()
-        assert not twin._doubt.whole.some
-    assert sim._doubt.games.all()
+        assert not twin._unverified.whole.some
+    assert sim._unverified.games.all()
 
 
 def test_a_reset_ends_the_doubt_where_it_is():
     sim = begun("Catch", autoreset="disabled")
     sim.load_state_dict(from_outside(sim))
     sim.reset(np.arange(8) < 3)
-    assert sim._doubt.games.tolist() == [False] * 3 + [True] * 5
+    assert sim._unverified.games.tolist() == [False] * 3 + [True] * 5
     sim.reset()
-    assert not sim._doubt.whole.some
+    assert not sim._unverified.whole.some
 
 
 def test_an_episode_that_has_not_begun_here_is_in_doubt():
@@ -139,9 +139,9 @@ def test_an_episode_that_has_not_begun_here_is_in_doubt():
     sim.load_state_dict(from_outside(sim))
     with pytest.raises(ValueError, match="out of range"):
         sim.step(np.full(8, 77))
-    assert sim._doubt.games.all()
+    assert sim._unverified.games.all()
     sim.step(np.zeros(8, np.int64))
-    assert sim._doubt.games.all()
+    assert sim._unverified.games.all()
 
 
 WRONG = [
@@ -164,7 +164,7 @@ def test_what_no_game_can_hold_is_refused(game, array, field, value, message):
     with pytest.raises(OptionError) as caught:
         sim.load_state_dict(state)
     assert str(caught.value) == f"this state is none that a game can be in: {message}"
-    assert snapshot(sim) == before and not sim._doubt.whole.some
+    assert snapshot(sim) == before and not sim._unverified.whole.some
 
 
 def test_episodes_longer_than_here_are_refused():
@@ -207,7 +207,7 @@ def test_a_gpu_begins_new_episodes(monkeypatch):
     monkeypatch.setattr(sim._backend, "checks", False)
     with pytest.warns(UserWarning, match="which a GPU cannot check: new episodes begin"):
         sim.load_state_dict(state)
-    assert not sim._doubt.whole.some and not sim._backend.read("clocks")["elapsed"].any()
+    assert not sim._unverified.whole.some and not sim._backend.read("clocks")["elapsed"].any()
     assert sim.records["paddle"].max() < 10
 
 

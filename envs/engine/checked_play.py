@@ -1,4 +1,5 @@
-"""Games of users are tried before they run unchecked: compiled rules index as C does, and a fault would write anywhere.
+"""Games of users are played with checks before they run without: compiled rules index as C does, and a fault would write
+anywhere.
 
 The first time that a game's rules are compiled for some kind of observation, a few games are played at random by kernels that
 check every index and division and end every loop, and their numbers must be finite. That they went well is kept beside the
@@ -11,22 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from time import thread_time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import GameError, RuleError
+from ..game import Game
 from ..registry import is_own
 from . import kernel
 from .cache import read_kernel, write_kernel
 from .compile import fingerprint, replacements
-from .endless import Watchdog
+from .layout import Layout
+from .options import Options
 from .threads import once
-
-if TYPE_CHECKING:
-    from ..game import Game
-    from .options import Options
-    from .simulator import Simulator
+from .watchdog import Watchdog
 
 GAMES, STEPS = 64, 1600  # at most, as in `check_game`,
 SECONDS = 2.0  # of the processor, which most games need a fraction of
@@ -34,15 +33,18 @@ MOST_BYTES = 1 << 22  # of all games' observations; of large pictures there are 
 PASSED = b"passed: indices, divisions, finite numbers"  # what passed when less was looked at is tried again
 
 
-def try_rules(sim: Simulator) -> None:
-    """Raise GameError, in one line, if a game that is not Ludus's own goes wrong when it is played at random."""
-    if not is_own(sim.game):
+def try_rules(layout: Layout, simulator: type[Any]) -> None:
+    """Raise GameError, in one line, if a game that is not Ludus's own goes wrong when it is played at random.
+
+    `simulator` is the class `Simulator`, here as in the functions below.
+    """
+    if not is_own(layout.game):
         anyhow = {"full_action_space": True, "max_episode_steps": -1, "levels": None, "repeat_action_probability": 0.0}
-        _try(sim.game, replace(sim.options, players=sim.num_players, **anyhow))
+        _try(layout.game, replace(layout.options, players=layout.num_players, **anyhow), simulator)
 
 
 @once
-def _try(game: Game, options: Options) -> None:
+def _try(game: Game, options: Options, simulator: type[Any]) -> None:
     names = replacements(game, options.obs_type or "", options.frame_stack, options.players)
     shape, kind, *_ = options.observation(game)
     kept_as = f"{game.name}-tried", fingerprint(kernel.play_games, names, repr(game.State), shape, len(game.actions))
@@ -50,21 +52,19 @@ def _try(game: Game, options: Options) -> None:
         return
     count = min(max(MOST_BYTES // (int(np.prod(shape)) * kind.itemsize), 1), GAMES)
     try:
-        _play(game, count, asdict(options))
+        _play(simulator, game, count, asdict(options))
     except RuleError as error:
         raise GameError(str(error)) from error
     write_kernel(*kept_as, PASSED)
 
 
-def _play(game: Game, count: int, options: dict[str, Any]) -> None:
+def _play(simulator: type[Any], game: Game, count: int, options: dict[str, Any]) -> None:
     """Play at random with every index, division and number checked."""
-    from .simulator import Simulator
-
     setting: dict[str, Any] = {**options, "seed": 0, "num_threads": 1}
     try:
-        sim = Simulator(game, count, mode="checked", **setting)
+        sim = simulator(game, count, mode="checked", **setting)
     except GameError:
-        Simulator(game, mode="debug", **options)  # a backdrop that fails says here where it does
+        simulator(game, mode="debug", **options)  # a backdrop that fails says here where it does
         raise
     random, began = np.random.default_rng(0), thread_time()
     for step in range(STEPS):
@@ -73,28 +73,32 @@ def _play(game: Game, count: int, options: dict[str, Any]) -> None:
             return
 
 
-def _choose(sim: Simulator, random: np.random.Generator, step: int) -> np.ndarray:
+def _choose(sim: Any, random: np.random.Generator, step: int) -> np.ndarray:
     """Any actions; where rules say which are allowed, only those, or in a game for one, which has to take any, by turns."""
     if sim.legal is None or (sim.num_players == 1 and step % 2):
         return random.integers(len(sim.actions), size=sim.reward.shape)  # which is one for each who acts
     return np.argmax(random.random(sim.legal.shape) * sim.legal, axis=1)
 
 
-def advance(sim: Simulator, options: Mapping[str, Any], actions: np.ndarray | None) -> None:
+def advance(sim: Any, options: Mapping[str, Any], actions: np.ndarray | None) -> None:
     """A step of a checked simulator, or its reset; if it fails, the error has the line that did it."""
     before, _ = sim.snapshot()
     try:
         sim.reset() if actions is None else sim.step(actions)
     except GameError:
-        explain(sim.game, options, before, actions)
+        explain(type(sim), sim.game, options, before, actions)
         raise
 
 
-def explain(game: Game, options: Mapping[str, Any], before: Mapping[str, Any], actions: np.ndarray | None) -> None:
+def explain(
+    simulator: type[Any],
+    game: Game,
+    options: Mapping[str, Any],
+    before: Mapping[str, Any],
+    actions: np.ndarray | None,
+) -> None:
     """Take a step that failed compiled, or a reset, as plain Python, which says where in a RuleError."""
-    from .simulator import Simulator
-
-    plain = Simulator(game, mode="debug", **options)
+    plain = simulator(game, mode="debug", **options)
     count = len(before["records"])
     for k in range(count):
         rows = {
