@@ -1,7 +1,5 @@
 """Words on the command line: what is taken, what is refused in one line, and how help looks."""
 
-import json
-import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus import DQN
-from ludus.__main__ import VERBS, explained, main, split_imports
+from ludus.__main__ import explained, main, split_imports
 from ludus.agents.checkpoints.schema import KINDS
 from ludus.agents.nn.recurrent import CORES
 from ludus.agents.nn.value_dists import DISTRIBUTIONS
-from ludus.cli.arguments import CHOICES, flags_of, parse
+from ludus.cli.arguments import parse
+from ludus.cli.flags import CHOICES, flags_of
 from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.cli.train import CONFIGS, defaults
 from ludus.envs import OptionError
@@ -289,140 +287,3 @@ def test_a_batch_that_does_not_divide_the_rollout_is_told_in_our_words(tmp_path,
         "ludus: warning: --batch-size 100 does not divide the rollout of 256 transitions (--n-steps times --num-envs): the "
         "last minibatch of each pass has 56; 64 would divide it\n"
     )
-
-
-# -- train.json that somebody edited -----------------------------------------------------------------------------------
-
-SHORT_TRAINING = [
-    "train", "Catch", "--num-envs", "16", "--total-timesteps", "256", "--batch-size", "64", "--no-tensorboard",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert main([*SHORT_TRAINING, "--out", str(folder)]) == 0
-    return folder
-
-
-def test_a_run_that_replaced_another_can_be_resumed(tmp_path, capsys):
-    assert main([*SHORT_TRAINING, "--out", str(tmp_path), "--overwrite"]) == 0
-    assert main(["train", "--out", str(tmp_path), "--resume"]) == 0
-    assert "done already" in capsys.readouterr().out
-
-
-def test_an_agent_that_train_did_not_make_is_gone_on_with_in_python(tmp_path, capsys):
-    DQN("mlp", "Catch", buffer_size=100).save(tmp_path)
-    assert main(["train", "Catch", "--out", str(tmp_path), "--resume"]) == 2
-    error = capsys.readouterr().err
-    assert "with ludus.DQN.load(folder, resume=True)" in error and error.count("\n") == 1
-
-
-EDITS = {
-    "another algorithm": {"algo": "sac"},
-    "an algorithm that is none": {"algo": 3},
-    "no settings": {"settings": None},
-    "a list of settings": {"settings": [1]},
-    "settings of another algorithm": {"settings": {"q_lambda": 0.5}},
-    "options that are none": {"options": 5},
-    "no game": {"game": None},
-    "another game": {"game": "Breakout"},
-    "a game that is none": {"game": "Nothing"},
-    "less than nothing": {"total_timesteps": -5},
-    "a number that is too large": {"total_timesteps": 10**400},
-    "a text for a number": {"seed": "one"},
-    "a strange name": {"\x1b[31m": 1},
-    "levels that are none": {"options": {"levels": ["x"]}},
-}
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_settings_that_somebody_edited_are_one_line(trained, edit, capsys):
-    path = trained / "train.json"
-    before = path.read_text()
-    facts = json.loads(before)
-    for name, value in EDITS[edit].items():
-        facts[name] = (
-            {**facts[name], **value} if isinstance(value, dict) and isinstance(facts.get(name), dict) else value
-        )
-    path.write_text(json.dumps(facts))
-    try:
-        status = main(["train", "Catch", "--out", str(trained), "--resume"])
-        error = capsys.readouterr().err
-        assert status == 2 and error.count("\n") == 1 and error[:-1].isprintable()
-    finally:
-        path.write_text(before)
-
-
-# -- help --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shown(monkeypatch, capsys):
-    """What a command prints on a terminal of 80 columns, without colours."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
-
-    def run(*arguments):
-        with suppress(SystemExit):
-            main(list(arguments))
-        return re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
-
-    return run
-
-
-SCREENS = {
-    "usage": [],
-    "games": ["games"],
-    "bots": ["evaluate", "Lander:random", "--episodes", "5"],
-    "several bots": ["evaluate", "TicTacToe:random", "--episodes", "5"],
-    **{f"{verb} {flag}": [verb, flag] for verb in VERBS for flag in ("--help", "--help-all")},
-    **{f"train {algo}": ["train", "--algo", algo, "--help-all"] for algo in CONFIGS},
-}
-
-
-@pytest.mark.parametrize("screen", SCREENS)
-def test_every_table_fits_80_columns(screen, shown):
-    lines = shown(*SCREENS[screen]).splitlines()
-    assert lines and max(map(len, lines)) <= 80, max(lines, key=len)
-
-
-def test_numbers_of_any_size_are_whole_in_80_columns(monkeypatch, capsys):
-    from ludus.cli.evaluate import table_of
-    from ludus.cli.terminal import console
-    from ludus.envs import Evaluation
-
-    monkeypatch.setenv("COLUMNS", "80")
-    returns = np.array([-123456.789, 123456.789])
-    console().print(table_of(Evaluation(returns, np.array([100000, 100000]), True), "heuristic"))
-    out = capsys.readouterr().out
-    assert "…" not in out and "-123457" in out and max(map(len, out.splitlines())) <= 80
-
-
-def test_help_begins_with_the_game_and_has_few_flags(shown):
-    text = shown("train", "--help")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    assert lines[0] == "usage: ludus train GAME [flags]" and lines[2].startswith("GAME")
-    assert lines[4].startswith("--algo ppo|dqn|pqn")
-    flags = [line for line in lines if line.startswith("--")]
-    assert 8 <= len(flags) <= 12 and len(text.splitlines()) < 36
-    assert "--help-all" in lines[-1]
-    everything = shown("train", "--help-all")
-    assert all(flag.split()[0] in everything for flag in flags) and everything.count("\n  --") > 40
-
-
-def test_help_of_a_verb_has_two_ways(shown):
-    assert shown("help", "train") == shown("train", "--help") != ""
-    assert shown("help") == shown() == shown("--help")
-
-
-def test_help_shows_what_must_be_given_and_what_holds_else(shown):
-    assert shown("record", "--help").startswith("usage: ludus record AGENT --out PATH [flags]\n")
-    text = shown("train", "Breakout", "--recipe", "--help-all")
-    assert "--repeat-action-probability X" in text and "(0.1)" in text  # the recipe's
-
-
-@pytest.mark.parametrize("columns", ["40", "200"])
-def test_help_on_narrow_and_wide_terminals(columns, monkeypatch, shown):
-    monkeypatch.setenv("COLUMNS", columns)
-    assert max(map(len, shown("watch", "--help").splitlines())) <= min(int(columns), 100)

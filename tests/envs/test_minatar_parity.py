@@ -14,7 +14,7 @@ from scipy.stats import binomtest, chi2_contingency, ks_2samp
 
 from ludus.envs import Simulator, find_game
 
-from . import parity
+from . import parity, parity_episodes
 
 ALPHA = 1e-4
 CASES = parity.adapters()
@@ -94,8 +94,8 @@ def test_starts_have_the_references_distribution(adapter):
 
 
 def test_sticky_actions_have_the_references_distribution(adapter):
-    theirs = repeats(parity.reference_choices(adapter, 100_000, seed=7))
-    ours = repeats(parity.our_choices(adapter, 100_000, seed=8))
+    theirs = repeats(parity_episodes.reference_choices(adapter, 100_000, seed=7))
+    ours = repeats(parity_episodes.our_choices(adapter, 100_000, seed=8))
     assert same_distribution(theirs, ours) > ALPHA
     assert binomtest(int(ours.sum()), len(ours), parity.STICKINESS).pvalue > ALPHA
 
@@ -108,7 +108,10 @@ def repeats(choices):
 
 
 def test_random_episodes_have_the_references_distribution(adapter):
-    theirs, ours = parity.reference_episodes(adapter, 10_000, seed=9), parity.our_episodes(adapter, 10_000, seed=10)
+    theirs, ours = (
+        parity_episodes.reference_episodes(adapter, 10_000, seed=9),
+        parity_episodes.our_episodes(adapter, 10_000, seed=10),
+    )
     assert same_distribution(theirs.returns, ours.returns) > ALPHA
     assert ks_2samp(theirs.lengths, ours.lengths, method="asymp").pvalue > ALPHA
     assert ks_2samp(theirs.final, ours.final, method="asymp").pvalue > ALPHA

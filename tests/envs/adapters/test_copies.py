@@ -1,109 +1,28 @@
 """Copies and pickles go on exactly where their originals are, on memory of their own."""
 
 import copy
-import multiprocessing
-import operator
 import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.utils.env_checker import data_equivalence
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
-from gymnasium.wrappers import NormalizeReward, RecordEpisodeStatistics, TimeLimit
-from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordMany
-from pettingzoo import AECEnv, ParallelEnv
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecNormalize
 
 import ludus
-from ludus.envs import Bot, Game, GameError, Simulator, UnknownGame, aec_env, all_games, parallel_env
-from ludus.envs.adapters.sb3 import vec_env
-from ludus.envs.engine.simulator import BUILT, RESULTS, STATE
-
-COPIES: dict[str, Callable[[Any], Any]] = {
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda env: pickle.loads(pickle.dumps(env)),
-    "cloudpickle": lambda env: pickle.loads(cloudpickle.dumps(env)),
-}
-every_copy = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-every_game = pytest.mark.parametrize("game", all_games().values(), ids=all_games())
-STICKY = {"repeat_action_probability": 0.3, "max_episode_steps": 40}
-
-ENVIRONMENTS: dict[str, Callable[[], Any]] = {
-    "make": lambda: ludus.make("Breakout", **STICKY),
-    "gymnasium.make": lambda: gymnasium.make("ludus/Game2048-v1", **STICKY),
-    "pixels": lambda: ludus.make("Breakout", obs_type="rgb", size=16, frame_stack=2, render_mode="rgb_array"),
-    "wrappers": lambda: NormalizeReward(RecordEpisodeStatistics(TimeLimit(ludus.make("Catch"), 5))),
-    "make_vec": lambda: ludus.make_vec("Breakout", 3, **STICKY),
-    "SameStep": lambda: ludus.make_vec("Game2048", 3, autoreset_mode="SameStep", episode_info=True),
-    "own arrays": lambda: ludus.make_vec("Breakout", 3, copy=False),
-    "vector wrapper": lambda: RecordMany(gymnasium.make_vec("ludus/Catch-v1", num_envs=3)),
-    "SyncVectorEnv": lambda: SyncVectorEnv([partial(ludus.make, "Catch")] * 2),
-    "threads": lambda: ludus.make_vec("Breakout", 64, num_threads=2),
-    "levels": lambda: ludus.make_vec("Maze", 3, levels=range(5)),
-    "make_sb3": lambda: ludus.make_sb3("Breakout", 3, **STICKY),
-    "self-play": lambda: vec_env("Tron", 2),
-    "DummyVecEnv": lambda: DummyVecEnv([partial(ludus.make, "Catch")]),
-    "aec_env": lambda: aec_env("ConnectFour"),
-    "aec_env, together": lambda: aec_env("Tron", players=3),
-    "parallel_env": lambda: parallel_env("PongDuel"),
-    "Simulator": lambda: Simulator("ConnectFour", 3),
-    "python": lambda: Simulator("Catch", 2, mode="python"),
-    "debug": lambda: Simulator("Catch", 2, mode="debug"),
-}
-every_environment = pytest.mark.parametrize("make", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-
-
-def play(env: Any, steps: int, seed: int | None = None) -> list[Any]:
-    """What an environment of any kind says under actions that depend on the step alone; seeded, it is reset first."""
-    if seed is not None:
-        env.seed(seed) if isinstance(env, (VecEnv, Simulator)) else env.reset(seed=seed)
-        env.reset() if isinstance(env, (VecEnv, Simulator)) else None
-    return [one_step(env, k) for k in range(steps)]
-
-
-def one_step(env: Any, k: int) -> Any:
-    if isinstance(env, AECEnv):
-        obs, reward, terminated, truncated, _ = env.last()
-        mask = obs["action_mask"] if isinstance(obs, dict) else np.ones(4)
-        env.step(None if terminated or truncated else int(np.flatnonzero(mask)[k % mask.sum().astype(int)]))
-        env.agents or env.reset()
-        return copy.deepcopy((obs, reward, terminated, truncated, env.agent_selection))
-    if isinstance(env, ParallelEnv):
-        env.agents or env.reset()
-        return env.step(dict.fromkeys(env.agents, k % 3))
-    if isinstance(env, Simulator):
-        legal = np.ones((env.num_envs, len(env.actions)), np.bool_) if env.legal is None else env.legal
-        env.step(np.array([np.flatnonzero(mask)[k % mask.sum()] for mask in legal]))
-        return arrays_of(env)
-    if isinstance(env, gymnasium.Env):
-        result = env.step(k * 7 % 5 % env.action_space.n)
-        return (*result, env.reset() if result[2] or result[3] else None)
-    return copy.deepcopy(env.step(np.arange(env.num_envs) * k * 7 % 5 % 3))
-
-
-def arrays_of(sim: Simulator) -> dict[str, np.ndarray]:
-    return {name: sim._backend.read(name).copy() for name in (*STATE, *RESULTS)}
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equal to the last bit, but for seconds that went by."""
-    return data_equivalence(without_time(one), without_time(other), exact=True)
-
-
-def without_time(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: without_time(value) for key, value in data.items() if key != "t"}
-    return tuple(map(without_time, data)) if isinstance(data, (tuple, list)) else data
+from ludus.envs import Bot, Game, Simulator
+from ludus.envs.engine.simulator import BUILT, RESULTS
+from tests.envs.adapters.copies import (
+    COPIES,
+    arrays_of,
+    every_copy,
+    every_environment,
+    every_game,
+    play,
+    same,
+)
 
 
 @every_environment
@@ -261,127 +180,3 @@ def search(env: gymnasium.Env, depth: int) -> tuple[float, list[int]]:
         later, plan = (0.0, []) if terminated or depth == 1 else search(twin, depth - 1)
         found.append((reward + later, [action, *plan]))
     return max(found)
-
-
-# --- games ----------------------------------------------------------------------------------------------------------
-
-
-def lazy_step(s, action, random):
-    s.ball_row += 1
-    return 0.0, s.ball_row == 9
-
-
-@every_game
-def test_a_known_game_is_the_same_again(game: Game) -> None:
-    assert all(copied(game) is game for copied in COPIES.values())
-    assert copy.copy(game) is game and game.name.encode() in pickle.dumps(game) and len(pickle.dumps(game)) < 200
-
-
-def test_a_game_that_nobody_registered_travels_with_its_rules() -> None:
-    importable = replace(all_games()["Catch"], step=lazy_step)
-    twin = pickle.loads(pickle.dumps(importable))
-    assert twin.step is lazy_step and twin.State == importable.State and twin.State.isalignedstruct
-    assert copy.deepcopy(importable) is importable  # a game does not change
-
-    bonus = 3.0
-    local = replace(importable, step=lambda s, action, random: (bonus, True))
-    env = ludus.make(local)
-    env.reset()
-    with pytest.raises((pickle.PicklingError, AttributeError)):
-        pickle.dumps(env)
-    assert pickle.loads(cloudpickle.dumps(env)).step(0)[1] == 3.0
-
-
-def test_a_pickle_of_another_version_of_a_game_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    game = replace(all_games()["Catch"], name="Later", step=lazy_step)
-    monkeypatch.setattr("ludus.envs.registry._registered", {"Later": game})
-    old = pickle.dumps(Simulator(game, 1))
-    monkeypatch.setattr("ludus.envs.registry._registered", {"Later": replace(game, version=2)})
-    with pytest.raises(UnknownGame, match="version 1 of Later, here is version 2"):
-        pickle.loads(old)
-    monkeypatch.setattr("ludus.envs.registry._registered", {})
-    with pytest.raises(UnknownGame, match="unknown game 'Later'"):
-        pickle.loads(old)
-    other = replace(game, State=ludus.envs.state(ball_row="i1", ball_col="i2", paddle="i4"))
-    monkeypatch.setattr("ludus.envs.registry._registered", {"Later": other})
-    with pytest.raises((GameError, ludus.envs.OptionError), match="records"):
-        pickle.loads(old)
-
-
-# --- other processes ------------------------------------------------------------------------------------------------
-
-
-def test_spawned_processes_get_copies() -> None:
-    env = ludus.make("Breakout", **STICKY)
-    play(env, 5, seed=3)
-    copies = [lambda: copy.deepcopy(env), lambda: RecordEpisodeStatistics(copy.deepcopy(env))]
-    here, there = SyncVectorEnv(copies), AsyncVectorEnv(copies, context="spawn")
-    try:
-        assert same(play(there, 30, seed=4), play(here, 30, seed=4))
-    finally:
-        there.close()
-
-
-def test_sb3s_spawned_processes_get_copies() -> None:
-    env = ludus.make("Catch")
-    there, here = SubprocVecEnv([lambda: env], start_method="spawn"), DummyVecEnv([lambda: copy.deepcopy(env)])
-    try:
-        for one, other in zip(play(there, 30, seed=4), play(here, 30, seed=4), strict=True):
-            assert all(map(np.array_equal, one[:3], other[:3])) and same(one[3], other[3])
-    finally:
-        there.close()
-
-
-def test_multiprocessing_sends_simulators() -> None:
-    sim = Simulator("Game2048", 3, seed=1)
-    sim.reset()
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        there = pool.apply(operator.attrgetter("obs", "legal", "records", "seed_used"), (sim,))
-    assert same(there, (sim.obs, sim.legal, sim.records, 1))
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # SuperSuit's own
-@pytest.mark.parametrize("game", ["PongDuel", "Tron"])
-def test_supersuit_makes_vectors_of_copies(game: str) -> None:
-    supersuit = pytest.importorskip("supersuit")
-    env = parallel_env(game)
-    env = supersuit.black_death_v3(env) if game == "Tron" else env
-    envs = supersuit.pettingzoo_env_to_vec_env_v1(env)
-    envs = supersuit.concat_vec_envs_v1(envs, 2, num_cpus=1, base_class="stable_baselines3")
-    agent = ludus.PPO("MlpPolicy", envs, n_steps=8, batch_size=16, n_epochs=1, device="cpu")
-    assert agent.learn(8 * envs.num_envs).num_timesteps == 8 * envs.num_envs
-
-
-SCRIPT = """
-import multiprocessing, pickle
-import gymnasium, ludus
-from ludus.envs import Game, Simulator, state
-
-def reset(s, random): s.place = START
-def step(s, action, random):
-    s.place = max(s.place + 2 * action - 1, 0)
-    return float(s.place), s.place == 8
-def observe(s, planes): planes[0, s.place, 0] = 1
-def draw(s, canvas): pass
-
-START = 4
-if __name__ == "__main__":
-    spaces = {"actions": ("left", "right"), "planes": ("place",), "shape": (1, 9)}
-    ludus.register(Game("Walk", 1, state(place="i1"), reset, step, observe, draw, **spaces))
-    env, sim = ludus.make("Walk"), Simulator("Walk", 2)
-    env.reset(), sim.reset()
-    for envs in (env, pickle.loads(pickle.dumps(env))):
-        print(envs.step(1)[1])
-    envs = gymnasium.vector.AsyncVectorEnv([lambda: env], context="spawn")  # by cloudpickle, as Stable-Baselines3's are
-    print(envs.step([1])[1])
-    envs.close()
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        print(pool.apply(getattr, (sim, "obs")).argmax())
-"""
-
-
-def test_games_of_a_script_go_to_spawned_processes(tmp_path) -> None:
-    """Nothing there knows such a game by name: it is registered only where the script runs."""
-    (tmp_path / "walk.py").write_text(SCRIPT)
-    done = subprocess.run([sys.executable, str(tmp_path / "walk.py")], capture_output=True, text=True)
-    assert done.stdout.split() == ["5.0", "5.0", "[6.]", "4"], done.stderr
