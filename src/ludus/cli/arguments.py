@@ -1,29 +1,21 @@
-"""Command lines from dataclasses: a field is a flag, the text below it its help, and a nested dataclass more of them.
-A field may also have its help, and the choices of its values, as `metadata`.
-
-The first field, if it has no default, is the argument without a flag; others without a default must be given.
-"""
+"""A dataclass from the words of a command line: what is parsed, and what is refused in one line."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import difflib
-import inspect
 import math
 import re
-import textwrap
-import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..envs import OptionError
+from .flags import Flag, blank, flags_of
+from .help import show_help
 
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 LOWEST = {  # of numbers that no agent checks by itself
@@ -33,44 +25,12 @@ LOWEST = {  # of numbers that no agent checks by itself
 ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
 BEYOND = 2**62  # of all others
-CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
-    "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus"),
-    "obs_type": ("planes", "features", "rgb", "grayscale"),
-}  # fmt: skip
 SYNONYMS = (  # words of other programs
     ("--lr", "--learning-rate"), ("--steps", "--total-timesteps"), ("--steps", "--max-steps"), ("--output", "--out"),
     ("--entropy", "--ent-coef"), ("--epsilon", "--exploration-final-eps"), ("--games", "--num-envs"),
     ("--greedy", "--deterministic"), ("--stochastic", "--sampled"), ("--opponent", "--against"),
     ("--heuristic", "--against heuristic"), ("--random", "--against random"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A field as the command line knows it.
-
-    Attributes:
-        kind: of one value: int, float, bool, str or Path.
-        many: whether it takes several.
-        optional: whether it may be None.
-        group: the dataclass that it is of, if that is nested.
-        choices: its values, if there are few.
-    """
-
-    name: str
-    kind: type
-    many: bool
-    optional: bool
-    default: Any
-    help: str
-    required: bool
-    positional: bool
-    group: Any
-    choices: tuple[str, ...]
-
-    @property
-    def flag(self) -> str:
-        return self.name.upper() if self.positional else f"--{self.name.replace('_', '-')}"
 
 
 def parse(
@@ -90,8 +50,6 @@ def parse(
     default = blank(kind) if isinstance(kind, type) else kind
     flags = list(flags_of(default))
     if {*HELP, HELP_ALL} & {*argv}:
-        from .help import show_help
-
         show_help(verb, default, flags, flags if HELP_ALL in argv else [f for f in flags if is_common(f, common)])
         raise SystemExit(0)
     given, strange = read(flags, argv)
@@ -106,56 +64,6 @@ def parse(
 def is_common(flag: Flag, common: Sequence[str]) -> bool:
     """Whether `--help` shows it, which `--help-all` does of all."""
     return flag.positional or (flag.name in common if common else flag.group is None)
-
-
-def blank(kind: Any) -> Any:
-    """A dataclass with its defaults, None where there are none."""
-    return kind(**{field.name: None for field in dataclasses.fields(kind) if is_required(field)})
-
-
-def is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
-    """The flags of a dataclass, those of nested ones last."""
-    kind = type(config)
-    hints, texts, nested = typing.get_type_hints(kind), explanations(kind), []
-    for index, field in enumerate(dataclasses.fields(config)):
-        default = getattr(config, field.name)
-        if dataclasses.is_dataclass(default):
-            nested.append(default)
-            continue
-        hint = hints[field.name]
-        choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        core = next(choice for choice in choices if choice is not types.NoneType)
-        many = typing.get_origin(core) is not None
-        required = is_required(field)
-        yield Flag(
-            field.name, typing.get_args(core)[0] if many else core, many, types.NoneType in choices, default,
-            texts.get(field.name, ""), required, required and index == 0 and group is None, group,
-            field.metadata.get("choices", CHOICES.get(field.name, ())),
-        )  # fmt: skip
-    for inner in nested:
-        yield from flags_of(inner, inner)
-
-
-@cache
-def explanations(kind: type) -> dict[str, str]:
-    """The texts below the fields of a dataclass and of those that it is derived from."""
-    found = {field.name: field.metadata["help"] for field in dataclasses.fields(kind) if "help" in field.metadata}
-    for base in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
-        try:
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        except OSError:  # of a class that `make_dataclass` made
-            continue
-        assert isinstance(tree, ast.ClassDef)
-        for field, text in zip(tree.body, tree.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                match text:
-                    case ast.Expr(value=ast.Constant(value=str(words))):
-                        found[field.target.id] = " ".join(words.split())
-    return found
 
 
 class Parser(argparse.ArgumentParser):

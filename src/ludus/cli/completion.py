@@ -14,7 +14,9 @@ from importlib import import_module
 from pathlib import Path
 
 from ..envs import OptionError, all_games
-from .arguments import HELP_ALL, Flag, blank, flags_of, parse
+from .arguments import HELP_ALL, parse
+from .flags import Flag, blank, flags_of
+from .verbs import VERBS, split_imports
 
 SCRIPTS = {
     "bash": r"""_ludus() {
@@ -84,8 +86,6 @@ def main(argv: list[str]) -> int:
 
 def ways_on(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Ways to go on with the last word after `ludus`, each with an explanation."""
-    from ..__main__ import VERBS, split_imports
-
     *before, word = words or [""]
     if before[-1:] == ["--import"]:
         yield from starting(word, packages())

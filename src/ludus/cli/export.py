@@ -75,14 +75,14 @@ def from_sb3(config: Config) -> str:
 
 
 def games_for(config: Config) -> Any:
-    """What --env says."""
-    from .settings import SETTINGS
-    from .train import Config as Training
-    from .train import make_env
+    """The environment that --env names, as an SB3 `VecEnv` of one."""
+    from ..envs.adapters.sb3 import vec_env
+    from .making import is_game, make_gymnasium
 
-    return make_env(
-        Training(game=str(config.env), settings=SETTINGS["ppo"](num_envs=1), options=config.options, device="cpu")
-    )
+    name = str(config.env)
+    if is_game(name):
+        return vec_env(name, num_envs=1, seed=0, **vars(config.options))
+    return make_gymnasium(name, 1, 0, config.options)
 
 
 FORMATS: dict[str, Callable[[Config], str]] = {"sb3": to_sb3, "ludus": from_sb3}

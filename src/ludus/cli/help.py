@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import Flag
+from .flags import Flag
 from .terminal import console, say
 
 if TYPE_CHECKING:

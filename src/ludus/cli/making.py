@@ -6,18 +6,16 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..agents.files.config import CONFIGS, options_of
 from ..envs import LudusError, OptionError, Options, UnknownGame, find_game
-
-if TYPE_CHECKING:
-    from .train import Config
+from .settings_file import Training
 
 MOST_ENVIRONMENTS = 10_000  # of those that are stepped one by one
 
 
-def make_env(config: Config) -> Any:
+def make_env(config: Training) -> Any:
     """The games, as an SB3 `VecEnv`."""
     settings = config.settings
     if is_game(config.game):
@@ -31,7 +29,7 @@ def make_env(config: Config) -> Any:
     return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
 
 
-def check_room(config: Config) -> None:
+def check_room(config: Training) -> None:
     """Raise OptionError if what the games show cannot be kept in memory; the system might end the process instead."""
     import torch
 
@@ -74,7 +72,7 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
         raise OptionError(f"{name} cannot be made: {error}") from error
 
 
-def make_agent(config: Config, env: Any, folder: Path | None, group: Any = None) -> Any:
+def make_agent(config: Training, env: Any, folder: Path | None, group: Any = None) -> Any:
     from stable_baselines3.common.utils import LinearSchedule
 
     from ..agents import agent_class

@@ -7,20 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..envs import OptionError
 from ..envs.engine.files import lock
-from .settings_file import SETTINGS
-
-if TYPE_CHECKING:
-    from .train import Config
+from .settings_file import SETTINGS, Training
 
 LOCK = ".lock"
 
 
 @contextmanager
-def run_folder(config: Config) -> Iterator[Path]:
+def run_folder(config: Training) -> Iterator[Path]:
     """The folder, made and held; raises OptionError if it is taken or cannot be written. An empty one goes in the end."""
     if config.resume and config.out is None:
         raise OptionError("--resume needs --out, the folder of the run to go on with")
@@ -50,7 +46,7 @@ def check_name(folder: Path) -> None:
         raise OptionError(str(error)) from error
 
 
-def check_free(folder: Path, config: Config) -> None:
+def check_free(folder: Path, config: Training) -> None:
     """Raise OptionError if something is there that this run must not touch."""
     taken = any(path.name != LOCK for path in folder.iterdir())
     ours = config.overwrite or (config.resume and any((folder / file).exists() for file in ("agent.json", SETTINGS)))

@@ -7,12 +7,29 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from ..envs import OptionError
+from ..envs import OptionError, Options
 
 SETTINGS = "train.json"
 T = TypeVar("T")
+
+
+class Training(Protocol):
+    """What is read of `train.Config`, the settings of a run, by the modules that `ludus train` uses."""
+
+    game: str
+    algo: str
+    seed: int | None
+    device: str
+    total_timesteps: int
+    time_limit: float | None
+    tensorboard: bool
+    out: Path | None
+    overwrite: bool
+    resume: bool
+    options: Options
+    settings: Any
 
 
 def write_settings(folder: Path, config: Any) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..envs import OptionError, Options, find_game
-from .arguments import blank, check, flags_of, parse, read
+from .arguments import check, parse, read
+from .flags import blank, flags_of
 from .interrupts import import_agents
 from .making import is_game, make_agent, make_env
 from .run_folder import run_folder

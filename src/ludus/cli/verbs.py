@@ -1,0 +1,26 @@
+"""The verbs of the command line, and the words that come before any of them is read."""
+
+VERBS = {
+    "train": "train PPO, DQN or PQN on a game, or on any Gymnasium environment",
+    "evaluate": "play an agent's whole episodes and report its returns",
+    "watch": "watch an agent play in a window",
+    "play": "play a game yourself",
+    "record": "write an agent's play to a GIF or MP4",
+    "export": "write an agent for Stable-Baselines3, or read one of its own",
+    "games": "list the games",
+    "completion": "let the Tab key of bash, zsh or fish complete all of this",
+}
+
+
+def split_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The packages that `--import PACKAGE` or `--import=PACKAGE` name, wherever it stands, and the other arguments."""
+    packages: list[str] = []
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, name = word.partition("=")
+        if flag == "--import" and others[:1] != ["completion"]:  # whose words are not for now
+            packages.append(name if equals else next(words, ""))
+        else:
+            others.append(word)
+    return packages, others
