@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...envs.engine.compile_cpu import Buffer, compile_cpu
-from ...envs.engine.team import Team, Work
+from ...envs.engine.thread_pool import Loop, LoopThreads
 from ...envs.engine.threads import Turns, once
 
 NUMPY_TYPES = {
@@ -27,7 +27,7 @@ UNIT = 16  # samples: minibatches are filled up to whole units with samples that
 SHARED = 128  # units of work from which a loop is worth waking other threads
 
 
-class Kernel(Work):
+class Kernel(Loop):
     """`function(*arrays, first, last)`, which returns 0, bound to CPU tensors that share no memory.
 
     They are contiguous but for the first axis, along which there may be gaps. Sizes but for the first axes are compiled
@@ -52,7 +52,7 @@ class ThreadPool:
     """Threads that share loops; what they compute does not depend on how many they are."""
 
     def __init__(self, num_threads: int) -> None:
-        self._num_threads, self._team, self._turns = num_threads, None, Turns()
+        self._num_threads, self._threads, self._turns = num_threads, None, Turns()
 
     def run(self, *loops: Kernel) -> None:
         """One loop after the other; alone, if the first is short and the others likely are."""
@@ -62,17 +62,17 @@ class ThreadPool:
             return
         with self._turns:
             for loop in loops:
-                if self._team is None:
-                    self._team = Team(loop, self._num_threads)
+                if self._threads is None:
+                    self._threads = LoopThreads(loop, self._num_threads)
                 else:
-                    self._team.assign(loop)
-                self._team.play()
+                    self._threads.assign(loop)
+                self._threads.play()
 
     def close(self) -> None:
         """Send the threads home, until the next run."""
-        if self._team is not None:
-            self._team.close()
-            self._team = None
+        if self._threads is not None:
+            self._threads.close()
+            self._threads = None
 
 
 @once

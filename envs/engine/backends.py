@@ -28,7 +28,7 @@ from .plain import as_constant, as_plain, watched
 from .rendering import paint_backdrop
 from .rules import check_parameters, check_rules
 from .saved_states import Unverified, check_players
-from .team import Team, Work
+from .thread_pool import Loop, LoopThreads
 from .threads import once
 
 SHARED = ("settings", "levels", "backdrop")  # buffers that are not one row a game
@@ -154,10 +154,10 @@ class CompiledBackend(CpuBackend):
         self._actions_at = 2 * list(self.arrays).index("actions")
         work = layout.num_envs * (layout.obs_bytes * layout.num_seats + layout.game.State.itemsize)  # bytes in a step
         threads = num_threads or min(_num_cores(), work // WORTH_A_THREAD) or 1
-        self._team: Team | None = None
+        self._pool: LoopThreads | None = None
         if threads > 1 and layout.num_envs > 1:
-            loop = Work(self._function, self._address, layout.num_envs, self._table)
-            self._team = Team(loop, min(threads, layout.num_envs))
+            loop = Loop(self._function, self._address, layout.num_envs, self._table)
+            self._pool = LoopThreads(loop, min(threads, layout.num_envs))
 
     def point_at(self, actions: Any) -> None:
         if actions is not self.actions:  # an array that comes again and again is looked at once
@@ -169,7 +169,7 @@ class CompiledBackend(CpuBackend):
         if unverified:
             code = self._compile(checked=True)(self._address, 0, self.layout.num_envs)
         else:
-            code = self._team.play() if self._team else self._function(self._address, 0, self.layout.num_envs)
+            code = self._pool.play() if self._pool else self._function(self._address, 0, self.layout.num_envs)
         if code <= ENDLESS:
             raise rule_error(self.layout.game, code, self._checked, unverified)
         if self._checked:
@@ -179,7 +179,7 @@ class CompiledBackend(CpuBackend):
     def part(self, unverified: Unverified, first: int, last: int) -> CompiledBackend:
         """A backend for games first .. last-1 alone, on the same memory, in the caller's thread alone."""
         twin, all_games = copy(self), self.layout.num_envs
-        twin.layout, twin.unverified, twin._team = replace(self.layout, num_envs=last - first), unverified, None
+        twin.layout, twin.unverified, twin._pool = replace(self.layout, num_envs=last - first), unverified, None
         twin.arrays = {
             name: array if name in SHARED else array[first * len(array) // all_games : last * len(array) // all_games]
             for name, array in self.arrays.items()
@@ -191,8 +191,8 @@ class CompiledBackend(CpuBackend):
         return twin
 
     def close(self) -> None:
-        if self._team is not None:
-            self._team.close()
+        if self._pool is not None:
+            self._pool.close()
 
 
 def _address_of(array: np.ndarray) -> int:

@@ -29,6 +29,7 @@ from .threads import making
 RAISED = -(1 << 62)  # what a kernel returns if a rule raised an exception,
 ENDLESS = RAISED + 1  # or, in checked kernels, went on and on
 NUMBAS_OWN = ("numba_", "NRT_")  # how names of functions begin that are there only where Numba is
+OWN_SOURCES = (Path(__file__).parent, Path(__file__).parent.parent)  # folders of the engine and of the toolboxes
 _engines: dict[str, Callable[[int, int, int], int]] = {}  # kernels of this process
 
 
@@ -172,7 +173,7 @@ def _one_line(error: Exception) -> str:
     what = next((line for line in lines if not line.startswith(("Failed in", "File ", "During"))), type(error).__name__)
     for file, line in re.findall(r'(?:at|from|File) "?([^"\n]+?)"?(?: \(|, line )(\d+)', text):
         path = Path(file).resolve()
-        if path.is_file() and path.parent != Path(__file__).parent and "numba" not in path.parts:
+        if path.is_file() and path.parent not in OWN_SOURCES and "numba" not in path.parts:
             source = linecache.getline(str(path), int(line)).strip()
             return f"{path.name}, line {line}: Numba cannot compile {source} ({what[:160]})"
     return f"its rules do not compile. Numba says: {what[:160]}"

@@ -114,7 +114,7 @@ def test_what_was_chosen_and_set_is_kept(copied: Callable[[Any], Any]) -> None:
         for one in (sim, twin)
     ]
     assert kept[0] == kept[1] and twin.note == "mine" and twin.seed_used == 7
-    assert twin._backend._team is not None
+    assert twin._backend._pool is not None
     with pytest.raises(ludus.envs.NotReset):
         twin.step(np.zeros(8, np.int64))
     part = sim.split(2)[1]

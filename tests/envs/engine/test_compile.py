@@ -236,6 +236,17 @@ def test_what_numba_says_comes_with_file_and_line(monkeypatch, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_the_line_is_the_games_where_a_toolbox_is_called_wrongly(monkeypatch, tmp_path):
+    monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path))
+
+    def step(s, action, random):
+        two = (s.x, 2)
+        return float(below(random, two)), False
+
+    with pytest.raises(GameError, match=r"^Walk: test_compile.py, line \d+: Numba cannot compile return float\(below"):
+        Simulator(make(step=step), 1)
+
+
 SQUARES = (np.arange(24, dtype=np.int64) ** 2).reshape(8, 3)[:, 1]  # a view: 1, 16, 49, ...
 
 

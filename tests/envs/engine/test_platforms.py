@@ -6,7 +6,7 @@ import pytest
 from ludus.envs import Simulator
 from ludus.envs.engine import compile_cpu, kernel
 from ludus.envs.engine.compile_cpu import Buffer
-from ludus.envs.engine.team import PAUSES, teamwork
+from ludus.envs.engine.thread_pool import PAUSES, functions
 
 TARGETS = {  # triple -> how an object file of its kind begins
     "aarch64-unknown-linux-gnu": b"\x7fELF",
@@ -50,14 +50,14 @@ declare i64 @llvm.smin.i64(i64, i64)
 
 
 def test_threads_know_how_to_give_way():
-    assert teamwork().cede > 0 and "arm64" in PAUSES
+    assert functions().cede > 0 and "arm64" in PAUSES
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])
-def test_a_team_for_another_processor(machine, monkeypatch):
-    from ludus.envs.engine import team
+def test_a_pool_for_another_processor(machine, monkeypatch):
+    from ludus.envs.engine import thread_pool
 
-    monkeypatch.setattr(team.platform, "machine", lambda: machine)
-    module = llvm.parse_assembly(team._code())
+    monkeypatch.setattr(thread_pool.platform, "machine", lambda: machine)
+    module = llvm.parse_assembly(thread_pool._code())
     module.verify()
     assert "play" in [function.name for function in module.functions]

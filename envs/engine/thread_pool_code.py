@@ -1,4 +1,4 @@
-"""What the members of a team do, in LLVM's language; `team` says what for.
+"""What the threads of a pool run, in LLVM's language; see `thread_pool`.
 
 A step: the caller sets `left`, `ended` and `worst`, then each member's `next`, then counts `begun` up. Members claim
 games, play them, and report once they find no more: first their `ended` and `worst`, then, by taking the games off
@@ -7,8 +7,8 @@ games, play them, and report once they find no more: first their `ended` and `wo
 A helper may still be looking for games of the last step when the next begins. That does no harm, since nothing depends on
 which step it takes it for: a claim is good if `next` was below `end`, which can only be so after the caller has set
 `next`, hence after all that a claim needs; and until the games claimed are reported, no step can finish or begin. So that
-a place in the games of one step cannot pass for one in a later step with other work, the upper halves of `next` and `end`
-count the works.
+a place in the games of one step cannot pass for one in a later step with another loop, the upper halves of `next` and `end`
+count the loops.
 
 Sleep: a thread says that it is parked, then looks once more at what it waits for; who changes that looks at `parked`
 afterwards. In the one order of sequentially consistent operations, at least one of them sees the other. `parked` changes
@@ -64,7 +64,7 @@ over:
   ret i64 %answer
 }
 
-define void @help(ptr %plan, i64 %number) { ; a helper's life
+define void @help(ptr %plan, i64 %number) { ; what a helper thread runs
 start:
   %begun = at Plan.begun of %plan
   %quit = at Plan.quit of %plan
@@ -266,7 +266,7 @@ done:
   ret void
 }
 
-define internal i1 @before(i64 %place, i64 %end) { ; whether it is a place of that range, and of that work
+define internal i1 @before(i64 %place, i64 %end) { ; whether it is a place of that range, and of that loop
   %less = icmp slt i64 %place, %end
   %other = xor i64 %place, %end
   %same = icmp ult i64 %other, 4294967296

@@ -1,13 +1,13 @@
-"""A team of threads that share the games of one step.
+"""Threads that share the games of one step, or the steps of any other compiled loop.
 
 A step of a thousand games takes 40 microseconds, so handing half of it to another thread must cost about one. Helpers
 therefore stay in compiled code, where they need no interpreter lock: while one step follows another they spin until the
 next begins, else they sleep until the caller wakes them. The caller plays too, and waits only for games that somebody is
 playing: a helper that the operating system keeps from running, or that a fork has left behind, costs nothing.
 
-Each member of the team owns a range of games, so that they stay in the cache of its core. It claims them in chunks, large
-ones first, and when its own are gone, those of the others: cores need not be equally fast. What members do is written
-down in `teamwork`.
+Each thread owns a range of games, so that they stay in the cache of its core. It claims them in chunks, large
+ones first, and when its own are gone, those of the others: cores need not be equally fast. What
+the threads run is in `thread_pool_code`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from threading import Thread
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from .teamwork import CODE
+from .thread_pool_code import CODE
 from .threads import once
 
 SPINS = 4000  # pauses of a processor, in all about as long as:
-SHORT_PAUSE, LONG_STEP = 100e-6, 200e-6  # seconds; see Team.play
+SHORT_PAUSE, LONG_STEP = 100e-6, 200e-6  # seconds; see LoopThreads.play
 PARTS, CHUNK = 16, 32  # nobody claims less than that part of a range, or so many games if that is less
 
 _python = ctypes.pythonapi
@@ -36,8 +36,8 @@ _python.PyThread_free_lock.argtypes = (ctypes.c_void_p,)
 _python.PyThread_free_lock.restype = None
 
 
-class Work:
-    """What a team plays: a kernel of `compile_cpu`, the address of its table, and how many games that has.
+class Loop:
+    """A compiled loop to be shared: a kernel of `compile_cpu`, the address of its table, and how many games that has.
 
     It holds on to the kernel and to `owners`, whose memory the table is in and names.
     """
@@ -47,16 +47,16 @@ class Work:
         self.address = ctypes.cast(kernel, ctypes.c_void_p).value  # type: ignore[arg-type]
 
 
-class Team:
-    """`num_members` threads, one of them the caller's, that share work.
+class LoopThreads:
+    """`num_members` threads, one of them the caller's, that share a loop.
 
-    The helpers end when the team is closed or nobody refers to it any more, and do not keep the process alive.
+    The helper threads end when this is closed or nobody refers to it any more, and do not keep the process alive.
     """
 
-    def __init__(self, work: Work, num_members: int) -> None:
-        self._plan = Plan(work, num_members)
+    def __init__(self, loop: Loop, num_members: int) -> None:
+        self._plan = Plan(loop, num_members)
         self._stopped = self._took = 0.0  # when the last step ended, and how long it took
-        self._address, self._play = ctypes.addressof(self._plan), teamwork().play
+        self._address, self._play = ctypes.addressof(self._plan), functions().play
         helpers = [
             Thread(target=_help, args=(self._plan, k), name=f"ludus-{k}", daemon=True) for k in range(1, num_members)
         ]
@@ -79,24 +79,24 @@ class Team:
         self._took = self._stopped - started
         return code
 
-    def assign(self, work: Work) -> None:
-        """Other work from the next step on."""
-        self._plan.assign(work)
+    def assign(self, loop: Loop) -> None:
+        """Another loop from the next step on."""
+        self._plan.assign(loop)
 
     def close(self) -> None:
-        """Send the helpers home; the caller can still play alone."""
+        """End the helper threads; the caller can still play alone."""
         self._end()
 
 
 def _help(plan: Plan, number: int) -> None:
-    """A helper's life."""
-    teamwork().help(ctypes.addressof(plan), number)
+    """What a helper thread runs."""
+    functions().help(ctypes.addressof(plan), number)
 
 
 def _dismiss(plan: Plan, helpers: list[Thread]) -> None:
     """Let the helpers end, and wait for it."""
     plan.quit = 1
-    teamwork().begin(ctypes.addressof(plan))
+    functions().begin(ctypes.addressof(plan))
     for helper in helpers:
         helper.join()
 
@@ -105,10 +105,10 @@ GAP = c_int64 * 15  # keeps what different threads write in different cache line
 
 
 class Member(ctypes.Structure):
-    """One thread's range of games, and its bed."""
+    """One thread's range of games, and the lock that it sleeps on."""
 
     _fields_ = (
-        ("first", c_int64),  # in the upper half, the number of the work
+        ("first", c_int64),  # in the upper half, the number of the loop
         ("end", c_int64),
         ("gap0", GAP),
         ("next", c_int64),  # games from here on are not claimed yet
@@ -135,7 +135,7 @@ class Plan(ctypes.Structure):
         ("cede", c_void_p),  # the system's function that lets others run
         ("rousing", c_int64),  # 0: whoever sleeps may sleep on
         ("patience", c_int64),  # pauses before a helper, waiting for the next step, goes to sleep
-        ("quit", c_int64),  # 1: helpers go home
+        ("quit", c_int64),  # 1: helpers end
         ("gap0", GAP),
         ("begun", c_int64),  # steps
         ("gap1", GAP),
@@ -148,7 +148,7 @@ class Plan(ctypes.Structure):
         ("gap3", GAP),
     )
 
-    def __init__(self, work: Work, num_members: int) -> None:
+    def __init__(self, loop: Loop, num_members: int) -> None:
         self._owned = (Member * num_members)()
         for member in self._owned:
             member.lock = _taken_lock(self)
@@ -158,18 +158,18 @@ class Plan(ctypes.Structure):
             spins=SPINS,
             acquire=ctypes.cast(_python.PyThread_acquire_lock, ctypes.c_void_p).value,
             release=ctypes.cast(_python.PyThread_release_lock, ctypes.c_void_p).value,
-            cede=teamwork().cede,
+            cede=functions().cede,
         )
-        self._works = 0
-        self.assign(work)
+        self._loops = 0
+        self.assign(loop)
 
-    def assign(self, work: Work) -> None:
+    def assign(self, loop: Loop) -> None:
         """What to play from the next step on; a helper that is still looking for games of the last takes no harm."""
-        self._work, num_games = work, work.num_games  # whose memory is read
-        self.kernel, self.table, self.num_games = work.address, work.table, num_games
+        self._loop, num_games = loop, loop.num_games  # whose memory is read
+        self.kernel, self.table, self.num_games = loop.address, loop.table, num_games
         self.chunk = min(max(num_games // (self.num_members * PARTS), 1), CHUNK)
-        self._works = (self._works + 1) % (1 << 31)
-        base, first = self._works << 32, 0
+        self._loops = (self._loops + 1) % (1 << 31)
+        base, first = self._loops << 32, 0
         for k, member in enumerate(self._owned, 1):
             last = num_games * k // self.num_members
             member.first, member.end = base + first, base + last
@@ -184,7 +184,7 @@ def _taken_lock(owner: object) -> int:
     return lock
 
 
-class Teamwork(NamedTuple):
+class Functions(NamedTuple):
     """The compiled functions; calling one frees the interpreter lock."""
 
     play: Callable[[Any, bool, int], int]
@@ -194,8 +194,8 @@ class Teamwork(NamedTuple):
 
 
 @once
-def teamwork() -> Teamwork:
-    """Compile `teamwork.CODE`, which takes a few milliseconds."""
+def functions() -> Functions:
+    """Compile `thread_pool_code.CODE`, which takes a few milliseconds."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -209,7 +209,7 @@ def teamwork() -> Teamwork:
         found.engine = engine  # type: ignore[attr-defined]  # which holds it in memory
         return found
 
-    return Teamwork(
+    return Functions(
         play=function("play", c_int64, c_void_p, c_int64, c_int64),
         help=function("help", None, c_void_p, c_int64),
         begin=function("begin", None, c_void_p),
@@ -226,7 +226,7 @@ PAUSES = {  # by processor: tells it that a loop only waits
 
 
 def _code() -> str:
-    """`teamwork.CODE` as LLVM reads it: its two shorthands written out, with the structures' offsets."""
+    """`thread_pool_code.CODE` as LLVM reads it: its two shorthands written out, with the structures' offsets."""
     pause = PAUSES.get(platform.machine().lower(), "llvm.donothing()")
     code = CODE.replace("PAUSE()", f"call void @{pause}").replace("sizeof(Member)", str(ctypes.sizeof(Member)))
     code = re.sub(r"(%\w+) = read (\w+) (.*)", r"\1_at = at \3\n  \1 = load \2, ptr \1_at", code)
