@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 
 from ludus.envs import Game, GameError, Simulator, state
-from ludus.envs.engine import compile_cpu, kernel, numba_pipeline
+from ludus.envs.engine import compile_cpu, kernel, numba_pipeline, placeholders
 from ludus.envs.engine.compile import fingerprint, link, replacements
 from ludus.envs.rng import below
 
@@ -78,7 +78,7 @@ def test_fingerprint_notices_a_constant(monkeypatch, name, value):
 
 def test_fingerprint_notices_the_engine(monkeypatch):
     before = key()
-    monkeypatch.setattr(kernel, "choose_action", lambda action, clock, random, setting: 0)
+    monkeypatch.setattr(placeholders, "choose_action", lambda action, clock, random, setting: 0)
     assert key() != before
 
 
