@@ -1,4 +1,4 @@
-"""Arguments are what they should be, or refused in one line that says what would be right."""
+"""Checks of arguments: each returns the value, or raises OptionError with one line that says what would be right."""
 
 from __future__ import annotations
 

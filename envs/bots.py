@@ -1,4 +1,4 @@
-"""Players that nobody trained: to measure agents against, to play against, and to try games with."""
+"""Random and heuristic players, matches of several players, and the evaluation of any of them."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Match:
         return np.stack([actions[:, seat] for seat, actions in enumerate(chosen)], axis=1)
 
     def explain(self) -> Any:
-        """What the one to move thinks, where players take turns."""
+        """What the player to move makes of the state, where players take turns; see its own `explain`."""
         return self.players[int(self.sim.player[0])].explain() if self.sim.game.turns else None
 
     def step(self, actions: np.ndarray) -> int:

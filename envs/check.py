@@ -1,4 +1,4 @@
-"""Is this a good game? `check_game` looks at everything that the engine promises about one."""
+"""`check_game`: whether a game keeps to the contract of `game`, and whether the engine plays it alike in every way."""
 
 from __future__ import annotations
 

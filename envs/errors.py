@@ -1,4 +1,4 @@
-"""What can go wrong, one class each; every message is one line that says what was wrong and what would be right."""
+"""Exceptions. Every message is one line that says what was wrong and what would be right."""
 
 
 def printable(text: str) -> str:

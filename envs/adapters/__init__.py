@@ -1,1 +1,1 @@
-"""Environments as Gymnasium, Stable-Baselines3 and PettingZoo know them."""
+"""Games as environments of Gymnasium, Stable-Baselines3 and PettingZoo."""

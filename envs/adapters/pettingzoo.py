@@ -61,7 +61,7 @@ def parallel_env(game: str | Game, *, render_mode: str | None = None, **options:
 
 
 class _Players:
-    """What both faces share: one game, its spaces, its pictures."""
+    """What both classes below share: one game, its spaces, its pictures."""
 
     def __init__(self, game: Game, render_mode: str | None, options: dict[str, Any]) -> None:
         if game.players == 1:

@@ -1,4 +1,4 @@
-"""The face that Stable-Baselines3 knows: many games as its `VecEnv`, with episodes already monitored."""
+"""Games as Stable-Baselines3's `VecEnv`, with the statistics of episodes that its `Monitor` would add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Gymnasium notes of how an environment was made."""
+"""Gymnasium's `EnvSpec` of an environment, with arguments that JSON can hold."""
 
 from __future__ import annotations
 

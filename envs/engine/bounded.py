@@ -1,4 +1,4 @@
-"""Loops that end: LLVM code in which every turn of a loop uses up fuel, and a function without fuel returns with an error.
+"""Loops that are sure to end: LLVM code in which every iteration uses up fuel; without fuel, a function returns an error.
 
 Checked kernels are compiled so. Bounds checks keep rules from writing outside their arrays whatever the record holds, but a
 `while` over an impossible record may go on for ever, in machine code that no signal interrupts.

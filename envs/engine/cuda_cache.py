@@ -1,4 +1,4 @@
-"""Kernels for GPUs on disk, beside those for CPUs: compiling one takes seconds, and Numba's own cache never finds it again.
+"""The cache of GPU kernels on disk: compiling one takes seconds, and Numba's own cache never finds it again.
 
 (Its key has the functions that a kernel calls, which `link` makes anew in each process.) What is kept is machine code for one
 kind of GPU, as bytes; nothing is unpickled.

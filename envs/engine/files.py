@@ -1,4 +1,4 @@
-"""Files that others may have put there: read without trust, written whole or not at all."""
+"""Files that other users may have put there are read with checks; files are written whole or not at all."""
 
 from __future__ import annotations
 

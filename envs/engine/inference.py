@@ -1,4 +1,4 @@
-"""What a rule's source alone says of its expressions: which are arrays, and which are floats.
+"""Types of a rule's expressions, as far as its source tells them: which are arrays, and which are floats.
 
 It answers only where it is sure. All else is left to the rules run as plain Python and to the compiler.
 """

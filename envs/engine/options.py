@@ -1,4 +1,4 @@
-"""The arguments that every game takes, and what they make of its spaces."""
+"""The options that every game takes, and the spaces that follow from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_LEVELS = 10_000_000  # each has a place in memory
 
 @dataclass(frozen=True)
 class Options:
-    """How a game is served. The same names and defaults hold in every face of Ludus."""
+    """Options of a game. Names and defaults are the same in all adapters and on the command line."""
 
     obs_type: str | None = None
     """What is observed: planes or features (the game's own, the default), rgb, or grayscale."""

@@ -1,4 +1,4 @@
-"""The rules of a game, looked at before they are compiled: their parameters, their results and what they say.
+"""Checks of a game's rules before they are compiled: their parameters, their results and their source.
 
 `check_rules` reads the rules and all the helpers that they reach, in milliseconds. Where a function's source is not at
 hand, as at Python's prompt, only its parameters are checked.

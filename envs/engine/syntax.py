@@ -1,4 +1,4 @@
-"""What rules may say: a reader of their source that refuses, before any compiler, what CPUs and GPUs cannot both run.
+"""The part of Python that rules may use: a reader of their source refuses what CPUs and GPUs cannot both run.
 
 The tables below say of each thing what it is called and what to write instead; `docs/reference.md` is made from them.
 Refused is only what is known not to work. What is refused here was tried, on the CPU, as PTX and in plain Python.

@@ -1,4 +1,4 @@
-"""What threads that share Ludus need: things that are made once, and turns."""
+"""For programs with several threads: functions that run once, and a lock by which threads take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calls of the toolboxes take: what a compiler would refuse in its own words, or nobody at all."""
+"""Checks of arguments in calls of the toolboxes: those that a compiler refuses with a long message, or not at all."""
 
 from __future__ import annotations
 

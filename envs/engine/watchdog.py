@@ -1,4 +1,4 @@
-"""Rules that never come to an end: a watchdog stops those that run as plain Python, and their error has the loop's line."""
+"""A watchdog for rules that run as plain Python: it ends loops that do not end, and the error has the loop's line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on the picture: the picture itself, marks on it, words over it. Lengths are in points, see `brush`."""
+"""Paints the game's picture, marks on it and cards of text over it. Lengths are in points, see `brush`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Text and shapes on a surface, in points: a point is a pixel in a window of the usual size, and more in a larger one."""
+"""`Brush` draws text and shapes on a pygame surface.
+
+Lengths are in points: a point is a pixel in a window of the usual size, and more in a larger one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The windows of this process: each with its own picture and its own events, however many there are.
+"""The operating system's side of windows: several in one process, each with its own picture and events.
 
 Windows of other libraries in the same process (Gymnasium's, say) live beside these, and may close the connection to the
 screen under them: then they are lost, which `alive` tells, and can be opened again.

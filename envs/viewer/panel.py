@@ -1,9 +1,9 @@
-"""What stands beside the picture: the score, who chose what and why, the keys. Lengths are in points, see `brush`."""
+"""Paints the panel beside the picture: score, counts, the agent's decision, keys. Lengths are in points, see `brush`."""
 
 from __future__ import annotations
 
 from .brush import ACCENT, CAP, FAINT, ROW, SLATE, TRACK, Brush
-from .overlay import paint_thoughts
+from .overlay import paint_decision
 from .scene import Card, Scene, number
 
 WIDTH, MARGIN = 340, 24  # of the panel, and inside it
@@ -27,8 +27,8 @@ def paint_panel(brush: Brush, scene: Scene, x: float, height: float) -> None:
         y += kept
     if scene.controls:
         paint_controls(brush, scene, left, y + 4, width, floor - 8)
-    if scene.thoughts is not None:
-        paint_thoughts(brush, scene.thoughts, left, y + 4, width, floor - 8)
+    if scene.decision is not None:
+        paint_decision(brush, scene.decision, left, y + 4, width, floor - 8)
 
 
 def paint_facts(brush: Brush, scene: Scene, x: float, y: float, width: float, floor: float) -> float:

@@ -1,4 +1,4 @@
-"""Where on the picture each action is, found by asking the game's `click` all over it."""
+"""Where on the picture each action is, found by calling the game's `click` at many points of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a window on a game tells and hears: plain data, without pygame. `ludus watch` and `play` fill it in."""
+"""What a window shows, as plain data without pygame, and the session that makes it: see `ludus watch` and `play`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RESERVED = {"p": "pause", "r": "restart", "h": "rules", "f11": "full screen", "q
 
 
 @dataclass(frozen=True)
-class Thoughts:
-    """What an agent makes of the state in the picture."""
+class Decision:
+    """An agent's decision in the state that the picture shows: its numbers for each action, and the action chosen."""
 
     actions: tuple[str, ...]
-    numbers: tuple[float, ...]  # of the actions: probabilities, 0 to 1, or what each is worth; -inf: not allowed
+    numbers: tuple[float, ...]  # of the actions: probabilities, 0 to 1, or Q-values; -inf: not allowed
     chosen: int  # index of the action that it takes next
     values: tuple[float, ...]  # return expected at each step of the episode so far; the last is of this state
-    worth: bool = False  # whether the numbers are what actions are worth
+    worth: bool = False  # whether the numbers are Q-values
 
     def share(self, k: int) -> float:
         """An action's probability, or where its value lies between the least and the greatest: 0 to 1."""
@@ -58,7 +58,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scene:
-    """What the window tells about the game."""
+    """All that a window shows beside the game's picture."""
 
     title: str
     subtitle: str
@@ -70,7 +70,7 @@ class Scene:
     controls: dict[str, str] = field(default_factory=dict)  # the game's keys -> what they do
     asleep: frozenset[str] = frozenset()  # those of them that do nothing now
     whose: str = "score"  # the heading over the score
-    thoughts: Thoughts | None = None
+    decision: Decision | None = None
     card: Card | None = None  # over the picture, which it hides
     result: Card | None = None  # beside the picture, which it leaves as it is
     marks: tuple[Mark, ...] = ()

@@ -1,4 +1,4 @@
-"""A window on one game: its picture, a panel beside it, and what people do with keys and mouse. Knows no agents.
+"""The window of `ludus play` and `watch`: a game's picture, a panel beside it, and input from keys and mouse.
 
 `run` shows a session until it is closed. What is painted where is in `board`, `panel` and `overlay`.
 """

@@ -1,4 +1,4 @@
-"""Ludus's games become known to Gymnasium as soon as both are imported, in either order.
+"""Ludus's games are registered with Gymnasium as soon as both are imported, in either order.
 
 To import Gymnasium takes several times as long as all else that `import ludus` does, and not every use of Ludus needs it.
 So nobody imports it here: if it is not there yet, Python's import system is asked to tell when it comes.

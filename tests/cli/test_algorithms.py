@@ -82,10 +82,10 @@ def test_the_window_shows_what_actions_are_worth(trained, tmp_path):
     _, folder, _ = trained
     agent, sim = load_agent(folder), Simulator("Catch", seed=1, autoreset="disabled")
     session = watch.Session(Player(agent, sim), sim, watch.Config(Path(folder)))
-    thoughts = session.scene().thoughts
+    decision = session.scene().decision
     obs = np.array(sim.obs)
-    assert thoughts.worth and np.allclose(thoughts.numbers, agent.explain(obs)[0][0])
-    assert thoughts.values[-1] == pytest.approx(max(thoughts.numbers))
+    assert decision.worth and np.allclose(decision.numbers, agent.explain(obs)[0][0])
+    assert decision.values[-1] == pytest.approx(max(decision.numbers))
     with Window(sim, "test") as window:
         window.show(session.scene())
 

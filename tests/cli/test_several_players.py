@@ -213,7 +213,7 @@ def test_watching_bots_counts_everybodys_score():
         session.advance(1.0)
     assert len(session.returns) == 3
     scene = session.scene()
-    assert "nought" in scene.facts and scene.whose == "score of cross" and scene.thoughts is None
+    assert "nought" in scene.facts and scene.whose == "score of cross" and scene.decision is None
 
 
 def test_a_match_needs_a_player_for_every_seat():

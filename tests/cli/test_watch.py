@@ -112,14 +112,14 @@ def test_without_the_overlay_the_agent_is_not_asked_why():
 def test_the_overlay_tells_what_the_agent_says():
     session = watching()
     session.advance(0.3)
-    thoughts = session.scene().thoughts
-    assert thoughts.actions == ("left", "stay", "right")
-    assert thoughts.numbers == pytest.approx((0.2, 0.5, 0.3))
-    assert thoughts.values == (0.75,) * 4  # at the start and after each step
+    decision = session.scene().decision
+    assert decision.actions == ("left", "stay", "right")
+    assert decision.numbers == pytest.approx((0.2, 0.5, 0.3))
+    assert decision.values == (0.75,) * 4  # at the start and after each step
     before = session.sim.records["paddle"][0]
     session.advance(0.1)
     assert (
-        session.sim.records["paddle"][0] == before + thoughts.chosen - STAY
+        session.sim.records["paddle"][0] == before + decision.chosen - STAY
     )  # the highlighted action is the one taken
 
 
@@ -273,4 +273,4 @@ def test_an_agents_moves_are_marked_where_they_are(game, second):
 
 
 def test_games_that_take_no_clicks_have_no_marks(session):
-    assert session.scene().thoughts is not None and session.scene().marks == ()
+    assert session.scene().decision is not None and session.scene().marks == ()

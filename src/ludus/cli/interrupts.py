@@ -1,4 +1,4 @@
-"""Ctrl-C and other signals to end: none is lost, and none comes where it would break something."""
+"""Ctrl-C and other signals that end a process: none is lost, and none interrupts where that would break something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal: no text steers it, and work does not end because nobody reads any more."""
+"""Output to the terminal: control characters are escaped, and a closed pipe does not end the work."""
 
 from __future__ import annotations
 

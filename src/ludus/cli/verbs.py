@@ -1,4 +1,4 @@
-"""The verbs of the command line, and the words that come before any of them is read."""
+"""The verbs of the command line, and `--import`, which goes with all of them."""
 
 VERBS = {
     "train": "train PPO, DQN or PQN on a game, or on any Gymnasium environment",

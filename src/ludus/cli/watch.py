@@ -1,4 +1,4 @@
-"""`ludus watch`: an agent plays in a window, and one can look over its shoulder."""
+"""`ludus watch`: an agent plays in a window, which can show its action probabilities and values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..envs import OptionError, Simulator
 from ..envs.viewer.places import Places
-from ..envs.viewer.scene import CLOSED, Mark, Scene, Thoughts, command, number
+from ..envs.viewer.scene import CLOSED, Decision, Mark, Scene, command, number
 from .arguments import parse
 from .players import seats
 
@@ -156,7 +156,7 @@ class Session:
 
     def scene(self) -> Scene:
         played, limit, names = len(self.returns), self.config.episodes, self.sim.game.player_names
-        thoughts = self.thoughts() if self.overlay and self.values else None
+        decision = self.decision() if self.overlay and self.values else None
         return Scene(
             title=self.sim.game.name,
             subtitle=self.config.agent.name,
@@ -172,8 +172,8 @@ class Session:
             status=self.status(),
             live=not (self.paused or self.over),
             keys={**KEYS, "space": "play" if self.paused else "pause", "g": "greedy" if self.sampled else "sampled"},
-            thoughts=thoughts,
-            marks=() if thoughts is None or self.over else self.marks(thoughts),
+            decision=decision,
+            marks=() if decision is None or self.over else self.marks(decision),
         )
 
     def status(self) -> str:
@@ -186,18 +186,18 @@ class Session:
             return f"{'paused, ' if self.paused else ''}{policy} actions"
         return f"{policy}, {number(measured, 0 if measured >= 10 else 1)} steps a second"
 
-    def thoughts(self) -> Thoughts:
+    def decision(self) -> Decision:
         expected = tuple(self.values.values())
-        return Thoughts(self.sim.actions, self.numbers, int(self.actions.flat[0]), expected, self.worth)
+        return Decision(self.sim.actions, self.numbers, int(self.actions.flat[0]), expected, self.worth)
 
-    def marks(self, thoughts: Thoughts) -> tuple[Mark, ...]:
+    def marks(self, decision: Decision) -> tuple[Mark, ...]:
         """On a board that takes clicks, the actions in their places, the larger the likelier or the better."""
-        shares = {k: thoughts.share(k) for k in range(len(thoughts.actions))}
+        shares = {k: decision.share(k) for k in range(len(decision.actions))}
         seen = {k for k, share in shares.items() if share >= LEAST_SHARE}
         if self.sim.game.turns and not self.same_view(int(self.sim.player[0])):
             return ()  # in the mover's view actions lie elsewhere
         places = self.places.of(self.sim.records[0])
-        return tuple(Mark(*places[k], shares[k], k == thoughts.chosen) for k in sorted(seen & places.keys()))
+        return tuple(Mark(*places[k], shares[k], k == decision.chosen) for k in sorted(seen & places.keys()))
 
     def same_view(self, player: int) -> bool:
         """Whether a player sees what the window shows."""

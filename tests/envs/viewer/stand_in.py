@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 
 from ludus.envs import all_games
-from ludus.envs.viewer.scene import Scene, Thoughts
+from ludus.envs.viewer.scene import Decision, Scene
 
 GREEN = (10, 200, 30)
 RULES = {"Description": "You walk.\n\nAnd you `run_away`.", "Observation": "Nothing.", "Reward": "None."}
@@ -30,8 +30,8 @@ def scene(**changes):
     return replace(Scene("Game", "agent", 1.0, facts, "playing", live=True, keys=keys), **changes)
 
 
-def thoughts(*probabilities, chosen=0, values=(1.0, 2.0, 1.5)):
-    return Thoughts(tuple(f"action{k}" for k in range(len(probabilities))), probabilities, chosen, values)
+def decision(*probabilities, chosen=0, values=(1.0, 2.0, 1.5)):
+    return Decision(tuple(f"action{k}" for k in range(len(probabilities))), probabilities, chosen, values)
 
 
 def painted(window, scene):

@@ -11,10 +11,10 @@ from ludus.envs.viewer.brush import ACCENT, Brush
 from ludus.envs.viewer.overlay import most_likely
 from ludus.envs.viewer.panel import WIDTH as PANEL
 from ludus.envs.viewer.panel import paint_panel
-from ludus.envs.viewer.scene import Card, Mark, Thoughts, number, readable
+from ludus.envs.viewer.scene import Card, Decision, Mark, number, readable
 from ludus.envs.viewer.window import BOARD, LEAST_PANEL, Window
 
-from .stand_in import OWN, painted, post, press, scene, stub, thoughts
+from .stand_in import OWN, decision, painted, post, press, scene, stub
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_it_works_without_any_system_font(monkeypatch):
         {"controls": {"a": "left"}},
         {"whose": "yellow"},
         {"result": Card("You win", "yellow: 1")},
-        {"thoughts": thoughts(0.5, 0.5)},
+        {"decision": decision(0.5, 0.5)},
     ],
 )
 def test_everything_told_can_be_seen_in_the_panel_alone(window, change):
@@ -79,30 +79,30 @@ def bar_lengths(pixels, color):
 
 
 def test_bars_are_as_long_as_actions_are_likely(window):
-    half = bar_lengths(painted(window, scene(thoughts=thoughts(0.5, 0.5))), ACCENT)
-    whole = bar_lengths(painted(window, scene(thoughts=thoughts(1.0, 0.0))), ACCENT)
+    half = bar_lengths(painted(window, scene(decision=decision(0.5, 0.5))), ACCENT)
+    whole = bar_lengths(painted(window, scene(decision=decision(1.0, 0.0))), ACCENT)
     assert max(whole) == pytest.approx(2 * max(half), abs=4)
 
 
 def test_only_the_chosen_action_is_highlighted(window):
-    first = painted(window, scene(thoughts=thoughts(0.5, 0.5, chosen=0)))
-    second = painted(window, scene(thoughts=thoughts(0.5, 0.5, chosen=1)))
+    first = painted(window, scene(decision=decision(0.5, 0.5, chosen=0)))
+    second = painted(window, scene(decision=decision(0.5, 0.5, chosen=1)))
     rows = [np.nonzero(np.all(p[BOARD:] == ACCENT, axis=-1).sum(0) > 30)[0] for p in (first, second)]
     assert len(rows[0]) == len(rows[1]) == 6  # the height of one bar
     assert np.all(rows[1] - rows[0] == 22)  # one line further down
 
 
 def test_of_too_many_actions_the_likely_ones_are_shown_and_always_the_chosen_one():
-    mind = thoughts(0.1, 0.3, 0.0, 0.4, 0.2, chosen=2)
+    mind = decision(0.1, 0.3, 0.0, 0.4, 0.2, chosen=2)
     assert list(most_likely(mind, 3)) == [1, 2, 3]
     assert list(most_likely(mind, 9)) == [0, 1, 2, 3, 4]
     assert list(most_likely(mind, 1)) == [2]
 
 
 def test_thirty_two_actions_leave_the_keys_readable(window):
-    many = thoughts(*[1 / 32] * 32, chosen=31)
+    many = decision(*[1 / 32] * 32, chosen=31)
     below = slice(BOARD - 60, BOARD)  # the keys
-    assert np.array_equal(painted(window, scene())[:, below], painted(window, scene(thoughts=many))[:, below])
+    assert np.array_equal(painted(window, scene())[:, below], painted(window, scene(decision=many))[:, below])
 
 
 def test_long_words_are_cut_to_the_panel(window):
@@ -177,8 +177,8 @@ def test_every_action_is_in_the_overlay_and_whole(game, worth, cut, written):
     numbers = [-np.inf if worth else 0.0] * count
     for k in able:
         numbers[k] = -9.25 if worth else 1 / len(able)
-    mind = Thoughts(game.actions, tuple(numbers), 0, (1.0,), worth)
-    beside(scene(facts=dict.fromkeys("abcd", "1"), keys=watch.KEYS, thoughts=mind))
+    mind = Decision(game.actions, tuple(numbers), 0, (1.0,), worth)
+    beside(scene(facts=dict.fromkeys("abcd", "1"), keys=watch.KEYS, decision=mind))
     assert cut == []
     assert {readable(game.actions[k]) for k in able} <= set(written)
     assert not any("OTHERS" in words for words in written)

@@ -12,7 +12,7 @@ from ludus.envs.viewer import desktop
 from ludus.envs.viewer.scene import CLOSED, Card, Mark, command
 from ludus.envs.viewer.window import BOARD, PANEL, SMALLEST, NoDisplay, Window, run
 
-from .stand_in import GREEN, painted, post, press, scene, stub, thoughts
+from .stand_in import GREEN, decision, painted, post, press, scene, stub
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_the_window_can_be_resized(window, size, rules):
     resize(window, size, (1, 1))
     window.rules = rules
     card = Card("Paused", "Some text.", {"a b": "left"}, "p")
-    pixels = painted(window, scene(thoughts=thoughts(0.7, 0.3), card=card, **EVERYTHING))
+    pixels = painted(window, scene(decision=decision(0.7, 0.3), card=card, **EVERYTHING))
     assert pixels.shape[:2] == size
     assert np.ptp(pixels) > 0
 
@@ -78,11 +78,11 @@ def test_people_cannot_make_it_smaller_than_it_makes_sense(window):
 
 def test_where_there_is_little_room_the_overlay_goes_first_and_the_picture_stays(window):
     def seen(size):
-        """How much of the window is the picture, what is beside it, and whether thoughts are."""
+        """How much of the window is the picture, what is beside it, and whether decision are."""
         resize(window, size)
         facts = dict.fromkeys("abcdefgh", "1")
         without = painted(window, scene(facts=facts))
-        told = painted(window, scene(facts=facts, thoughts=thoughts(0.7, 0.3)))
+        told = painted(window, scene(facts=facts, decision=decision(0.7, 0.3)))
         green = np.all(np.abs(without.astype(int) - GREEN) < 3, axis=-1)
         return green.mean(), window.areas()[1], not np.array_equal(without, told)
 
