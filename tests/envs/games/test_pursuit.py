@@ -181,6 +181,46 @@ def beside(at):
     return [(at[0] + down, at[1] + right) for way, (down, right) in WAYS.items() if way != STAY]
 
 
+def foxes_after(foxes, rabbits, actions, open_cells):
+    """Where the foxes are after their actions, one after the other."""
+    foxes = dict(enumerate(foxes))
+    for fox, action in enumerate(actions):
+        there = (foxes[fox][0] + WAYS[action][0], foxes[fox][1] + WAYS[action][1])
+        if there in open_cells - set(foxes.values()) - set(rabbits.values()):
+            foxes[fox] = there
+    return list(foxes.values())
+
+
+def caught_by(foxes, rabbits, open_cells):
+    """The rabbits that two foxes touch, or one where no cell beside is free."""
+    taken, caught = {*foxes, *rabbits.values()}, set()
+    for rabbit, at in rabbits.items():
+        touching = sum(cell in foxes for cell in beside(at))
+        if touching >= 2 or (touching == 1 and not set(beside(at)) & (open_cells - taken)):
+            caught.add(rabbit)
+    return caught
+
+
+def check_rabbits(foxes, rabbits, moved, open_cells, rested, wandered):
+    """Rabbits went where they may; notes whether frightened ones rested, and where others wandered."""
+    for rabbit, to in enumerate(moved):
+        if rabbit not in rabbits:
+            continue
+        at, others = rabbits[rabbit], {*foxes, *(rabbits.values())} - {rabbits[rabbit]}
+        options = [cell for cell in beside(at) if cell in open_cells - others]
+        assert to == at or to in options
+        fear = min(distance(at, fox) for fox in foxes)
+        reach = {cell: min(distance(cell, fox) for fox in foxes) for cell in [at, *options]}
+        if fear <= 3:
+            best = max(reach.values())
+            assert to == at or (reach[to] == best > fear)
+            if best > fear:
+                rested.append(to == at)
+        elif len(options) == 4:
+            wandered.append((to[0] - at[0], to[1] - at[1]))
+        rabbits[rabbit] = to
+
+
 @pytest.mark.parametrize("players", [2, 4])
 def test_every_move_of_thousands_of_steps_is_right(players):
     """Foxes and captures must be as calculated with sets; rabbits may do what the rules allow, as often as they say."""
@@ -198,42 +238,17 @@ def test_every_move_of_thousands_of_steps_is_right(players):
             inner = old["cells"][MARGIN:-MARGIN, MARGIN:-MARGIN]
             bushes = {(int(row), int(col)) for row, col in np.argwhere(inner == BUSH)}
             open_cells = {(row, col) for row in range(SIZE) for col in range(SIZE)} - bushes
-            foxes = dict(enumerate(fox_cells(old)[:players]))
             rabbits = {r: at for r, at in enumerate(rabbit_cells(old)) if old["is_free"][r]}
-            for fox, action in enumerate(actions[k].tolist()):
-                there = (foxes[fox][0] + WAYS[action][0], foxes[fox][1] + WAYS[action][1])
-                if there in open_cells - set(foxes.values()) - set(rabbits.values()):
-                    foxes[fox] = there
-            assert list(foxes.values()) == fox_cells(new)[:players]
+            foxes = foxes_after(fox_cells(old)[:players], rabbits, actions[k].tolist(), open_cells)
+            assert foxes == fox_cells(new)[:players]
 
-            taken = set(foxes.values()) | set(rabbits.values())
-            caught = set()
-            for rabbit, at in rabbits.items():
-                touching = sum(cell in foxes.values() for cell in beside(at))
-                if touching >= 2 or (touching == 1 and not set(beside(at)) & (open_cells - taken)):
-                    caught.add(rabbit)
+            caught = caught_by(foxes, rabbits, open_cells)
             assert sim.reward[k].tolist() == [len(caught)] * players
             rabbits = {rabbit: at for rabbit, at in rabbits.items() if rabbit not in caught}
             assert new["is_free"].tolist() == [r in rabbits for r in range(6)] and new["left"] == len(rabbits)
             assert bool(sim.terminated[k]) == (not rabbits)
             caught_in_all += len(caught)
-
-            for rabbit, to in enumerate(rabbit_cells(new)):
-                if rabbit not in rabbits:
-                    continue
-                at, others = rabbits[rabbit], {*foxes.values(), *(rabbits.values())} - {rabbits[rabbit]}
-                options = [cell for cell in beside(at) if cell in open_cells - others]
-                assert to == at or to in options
-                fear = min(distance(at, fox) for fox in foxes.values())
-                reach = {cell: min(distance(cell, fox) for fox in foxes.values()) for cell in [at, *options]}
-                if fear <= 3:
-                    best = max(reach.values())
-                    assert to == at or (reach[to] == best > fear)
-                    if best > fear:
-                        rested.append(to == at)
-                elif len(options) == 4:
-                    wandered.append((to[0] - at[0], to[1] - at[1]))
-                rabbits[rabbit] = to
+            check_rabbits(foxes, rabbits, rabbit_cells(new), open_cells, rested, wandered)
         over = sim.terminated.copy()
         ended += int(over.sum())
         if over.any():
