@@ -1,4 +1,5 @@
 """Flags from dataclasses: a field is a flag, the text below it its help, and a nested dataclass more of them.
+
 A field may also have its help, and the choices of its values, as `metadata`.
 
 The first field, if it has no default, is the argument without a flag; others without a default must be given.
