@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ludus.agents import ALGORITHMS
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"ludus": "src/ludus", "ludus.envs": "envs", "ludus.agents": "agents", "ludus.zoo": "zoo"}
 
@@ -47,7 +49,7 @@ FLOORS = {
     ),
     "ludus.agents": (
         ("__init__",),
-        ("ppo", "q_learning"),
+        tuple({path.split(".")[0] for path in ALGORITHMS.values()}),  # the algorithms: none imports another
         ("training",),
         ("checkpoints",),
         ("data",),
