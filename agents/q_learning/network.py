@@ -23,7 +23,7 @@ class TorchQ:
     """A Q network in PyTorch's operations, with autograd.
 
     Attributes:
-        why: what computes and, if it is PyTorch, the reason.
+        why: what computes, in a few words: "compiled loops", or "PyTorch" and the reason.
         fixed_gradients: whether gradients come in the same memory each time.
         compiled_loss: whether targets, loss and the choice of actions are loops, too, which read raw outputs.
     """
