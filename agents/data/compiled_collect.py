@@ -55,7 +55,7 @@ class StepLoops:
 
     def __init__(self, adapter: SimulatorAdapter | VecEnvAdapter, data: Any, pool: ThreadPool, choices: int) -> None:
         self.adapter, self.pool = adapter, pool
-        self.steps, games = data.rewards.shape
+        self.count, games = data.rewards.shape
         self.clock, self.chosen = torch.zeros(1, dtype=torch.int64), torch.zeros(games, dtype=torch.int64)
         self.masks = torch.ones((1, choices), dtype=torch.bool) if adapter.mask is None else adapter.mask
         self._time = self.clock.numpy()
@@ -81,7 +81,7 @@ class StepLoops:
             after: called after step t, with t and 0 only if no episode ended; returns False to stop.
             forward_needed: for each step, whether `choose` reads what `forward` writes; None: always.
         """
-        for t in range(self.steps):
+        for t in range(self.count):
             self._time[0] = t
             before(t)
             if forward_needed is None or forward_needed[t]:

@@ -96,7 +96,7 @@ class QAgent(SavedAgent):
 
     # -- collecting ----------------------------------------------------------------------------------------------------
 
-    def _make_collector(self, steps: Steps, values: Any = None) -> Collector | CompiledCollector:
+    def _make_collector(self, steps: Steps, values: Any = None) -> Collector:
         """As loops on a CPU, where the adapter's tensors stay where they are; see `Collector` for the arguments."""
         adapter = self.adapter
         assert adapter is not None

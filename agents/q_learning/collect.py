@@ -163,8 +163,8 @@ def store_transition(reward, terminated, truncated, chosen, row, rewards, ends, 
     return 0
 
 
-class CompiledCollector(StepLoops):
-    """`Collector` as loops, on a CPU, for adapters whose tensors stay where they are."""
+class CompiledCollector(StepLoops, Collector):
+    """A `Collector` of loops, on a CPU, for adapters whose tensors stay where they are."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class CompiledCollector(StepLoops):
     ) -> None:
         (count, games), choices = steps.actions.shape, network.network.choices
         super().__init__(adapter, steps, pool, choices)
-        self.network, self.epsilon, self.values = network, epsilon, values
+        self.network, self.steps, self.epsilon, self.values = network, steps, epsilon, values
         self.noise = torch.zeros(count, games, choices + 1)
         self.compute, out, settings = network.choice_inputs(adapter.obs)
         read = (out, self.masks, epsilon, self.noise, self.clock, settings)
@@ -194,9 +194,7 @@ class CompiledCollector(StepLoops):
         """Let `store_obs(t)` and `store_step(ended)` write to a replay buffer, as loops if it is one of tensors."""
         adapter = self.adapter
         if not isinstance(replay, ReplayTensors) or replay.frame_stack > 1:
-            self.store_obs: Before = lambda _: replay.store_obs(adapter)
-            self.store_step: Callable[[int], Any] = lambda _: replay.store_step(adapter, self.chosen)
-            return
+            return super().store_in(replay)
         write_obs = self.obs_writer(replay.frames, replay.row)
         read = (adapter.reward, adapter.terminated, adapter.truncated, self.chosen, replay.row)
         written = (replay.rewards, replay.terminated, replay.truncated, replay.actions)

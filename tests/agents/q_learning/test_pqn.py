@@ -8,6 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 import ludus
+from ludus.agents.compiled.trace import NotCompiled
 from ludus.agents.data.returns import lambda_returns
 from ludus.agents.q_learning.collect import Collector, CompiledCollector
 from ludus.agents.q_learning.pqn import PQN
@@ -56,6 +57,10 @@ def in_pytorch(*args):
     return Collector(*args[:-1])
 
 
+def refuse(*_):
+    raise NotCompiled("a test")
+
+
 PLACES = {
     "mlp": lambda: catch_agent(8),
     "cnn": lambda: catch_agent(8, policy="cnn"),
@@ -72,7 +77,7 @@ def test_a_rollout_by_loops_is_that_of_pytorch(place, monkeypatch):
     for loops in (True, False):
         if not loops:
             monkeypatch.setattr("ludus.agents.q_learning.base.CompiledCollector", in_pytorch)
-            monkeypatch.setattr("ludus.agents.q_learning.network.compile_q_network", lambda *_: None)
+            monkeypatch.setattr("ludus.agents.q_learning.network.compile_q_network", refuse)
         agent = PLACES[place]()
         agent.learn(128)
         assert isinstance(agent.collector, CompiledCollector) == loops == agent.network.compiled_loss
