@@ -88,12 +88,6 @@ class QAgent(SavedAgent):
         if numbers != self._scheduled_exploration:
             self.exploration_schedule, self._scheduled_exploration = LinearSchedule(*numbers), numbers
 
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        answer = super()._setup_learn(*args, **kwargs)
-        if self.verbose >= 1:
-            print(f"Computing with {self.network.why}")
-        return answer
-
     # -- collecting ----------------------------------------------------------------------------------------------------
 
     def _make_collector(self, steps: Steps, values: Any = None) -> Collector:

@@ -123,7 +123,7 @@ class OffPolicyAgent(QAgent, StableDQN):
     @property
     def replay_buffer(self) -> Any:  # type: ignore[override]
         """The replay buffer under Stable-Baselines3's names, see `replay_view.ReplayView`."""
-        if not hasattr(self, "network"):
+        if "network" not in vars(self):  # Stable-Baselines3's constructor asks before it is made
             return None
         if self.replay is None:
             self._provide_replay(unseen_adapter(self))
