@@ -57,7 +57,7 @@ def test_the_target_network_takes_over_what_was_averaged(library):
 
 def test_layers_that_see_a_whole_minibatch_are_not_shared_by_threads():
     settings = {"n_steps": 2048, "batch_size": 4096, "num_threads": 2}
-    plain = agent_of(ludus, "PPO", **settings)
+    plain = agent_of(ludus, "PPO", policy_kwargs={"activation_fn": nn.ELU}, **settings)  # by PyTorch
     assert plain.learn_threads == 2
     normed = agent_of(ludus, "PPO", policy_kwargs={"features_extractor_class": Modes}, **settings)
     assert normed.learn_threads == 1
