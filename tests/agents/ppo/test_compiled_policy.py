@@ -21,7 +21,7 @@ from ludus.agents.nn.actor_critic import (
     MultiInputPolicy,
     forward_step,
 )
-from ludus.agents.nn.overridden import AskedPolicy
+from ludus.agents.nn.overridden import OverriddenHead
 from ludus.agents.ppo.compiled_policy import compile_actor_critic
 from ludus.agents.ppo.loss import Settings
 from ludus.agents.ppo.network import TorchNetwork
@@ -37,7 +37,7 @@ def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, space=None, 
     space, actions = space or spaces.Box(0, 2, shape, np.uint8), actions or spaces.Discrete(choices)
     policy = kind(space, actions, lambda _: 1e-3, **kwargs)
     if policy.use_sde:
-        policy.head = AskedPolicy(actions)
+        policy.head = OverriddenHead(actions)
     if policy.normalizer is not None:
         policy.normalizer.update(3 + 2 * torch.randn(50, *space.shape))
     policy.shortcut = shortcut_of(policy)
