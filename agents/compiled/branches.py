@@ -25,7 +25,8 @@ def backward_through(layers: Sequence[Layer], outputs: Sequence[LayerOutput]) ->
     """The loops from the last output's grad to all gradients."""
     loops: list[Kernel] = []
     for out in outputs[1:]:
-        out.grad = rows_of(*out.numbers.shape)
+        contiguous = out.numbers.is_contiguous()  # of a convolution, whose places are rows
+        out.grad = torch.zeros_like(out.numbers) if contiguous else rows_of(*out.numbers.shape)
     for layer, x, out in reversed([*zip(layers, outputs[:-1], outputs[1:], strict=True)]):
         loops += layer.backward(x, out)
     return loops

@@ -14,8 +14,8 @@ from torch import nn
 
 from .branches import Branches
 from .convolution_layers import Convolution, PlanesConvolution
-from .layers import Activation, Dense, Layer, Norm, OnPlanes, Place
-from .network import Planes, Vectors, padded
+from .layers import Activation, Dense, Layer, Norm, OnPlanes, Place, padded
+from .network import Planes, Vectors
 from .trace import NotCompiled, Operation, trace
 
 Stage = Sequence[Operation]  # one operation, or one each of an actor and a critic that are computed side by side

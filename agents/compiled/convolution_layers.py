@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .convolution import convolve, convolve_backward_weights, convolve_relu, crop, crop_above_zero, pad
+from .convolution import fold, unfold
 from .kernel import Kernel
-from .layers import PARTS, Layer, LayerOutput, rows_of
-from .sparse_linear import convolution_backward, convolution_forward, convolution_forward_relu
+from .layers import PARTS, Dense, Layer, LayerOutput, Place, padded, rows_of
+from .sparse_linear import convolution_backward, convolution_forward
 
 
 class PlanesConvolution(Layer):
@@ -42,10 +42,9 @@ class PlanesConvolution(Layer):
 
     def forward(self, x: LayerOutput) -> tuple[LayerOutput, list[Kernel]]:
         out = LayerOutput(rows_of(len(x.numbers), self.width), relu=self.relu)
-        loop = convolution_forward_relu if self.relu else convolution_forward
-        read = (*x.cells, self.places, self.weights.flatten(2)[None], self.bias)
-        grids = torch.zeros(x.pieces, *self.grid)
-        return out, [Kernel(loop, *read, grids, self._image(out.numbers), units=x.pieces)]
+        read = (*x.cells, self.places, self.weights.flatten(2)[None], self.bias, torch.tensor([self.relu]))
+        written = torch.zeros(x.pieces, *self.grid), self._image(out.numbers)
+        return out, [Kernel(convolution_forward, *read, *written, units=x.pieces)]
 
     def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
         written = (torch.zeros(PARTS, *self.grid), self.weights_grads.flatten(3), self.bias_grads)
@@ -60,10 +59,8 @@ class PlanesConvolution(Layer):
         return numbers.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W' * O)
 
 
-class Convolution(Layer):
-    """A convolution over the numbers (N, H * W * C) of another layer, channels last, with any stride and padding.
-
-    Channels are padded with zeros to multiples of four.
+class Convolution(Dense):
+    """A convolution over the numbers (N, H * W * C) of another layer, channels last: a fully connected layer over patches.
 
     Args:
         shape: (H, W, C), as the numbers lie, with what pads their channels.
@@ -71,60 +68,34 @@ class Convolution(Layer):
     """
 
     def __init__(self, module: nn.Conv2d, shape: tuple[int, int, int], relu: bool) -> None:
-        super().__init__()
-        (height, width), (self.down, self.across) = module.kernel_size, module.stride
-        self.module, self.relu, self.inputs = module, relu, shape
-        self.top, self.left = module.padding  # type: ignore[misc]
-        rows = (shape[0] + 2 * self.top - height) // self.down + 1  # type: ignore[operator]
-        columns = (shape[1] + 2 * self.left - width) // self.across + 1  # type: ignore[operator]
-        channels, outputs = -(-shape[2] // 4) * 4, -(-module.out_channels // 4) * 4
-        self.outputs, self.width = (rows, columns, outputs), rows * columns * outputs
-        # What the outputs need of the padded inputs, exactly.
-        self.padded = ((rows - 1) * self.down + height, (columns - 1) * self.across + width, channels)
-        self.weights, self.bias = torch.zeros(height, width, channels, outputs), torch.zeros(1, outputs)
-        self.turned = torch.zeros(height, width, outputs, channels)  # by half a circle
-        self.weights_grads, self.bias_grads = torch.zeros(PARTS, *self.weights.shape), torch.zeros(PARTS, outputs)
-        self.gradients = {id(weight): torch.zeros_like(weight) for weight in module.parameters()}
-
-    def read(self) -> None:
-        weight = self.module.weight.detach().permute(2, 3, 1, 0)  # (O, C, h, w) -> (h, w, C, O)
-        _, _, channels, outputs = weight.shape
-        self.weights[:, :, :channels, :outputs] = weight
-        self.turned[:, :, :outputs, :channels] = weight.flip(0, 1).transpose(2, 3)
-        self.bias[0, :outputs] = self.module.bias.detach()  # type: ignore[union-attr]
+        image = torch.arange(shape[0] * shape[1]).view(1, 1, *shape[:2]) + 1.0  # places counted from 1: padding is 0
+        size, padding, stride = module.kernel_size, module.padding, module.stride
+        places = nn.functional.unfold(image, size, padding=padding, stride=stride)[0].T - 1  # type: ignore[arg-type]
+        self.places, self.shape = places.to(torch.int32).contiguous(), shape  # (P, h * w)
+        steps = torch.arange(self.places.shape[1]) * shape[2]
+        columns = (torch.arange(module.in_channels)[:, None] + steps).flatten()  # (C, h * w) -> C * h * w
+        super().__init__(
+            1, self.places.shape[1] * shape[2], padded(module.out_channels), [Place(module, columns)], relu
+        )
+        self.width = len(self.places) * self.outputs
 
     def forward(self, x: LayerOutput) -> tuple[LayerOutput, list[Kernel]]:
         count = len(x.numbers)
-        out, corner = LayerOutput(rows_of(count, self.width), relu=self.relu), torch.tensor([self.top, self.left, 1, 1])
-        out.saved = torch.zeros(count, *self.padded)
-        loop = convolve_relu if self.relu else convolve
-        return out, [
-            Kernel(pad, x.numbers.view(-1, *self.inputs), corner, out.saved, units=count),
-            Kernel(loop, out.saved, self.weights, self.bias, out.numbers.view(-1, *self.outputs), units=count),
-        ]
+        patches = LayerOutput(torch.zeros(count * len(self.places), self.inputs))
+        out = LayerOutput(torch.zeros(count, self.width), relu=self.relu, saved=patches)
+        read = self._image(x.numbers), self.places
+        return out, [Kernel(unfold, *read, self._patches(patches.numbers), units=count), self.product(patches, out)]
 
     def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
-        grad: Any = out.grad.view(-1, *self.outputs)  # type: ignore[union-attr]
-        written = self.weights_grads, self.bias_grads
-        loops = [Kernel(convolve_backward_weights, out.saved, grad, *written, units=PARTS)]
-        if x.grad is None:
-            return loops
-        height, width = self.weights.shape[:2]
-        sizes = self.padded[0] + height - 1, self.padded[1] + width - 1
-        spread, padded = torch.zeros(len(grad), *sizes, self.outputs[2]), torch.zeros(len(grad), *self.padded)
-        corner = torch.tensor([height - 1, width - 1, self.down, self.across])
-        numbers, x_grad = (y.view(-1, *self.inputs) for y in (x.numbers, x.grad))
-        loop, masks = (crop_above_zero, [numbers]) if x.relu else (crop, [])
-        read = padded, torch.tensor([self.top, self.left]), *masks
-        return [
-            *loops,
-            Kernel(pad, grad, corner, spread, units=len(grad)),
-            Kernel(convolve, spread, self.turned, torch.zeros(1, self.padded[2]), padded, units=len(grad)),
-            Kernel(loop, *read, x_grad, units=len(grad)),
-        ]
+        patches, x_grad = out.saved, x.grad
+        if x_grad is None:
+            return super().backward(patches, out)
+        patches.grad = torch.zeros_like(patches.numbers)
+        read = self._patches(patches.grad), self.places, self._image(x.numbers), torch.tensor([x.relu])
+        return [*super().backward(patches, out), Kernel(fold, *read, self._image(x_grad), units=len(x_grad))]
 
-    def collect(self) -> None:
-        weight, bias = self.gradients.values()
-        outputs, channels = weight.shape[:2]
-        weight.copy_(self.weights_grads.sum(0)[:, :, :channels, :outputs].permute(3, 2, 0, 1))
-        bias.copy_(self.bias_grads.sum(0)[:outputs])
+    def _image(self, numbers: Tensor) -> Tensor:
+        return numbers.view(len(numbers), -1, self.shape[2])  # (N, H * W * C) -> (N, H * W, C)
+
+    def _patches(self, numbers: Tensor) -> Tensor:
+        return numbers.view(-1, *self.places.shape, self.shape[2])  # (N * P, h * w * C) -> (N, P, h * w, C)

@@ -11,45 +11,27 @@ import math
 import numpy as np
 
 
-def norm_forward(x, numbers, epsilon, scaled, inverse, out, first, last):
-    """out (N, G, W) = gain * scaled + shift, for samples first .. last-1.
+def norm_forward(x, numbers, epsilon, relu, scaled, inverse, out, first, last):
+    """out (N, G, W) = gain * scaled + shift, for samples first .. last-1; relu (1,): whether a ReLU follows.
 
     numbers (2, w) are gain and shift, epsilon (1,) is added to the variance; scaled (N, G, W), the normalised x, and inverse
     (N, G), 1 / its standard deviation, are stored for the gradients.
     """
+    zero, width = np.float32(0), numbers.shape[1]
     for i in range(first, last):
-        _normalize(x, numbers, epsilon, scaled, inverse, i)
         for g in range(x.shape[1]):
-            for j in range(numbers.shape[1]):
-                out[i, g, j] = scaled[i, g, j] * numbers[0, j] + numbers[1, j]
-    return 0
-
-
-def norm_forward_relu(x, numbers, epsilon, scaled, inverse, out, first, last):
-    """As `norm_forward`, with a ReLU."""
-    zero = np.float32(0)
-    for i in range(first, last):
-        _normalize(x, numbers, epsilon, scaled, inverse, i)
-        for g in range(x.shape[1]):
-            for j in range(numbers.shape[1]):
+            mean, square = np.float32(0), np.float32(0)
+            for j in range(width):
+                mean += x[i, g, j]
+            mean /= np.float32(width)
+            for j in range(width):
+                square += (x[i, g, j] - mean) * (x[i, g, j] - mean)
+            inverse[i, g] = np.float32(1) / np.float32(math.sqrt(square / np.float32(width) + epsilon[0]))
+            for j in range(width):
+                scaled[i, g, j] = (x[i, g, j] - mean) * inverse[i, g]
                 y = scaled[i, g, j] * numbers[0, j] + numbers[1, j]
-                out[i, g, j] = zero if y < zero else y  # NaN stays NaN
+                out[i, g, j] = zero if relu[0] and y < zero else y  # NaN stays NaN
     return 0
-
-
-def _normalize(x, numbers, epsilon, scaled, inverse, i):
-    """Sample i, brought to mean 0 and variance 1 in each group."""
-    width = numbers.shape[1]
-    for g in range(x.shape[1]):
-        mean, square = np.float32(0), np.float32(0)
-        for j in range(width):
-            mean += x[i, g, j]
-        mean /= np.float32(width)
-        for j in range(width):
-            square += (x[i, g, j] - mean) * (x[i, g, j] - mean)
-        inverse[i, g] = np.float32(1) / np.float32(math.sqrt(square / np.float32(width) + epsilon[0]))
-        for j in range(width):
-            scaled[i, g, j] = (x[i, g, j] - mean) * inverse[i, g]
 
 
 def norm_backward_inputs(grad, numbers, scaled, inverse, x_grad, first, last):

@@ -13,17 +13,15 @@ from ..nn.noisy import NoisyLinear
 from .activations import ACTIVATIONS
 from .adam import laid_out_as
 from .kernel import UNIT, Kernel
-from .layer_norm import norm_backward_inputs, norm_backward_weights, norm_forward, norm_forward_relu
+from .layer_norm import norm_backward_inputs, norm_backward_weights, norm_forward
 from .linear import (
     ROWS,
     TILE,
     dense_backward_inputs,
-    dense_backward_inputs_relu,
     dense_backward_weights,
     dense_forward,
-    dense_forward_relu,
 )
-from .sparse_linear import blocks_for, linear_backward, linear_forward, linear_forward_relu
+from .sparse_linear import blocks_for, linear_backward, linear_forward
 from .transpose import SIDE, transpose
 
 PARTS = 16  # of a minibatch, whose gradients of a convolution or a normalisation are added up
@@ -33,6 +31,11 @@ GAP = 16  # numbers between rows: rows that lie whole pages apart would push eac
 def rows_of(count: int, width: int) -> Tensor:
     """Zeros (N, W), with gaps between the rows."""
     return torch.zeros(count, width + GAP)[:, :width]
+
+
+def padded(size: int) -> int:
+    """The next multiple of sixteen, as many numbers as processors compute with at once."""
+    return -(-size // 16) * 16
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Layer:
             if columns is None:
                 gradient.copy_(source)
             else:
-                torch.index_select(source, 1, columns, out=gradient)
+                torch.index_select(source, 1, columns, out=gradient.flatten(1))
 
     def _gradient_at(self, weight: Tensor, source: Tensor, columns: Tensor | None = None) -> None:
         """Loops leave the gradient of a weight there: it is the same memory, if that is whole."""
@@ -108,20 +111,20 @@ class Layer:
 class Place(NamedTuple):
     """Which part of a layer's matrices a module has: its group, its first output, and the column of each of its inputs."""
 
-    module: nn.Linear
+    module: Any  # a fully connected layer or a convolution, whose inputs are (C * h * w)
     columns: Tensor
     group: int = 0
     first_output: int = 0
 
     @property
     def outputs(self) -> slice:
-        return slice(self.first_output, self.first_output + self.module.out_features)
+        return slice(self.first_output, self.first_output + len(self.module.bias))
 
     @property
     def inputs(self) -> slice | None:
         """Its columns, if they lie side by side in order."""
         first, count = int(self.columns[0]), len(self.columns)
-        straight = torch.equal(self.columns, torch.arange(first, first + count))
+        straight = self.module.weight.dim() == 2 and torch.equal(self.columns, torch.arange(first, first + count))
         return slice(first, first + count) if straight else None
 
 
@@ -163,7 +166,7 @@ class _Copy:
         self.noisy = _Noisy(module) if isinstance(module, NoisyLinear) else None
         self._source: Any = self.noisy or module
         self._columns = None if inputs else place.columns
-        self._spread = None if inputs else torch.zeros(module.out_features, layer.inputs)  # its inputs at their columns
+        self._spread = None if inputs else torch.zeros(len(module.bias), layer.inputs)  # its inputs at their columns
         self._forward, columns = (
             layer.forward_weights,
             inputs or slice(layer.inputs),
@@ -187,7 +190,7 @@ class _Copy:
 
     def _weight(self) -> Tensor:
         """(O, I), with all columns of the layer's inputs where the module's are not side by side."""
-        weight = self._source.weight.detach()
+        weight = self._source.weight.detach().flatten(1)
         return weight if self._spread is None else self._spread.index_copy_(1, self._columns, weight)  # type: ignore[arg-type]
 
     def _transpose_of(self, weight: Tensor) -> Kernel:
@@ -237,17 +240,20 @@ class Dense(Layer):
 
     def forward(self, x: LayerOutput) -> tuple[LayerOutput, list[Kernel]]:
         out = LayerOutput(rows_of(len(x.numbers), self.width), relu=self.relu)
-        loop, read = dense_forward_relu if self.relu else dense_forward, (self._in(x.numbers), self.forward_weights)
-        return out, [Kernel(loop, *read, self.bias, self._out(out.numbers), units=out.pieces)]
+        return out, [self.product(x, out)]
+
+    def product(self, x: LayerOutput, out: LayerOutput) -> Kernel:
+        """The loop from the numbers of x to those of out."""
+        read = self._in(x.numbers), self.forward_weights, self.bias, torch.tensor([self.relu])
+        return Kernel(dense_forward, *read, self._out(out.numbers), units=x.pieces)
 
     def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
         grad, numbers = self._out(out.grad), self._in(x.numbers)
-        written, units = (self.weights_grad, self.bias_grad), self.width // TILE
+        written, units = (self.weights_grad, self.bias_grad), self.groups * self.outputs // TILE
         loops = [Kernel(dense_backward_weights, grad, numbers, *written, units=units)]
         if x.grad is not None and self.backward_weights is not None:
-            loop, masks = (dense_backward_inputs_relu, [numbers]) if x.relu else (dense_backward_inputs, [])
-            read = (grad, self.backward_weights, *masks)
-            loops.append(Kernel(loop, *read, self._in(x.grad), units=out.pieces))
+            read = grad, self.backward_weights, numbers, torch.tensor([x.relu])
+            loops.append(Kernel(dense_backward_inputs, *read, self._in(x.grad), units=x.pieces))
         return loops
 
     def _in(self, numbers: Any) -> Tensor:
@@ -266,8 +272,8 @@ class OnPlanes(Dense):
 
     def forward(self, x: LayerOutput) -> tuple[LayerOutput, list[Kernel]]:
         out = LayerOutput(rows_of(len(x.numbers), self.width), relu=self.relu)
-        loop, read = linear_forward_relu if self.relu else linear_forward, (*x.cells, self.forward_weights[0])
-        return out, [Kernel(loop, *read, self.bias[0], out.numbers, units=len(x.numbers))]
+        read = (*x.cells, self.forward_weights[0], self.bias[0], torch.tensor([self.relu]))
+        return out, [Kernel(linear_forward, *read, out.numbers, units=len(x.numbers))]
 
     def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
         written: Any = (out.grad, self.blocks, self.weights_grad[0], self.bias_grad[0])
@@ -299,8 +305,8 @@ class Norm(Layer):
         count = len(x.numbers)
         out, scaled = LayerOutput(rows_of(count, self.width), relu=self.relu), rows_of(count, self.width)
         out.saved = self._in(scaled), torch.zeros(count, self.groups)
-        loop, read = norm_forward_relu if self.relu else norm_forward, (self._in(x.numbers), self.numbers, self.epsilon)
-        return out, [Kernel(loop, *read, *out.saved, self._in(out.numbers), units=count)]
+        read = self._in(x.numbers), self.numbers, self.epsilon, torch.tensor([self.relu])
+        return out, [Kernel(norm_forward, *read, *out.saved, self._in(out.numbers), units=count)]
 
     def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
         grad, (scaled, inverse) = self._in(out.grad), out.saved

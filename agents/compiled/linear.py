@@ -20,37 +20,29 @@ ROWS = 16  # of a piece of a product
 SAMPLES = 128  # whose part of the weights' gradient is added up at a time
 
 
-def dense_forward(x, weights, bias, out, first, last):
-    """out (N, G, O) = x (N, G, I) @ weights (G, I, O) + bias (G, O), for pieces of `ROWS` samples."""
+def dense_forward(x, weights, bias, relu, out, first, last):
+    """out (N, G, O) = x (N, G, I) @ weights (G, I, O) + bias (G, O), for pieces of `ROWS` samples.
+
+    relu (1,): whether a ReLU follows.
+    """
     for piece in range(first, last):
         spread(bias, out, piece)
         add_product(x, weights, out, piece)
+        if relu[0]:
+            cut_below_zero(out, piece)
     return 0
 
 
-def dense_forward_relu(x, weights, bias, out, first, last):
-    """As `dense_forward`, with a ReLU."""
-    for piece in range(first, last):
-        spread(bias, out, piece)
-        add_product(x, weights, out, piece)
-        relu(out, piece)
-    return 0
+def dense_backward_inputs(grad, weights, x, relu, x_grad, first, last):
+    """x_grad (N, G, I) = grad (N, G, O) @ weights (G, O, I), for pieces of `ROWS` samples; weights' rows may be longer.
 
-
-def dense_backward_inputs(grad, weights, x_grad, first, last):
-    """x_grad (N, G, I) = grad (N, G, O) @ weights (G, O, I), for pieces of `ROWS` samples; weights' rows may be longer."""
+    relu (1,): whether x came out of a ReLU; then the grads are 0 where it is not above zero.
+    """
     for piece in range(first, last):
         clear(x_grad, piece)
         add_product(grad, weights, x_grad, piece)
-    return 0
-
-
-def dense_backward_inputs_relu(grad, weights, x, x_grad, first, last):
-    """As `dense_backward_inputs` where x, which came out of a ReLU, is above zero; else 0."""
-    for piece in range(first, last):
-        clear(x_grad, piece)
-        add_product(grad, weights, x_grad, piece)
-        keep_above_zero(x, x_grad, piece)
+        if relu[0]:
+            keep_above_zero(x, x_grad, piece)
     return 0
 
 
@@ -95,7 +87,7 @@ def clear(out, piece):
                 out[r, g, j] = 0
 
 
-def relu(out, piece):
+def cut_below_zero(out, piece):
     """What is below zero becomes zero."""
     zero = np.float32(0)
     for r in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):

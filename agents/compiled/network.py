@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .branches import backward_through, forward_through
 from .kernel import UNIT, Kernel, ThreadPool
-from .layers import Layer, LayerOutput, rows_of
+from .layers import Layer, LayerOutput, padded, rows_of
 from .linear import TILE
 from .sparse_linear import find_cells
 
@@ -176,8 +176,3 @@ def remembered(stored: dict[Any, Any], key: Any, make: Any) -> Any:
             stored.clear()
         stored[key] = make()
     return stored[key]
-
-
-def padded(size: int) -> int:
-    """The next multiple of sixteen, as many numbers as processors compute with at once."""
-    return -(-size // 16) * 16

@@ -29,7 +29,7 @@ class PlanesLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         read, out = cells_of(planes), torch.empty(len(planes), len(bias))
-        Kernel(linear_forward, *read, weight.T.contiguous(), bias, out, units=len(planes))()
+        Kernel(linear_forward, *read, weight.T.contiguous(), bias, torch.tensor([False]), out, units=len(planes))()
         ctx.save_for_backward(*read)
         return out
 

@@ -31,20 +31,17 @@ def find_cells(rows, planes, cells, counts, first, last):
     return 0
 
 
-def linear_forward(rows, planes, cells, counts, weights, bias, out, first, last):
-    """out (N, H) = planes[rows] (N, K) @ weights (K, H) + bias (H,), for samples first .. last-1."""
-    for i in range(first, last):
-        _add_cells(rows, planes, cells, counts, weights, bias, out, i)
-    return 0
+def linear_forward(rows, planes, cells, counts, weights, bias, relu, out, first, last):
+    """out (N, H) = planes[rows] (N, K) @ weights (K, H) + bias (H,), for samples first .. last-1.
 
-
-def linear_forward_relu(rows, planes, cells, counts, weights, bias, out, first, last):
-    """As `linear_forward`, with a ReLU."""
+    relu (1,): whether a ReLU follows.
+    """
     zero = np.float32(0)
     for i in range(first, last):
         _add_cells(rows, planes, cells, counts, weights, bias, out, i)
-        for j in range(out.shape[1]):
-            out[i, j] = zero if out[i, j] < zero else out[i, j]  # NaN stays NaN
+        if relu[0]:
+            for j in range(out.shape[1]):
+                out[i, j] = zero if out[i, j] < zero else out[i, j]  # NaN stays NaN
     return 0
 
 
@@ -100,29 +97,21 @@ def linear_backward(rows, planes, cells, counts, grad, blocks, weights_grad, bia
 # `places` (K, 3) holds the channel of each cell, and the row and column of the grid from which on it reaches.
 
 
-def convolution_forward(rows, planes, cells, counts, places, weights, bias, grids, out, first, last):
+def convolution_forward(rows, planes, cells, counts, places, weights, bias, relu, grids, out, first, last):
     """A convolution with steps of one and less padding than its size, for pieces of `ROWS` samples.
 
     From planes (M, K), weights (1, C, h, w * O) and bias (1, (W + w - 1) * O), the same for each place of a row, to out
-    (N, H', W' * O); grids (N / ROWS, H + h - 1, (W + w - 1) * O) are scratch.
+    (N, H', W' * O); grids (N / ROWS, H + h - 1, (W + w - 1) * O) are scratch. relu (1,): whether a ReLU follows.
     """
-    for piece in range(first, last):
-        for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
-            _convolve(rows, planes, cells, counts, places, weights[0], bias[0], grids[piece], i)
-            _copy_inside(grids[piece], out, i)
-    return 0
-
-
-def convolution_forward_relu(rows, planes, cells, counts, places, weights, bias, grids, out, first, last):
-    """As `convolution_forward`, with a ReLU."""
     zero = np.float32(0)
     for piece in range(first, last):
         for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0])):
             _convolve(rows, planes, cells, counts, places, weights[0], bias[0], grids[piece], i)
             _copy_inside(grids[piece], out, i)
-            for a in range(out.shape[1]):
-                for j in range(out.shape[2]):
-                    out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
+            if relu[0]:
+                for a in range(out.shape[1]):
+                    for j in range(out.shape[2]):
+                        out[i, a, j] = zero if out[i, a, j] < zero else out[i, a, j]
     return 0
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..nn.noisy import NoisyLinear
 from ..nn.q_network import ChannelNorm, Duel
+from .layers import padded
 
 SECOND = 1 << 22  # added to the positions of the second observation of the batch; float32 holds integers up to 1 << 24
 
@@ -152,7 +153,7 @@ class Traced(Tensor):
             for size, p, k, s in zip(columns.shape[1:], padding, module.kernel_size, stride, strict=True)
         )
         first = not any(operation.module for operation in self.path)
-        channels = module.out_channels if first else -(-module.out_channels // 4) * 4
+        channels = module.out_channels if first else padded(module.out_channels)
         places = torch.arange(height * width).view(height, width) * channels
         return self.after("convolution", torch.arange(module.out_channels)[:, None, None] + places, module)
 
@@ -208,8 +209,11 @@ def _run(forward: Callable[[Any], Any], traced: Traced) -> tuple[Traced, ...]:
     except Exception as error:  # of a user's code, which may do anything with what it is given
         raise NotCompiled(f"custom features extractor ({type(error).__name__})") from error
     outs = out if isinstance(out, tuple) else (out,)
-    if not all(isinstance(x, Traced) and not x.stale and torch.equal(x.columns(), x.path[-1].outputs) for x in outs):
-        raise NotCompiled("custom features extractor")
+    for x in outs:
+        if not isinstance(x, Traced) or x.stale or not x.path or not torch.equal(x.columns(), x.path[-1].outputs):
+            raise NotCompiled("custom features extractor")
+        if x.path[-1].kind != "linear":
+            raise NotCompiled("a network that does not end in a fully connected layer")
     return outs
 
 
