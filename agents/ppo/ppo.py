@@ -32,8 +32,8 @@ from ..nn.normalize import RewardNormalizer
 from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
-from ..training.arguments import check_observation
-from ..training.callbacks import Lazy, call_after_rollout, call_after_step
+from ..training.arguments import check_observation, check_observation_space
+from ..training.callbacks import Lazy, call_after_rollout, call_after_step, store_final_observations
 from ..training.learn_call import learn_call
 from ..training.optimizer_step import OptimizerStep, check_update
 from ..training.saved_agent import SavedAgent
@@ -62,7 +62,7 @@ class PPO(SavedAgent, StablePPO):
     policy: Any
 
     def _setup_model(self) -> None:
-        self._check_observations()
+        check_observation_space(self.observation_space)
         self._look_at_env()
         head_of(self.action_space)  # raises OptionError for spaces that PPO has no distribution for
         super()._setup_model()
@@ -158,7 +158,7 @@ class PPO(SavedAgent, StablePPO):
         if self.simulator is None:  # callbacks are called after each step; else when the rollout is over, for each step
             going = collector.collect(partial(self._after_step, callback))
         else:
-            self._keep_endings(collector.adapters)
+            store_final_observations(self, collector.adapters)
             self.collect()
             self.simulator.check()
             going = call_after_rollout(self, callback, data, collector.adapters)

@@ -22,8 +22,8 @@ from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
 from ..runtime.cuda_graph import Graphed
 from ..runtime.hardware import on_gpu, threads_worth
-from ..training.arguments import check_observation
-from ..training.callbacks import call_after_rollout, call_after_step
+from ..training.arguments import check_observation, check_observation_space
+from ..training.callbacks import call_after_rollout, call_after_step, store_final_observations
 from ..training.learn_call import learn_call
 from ..training.optimizer_step import OptimizerStep, check_update
 from ..training.saved_agent import SavedAgent
@@ -58,7 +58,7 @@ class QAgent(SavedAgent):
 
     def _make_policy(self) -> None:
         """Environments, schedules, seeds and networks, as Stable-Baselines3's `_setup_model`, without its buffers."""
-        self._check_observations()
+        check_observation_space(self.observation_space)
         self._look_at_env()
         self._setup_lr_schedule()
         self.set_random_seed(self.seed)
@@ -113,7 +113,7 @@ class QAgent(SavedAgent):
             self.adapter.observe(self._last_obs)
             return self._collect(partial(call_after_step, self, callback, self.adapter, data))
         assert self.simulator is not None and self.adapter is not None
-        self._keep_endings([self.adapter])
+        store_final_observations(self, [self.adapter])
         self.collect()
         self.simulator.check()
         return call_after_rollout(self, callback, data, [self.adapter])

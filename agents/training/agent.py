@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from inspect import Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
 
-from ...envs import OptionError, Simulator
+from ...envs import Simulator
 from ..checkpoints.env_spec import environment_facts
-from ..checkpoints.manifest import beginning
-from ..checkpoints.schema import KINDS, OBJECTS, checks_of
-from ..data.env_adapters import EnvAdapter, games_by_name, simulator_of
+from ..checkpoints.schema import KINDS
+from ..data.env_adapters import games_by_name, simulator_of
 from ..files.config import arguments_of
-from ..runtime.hardware import default_threads, device_beside, on_gpu
-from .arguments import bound, check_device, check_env, check_objects, check_policy, check_policy_kwargs
+from ..runtime.hardware import default_threads, device_beside
+from .arguments import (
+    bound,
+    check_device,
+    check_env,
+    check_fixed,
+    check_objects,
+    check_policy,
+    check_policy_kwargs,
+    check_settings,
+)  # fmt: skip
 from .callbacks import Lazy, is_users
 from .logs import dump, record_hparams, record_progress
 from .optimizer_step import OptimizerStep
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
     Base = BaseAlgorithm
     from ..compiled.kernel import ThreadPool
     from ..runtime.distributed import Group
-    from .optimizer_step import OptimizerStep
     from .progress_bar import ProgressCallback
 else:
     Base = object
@@ -99,7 +105,7 @@ class Agent(Base):
         if isinstance(given.get("tensorboard_log"), os.PathLike):
             given["tensorboard_log"] = os.fspath(given["tensorboard_log"])
         stable = self._set_options(given)
-        self._check_settings(**stable)
+        check_settings(self, **stable)
         asked = given.get("device", "auto")
         check_device(asked)
         if given.get("_init_setup_model", True):  # else it is `load`, with what a file says
@@ -158,8 +164,8 @@ class Agent(Base):
         self.boundary = None
         if reset_num_timesteps or self._last_obs is None or self._played not in (None, self.env):
             self._begin_anew()
-        self._check_settings()
-        self._check_fixed()
+        check_settings(self)
+        check_fixed(self, self._fixed)
         self.rebuild()
         self.optimizer_step.check()
         self._played = self.env
@@ -191,14 +197,6 @@ class Agent(Base):
         """What the networks are made with, which cannot change any more."""
         self._fixed = {name: copy(getattr(self, name)) for name in ("policy_kwargs", *self.network_settings)}
 
-    def _check_fixed(self) -> None:
-        """Raise OptionError for a setting that was changed too late."""
-        for name, value in self._fixed.items():
-            if getattr(self, name) != value:
-                raise OptionError(
-                    f"{name}={getattr(self, name)!r} comes too late, the networks were made with {value!r}: make a new agent"
-                )
-
     def _setup_lr_schedule(self) -> None:
         super()._setup_lr_schedule()
         self._scheduled_rate = self.learning_rate
@@ -208,38 +206,12 @@ class Agent(Base):
         if self.learning_rate != self._scheduled_rate:
             self._setup_lr_schedule()
 
-    def _check_observations(self) -> None:
-        """Raise OptionError for observations that no network here takes."""
-        space = self.observation_space
-        for part in space.spaces.values() if isinstance(space, spaces.Dict) else (space,):
-            vector = isinstance(part, (spaces.Box, spaces.MultiDiscrete, spaces.MultiBinary)) and len(part.shape) > 0
-            if not (vector or isinstance(part, spaces.Discrete)):
-                raise OptionError(
-                    f"observations are Box, Discrete, MultiDiscrete or MultiBinary, with one axis or more, or a Dict of "
-                    f"them, not {part}: wrap the environment in gymnasium.wrappers.FlattenObservation or ReshapeObservation"
-                )
-
     def _look_at_env(self) -> None:
         if self.env is not None:
             self.environment = environment_facts(self.env)
             self.simulator, self.channels_first = simulator_of(self.env)
         if self.simulator is not None:
             device_beside(self.simulator.device, self.device)
-
-    def _check_settings(self, **given: Any) -> None:
-        """Raise OptionError for a setting that is out of its limits, which are those of files (see `schema`).
-
-        Looked at is what has been set, and what is `given` to be.
-        """
-        checks, settings = checks_of(self.config), {**vars(self), **given}
-        for name in checks.keys() & settings.keys() - OBJECTS.keys():
-            value = beginning(settings[name])
-            if name == "train_freq" and isinstance(value, tuple) and len(value) == 2:
-                value = value[0]  # whose unit is the other
-            try:
-                checks[name](name, value.item() if isinstance(value, np.generic) else value)
-            except ValueError as error:
-                raise OptionError(str(error)) from error
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything random: Python, NumPy, PyTorch, the environments, exploration and the order of minibatches."""
@@ -291,14 +263,11 @@ class Agent(Base):
     def _end_learning(self) -> None:
         """Threads, the progress bar and the clock rest until the next training, however this one ended."""
         self.pool.close()
-        self._close_bar()
-        self._note_present()
-        self.elapsed_before, self.start_time = self.elapsed(), 0
-
-    def _close_bar(self) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+        self._note_present()
+        self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def dump_logs(self, iteration: int = 0) -> None:
         """Write the log, under Stable-Baselines3's names; a full disk does not end training."""
@@ -339,11 +308,6 @@ class Agent(Base):
         if self.simulator is not None and self._last_obs is not None:
             self._last_obs = self.present_obs()
 
-    def _keep_endings(self, adapters: Sequence[EnvAdapter]) -> None:
-        """Let adapters on a CPU note what episodes end with, if someone will ask for it."""
-        for adapter in adapters:
-            adapter.endings = [] if self.has_users_callback and not on_gpu(self.device) else None
-
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def elapsed(self) -> float:
@@ -371,28 +335,13 @@ class Agent(Base):
         """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""
         raise NotImplementedError
 
-    # -- checkpoints ---------------------------------------------------------------------------------------------------
+    # -- settings ------------------------------------------------------------------------------------------------------
 
     def setting(self, name: str) -> Any:
         """An argument of the constructor, as the constructor takes it."""
         return getattr(self, ATTRIBUTES.get(name, name))
 
-    def set_setting(self, name: str, value: Any) -> None:
-        """The same the other way round, before `_setup_model`."""
-        setattr(self, ATTRIBUTES.get(name, name), value)
-
     @staticmethod
     def network_arguments(settings: dict[str, Any]) -> dict[str, Any]:
         """What the policy is told beside `policy_kwargs`, by settings of the algorithm."""
         return {}
-
-    def own_state(self) -> dict[str, torch.Tensor]:
-        """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
-        return {}
-
-    def own_rows(self) -> dict[str, int]:
-        """How many rows those tensors have of which the settings do not tell, by name."""
-        return {}
-
-    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Put `own_state` back."""

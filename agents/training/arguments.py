@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import BasePolicy
 
 from ...envs import OptionError, UnknownOption
-from ..checkpoints.schema import NETWORKS, STABLE_POLICIES
+from ..checkpoints.manifest import beginning
+from ..checkpoints.schema import NETWORKS, OBJECTS, STABLE_POLICIES, checks_of
 from ..files.checks import meant, plain
 from ..files.safe_io import short
 from ..nn.actor_critic import OnEncoder
@@ -142,3 +145,39 @@ def check_observation(observation: Any) -> None:
         raise OptionError(
             "predict takes observations, got (obs, info), as env.reset() of Gymnasium returns: give obs alone"
         )
+
+
+def check_observation_space(space: spaces.Space) -> None:
+    """Raise OptionError for observations that no network here takes."""
+    for part in space.spaces.values() if isinstance(space, spaces.Dict) else (space,):
+        vector = isinstance(part, (spaces.Box, spaces.MultiDiscrete, spaces.MultiBinary)) and len(part.shape) > 0
+        if not (vector or isinstance(part, spaces.Discrete)):
+            raise OptionError(
+                f"observations are Box, Discrete, MultiDiscrete or MultiBinary, with one axis or more, or a Dict of "
+                f"them, not {part}: wrap the environment in gymnasium.wrappers.FlattenObservation or ReshapeObservation"
+            )
+
+
+def check_settings(agent: Any, **given: Any) -> None:
+    """Raise OptionError for a setting that is out of its limits, which are those of files (see `schema`).
+
+    Looked at is what has been set, and what is `given` to be.
+    """
+    checks, settings = checks_of(agent.config), {**vars(agent), **given}
+    for name in checks.keys() & settings.keys() - OBJECTS.keys():
+        value = beginning(settings[name])
+        if name == "train_freq" and isinstance(value, tuple) and len(value) == 2:
+            value = value[0]  # whose unit is the other
+        try:
+            checks[name](name, value.item() if isinstance(value, np.generic) else value)
+        except ValueError as error:
+            raise OptionError(str(error)) from error
+
+
+def check_fixed(agent: Any, fixed: Mapping[str, Any]) -> None:
+    """Raise OptionError for a setting that was changed after the networks were made with these."""
+    for name, value in fixed.items():
+        if getattr(agent, name) != value:
+            raise OptionError(
+                f"{name}={getattr(agent, name)!r} comes too late, the networks were made with {value!r}: make a new agent"
+            )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data.env_adapters import EnvAdapter, VecEnvAdapter
 from ..nn.actor_critic import each
+from ..runtime.hardware import on_gpu
 
 
 class Steps(Protocol):
@@ -223,3 +224,9 @@ class Infos(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return repr(self._infos)
+
+
+def store_final_observations(agent: Any, adapters: Sequence[EnvAdapter]) -> None:
+    """Let adapters on a CPU store final observations of episodes in the next rollout, if a user's callback may read them."""
+    for adapter in adapters:
+        adapter.endings = [] if agent.has_users_callback and not on_gpu(agent.device) else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from stable_baselines3.common.utils import get_system_info
 
 from ...envs import OptionError
 from ..checkpoints.checkpoint import write_checkpoint
-from .agent import Agent
+from .agent import ATTRIBUTES, Agent
 from .loading import load_agent, load_parameters
 from .snapshot import check_excluded, snapshot_of
 
@@ -37,6 +38,21 @@ class SavedAgent(Agent):
         self.rebuild()
 
     # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Set an argument of the constructor, before `_setup_model`."""
+        setattr(self, ATTRIBUTES.get(name, name), value)
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
+        return {}
+
+    def own_rows(self) -> dict[str, int]:
+        """How many rows those tensors have of which the settings do not tell, by name."""
+        return {}
+
+    def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Put `own_state` back."""
 
     def save(self, path: Any, exclude: Any = None, include: Any = None, keep: int = 1, resumable: bool = True) -> None:
         """Write the agent, whole or not at all; what no file can keep, such as a function, is said in a warning.
