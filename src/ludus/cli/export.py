@@ -64,13 +64,15 @@ def to_sb3(config: Config) -> str:
 def from_sb3(config: Config) -> str:
     """Write a folder from Stable-Baselines3's zip; returns what to tell the user."""
     from ..agents import agent_class, load_agent
+    from ..agents.checkpoints.sb3_zip import import_zip
     from ..agents.files.archive import is_archive
 
     own = is_archive(config.agent)  # which knows what it plays
     if config.env is None and not own:
         raise OptionError("--format ludus needs --env, the game that the agent plays")
-    load = load_agent if own else agent_class("ppo").load
-    load(config.agent, None if config.env is None else games_for(config), device="cpu").save(config.out)
+    env = None if config.env is None else games_for(config)
+    agent = load_agent(config.agent, env, "cpu") if own else import_zip(config.agent, env, "cpu", agent_class("ppo"))
+    agent.save(config.out)
     return f"saved in {config.out}. Next: {next_command('evaluate', config.out)}"
 
 
