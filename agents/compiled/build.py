@@ -18,6 +18,7 @@ from .layers import Activation, Dense, Layer, Norm, OnPlanes, Place, padded
 from .network import Planes, Vectors
 from .trace import NotCompiled, Operation, trace
 
+WIDE = 5000  # weights of a convolution over another's numbers from which on PyTorch's is as fast or faster
 Stage = Sequence[Operation]  # one operation, or one each of an actor and a critic that are computed side by side
 
 
@@ -147,6 +148,8 @@ class Builder:
             if module.stride != (1, 1) or any(p >= k for p, k in zip(module.padding, module.kernel_size, strict=True)):
                 raise NotCompiled("a first convolution with a stride")
             return PlanesConvolution(module, columns, relu)
+        if module.weight.numel() > WIDE:
+            raise NotCompiled("a wide convolution after another")
         channels, rows, width = columns.shape
         across = self.width // (rows * width)
         lie = torch.arange(rows * width).view(rows, width) * across + torch.arange(channels)[:, None, None]

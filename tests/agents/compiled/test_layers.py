@@ -80,7 +80,7 @@ NETWORKS = {
     "one with strides and padding": (PLANES, second((3, 2), 9, stride=(2, 3), padding=(2, 1))),
     "one of one place": (PLANES, second((5, 4), 4, between=nn.SiLU, first=3)),
     "one that leaves rows out": (PLANES, second((1, 2), 2, stride=(3, 2), between=nn.ReLU, first=1)),
-    "a wide one": (PLANES, second(2, 80, first=17)),
+    "a wide one": (PLANES, second(2, 40, first=17)),
     "three convolutions": (
         PLANES,
         lambda: Extractor(

@@ -141,6 +141,9 @@ MODULES = {
     "observations that go through": chain(nn.Flatten(), nn.Tanh(), nn.Linear(90, 4)),
     "a convolution with dilation": chain(nn.Conv2d(5, 4, 2, dilation=2), nn.Flatten(), nn.Linear(16, 4)),
     "a first convolution with a stride": chain(nn.Conv2d(5, 4, 2, stride=2), nn.Flatten(), nn.Linear(12, 4)),
+    "a wide convolution after another": chain(
+        nn.Conv2d(5, 32, 2), nn.ReLU(), nn.Conv2d(32, 64, 2), nn.Flatten(), nn.Linear(256, 4)
+    ),
     "a normalisation over several axes": chain(nn.Conv2d(5, 4, 3), nn.LayerNorm([4, 4, 1]), nn.Flatten(), nn.Linear(16, 4)),
 }  # fmt: skip
 
