@@ -42,36 +42,6 @@ class NoisyLinear(nn.Linear):
         return nn.functional.linear(input, weight, self.bias + self.bias_sigma * self.noise_out)
 
 
-class Moved:
-    """A noisy layer's weight and bias as its noise has moved them, in tensors that stay where they are, for loops.
-
-    Attributes:
-        learned: each sigma with what it moves and the noise, by which the gradient of one becomes that of the other.
-    """
-
-    def __init__(self, layer: NoisyLinear) -> None:
-        self.layer = layer
-        self.weight, self.weight_noise = (torch.zeros_like(layer.weight) for _ in range(2))
-        self.bias, self.bias_noise = (torch.zeros_like(layer.bias) for _ in range(2))
-        self.learned = (
-            (layer.weight_sigma, layer.weight, self.weight_noise),
-            (layer.bias_sigma, layer.bias, self.bias_noise),
-        )
-
-    @torch.no_grad()
-    def read(self) -> None:
-        """As they are now."""
-        layer = self.layer
-        if layer.training:
-            torch.outer(layer.noise_out, layer.noise_in, out=self.weight_noise)
-            self.bias_noise.copy_(layer.noise_out)
-        else:
-            self.weight_noise.zero_()
-            self.bias_noise.zero_()
-        torch.addcmul(layer.weight, layer.weight_sigma, self.weight_noise, out=self.weight)
-        torch.addcmul(layer.bias, layer.bias_sigma, self.bias_noise, out=self.bias)
-
-
 def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
     """Draw new noise in all noisy layers."""
     for module in network.modules():
