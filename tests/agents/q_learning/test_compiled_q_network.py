@@ -18,13 +18,13 @@ from ludus.agents.nn.value_dists import Categorical, Quantile
 from ludus.agents.q_learning.compiled_q_network import compile_q_network
 
 SHAPE = (5, 6, 3)
-CREWS = {threads: ThreadPool(threads) for threads in (1, 2, 3)}
+POOLS = {threads: ThreadPool(threads) for threads in (1, 2, 3)}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def send_crews_home():
+def close_threads():
     yield
-    for pool in CREWS.values():
+    for pool in POOLS.values():
         pool.close()
 
 
@@ -94,7 +94,7 @@ NETWORKS = {
 def made(kind, threads):
     """A network and its loops, of which there are as many as sizes."""
     network = network_of(**NETWORKS[kind])
-    return network, compile_q_network(network, CREWS[threads])
+    return network, compile_q_network(network, POOLS[threads])
 
 
 def obs_of(kind, count, seed):
@@ -210,7 +210,7 @@ def test_batches_of_different_sizes_do_not_disturb_each_other():
         assert max(len(loops._forwards), len(loops._backwards)) <= 64
 
 
-def test_no_slopes_make_no_gradients():
+def test_no_grads_make_no_gradients():
     _, loops = made("c51", 1)
     loops.read_weights()
     obs = planes_of(40, SHAPE, 0)
