@@ -3,7 +3,7 @@
     agent.json                      the newest description: what the agent is, and the files that it names
     agent-<timesteps>.json          older ones
     weights-<digest>.safetensors    what playing needs
-    optimizer-<digest>.safetensors  what the optimiser remembers of each weight
+    optimizer-<digest>.safetensors  the optimizer's state
     training-<digest>.safetensors   what going on with the training needs beyond that; see `training.training_state`
 
 Or one zip file with the newest of these in it.

@@ -80,7 +80,7 @@ def gymnasium_facts(env: VecEnv) -> dict[str, Any]:
 
 
 def spec_facts(spec: Any) -> dict[str, Any]:
-    """The same of one environment."""
+    """One environment's id, arguments and wrappers, by its `EnvSpec`; raises ValueError for what JSON cannot hold."""
     registered = gymnasium.registry[spec.id]
     given = {key: value for key, value in spec.kwargs.items() if key != "render_mode"}
     given = {

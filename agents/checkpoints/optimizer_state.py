@@ -1,4 +1,4 @@
-"""What an optimiser remembers of each weight, such as Adam's averages: as tensors by name, and put back from them."""
+"""An optimizer's state, such as Adam's moments: as tensors by name, and restored from them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..files.safe_io import CheckpointError
 MOST_STEPS = 2.0**62
 
 
-def averages_of(optimizer: Optimizer) -> dict[str, Tensor]:
-    """By number of the weight and name, on the CPU; zeros where the optimiser has not begun."""
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """By number of the weight and name, on the CPU; zeros where the optimizer has not begun."""
     tensors = {}
     for number, weight, slots in _weights(optimizer):
         for name, example in slots.items():
@@ -27,11 +27,11 @@ def averages_of(optimizer: Optimizer) -> dict[str, Tensor]:
     return tensors
 
 
-def restore_averages(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `averages_of` gave; raises CheckpointError for a number of steps that no optimiser has taken."""
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave; raises CheckpointError for a number of steps that no optimizer has taken."""
     for name, tensor in tensors.items():
         if name.endswith(".step") and not 0 <= float(tensor) <= MOST_STEPS:
-            raise CheckpointError(f"the optimiser's {name} is {float(tensor):g}, expected 0 to {MOST_STEPS:g}")
+            raise CheckpointError(f"the optimizer's {name} is {float(tensor):g}, expected 0 to {MOST_STEPS:g}")
     state = optimizer.state_dict()
     state["state"] = {
         number: {name: _as(example, tensors[f"{number}.{name}"]) for name, example in slots.items()}
@@ -42,7 +42,7 @@ def restore_averages(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> Non
 
 
 def _weights(optimizer: Optimizer) -> Iterator[tuple[int, Tensor, dict[str, Any]]]:
-    """The weights in the optimiser's own order, each with its number and examples of what is remembered, by name."""
+    """The weights in the optimizer's own order, each with its number and examples of its state, by name."""
     number = 0
     for group in optimizer.param_groups:
         examples = _try(optimizer, group) if group["params"] else {}
@@ -52,7 +52,7 @@ def _weights(optimizer: Optimizer) -> Iterator[tuple[int, Tensor, dict[str, Any]
 
 
 def _try(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
-    """What the optimiser remembers of a weight (2, 2) after one step; nothing where that cannot be seen."""
+    """The optimizer's state of a weight (2, 2) after one step; empty where that cannot be seen."""
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     weight.grad = torch.zeros(2, 2)
     options = {**group, "params": [weight], "lr": 0.0, **({"capturable": False} if "capturable" in group else {})}
@@ -62,14 +62,14 @@ def _try(optimizer: Optimizer, group: Mapping[str, Any]) -> dict[str, Any]:
         twin.add_param_group(options)
         _begin(optimizer, group, twin, weight)
         twin.step()
-    except Exception:  # of an optimiser of the user's, anything
+    except Exception:  # of an optimizer of the user's, anything
         return {}
     known = twin.state[weight].items()
     return {name: x for name, x in known if isinstance(x, (int, float)) or getattr(x, "shape", None) in ((), (2, 2))}
 
 
 def _begin(optimizer: Optimizer, group: Mapping[str, Any], twin: Optimizer, weight: Tensor) -> None:
-    """Some optimisers, such as Adagrad, make what they remember before the first step."""
+    """Some optimizers, such as Adagrad, make their state before the first step."""
     first = group["params"][0]
     for name, x in optimizer.state.get(first, {}).items():
         like = isinstance(x, Tensor) and x.shape == first.shape
@@ -77,7 +77,7 @@ def _begin(optimizer: Optimizer, group: Mapping[str, Any], twin: Optimizer, weig
 
 
 def _blank(weight: Tensor, example: Any) -> Tensor:
-    """What an optimiser begins with."""
+    """What an optimizer begins with."""
     if not isinstance(example, Tensor):
         return torch.zeros((), dtype=torch.float64 if isinstance(example, float) else torch.int64)
     return torch.zeros_like(weight) if example.ndim else torch.zeros((), dtype=example.dtype)

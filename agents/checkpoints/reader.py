@@ -26,7 +26,7 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 def read_facts(place: Place, name: str) -> dict[str, Any]:
-    """The same, wherever it is."""
+    """A description in a folder or archive, whose digest is right; its facts are not checked yet. Raises CheckpointError."""
     path = place.name_of(name)
     if isinstance(place, Folder) and not place.path.exists():
         raise NoAgent(

@@ -24,7 +24,7 @@ from ..files.archive import Archive, is_open_file
 from ..files.checks import number, plain, text
 from ..files.safe_io import CheckpointError, check_tensors, open_ordinary, path_of, short
 from ..files.untrusted_zip import read_members, read_optimizer, read_tensors
-from .optimizer_state import averages_of, restore_averages
+from .optimizer_state import optimizer_tensors, restore_optimizer
 from .schema import OPTIMIZER_KWARGS, OPTIMIZERS
 from .user_attributes import algorithm_class, library_names
 
@@ -56,7 +56,7 @@ PROGRESS: dict[str, tuple[type, float, float]] = dict.fromkeys(
 OPTIONAL = ("learning_rate", "target_kl", "seed", "sde_sample_freq", "_stats_window_size", "verbose")
 SCHEDULES = {"lr_schedule": "learning_rate", "clip_range": "clip_range", "clip_range_vf": "clip_range_vf"}
 NUMBER = r"(\d+(?:\.\d+)?(?:e-?\d+)?)"
-Optimized = tuple[dict[str, Any], dict[str, Tensor]]  # an optimiser's settings, and what it remembers
+Optimized = tuple[dict[str, Any], dict[str, Tensor]]  # an optimizer's settings and state
 OPTIMIZERS_BY_WORD = {str(kind): kind for kind in OPTIMIZERS.values()}
 ACTIVATIONS = {str(f): f for f in (nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Sigmoid)}
 UNDERSTOOD = {  # arguments of a policy that `infer_network` heeds, or that do not change what a trained one does
@@ -70,7 +70,7 @@ UNDERSTOOD = {  # arguments of a policy that `infer_network` heeds, or that do n
 def import_zip(path: Any, env: Any, device: Any, agent_class: Any, **given: Any) -> Any:
     """Read an agent that Stable-Baselines3's PPO saved, with its `MlpPolicy` or `CnnPolicy`; executes nothing in it.
 
-    Weights, settings and what the optimiser remembers are taken; a warning says what could not be.
+    Weights, settings and the optimizer's state are taken; a warning says what could not be.
 
     Args:
         path: the zip file, or an open one.
@@ -116,7 +116,7 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
     if asked in OPTIMIZERS_BY_WORD:
         policy_kwargs |= infer_optimizer(OPTIMIZERS_BY_WORD[asked], optimizer[0] if optimizer else {})
     else:
-        lost.append(f"its optimiser was {short(asked)}, here Adam starts afresh")
+        lost.append(f"its optimizer was {short(asked)}, here Adam starts afresh")
         optimizer = None
     policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
     known = library_names(algorithm_class(kind))
@@ -130,7 +130,7 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
 
 
 def put_parameters(agent: Any, archive: Archive) -> None:
-    """The weights and the optimiser's averages of a file into an agent of the same network; raises CheckpointError."""
+    """The weights and the optimizer's averages of a file into an agent of the same network; raises CheckpointError."""
     try:
         _, weights, optimizer = read_zip(archive.file)
         put_stable(agent, weights, optimizer)
@@ -139,22 +139,22 @@ def put_parameters(agent: Any, archive: Archive) -> None:
 
 
 def put_stable(agent: Any, weights: Mapping[str, Tensor], optimizer: Optimized | None) -> None:
-    """Weights and what an optimiser remembers of them, as a file has them, into an agent of the same network."""
+    """Weights and optimizer state, as a file has them, into an agent of the same network."""
     check_fit(weights, agent.policy.state_dict())
     averages = None
     if optimizer and optimizer[1]:  # which has taken a step
-        expected = averages_of(agent.policy.optimizer)
+        expected = optimizer_tensors(agent.policy.optimizer)
         averages = {**expected, **optimizer[1]}
-        check_tensors("its optimiser", averages, expected)
+        check_tensors("its optimizer", averages, expected)
     agent.policy.load_state_dict(weights)
     if averages:
-        restore_averages(agent.policy.optimizer, averages)
+        restore_optimizer(agent.policy.optimizer, averages)
     if agent.use_sde:
         agent.policy.reset_noise()
 
 
 def read_zip(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Tensor], Optimized | None]:
-    """What Stable-Baselines3 wrote as JSON, pickles left as the text they are, the policy's weights, and its optimiser."""
+    """What Stable-Baselines3 wrote as JSON, pickles left as the text they are, the policy's weights, and its optimizer."""
     limits = {"data": MAX_DATA, "policy.pth": MAX_WEIGHTS, "policy.optimizer.pth": 2 * MAX_WEIGHTS}
     members = read_members(file, limits, optional={"policy.optimizer.pth"})
     try:
@@ -202,7 +202,7 @@ def schedule_of(kept: Any) -> Any:
 
 
 def infer_optimizer(kind: type[torch.optim.Optimizer], group: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `policy_kwargs` on the optimiser, whose settings lie beside what it remembers."""
+    """The part of `policy_kwargs` on the optimizer, whose settings lie beside its state."""
     kwargs: dict[str, Any] = {} if kind is torch.optim.Adam else {"optimizer_class": kind}
     make: Any = kind
     usual = make([torch.zeros(1, requires_grad=True)], lr=1.0).defaults

@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) with a limit on the gradient's norm, as loops over the tensors that PyTorch's optimiser owns.
+"""Adam (Kingma & Ba 2015) with a limit on the gradient's norm, as loops over the tensors that PyTorch's optimizer owns.
 
 For small networks, PyTorch's own step spends most of its time in Python. Here it is two short loops for each weight, which
 read and write the same state, so that saving, loading and schedules work as ever.
@@ -57,7 +57,7 @@ class AdamLoops:
         self._numbers = self.numbers.numpy()  # the same memory
         self._bound: Any = None
         self._loops: list[tuple[Kernel, Kernel]] = []
-        self._steps: list[np.ndarray] = []  # of each weight, the optimiser's own count
+        self._steps: list[np.ndarray] = []  # of each weight, the optimizer's own count
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
         """The length of all gradients together, contiguous ones; `step` is for the same."""
@@ -100,7 +100,7 @@ class AdamLoops:
             )
 
     def _state(self, weight: Tensor) -> dict[str, Tensor]:
-        """As PyTorch's optimiser would begin it."""
+        """As PyTorch's optimizer would begin it."""
         state = self.optimizer.state[weight]
         if not state:
             zeros = (torch.zeros_like(weight.detach()) for _ in range(2))
@@ -109,7 +109,7 @@ class AdamLoops:
 
 
 def adam_loops_of(optimizer: Any, weights: Sequence[Tensor]) -> AdamLoops | None:
-    """For this optimiser of these weights; None if it is another, or does more than Adam."""
+    """For this optimizer of these weights; None if it is another, or does more than Adam."""
     if type(optimizer) is not torch.optim.Adam or len(optimizer.param_groups) != 1:
         return None
     group = optimizer.param_groups[0]

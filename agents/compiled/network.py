@@ -114,7 +114,7 @@ class CompiledNetwork:
 
     def forward(self, obs: Tensor) -> Tensor:
         """The last layer's numbers (B, W) for observations (B, *shape); they are written over at the next call."""
-        forward = remembered(self._forwards, len(obs), lambda: Forward(self, torch.zeros_like(obs).flatten(1)))
+        forward = cached(self._forwards, len(obs), lambda: Forward(self, torch.zeros_like(obs).flatten(1)))
         forward.planes.copy_(obs.flatten(1))
         self.pool.run(*forward.loops)
         return forward.out[: len(obs)]
@@ -169,7 +169,7 @@ class Backward(Forward):
         self.grad: Tensor = self.outputs[-1].grad  # type: ignore[assignment]
 
 
-def remembered(stored: dict[Any, Any], key: Any, make: Any) -> Any:
+def cached(stored: dict[Any, Any], key: Any, make: Any) -> Any:
     """The value for this key, made if it is not there; only 64 are stored, since they hold on to memory."""
     if key not in stored:
         if len(stored) >= 64:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...envs import OptionError
-from ..compiled.network import remembered
+from ..compiled.network import cached
 from ..nn.actor_critic import each
 from ..runtime.hardware import on_gpu
 from .env_adapters import EnvAdapter
@@ -266,7 +266,7 @@ class ReplayTensors:
 
     def _n_step_loop(self, size: int) -> NStepReturns:
         stored = self.rewards, self.terminated, self.truncated, self.factors
-        return remembered(self._n_step_loops, size, lambda: NStepReturns(stored, self.n_steps, size))
+        return cached(self._n_step_loops, size, lambda: NStepReturns(stored, self.n_steps, size))
 
     def _n_step_returns(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns and discounts (B,) of transitions, and the places (B,) of their last steps."""

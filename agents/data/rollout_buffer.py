@@ -78,7 +78,7 @@ class RolloutTensors(BaseBuffer):
         self.first_starts.copy_(torch.as_tensor(np.asarray(starts, np.float32)))
 
     def part(self, first: int, last: int) -> RolloutTensors:
-        """The same memory, of games first .. last-1 alone."""
+        """Views of the tensors, of games first .. last-1."""
         twin = RolloutTensors(self.buffer_size, self.observation_space, self.action_space, self.device, last - first)
         for name, value in vars(self).items():
             if name == "obs":

@@ -168,7 +168,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_json(content: bytes, path: str) -> dict[str, Any]:
-    """The same of a file's content."""
+    """A JSON object from a file's content, strictly: no name twice, no NaN; raises CheckpointError that names `path`."""
     try:
         facts = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

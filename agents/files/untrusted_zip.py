@@ -53,8 +53,8 @@ def read_tensors(content: bytes, limit: int) -> dict[str, Tensor]:
 
 
 def read_optimizer(content: bytes, limit: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The settings of an optimiser that `torch.save` wrote, and what it remembers, by number of the weight and name."""
-    with explained("its optimiser is not a file of tensors"):
+    """The settings of an optimizer that `torch.save` wrote, and its state, by number of the weight and name."""
+    with explained("its optimizer is not a file of tensors"):
         state = saved_by_torch(content, limit)
         (group,) = state["param_groups"]
         kept = ((f"{int(n)}.{key}", x) for n, slots in state["state"].items() for key, x in slots.items())

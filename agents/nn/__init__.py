@@ -1,1 +1,1 @@
-"""Networks, distributions and optimisers in PyTorch."""
+"""Networks, distributions and optimizers in PyTorch."""

@@ -1,4 +1,4 @@
-"""The Muon optimiser (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks")."""
+"""The Muon optimizer (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks")."""
 
 from __future__ import annotations
 

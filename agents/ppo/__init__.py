@@ -1,1 +1,1 @@
-"""Proximal policy optimisation: read `ppo.py` first."""
+"""Proximal policy optimization: read `ppo.py` first."""

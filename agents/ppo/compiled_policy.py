@@ -12,7 +12,7 @@ from torch import Tensor
 from ..compiled.build import build
 from ..compiled.kernel import Kernel, ThreadPool
 from ..compiled.layers import Layer
-from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, remembered
+from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, cached
 from ..compiled.trace import NotCompiled
 from ..nn.action_dists import FORBIDDEN, CategoricalHead, masked
 from ..nn.actor_critic import ActorCritic
@@ -53,7 +53,7 @@ class CompiledActorCritic(CompiledNetwork):
         """Gradients of the loss over `rows` of the data, and the loss's parts (6,)."""
         obs, masks = data["obs"].flatten(1), data.get("masks")
         key = (obs.data_ptr(), None if masks is None else masks.data_ptr(), len(rows))
-        minibatch = remembered(self._minibatches, key, lambda: _Minibatch(self, obs, masks, len(rows)))
+        minibatch = cached(self._minibatches, key, lambda: _Minibatch(self, obs, masks, len(rows)))
         self.read_weights()
         parts = minibatch.run(data["actions"], rows, columns, settings)
         self.collect()

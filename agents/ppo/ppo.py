@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al. 2017), with Stable-Baselines3's interface.
+"""Proximal policy optimization (Schulman et al. 2017), with Stable-Baselines3's interface.
 
 `PPO` is a subclass of Stable-Baselines3's. Its `learn` alternates between `collect_rollouts`, by a `collect.Collector`, and
 `train`, with gradients of `loss` from a `network.Network`; both work on tensors, and no Python runs for a single game of a

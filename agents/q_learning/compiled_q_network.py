@@ -11,7 +11,7 @@ from torch import Tensor
 from ..compiled.build import build
 from ..compiled.kernel import ThreadPool
 from ..compiled.layers import Layer
-from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, remembered
+from ..compiled.network import Backward, CompiledNetwork, Planes, Vectors, cached
 from ..compiled.trace import NotCompiled
 from ..nn.q_network import Duel, ImplicitQNet, QNet
 
@@ -37,7 +37,7 @@ class CompiledQNetwork(CompiledNetwork):
     def differentiate(self, obs: Tensor, grad_of: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Gradients by the weights, if `grad_of` gives the grad of raw numbers (B, P)."""
         count = len(obs)
-        backward = remembered(self._backwards, count, lambda: Backward(self, torch.zeros_like(obs).flatten(1), count))
+        backward = cached(self._backwards, count, lambda: Backward(self, torch.zeros_like(obs).flatten(1), count))
         backward.planes.copy_(obs.flatten(1))
         torch.arange(count, out=backward.rows[:count])
         self.pool.run(*backward.loops)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..compiled.kernel import ThreadPool
-from ..compiled.network import remembered
+from ..compiled.network import cached
 from ..compiled.trace import NotCompiled
 from ..data.replay_buffer import Batch
 from ..nn.q_network import QNet
@@ -120,12 +120,12 @@ class CompiledLossQ(CompiledQ):
         if not isinstance(target, CompiledLossQ):
             return super().targets(batch, target, settings, fractions)
         made = CompiledTargets, self.loops, target.loops, self.network, settings, batch
-        return remembered(self._targets, (len(batch.actions), settings), lambda: made[0](*made[1:])).run(batch)
+        return cached(self._targets, (len(batch.actions), settings), lambda: made[0](*made[1:])).run(batch)
 
     def gradients(
         self, obs: Any, actions: Tensor, target: Tensor, weights: Tensor | None = None, fractions: Tensor | None = None
     ) -> tuple[Sequence[Tensor], Loss]:
-        minibatch = remembered(self._losses, len(actions), lambda: CompiledLoss(self.loops, self.network, obs))
+        minibatch = cached(self._losses, len(actions), lambda: CompiledLoss(self.loops, self.network, obs))
         found = minibatch.run(obs, actions, target, weights)
         self.loops.collect()
         return self.loops.gradients, found

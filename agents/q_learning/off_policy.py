@@ -31,7 +31,7 @@ class OffPolicyAgent(QAgent, StableDQN):
         transitions_due: transitions to learn from by `replay_ratio`, for which there was no whole minibatch yet.
     """
 
-    remembers = True
+    off_policy = True
     replay: Any
     prioritized: bool
     save_replay: bool

@@ -1,1 +1,1 @@
-"""What all algorithms share: the agent, the optimiser's step, finite checks, callbacks, evaluation."""
+"""What all algorithms share: the agent, the optimizer's step, finite checks, callbacks, evaluation."""

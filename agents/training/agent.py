@@ -1,4 +1,4 @@
-"""What all agents have in common: games on tensors, time, numbers drawn at random, and their folders."""
+"""What all agents have in common: environments on tensors, settings, random generators, time and the log."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Agent(Base):
     network_settings: ClassVar[tuple[str, ...]] = ()  # names of those that are part of the networks
     policy_base: ClassVar[type[BasePolicy]]  # of policies of the user's
     stable_policies: ClassVar[Mapping[type, str]] = {}  # names that stand for classes of Stable-Baselines3's
-    remembers: ClassVar[bool] = False  # it learns from a memory, which has each step before callbacks hear of it
+    off_policy: ClassVar[bool] = False  # its replay buffer has a step before callbacks are called for it
     acts_on_values: ClassVar[bool] = False  # what it says of actions is what they are worth, else how likely they are
     group: Group | None = None
     stable_names: ClassVar[frozenset[str]]  # of arguments of Stable-Baselines3's constructor
@@ -146,7 +146,7 @@ class Agent(Base):
     # -- what is there when training begins ----------------------------------------------------------------------------
 
     def rebuild(self) -> None:
-        """Make all that depends on environment, policy, optimiser and settings anew, from those that are there now.
+        """Make all that depends on environment, policy, optimizer and settings anew, from those that are there now.
 
         `learn` begins with it, so that whatever was replaced is used. Raises OptionError for what cannot be.
         """
@@ -274,7 +274,7 @@ class Agent(Base):
         record_progress(self, iteration)
         dump(self.logger, self.num_timesteps)
 
-    # -- what callbacks hear -------------------------------------------------------------------------------------------
+    # -- what callbacks are called with --------------------------------------------------------------------------------
 
     if not TYPE_CHECKING:  # for whom it is the attribute of Stable-Baselines3's
 

@@ -121,7 +121,7 @@ def call_after_step(agent: Any, callback: BaseCallback, adapter: VecEnvAdapter, 
 def rewards_for(agent: Any, rewards: Tensor) -> np.ndarray:
     """Rewards as an array; it is read-only where the agent would not learn from what a callback writes into it."""
     array = rewards.cpu().numpy()
-    if agent.remembers or rewards.device.type != "cpu":
+    if agent.off_policy or rewards.device.type != "cpu":
         array.flags.writeable = False
     return array
 

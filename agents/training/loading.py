@@ -17,7 +17,7 @@ from ...envs import OptionError, UnknownGame
 from ..checkpoints import manifest
 from ..checkpoints.env_spec import make_environment
 from ..checkpoints.manifest import Description, check_given
-from ..checkpoints.optimizer_state import averages_of, restore_averages
+from ..checkpoints.optimizer_state import optimizer_tensors, restore_optimizer
 from ..checkpoints.reader import Place, numbers_name, of_stable, read_facts, read_numbers
 from ..checkpoints.sb3_zip import import_zip, put_parameters
 from ..checkpoints.schema import KINDS
@@ -122,8 +122,8 @@ def _read_agent(
     put_weights(agent, weights)
     restore_progress(agent, about)
     if "optimizer" in facts and asked.learn:
-        averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
-        restore_averages(agent.policy.optimizer, averages)
+        averages = read_numbers(place, facts, "optimizer", optimizer_tensors(agent.policy.optimizer))
+        restore_optimizer(agent.policy.optimizer, averages)
     same = agent.n_envs == about.num_envs and agent.environment == about.environment and agent.env is not None
     if asked.resume or ("training" in facts and same):
         go_on(agent, about, facts, place, keep_obs=asked.env is not None and not asked.force_reset)
@@ -149,15 +149,15 @@ def _faults_of(source: str, place: Place, facts: Mapping[str, Any]) -> Iterator[
 
 
 def load_parameters(agent: Agent, path: Any) -> None:
-    """Put a saved agent's weights and its optimiser's averages into another of the same network; raises CheckpointError."""
+    """Put a saved agent's weights and its optimizer's averages into another of the same network; raises CheckpointError."""
     with opened(path) as (place, name):
         if of_stable(place, name):
             return put_parameters(agent, place)  # type: ignore[arg-type]
         facts = read_facts(place, name)
         weights = read_numbers(place, facts, "weights", named_weights(agent))
         if "optimizer" in facts:
-            averages = read_numbers(place, facts, "optimizer", averages_of(agent.policy.optimizer))
-            restore_averages(agent.policy.optimizer, averages)
+            averages = read_numbers(place, facts, "optimizer", optimizer_tensors(agent.policy.optimizer))
+            restore_optimizer(agent.policy.optimizer, averages)
     put_weights(agent, weights)
 
 
@@ -300,9 +300,9 @@ def go_on(agent: Agent, about: Description, facts: Mapping[str, Any], place: Pla
         was = f"{about.num_envs} of {short(about.environment)}"
         raise CheckpointError(f"{place.name_of(NEWEST)} was trained in {was}, which this env is not")
     expected = expected_tensors(agent, about)
-    older = "optimizer" not in facts  # which has the optimiser's averages in the same file
+    older = "optimizer" not in facts  # which has the optimizer's averages in the same file
     if older:
-        expected |= {f"optimizer.{name}": x for name, x in averages_of(agent.policy.optimizer).items()}
+        expected |= {f"optimizer.{name}": x for name, x in optimizer_tensors(agent.policy.optimizer).items()}
     tensors = read_numbers(place, facts, "training", expected)
     try:
         restore(agent, about, tensors, keep_obs)
@@ -311,4 +311,4 @@ def go_on(agent: Agent, about: Description, facts: Mapping[str, Any], place: Pla
         raise CheckpointError(f"{training}: {short(error)}") from error
     if older:
         averages = {name.removeprefix("optimizer."): x for name, x in tensors.items() if name.startswith("optimizer.")}
-        restore_averages(agent.policy.optimizer, averages)
+        restore_optimizer(agent.policy.optimizer, averages)

@@ -44,7 +44,7 @@ class SavedAgent(Agent):
         setattr(self, ATTRIBUTES.get(name, name), value)
 
     def own_state(self) -> dict[str, torch.Tensor]:
-        """Copies of what this algorithm needs to go on beyond weights, optimiser, games and generators; on the CPU."""
+        """Copies of what this algorithm needs to go on beyond weights, optimizer, games and generators; on the CPU."""
         return {}
 
     def own_rows(self) -> dict[str, int]:

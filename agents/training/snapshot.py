@@ -11,7 +11,7 @@ from torch import Tensor
 from ...envs import OptionError
 from ..checkpoints.checkpoint import Snapshot
 from ..checkpoints.manifest import keep, not_kept, schedule_facts, unset
-from ..checkpoints.optimizer_state import averages_of
+from ..checkpoints.optimizer_state import optimizer_tensors
 from ..checkpoints.schema import KINDS, STABLE_POLICIES
 from ..checkpoints.user_attributes import as_json, own_attributes
 from ..files.safe_io import short
@@ -34,13 +34,13 @@ def snapshot_of(agent: Agent, resumable: bool = True, excluded: Collection[str] 
     start = agent.boundary or capture(agent)
     tensors = {"weights": {name: x.detach().cpu().contiguous() for name, x in named_weights(agent).items()}}
     if resumable:
-        tensors["optimizer"] = averages_of(agent.policy.optimizer)
+        tensors["optimizer"] = optimizer_tensors(agent.policy.optimizer)
     if resumable and agent.env is not None:
         tensors["training"] = start["tensors"]
     facts = describe(agent, {**start["progress"], "seal": start["seal"]().hex()}, excluded)
     lost = not_kept(facts)
     if resumable and any(agent.policy.optimizer.state.values()) and not tensors["optimizer"]:
-        lost.append(f"what {type(agent.policy.optimizer).__name__} remembers")
+        lost.append(f"the state of {type(agent.policy.optimizer).__name__}")
     if facts["settings"].get("replay_buffer_class"):
         lost.append("what is in the replay_buffer (by load_replay_buffer)")
     if lost:

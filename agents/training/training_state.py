@@ -1,6 +1,6 @@
 """What training needs beyond the weights to go on exactly where it was.
 
-A rollout's beginning is the moment that is kept: weights and optimiser do not change before its end, so that a copy of what
+A rollout's beginning is the moment that is kept: weights and optimizer do not change before its end, so that a copy of what
 does change there, `capture`, is all that a save in its midst needs. Training goes on by playing that rollout again, to the
 last bit as before.
 

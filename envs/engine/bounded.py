@@ -51,7 +51,7 @@ def fuel_for(numbers: int) -> str:
 
 
 def _spend(number: int, branch: re.Match[str]) -> list[str]:
-    """The same jump, but away where there is no fuel. No block is added, since others name the one that a jump is in."""
+    """A jump that leaves the loop where there is no fuel. No block is added, since others name the one that a jump is in."""
     condition, first, second = branch["condition"] or "true", branch["first"], branch["second"] or branch["first"]
     names = {k: f"%fuel.{k}.{number}" for k in ("had", "left", "dry", "wet", "taken", "way")}
     jump = [

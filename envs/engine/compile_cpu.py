@@ -1,6 +1,6 @@
 """Compiled kernels for CPU cores: Numba turns rules into LLVM code, and the machine code is kept on disk.
 
-Numba is imported only where a game is compiled for the first time. What it makes is optimised once more with the sizes of
+Numba is imported only where a game is compiled for the first time. What it makes is optimized once more with the sizes of
 all buffers known, saved as an object file, and from then on loaded by llvmlite alone, in a millisecond. A kernel is called
 through ctypes with the address of a table of its buffers, which costs half a microsecond and frees the interpreter lock.
 """
@@ -37,7 +37,7 @@ _engines: dict[str, Callable[[int, int, int], int]] = {}  # kernels of this proc
 class Buffer:
     """What a kernel must know of one array argument: its items, and its shape after the first axis.
 
-    Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table. The optimiser
+    Sizes are compiled in, which makes loops over them fast; None leaves one open, to be read from the table. The optimizer
     takes it that no other argument shares an array's memory, which lets it keep numbers in registers, unless it is `shared`.
     `row` is the distance from one index of the first axis to the next, in items, where that is more than the others' sizes.
     """
@@ -149,7 +149,7 @@ def _translate(
 def _translate_slowly(
     function: Callable[..., int], names: Mapping[str, Any], signature: Any, checked: bool
 ) -> tuple[str, str]:
-    """The same by Numba's public ways, which take twice as long."""
+    """LLVM code and name of a function, by Numba's public interface, which takes twice as long as `translate`."""
     import numba
 
     # As in `numba_pipeline.OPTIONS`.
@@ -182,7 +182,7 @@ def _one_line(error: Exception) -> str:
 def _entry(callee: str, buffers: Sequence[Buffer], checked: bool) -> str:
     """An LLVM function that reads the table and calls Numba's, which wants each array as seven or more separate values.
 
-    Known sizes are written as constants, so that the optimiser can unroll and vectorise over them.
+    Known sizes are written as constants, so that the optimizer can unroll and vectorise over them.
     """
     lines: list[str] = []
     arguments = ["ptr %result", "ptr %error"]
@@ -285,7 +285,7 @@ class _Machine:
 
     def compile(self, name: str, ir: str, loose: bool = False) -> bytes:
         """An object file of the whole module."""
-        module, target = self.optimised(ir, loose)
+        module, target = self.optimized(ir, loose)
         self.llvm.create_mcjit_compiler(
             self.llvm.parse_assembly(""), self._target()
         )  # makes what there is known to LLVM
@@ -295,7 +295,7 @@ class _Machine:
             )
         return target.emit_object(module)
 
-    def optimised(self, ir: str, loose: bool = False) -> tuple[Any, Any]:
+    def optimized(self, ir: str, loose: bool = False) -> tuple[Any, Any]:
         """The whole module as it should be, now that the sizes are known, and the target that it is for."""
         if loose:  # sums of float32 in any order
             ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)

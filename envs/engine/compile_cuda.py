@@ -83,7 +83,7 @@ def exact_arithmetic() -> Iterator[None]:
 def new_kernel(names: Mapping[str, Any]) -> Any:
     """The kernel of the games whose rules `names` has, see `Layout.names`; not compiled yet.
 
-    Without link-time optimisation: the linker would make the machine code, and round `a * b + c` once. (`lto` is dropped
+    Without link-time optimization: the linker would make the machine code, and round `a * b + c` once. (`lto` is dropped
     where `cuda.jit` is not given the function at once.)
     """
     function = link_cuda(play_thread, names)

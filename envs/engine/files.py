@@ -91,7 +91,7 @@ def lock(handle: int) -> bool:
 
 
 def unlock(handle: int) -> None:
-    """The same before it is closed, for children that have it open, too."""
+    """Give a lock back before the file is closed, since child processes may have it open, too."""
     if os.name != "nt":
         import fcntl
 

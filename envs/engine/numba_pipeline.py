@@ -2,7 +2,7 @@
 
 Numba's own `njit` turns each function into machine code that can be called from Python, again with all that it calls, and
 has passes for parallel loops, array expressions, object mode and closures. Of all this a kernel needs only the code of its
-functions before they are optimised, so this is a target of Numba's for which nothing else is done: a library of it is just
+functions before they are optimized, so this is a target of Numba's for which nothing else is done: a library of it is just
 a list of LLVM modules, and a function is compiled once for all constants that it is called with, such as colours.
 
 All of it builds on Numba's way to add targets (`numba.core.target_extension`), of which not all is promised to last, so
@@ -96,7 +96,7 @@ PASSES = (
 def translate(
     function: Callable[..., Any], names: Mapping[str, Any], signature: Any, checked: bool = False
 ) -> tuple[str, str]:
-    """LLVM code of the linked function and all that it calls, not optimised, and the function's name in it.
+    """LLVM code of the linked function and all that it calls, not optimized, and the function's name in it.
 
     `checked`: an index outside its array and a division by zero raise, and a loop without end runs out of fuel.
 
@@ -131,7 +131,7 @@ target_registry[TARGET] = Rules
 
 
 class RuleLibrary(codegen.JITCodeLibrary):
-    """A function's LLVM modules and the libraries of what it calls, neither optimised nor loaded."""
+    """A function's LLVM modules and the libraries of what it calls, neither optimized nor loaded."""
 
     def __init__(self, owner: RuleCodegen, name: str) -> None:
         codegen.CodeLibrary.__init__(self, owner, name)

@@ -201,7 +201,7 @@ class Simulator:
                 turns.let_in()
 
     def split(self, count: int) -> list[Simulator]:
-        """The same games in `count` simulators of neighbouring games, on the same memory, for as many threads.
+        """Views of the games as `count` simulators of neighbouring games, on the same memory, for as many threads.
 
         Only for compiled games on the CPU; elsewhere, and for a count of 1, the simulator itself is the only part. Step
         either the parts or the whole: a part does not wait for the whole's turn.
@@ -267,7 +267,7 @@ class Simulator:
         return {**state, "seal": seal_it()}
 
     def snapshot(self) -> tuple[dict[str, Any], Callable[[], bytes]]:
-        """The same in two parts: the arrays, and what makes the seal once it is wanted, which takes as long as a copy."""
+        """The arrays of `state_dict`, and a function that makes their seal, which takes as long as a copy."""
         with self._turns:
             state = {"game": self.game.id, **{name: _copied(self._backend.read(name)) for name in STATE}}
             known = not self._unverified.whole.some

@@ -141,7 +141,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def settled(given: dict[str, Any]) -> dict[str, Any]:
-    """The same, of `deterministic` and its opposite `sampled` both or none; raises OptionError if they are at odds."""
+    """Complete flags by the opposite of `deterministic` or `sampled`; raises OptionError if they exclude each other."""
     if {"deterministic", "sampled"} & {*given}:
         greedy = given.setdefault("deterministic", not given.get("sampled"))
         if given.setdefault("sampled", not greedy) == greedy:
@@ -159,7 +159,7 @@ def fill(default: Any, given: dict[str, Any]) -> Any:
 
 
 def check(config: Any) -> Any:
-    """The same dataclass; raises OptionError for a number that is too low or too high."""
+    """Return the dataclass of flags; raises OptionError for a number that is too low or too high."""
     for flag in flags_of(config):
         value, lowest = flag.default, LOWEST.get(flag.name)
         if lowest is None or value is None:

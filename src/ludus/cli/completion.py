@@ -100,7 +100,7 @@ def ways_on(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def ways_on_with(flags: Sequence[Flag], before: Sequence[str], word: str) -> Iterator[tuple[str, str]]:
-    """The same after a verb of these flags."""
+    """What may come next on the command line, after a verb of these flags, with descriptions."""
     spoken = {flag.flag: flag for flag in flags if not flag.positional}
     head, equals, rest = word.partition("=")
     last = spoken.get(before[-1] if before else "")

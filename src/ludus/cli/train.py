@@ -154,7 +154,7 @@ def train(config: Config) -> int:
 
 
 def train_in(folder: Path, config: Config, group: Any) -> int:
-    """The same, in a folder that no other training has."""
+    """Train, with checkpoints in a folder that no other training has; returns the exit status."""
     from ..agents.training.progress_bar import clock, quantity
 
     resumed = config.resume and (folder / "agent.json").exists()

@@ -160,7 +160,7 @@ DESCRIPTIONS = {
     "no layer": (network(features_extractor_kwargs={"sizes": []}), "does not describe an agent"),
     "a class by its path": (network(features_extractor_class="os.system"), "features_extractor_class must be one of"),
     "an activation by its path": (network(activation_fn="torch.nn.ReLU"), "activation_fn must be one of"),
-    "an optimiser by its path": (network(optimizer_class="torch.optim.SGD"), "optimizer_class must be one of"),
+    "an optimizer by its path": (network(optimizer_class="torch.optim.SGD"), "optimizer_class must be one of"),
     "a memory of a thousand million": (network(memory="lstm", memory_size=MEGA), "memory_size must be a whole number"),
     "a memory of 65536": (network(memory="lstm", memory_size=65_536), "of another network"),
     "an argument that the network does not take": (

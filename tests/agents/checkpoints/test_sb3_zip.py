@@ -248,7 +248,7 @@ def test_there_and_back_again(tmp_path):
     assert np.array_equal(back.explain(obs)[0], agent.explain(obs)[0])
 
 
-# -- what the optimiser remembers, and what else a file tells ----------------------------------------------------------
+# -- what the optimizer remembers, and what else a file tells ----------------------------------------------------------
 
 OPTIMIZED = {
     "adam": {},
@@ -260,7 +260,7 @@ OPTIMIZED = {
 }
 
 
-def remembered(agent):
+def cached(agent):
     state = agent.policy.optimizer.state_dict()
     numbers = {
         f"{n}.{key}": torch.as_tensor(x)
@@ -286,13 +286,13 @@ def test_the_optimiser_comes_in_with_what_it_remembers(tmp_path, name):
     told.set_parameters(tmp_path / "agent.zip")
     for back in (come, told):
         assert type(back.policy.optimizer) is type(agent.policy.optimizer)
-        (here, settings), (there, expected) = remembered(back), remembered(agent)
+        (here, settings), (there, expected) = cached(back), cached(agent)
         assert here.keys() == there.keys() and all(torch.equal(here[key], there[key]) for key in there)
         assert settings == expected
         obs = observations(agent, 8)
         assert np.array_equal(back.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
     come.save(tmp_path / "kept")
-    kept = remembered(PPO.load(tmp_path / "kept", device="cpu"))[0]
+    kept = cached(PPO.load(tmp_path / "kept", device="cpu"))[0]
     assert all(torch.equal(kept[key], there[key]) for key in there)
     come.learn(32, reset_num_timesteps=False)
 
@@ -312,7 +312,7 @@ def test_settings_and_progress_come_in_or_are_said_to_be_lost(tmp_path):
         assert getattr(back, name) == getattr(agent, name)
     lost = {"clip_range": lambda left: 0.1 * left, "policy_kwargs": {"optimizer_class": Mine}}
     stock("MlpPolicy", "CartPole-v1", **lost).save(tmp_path / "lost.zip")
-    with pytest.warns(UserWarning, match=r"clip_range was a function, give load clip_range=; its optimiser was .*Mine"):
+    with pytest.warns(UserWarning, match=r"clip_range was a function, give load clip_range=; its optimizer was .*Mine"):
         PPO.load(tmp_path / "lost.zip", env="CartPole-v1", device="cpu")
 
 
@@ -323,7 +323,7 @@ def test_parameters_come_from_stable_baselines_dqn(tmp_path, one_thread):
     back.set_parameters(tmp_path / "agent.zip")
     for here, there in (
         (back.policy.state_dict(), agent.policy.state_dict()),
-        (remembered(back)[0], remembered(agent)[0]),
+        (cached(back)[0], cached(agent)[0]),
     ):
         assert here.keys() == there.keys() and all(torch.equal(here[key], there[key]) for key in there)
     other = PPO("mlp", ludus.make_sb3("Catch", 8), **SMALL)

@@ -184,21 +184,21 @@ HOSTILE = {
         lambda s: with_weights(s, **{"features_extractor.0.weight": torch.zeros(3)}),
         "features_extractor.0.weight",
     ),
-    "a pickle as an optimiser": (
+    "a pickle as an optimizer": (
         lambda s: with_optimizer(s, pickle.dumps(Danger())),
-        "optimiser is not a file of tensors",
+        "optimizer is not a file of tensors",
     ),
-    "a pickle in the optimiser": (lambda s: with_optimizer(s, {"state": Danger()}), "more than tensors"),
-    "an optimiser of words": (lambda s: with_optimizer(s, "Adam"), "optimiser is not a file of tensors"),
-    "an optimiser of endless numbers": (
+    "a pickle in the optimizer": (lambda s: with_optimizer(s, {"state": Danger()}), "more than tensors"),
+    "an optimizer of words": (lambda s: with_optimizer(s, "Adam"), "optimizer is not a file of tensors"),
+    "an optimizer of endless numbers": (
         lambda s: with_optimizer(s, averages(exp_avg=torch.full((8, 4), torch.nan))),
         "0.exp_avg has numbers that are not finite",
     ),
-    "an optimiser of another network": (
+    "an optimizer of another network": (
         lambda s: with_optimizer(s, averages(exp_avg=torch.zeros(1).expand(10**6, 10**6))),
         "0.exp_avg is",
     ),
-    "an optimiser with settings that are none": (
+    "an optimizer with settings that are none": (
         lambda s: with_optimizer(s, {"state": {}, "param_groups": [{"eps": "small"}]}),
         "eps must be",
     ),

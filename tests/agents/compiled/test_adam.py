@@ -1,4 +1,4 @@
-"""Adam as loops against PyTorch's, and what optimisers are given."""
+"""Adam as loops against PyTorch's, and what optimizers are given."""
 
 import copy
 
@@ -27,7 +27,7 @@ def test_steps_like_pytorchs(max_norm, fused):
         gradients = [torch.randn_like(weight) * 10 ** (step % 3 - 1) for weight in ours]
         for group in (*optimizer.param_groups, *reference.param_groups):
             group["lr"] = 3e-3 * (1 - step / 20)
-        loops = adam_loops_of(optimizer, ours)  # begun anew from the optimiser's state each time
+        loops = adam_loops_of(optimizer, ours)  # begun anew from the optimizer's state each time
         norm = loops.norm(gradients)
         loops.step(min(1.0, max_norm / (norm + 1e-6)))
         for weight, gradient in zip(theirs, gradients, strict=True):
@@ -74,7 +74,7 @@ def test_only_for_adam_alone(optimizer, kwargs):
     ids=["ppo", "dqn", "pqn"],
 )
 def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypatch):
-    """Gradients of convolutions come channels last from PyTorch, and a fused optimiser takes them as they lie."""
+    """Gradients of convolutions come channels last from PyTorch, and a fused optimizer takes them as they lie."""
 
     def learned():
         agent = algorithm(

@@ -1,4 +1,4 @@
-"""Agents learn with what is there when `learn` begins, as Stable-Baselines3's do: environment, layers, optimiser."""
+"""Agents learn with what is there when `learn` begins, as Stable-Baselines3's do: environment, layers, optimizer."""
 
 import pytest
 import torch
@@ -70,7 +70,7 @@ def encoder_of(agent):
 
 @both
 def test_frozen_layers_do_not_move(library, name):
-    """Though they moved before, so that the optimiser has averages and gradients of them."""
+    """Though they moved before, so that the optimizer has averages and gradients of them."""
     agent = agent_of(library, name).learn(64)
     frozen = encoder_of(agent)
     frozen.requires_grad_(False)

@@ -279,7 +279,7 @@ def test_loops_of_networks_use_whole_vectors_where_llvm_would_halve_them(loose, 
     ir = compile_cpu._numba_ir("loop", weigh, {}, buffers, False)
     machine = compile_cpu._Machine()
     machine.name, machine.features = "sapphirerapids", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma"
-    module, target = machine.optimised(ir, loose)
+    module, target = machine.optimized(ir, loose)
     used = set(re.findall(r"%([xyz]mm)", target.emit_assembly(module)))
     assert max(used) == longest
 

@@ -32,7 +32,7 @@ def test_a_kernel_for_another_computer(triple, code, monkeypatch):
     target = llvm.Target.from_triple(triple).create_target_machine(opt=3, jit=True, codemodel="jitdefault")
     monkeypatch.setattr(compile_cpu._Machine, "_target", lambda machine, wide=False: target)
     lines = [line for line in code.splitlines() if not line.startswith(("target triple", "target datalayout"))]
-    module, _ = compile_cpu._Machine().optimised(f'target triple = "{triple}"\n' + "\n".join(lines))
+    module, _ = compile_cpu._Machine().optimized(f'target triple = "{triple}"\n' + "\n".join(lines))
     called = {function.name for function in module.functions if function.is_declaration}
     assert {name for name in called if not name.startswith("llvm.")} <= IN_EVERY_C_LIBRARY
     assert target.emit_object(module).startswith(TARGETS[triple])
