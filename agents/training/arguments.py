@@ -121,7 +121,7 @@ def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
 
 
 def check_policy_kwarg(name: str, value: Any, check: Any) -> None:
-    """Raise OptionError for an argument of a policy that is of the wrong type or, where files have limits for it, beyond them."""
+    """Raise OptionError for an argument of a policy of the wrong type or, where files have limits for it, beyond them."""
     if name in CLASSES:
         if not (callable(value) or (value is None and name == "features_extractor_class")):
             raise OptionError(
