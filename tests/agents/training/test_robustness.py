@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "robustness.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "robustness"
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # the script forks
 pytestmark = [
     pytest.mark.slow,
