@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import json
 from functools import cache
+from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
@@ -22,9 +23,16 @@ def library_names(kind: Any) -> frozenset[str]:
     codes = [
         code for x in methods for code in (x.__code__, *(c for c in x.__code__.co_consts if hasattr(c, "co_code")))
     ]
-    stored = {i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "STORE_ATTR"}
+    pairs = [pair for code in codes for pair in pairwise(dis.get_instructions(code))]
+    stored = {i.argval for before, i in pairs if i.opname == "STORE_ATTR" and _loads_self(before)}
     options = arguments_of(kind.config) if hasattr(kind, "config") else ()  # which the constructor sets by name
     return frozenset({*stored, *dir(kind), *options})
+
+
+def _loads_self(instruction: dis.Instruction) -> bool:
+    """Whether `self` is what it loads, or the last that it loads, in newer versions of Python."""
+    loaded = instruction.argval
+    return (loaded[-1:] if isinstance(loaded, tuple) else (loaded,)) == ("self",)
 
 
 def algorithm_class(agent_class: type) -> type:

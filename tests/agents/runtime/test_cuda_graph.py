@@ -258,7 +258,7 @@ class Peeping(BaseFeaturesExtractor):
 
 def test_a_policy_that_waits_learns_without_graphs(monkeypatch):
     make = ppo("MlpPolicy", policy_kwargs={"features_extractor_class": Peeping})
-    with pytest.warns(UserWarning, match=r"test_graphs.py:\d+ waits for the GPU.*operation by operation") as told:
+    with pytest.warns(UserWarning, match=r"test_cuda_graph.py:\d+ waits for the GPU.*operation by operation") as told:
         captures = assert_same(make, monkeypatch)
     assert captures == 1 and len(told) == 2  # looking back needs no policy; playing and learning do
 
