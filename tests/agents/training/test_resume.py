@@ -77,7 +77,13 @@ def finish(agent):
 CASES = {
     "plain": {},
     "constant rate": {"learning_rate": 1e-3},
-    "threads": {"num_envs": 128, "n_steps": 1, "num_threads": 2, "batch_size": 128},
+    "threads": {  # of PyTorch, for a network that is not compiled
+        "num_envs": 128,
+        "n_steps": 1,
+        "num_threads": 2,
+        "batch_size": 128,
+        "kwargs": {"net_arch": [16], "activation_fn": torch.nn.ELU},
+    },
     "loops": {
         "num_envs": 128,
         "n_steps": 1,
