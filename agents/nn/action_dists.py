@@ -173,18 +173,18 @@ class GaussianHead:
 
 
 def head_of(space: spaces.Space) -> Head:
-    """The head for an action space; raises OptionError for spaces that PPO has no distribution for."""
+    """The head for an action space; raises OptionError for spaces without one."""
     if isinstance(space, spaces.Discrete):
         return CategoricalHead(int(space.n))
     if isinstance(space, spaces.MultiDiscrete):
         if space.nvec.ndim > 1:
-            raise OptionError(f"PPO acts in MultiDiscrete spaces of one axis, not in {space}: flatten it")
+            raise OptionError(f"policies act in MultiDiscrete spaces of one axis, not in {space}: flatten it")
         return MultiCategoricalHead(space.nvec.tolist())
     if isinstance(space, spaces.MultiBinary):
         return BernoulliHead(math.prod(space.shape))
     if isinstance(space, spaces.Box):
         return GaussianHead(space.shape)
-    raise OptionError(f"PPO acts in Discrete, MultiDiscrete, MultiBinary and Box spaces, not in {space}")
+    raise OptionError(f"policies act in Discrete, MultiDiscrete, MultiBinary and Box spaces, not in {space}")
 
 
 def masked(params: Tensor, mask: Tensor | None) -> Tensor:

@@ -31,26 +31,13 @@ from stable_baselines3.dqn.policies import DQNPolicy
 from ..checkpoints.checkpoint import members_of
 from ..checkpoints.user_attributes import own_attributes
 from ..files.archive import NEWEST
+from ..files.config import arguments_of
 from ..files.safe_io import CheckpointError, path_of, short, to_json, write_whole
 from .agent import Agent
 from .snapshot import snapshot_of
 
-ARGUMENTS = {
-    "ppo": (
-        "learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "clip_range_vf",
-        "normalize_advantage", "ent_coef", "vf_coef", "max_grad_norm", "use_sde", "sde_sample_freq", "target_kl", "seed",
-    ),
-    "dqn": (
-        "learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "train_freq", "gradient_steps",
-        "n_steps", "target_update_interval", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps",
-        "max_grad_norm", "seed",
-    ),
-    "pqn": (
-        "learning_rate", "batch_size", "gamma", "exploration_fraction", "exploration_initial_eps",
-        "exploration_final_eps", "max_grad_norm", "seed",
-    ),
-}  # fmt: skip
-STABLE: dict[str, Any] = {"ppo": StablePPO, "dqn": StableDQN, "pqn": StableDQN}  # what an agent becomes
+STABLE: dict[str, Any] = {"actor_critic": StablePPO, "q_network": StableDQN}  # what an agent becomes, by its networks
+NOT_EXPORTED = {"replay_buffer_class", "replay_buffer_kwargs", "stats_window_size", "tensorboard_log", "verbose"}
 STATE = ("observation_space", "action_space", "n_envs", "policy", "num_timesteps", "_n_updates")
 
 
@@ -87,11 +74,11 @@ def export_zip(agent: Agent, path: Path | str) -> None:
 
 def as_stable(agent: Agent) -> Any:
     """`agent` as Stable-Baselines3's own PPO or DQN, without an environment; they share the policy."""
-    arguments = {name: agent.setting(name) for name in ARGUMENTS[agent.algorithm]}
+    arguments = {name: agent.setting(name) for name in exported(agent)}
     own = stable_policy(agent)
     told = {} if own else agent.network_arguments(vars(agent))
     no_env: Any = None  # as Stable-Baselines3's own `load` does it
-    stable = STABLE[agent.algorithm](
+    stable = STABLE[agent.config.network](
         own or type(agent.policy),
         no_env,
         _init_setup_model=False,
@@ -104,9 +91,18 @@ def as_stable(agent: Agent) -> Any:
     return stable
 
 
+def exported(agent: Agent) -> list[str]:
+    """Names of options that mean the same to Stable-Baselines3's class."""
+    stable = STABLE[agent.config.network]
+    known = inspect.signature(stable.__init__).parameters.keys() - NOT_EXPORTED
+    if stable is StableDQN and not isinstance(agent, StableDQN):
+        known -= {"n_steps"}  # of a rollout here, of a return there
+    return [name for name in arguments_of(agent.config) if name in known]
+
+
 def stable_policy(agent: Agent) -> Any:
     """Stable-Baselines3's class for the agent's policy, if it has one of that name which makes the same network."""
-    policy = STABLE[agent.algorithm].policy_aliases.get(agent.policy_name)
+    policy = STABLE[agent.config.network].policy_aliases.get(agent.policy_name)
     if policy is None or not getattr(agent.policy, "plain", True):
         return None
     known = inspect.signature((DQNPolicy if agent.acts_on_values else ActorCriticPolicy).__init__).parameters

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDEST = 100  # columns; longer lines are hard to read
-WIDEST_CHOICES = 16
+WIDEST_CHOICES = 32
 VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 
 

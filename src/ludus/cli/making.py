@@ -37,7 +37,7 @@ def check_room(config: Training) -> None:
 
     game, settings = find_game(config.game), config.settings
     shape, dtype, _, _ = config.options.resolved(game).observation(game)
-    games, rollout = settings.num_envs, "n_epochs" in vars(settings)  # which is kept; else what is shown now
+    games, rollout = settings.num_envs, "buffer_size" not in vars(settings)  # on-policy algorithms store all steps
     shown = settings.n_steps + 1 if rollout else 1
     size, left = math.prod(shape) * dtype.itemsize, available_memory(torch.device(choose_device(config.device)))
     if left is None or games * shown * size <= left:

@@ -1,7 +1,7 @@
 """The verbs of the command line, and `--import`, which goes with all of them."""
 
 VERBS = {
-    "train": "train PPO, DQN or PQN on a game, or on any Gymnasium environment",
+    "train": "train an agent on a game, or on any Gymnasium environment",
     "evaluate": "play an agent's whole episodes and report its returns",
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",

@@ -105,5 +105,5 @@ def test_forbidden_actions_are_never_taken():
 
 
 def test_other_spaces_are_refused():
-    with pytest.raises(OptionError, match="PPO acts in Discrete, MultiDiscrete, MultiBinary and Box spaces"):
+    with pytest.raises(OptionError, match="policies act in Discrete, MultiDiscrete, MultiBinary and Box spaces"):
         head_of(spaces.Text(3))
