@@ -9,5 +9,5 @@ from .catcher import Catcher
 def agent(monkeypatch):
     """The agent that is loaded, whatever the folder."""
     catcher = Catcher()
-    monkeypatch.setattr("ludus.agents.checkpoints.checkpoint.load_agent", lambda folder, device: catcher)
+    monkeypatch.setattr("ludus.agents.load_agent", lambda folder, device: catcher)
     return catcher

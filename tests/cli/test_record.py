@@ -203,7 +203,7 @@ def test_a_missing_package_is_named(agent, tmp_path, monkeypatch):
 
 def test_an_agent_of_another_world_is_refused(monkeypatch, tmp_path):
     other = Catcher(gymnasium="CartPole-v1")
-    monkeypatch.setattr("ludus.agents.checkpoints.checkpoint.load_agent", lambda folder, device: other)
+    monkeypatch.setattr("ludus.agents.load_agent", lambda folder, device: other)
     with pytest.raises(OptionError, match="plays CartPole-v1"):
         recorded(tmp_path)
 
