@@ -30,12 +30,12 @@ class Layout:
     num_envs: int
     autoreset: int
 
-    @property
+    @cached_property
     def num_players(self) -> int:
         """Of each game."""
         return self.options.players or self.game.players
 
-    @property
+    @cached_property
     def num_seats(self) -> int:
         """Players who act in one step: all where they act together, else one."""
         return self.num_players if self.game.together else 1
