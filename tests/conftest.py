@@ -8,6 +8,8 @@ os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 
 if hasattr(signal, "SIGHUP"):  # whoever runs the tests may ignore it, which their processes would inherit
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as `make test &` in a script leaves it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PREPARED = ("test_write_a_game.py", "test_robustness.py")  # half a minute each, before their first test
 
