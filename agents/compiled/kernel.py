@@ -13,6 +13,7 @@ from torch import Tensor
 from ...envs.engine.compile_cpu import Buffer, compile_cpu
 from ...envs.engine.thread_pool import Loop, LoopThreads
 from ...envs.engine.threads import Turns, once
+from ..runtime.hardware import threads_worth
 
 NUMPY_TYPES = {
     torch.bool: "?",
@@ -25,6 +26,7 @@ NUMPY_TYPES = {
 
 UNIT = 16  # samples: minibatches are filled up to whole units with samples that do not count
 SHARED = 128  # units of work from which a loop is worth waking other threads
+ROWS_PER_THREAD = 64  # of environments or samples; fewer are not worth another thread
 
 
 class Kernel(Loop):
@@ -53,6 +55,11 @@ class ThreadPool:
 
     def __init__(self, num_threads: int) -> None:
         self._num_threads, self._threads, self._turns = num_threads, None, Turns()
+
+    @classmethod
+    def for_rows(cls, num_threads: int, rows: int) -> ThreadPool:
+        """As many threads as loops over so many rows are worth, `num_threads` at most."""
+        return cls(threads_worth(num_threads, rows // ROWS_PER_THREAD))
 
     def run(self, *loops: Kernel) -> None:
         """One loop after the other; alone, if the first is short and the others likely are."""

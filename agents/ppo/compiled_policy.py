@@ -39,15 +39,10 @@ class CompiledActorCritic(CompiledNetwork):
         self.choices = choices
         self._minibatches: dict[Any, _Minibatch] = {}
 
-    def thinker(self) -> Any:
-        """What decides with the weights as they are now; see `actor_critic.forward_step`."""
-        self.read_weights()
-        return self._think
-
-    def _think(self, obs: Tensor, memory: Any = None, mask: Any = None) -> tuple[Tensor, Tensor, None]:
+    def logits_and_values(self, obs: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, A) and values (B,) of observations (B, *shape); they are written over at the next call."""
-        decisions = self.forward(obs)
-        return masked(decisions[:, : self.choices], mask), decisions[:, self.choices], None
+        outputs = self.forward(obs)
+        return masked(outputs[:, : self.choices], mask), outputs[:, self.choices]
 
     def __call__(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
         """Gradients of the loss over `rows` of the data, and the loss's parts (6,)."""

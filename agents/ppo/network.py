@@ -56,7 +56,7 @@ class Network(Protocol):
         ...
 
     def values(self, obs: Any, state: Tensor | None = None) -> Tensor:
-        """Values (B,) of observations (B, *shape), and recurrent state (B, S) or None."""
+        """Values (B,) of observations (B, *shape), after a recurrent state (B, S) or None."""
         ...
 
     def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
@@ -171,18 +171,17 @@ class CompiledPolicy:
     def __init__(self, policy: Any, loops: CompiledActorCritic) -> None:
         self.policy, self.loops = policy, loops
         self.autocast: Autocast = nullcontext
-        self._forward: Any = loops.thinker()
 
     def refresh(self) -> None:
-        self._forward = self.loops.thinker()
+        self.loops.read_weights()
 
     def forward(
         self, obs: Any, state: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        return self._forward(obs, state, mask)
+        return *self.loops.logits_and_values(obs, mask), None
 
     def values(self, obs: Any, state: Tensor | None = None) -> Tensor:
-        return self._forward(obs, state)[1]
+        return self.loops.logits_and_values(obs)[1]
 
     def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
         return self.loops(data, rows, columns, settings)

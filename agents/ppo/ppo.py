@@ -7,7 +7,7 @@ Ludus simulator. Any other `VecEnv` is stepped through `env_adapters`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, ClassVar
@@ -29,7 +29,7 @@ from ..data.rollout_buffer import RolloutTensors
 from ..nn.action_dists import head_of
 from ..nn.actor_critic import POLICIES, ActorCritic, each
 from ..nn.normalize import RewardNormalizer
-from ..runtime.cuda_graph import Graphed
+from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from ..training.arguments import check_observation, check_observation_space
@@ -47,7 +47,6 @@ from .sb3_buffer import rollout_locals, stable_buffer_of
 
 # Less work is not worth another thread that runs Python: it has to be woken, and one runs at a time.
 GAMES_PER_THREAD, SAMPLES_PER_THREAD = 512, 1024
-ROWS_PER_THREAD = 64  # of compiled loops
 
 
 class PPO(SavedAgent, StablePPO):
@@ -82,7 +81,7 @@ class PPO(SavedAgent, StablePPO):
         elif self.reward_normalizer is None:  # else the statistics so far are used further
             self.reward_normalizer = RewardNormalizer(self.n_envs, self.group).to(self.device)
         self.precision = choose_precision(self.precision, self.device.type)
-        self.pool = ThreadPool(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_PER_THREAD))
+        self.pool = ThreadPool.for_rows(self.num_threads, max(self.batch_size, self.n_envs))
         self.workers = WorkerThreads(1)
         self.network = make_network(self.policy, self.device, self.pool, self.workers, self.precision, self.autocast)
         divisible = self.simulator is not None and self.simulator.num_players == 1  # games among threads
@@ -95,16 +94,14 @@ class PPO(SavedAgent, StablePPO):
         spaces = self.observation_space, self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, n_envs=self.n_envs)
         self.collector: Collector | None = None  # made with the first rollout
-        self.compute_advantages = self._graphed(self._compute_advantages)
-        self.train_epoch = self._train_epoch if self.target_kl is not None else self._graphed(self._train_epoch)
+        self.compute_advantages = graphed(self._compute_advantages, self.device, self.constants)
+        self.train_epoch: Callable[[], Any] = self._train_epoch
+        if self.target_kl is None:  # which is looked at after each minibatch
+            self.train_epoch = graphed(self._train_epoch, self.device, self.constants)
         # What changes from update to update is in tensors that stay in place, for CUDA graphs.
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)  # of the samples in an epoch
         self.loss_sums = torch.zeros(len(PARTS), device=self.device)  # over the minibatches of an update
         self.num_minibatches, self._clip, self._clip_vf = (torch.zeros((), device=self.device) for _ in range(3))
-
-    def _graphed(self, function: Callable[[], Any], generators: Sequence[torch.Generator] = ()) -> Callable[[], Any]:
-        """On a GPU, the function as one CUDA graph, which returns None; else the function itself."""
-        return Graphed(function, self.device, self.constants, generators) if on_gpu(self.device) else function
 
     @property
     def rollout_buffer(self) -> RolloutBuffer:
@@ -184,7 +181,7 @@ class PPO(SavedAgent, StablePPO):
             adapters = [SimulatorAdapter(part, self.channels_first) for part in self.simulator.split(self.play_threads)]
         state = None if self.policy.core is None else self._recurrent_state()
         self.collector = Collector(self.network, adapters, self.data, self.generators, self.workers, state)
-        self.collect = self._graphed(self.collector.collect, self.generators[:1])
+        self.collect = graphed(self.collector.collect, self.device, self.constants, self.generators[:1])
         return self.collector
 
     def _compute_advantages(self) -> None:

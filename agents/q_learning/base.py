@@ -20,8 +20,8 @@ from ..data.env_adapters import EnvAdapter, SimulatorAdapter, VecEnvAdapter
 from ..nn.noisy import has_modes, set_training_mode
 from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
-from ..runtime.cuda_graph import Graphed
-from ..runtime.hardware import on_gpu, threads_worth
+from ..runtime.cuda_graph import graphed
+from ..runtime.hardware import on_gpu
 from ..training.arguments import check_observation, check_observation_space
 from ..training.callbacks import call_after_rollout, call_after_step, store_final_observations
 from ..training.learn_call import learn_call
@@ -30,8 +30,6 @@ from ..training.saved_agent import SavedAgent
 from ..training.signatures import passes_on_to
 from .collect import Collector, CompiledCollector, Steps, epsilon_greedy
 from .network import q_network_of
-
-ROWS_A_THREAD = 64  # of a compiled loop
 
 
 class QAgent(SavedAgent):
@@ -74,7 +72,7 @@ class QAgent(SavedAgent):
     def rebuild(self) -> None:
         self._look_at_env()
         self._renew_schedules()
-        self.pool = ThreadPool(threads_worth(self.num_threads, max(self.batch_size, self.n_envs) // ROWS_A_THREAD))
+        self.pool = ThreadPool.for_rows(self.num_threads, max(self.batch_size, self.n_envs))
         self.adapter: EnvAdapter | None = None  # made where training begins
         self.has_modes = has_modes(self.policy)
         q_net: Any = self.policy.q_net
@@ -100,9 +98,9 @@ class QAgent(SavedAgent):
 
     def _graphed(self, function: Any, generators: Any = (), games: bool = True) -> Any:
         """A function as a CUDA graph, on a GPU; if it needs Ludus's `games`, only where they are such."""
-        if not on_gpu(self.device) or (games and self.simulator is None):
+        if games and self.simulator is None:
             return function
-        return Graphed(function, self.device, self.constants, generators)
+        return graphed(function, self.device, self.constants, generators)
 
     def _collect_and_call(self, callback: BaseCallback, data: Steps) -> bool:
         """Collect steps and call the callback for each; returns False if it asked to stop.

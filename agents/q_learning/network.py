@@ -119,8 +119,8 @@ class CompiledLossQ(CompiledQ):
     def targets(self, batch: Batch, target: TorchQ, settings: TargetSettings, fractions: Tensor | None) -> Tensor:
         if not isinstance(target, CompiledLossQ):
             return super().targets(batch, target, settings, fractions)
-        made = CompiledTargets, self.loops, target.loops, self.network, settings, batch
-        return cached(self._targets, (len(batch.actions), settings), lambda: made[0](*made[1:])).run(batch)
+        arguments = self.loops, target.loops, self.network, settings, batch
+        return cached(self._targets, (len(batch.actions), settings), lambda: CompiledTargets(*arguments)).run(batch)
 
     def gradients(
         self, obs: Any, actions: Tensor, target: Tensor, weights: Tensor | None = None, fractions: Tensor | None = None

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from .hardware import on_gpu
+
 WARM_UP = 3  # calls before the capture: they compile kernels and fill PyTorch's memory pool
 Function = Callable[[], Any]
 
@@ -64,6 +66,16 @@ class Graphed:
                 "slower",
                 stacklevel=3,
             )
+
+
+def graphed(
+    function: Function,
+    device: torch.device,
+    constants: Callable[[], Any],
+    generators: Sequence[torch.Generator] = (),
+) -> Function:
+    """On a GPU, the function as one CUDA graph, which returns None; else the function itself. See `Graphed`."""
+    return Graphed(function, device, constants, generators) if on_gpu(device) else function
 
 
 class CudaGraph:

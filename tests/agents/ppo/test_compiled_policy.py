@@ -24,7 +24,7 @@ from ludus.agents.nn.actor_critic import (
 from ludus.agents.nn.overridden import OverriddenHead
 from ludus.agents.ppo.compiled_policy import compile_actor_critic
 from ludus.agents.ppo.loss import Settings
-from ludus.agents.ppo.network import TorchNetwork
+from ludus.agents.ppo.network import CompiledPolicy, TorchNetwork
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.runtime.threads import WorkerThreads
 
@@ -154,16 +154,18 @@ def test_decisions_as_pytorch_makes_them(games, kind):
     policy = policy_of(**given)
     shape, space = given.get("shape", SHAPE), given.get("space")
     obs = samples_of(games, 3, torch.Generator().manual_seed(games), shape, space)["obs"]
-    loops = compile_actor_critic(policy, ThreadPool(2))
+    network = CompiledPolicy(policy, compile_actor_critic(policy, ThreadPool(2)))
+    network.refresh()
     mask = torch.ones(games, 3, dtype=torch.bool)
     mask[:, 1] = False
     with torch.no_grad():
         for mask_or_not in (None, mask):
-            ours, theirs = loops.thinker()(obs, None, mask_or_not), forward_step(policy, obs, None, mask_or_not)
+            ours, theirs = network.forward(obs, None, mask_or_not), forward_step(policy, obs, None, mask_or_not)
             assert ours[2] is theirs[2] is None
             assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in (0, 1))
         policy.action_net.bias += 1.0  # new weights are noticed
-        assert torch.allclose(loops.thinker()(obs)[0], forward_step(policy, obs)[0], atol=1e-5)
+        network.refresh()
+        assert torch.allclose(network.forward(obs)[0], forward_step(policy, obs)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(
