@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
-from torch import nn
+from torch import Tensor, nn
 
 from .branches import Branches
-from .convolution_layers import Convolution, PlanesConvolution
+from .convolution_layers import Convolution, PlanesConvolution, RepeatedPatches
 from .layers import Activation, Dense, Layer, Norm, OnPlanes, Place, padded
 from .network import Planes, Vectors
 from .trace import NotCompiled, Operation, trace
 
 WIDE = 5000  # weights of a convolution over another's numbers from which on PyTorch's is as fast or faster
+EVEN = 8  # of whose multiple a convolution's channels have to be for loops over them to be fast
 Stage = Sequence[Operation]  # one operation, or one each of an actor and a critic that are computed side by side
 
 
@@ -100,7 +101,15 @@ class Builder:
         else:
             self.add([[op] for op in trunk], after)
             self.add_branches(tails)
+        self.join_repeated_patches(paths[0][0].columns)
         return self.layers
+
+    def join_repeated_patches(self, columns: Tensor) -> None:
+        """The first two layers become one where that may compute what recurs once; columns (C, H, W) of the planes' cells."""
+        match self.layers:
+            case [PlanesConvolution(relu=True) as first, Dense(groups=1) as second, *_] if type(second) is Dense:
+                if first.module.out_channels % EVEN == 0:
+                    self.layers[:2] = [RepeatedPatches(first, second, columns)]
 
     def add(self, stages: Sequence[Stage], after: Stage = ()) -> None:
         """Layers of these stages; a ReLU becomes part of the layer before it if a layer that reads weights comes next."""

@@ -37,7 +37,12 @@ class Kernel(Loop):
 
     Args:
         units: how many steps the whole loop has, which a pool may share in any order.
+
+    Attributes:
+        only_if: an array (1,) of bool; a pool leaves the loop out where that is false when its turn comes.
     """
+
+    only_if: np.ndarray | None = None
 
     def __init__(self, function: Callable[..., int], *tensors: Tensor, units: int) -> None:
         kinds = tuple((tensor.dtype, tuple(tensor.shape[1:]), _row_of(tensor)) for tensor in tensors)
@@ -45,6 +50,10 @@ class Kernel(Loop):
         table = (ctypes.c_int64 * len(words))(*words)
         super().__init__(_compiled(function, kinds), ctypes.addressof(table), units, table)
         self.tensors = tensors
+
+    @property
+    def wanted(self) -> bool:
+        return self.only_if is None or bool(self.only_if[0])
 
     def __call__(self) -> None:
         self.kernel(self.table, 0, self.num_games)
@@ -65,10 +74,13 @@ class ThreadPool:
         """One loop after the other; alone, if the first is short and the others likely are."""
         if self._num_threads == 1 or loops[0].num_games < SHARED:
             for loop in loops:
-                loop()
+                if loop.wanted:
+                    loop()
             return
         with self._turns:
             for loop in loops:
+                if not loop.wanted:
+                    continue
                 if self._threads is None:
                     self._threads = LoopThreads(loop, self._num_threads)
                 else:

@@ -61,10 +61,11 @@ def dense_backward_weights(grad, x, weights_grad, bias_grad, first, last):
         for left in range(0, whole, STRIP):
             for tile in range(first, last):
                 g, o = tile // tiles, TILE * (tile % tiles)
-                _add_samples(grad, x, weights_grad, g, o, start, stop, left, STRIP)
+                add_samples(grad[:, g], x[:, g], weights_grad[g], o, start, stop, left, STRIP)
         for tile in range(first, last):
             g, o = tile // tiles, TILE * (tile % tiles)
-            _add_samples(grad, x, weights_grad, g, o, start, stop, whole, weights_grad.shape[2] - whole)
+            rest = weights_grad.shape[2] - whole
+            add_samples(grad[:, g], x[:, g], weights_grad[g], o, start, stop, whole, rest)
     return 0
 
 
@@ -111,23 +112,23 @@ def add_product(x, weights, out, piece):
     for g in range(out.shape[1]):
         for left in range(0, whole, STRIP):
             for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-                add_inputs(x, weights, out, g, i, left, STRIP)
+                add_inputs(x[:, g], weights[g], out[:, g], i, left, STRIP)
         for i in range(ROWS * piece, min(ROWS * piece + ROWS, out.shape[0]), TILE):
-            add_inputs(x, weights, out, g, i, whole, out.shape[2] - whole)
+            add_inputs(x[:, g], weights[g], out[:, g], i, whole, out.shape[2] - whole)
 
 
-def add_inputs(x, weights, out, g, i, left, width):
-    """What all inputs add to outputs left .. left+width-1 of rows i .. i+3 of group g."""
+def add_inputs(x, weights, out, i, left, width):
+    """out (N, O) += x (N, I) @ weights (I, O), for rows i .. i+3 and outputs left .. left+width-1."""
     i, left, width = np.uint64(i), np.uint64(left), np.uint64(width)  # so that no index can count from the end
     i1, i2, i3 = i + np.uint64(1), i + np.uint64(2), i + np.uint64(3)
-    for k in range(np.uint64(x.shape[2])):
-        a, b, c, d = x[i, g, k], x[i1, g, k], x[i2, g, k], x[i3, g, k]
+    for k in range(np.uint64(x.shape[1])):
+        a, b, c, d = x[i, k], x[i1, k], x[i2, k], x[i3, k]
         for j in range(left, left + width):
-            weight = weights[g, k, j]
-            out[i, g, j] += a * weight
-            out[i1, g, j] += b * weight
-            out[i2, g, j] += c * weight
-            out[i3, g, j] += d * weight
+            weight = weights[k, j]
+            out[i, j] += a * weight
+            out[i1, j] += b * weight
+            out[i2, j] += c * weight
+            out[i3, j] += d * weight
 
 
 def sum_grads(grad, bias_grad, g, o):
@@ -139,15 +140,15 @@ def sum_grads(grad, bias_grad, g, o):
             bias_grad[g, r] += grad[i, g, r]
 
 
-def _add_samples(grad, x, weights_grad, g, o, start, stop, left, width):
-    """What samples start .. stop-1 add to the gradient of outputs o .. o+3 of group g by inputs left .. left+width-1."""
+def add_samples(grad, x, weights_grad, o, start, stop, left, width):
+    """weights_grad (O, I) += grad (N, O)^T @ x (N, I), of samples start .. stop-1, for outputs o .. o+3."""
     o, left, width = np.uint64(o), np.uint64(left), np.uint64(width)
     o1, o2, o3 = o + np.uint64(1), o + np.uint64(2), o + np.uint64(3)
     for i in range(np.uint64(start), np.uint64(stop)):
-        a, b, c, d = grad[i, g, o], grad[i, g, o1], grad[i, g, o2], grad[i, g, o3]
+        a, b, c, d = grad[i, o], grad[i, o1], grad[i, o2], grad[i, o3]
         for j in range(left, left + width):
-            value = x[i, g, j]
-            weights_grad[g, o, j] += a * value
-            weights_grad[g, o1, j] += b * value
-            weights_grad[g, o2, j] += c * value
-            weights_grad[g, o3, j] += d * value
+            value = x[i, j]
+            weights_grad[o, j] += a * value
+            weights_grad[o1, j] += b * value
+            weights_grad[o2, j] += c * value
+            weights_grad[o3, j] += d * value
