@@ -22,11 +22,12 @@ def forward_through(layers: Sequence[Layer], x: LayerOutput, loops: list[Kernel]
 
 
 def backward_through(layers: Sequence[Layer], outputs: Sequence[LayerOutput]) -> list[Kernel]:
-    """The loops from the last output's grad to all gradients."""
+    """The loops from the last output's grad to all gradients; the outputs get grads where they have none."""
     loops: list[Kernel] = []
     for out in outputs[1:]:
         contiguous = out.numbers.is_contiguous()  # of a convolution, whose places are rows
-        out.grad = torch.zeros_like(out.numbers) if contiguous else rows_of(*out.numbers.shape)
+        if out.grad is None:
+            out.grad = torch.zeros_like(out.numbers) if contiguous else rows_of(*out.numbers.shape)
     for layer, x, out in reversed([*zip(layers, outputs[:-1], outputs[1:], strict=True)]):
         loops += layer.backward(x, out)
     return loops

@@ -13,9 +13,10 @@ from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor, nn
 
 from .branches import Branches
-from .convolution_layers import Convolution, PlanesConvolution, RepeatedPatches
+from .convolution_layers import Convolution, PlanesConvolution
 from .layers import Activation, Dense, Layer, Norm, OnPlanes, Place, padded
 from .network import Planes, Vectors
+from .repeated_layers import RepeatedPatches
 from .trace import NotCompiled, Operation, trace
 
 WIDE = 5000  # weights of a convolution over another's numbers from which on PyTorch's is as fast or faster
@@ -105,11 +106,17 @@ class Builder:
         return self.layers
 
     def join_repeated_patches(self, columns: Tensor) -> None:
-        """The first two layers become one where that may compute what recurs once; columns (C, H, W) of the planes' cells."""
+        """The first layers become one where that may compute what recurs once; columns (C, H, W) of the planes' cells."""
         match self.layers:
-            case [PlanesConvolution(relu=True) as first, Dense(groups=1) as second, *_] if type(second) is Dense:
-                if first.module.out_channels % EVEN == 0:
-                    self.layers[:2] = [RepeatedPatches(first, second, columns)]
+            case [PlanesConvolution(relu=True) as first, Dense(groups=1) as last, *_]:
+                norm = None
+            case [PlanesConvolution(relu=False) as first, Norm(relu=True) as norm, Dense(groups=1) as last, *_]:
+                if norm.numbers.shape[1] != first.module.out_channels:  # it is not of each place by itself
+                    return
+            case _:
+                return
+        if type(last) is Dense and first.module.out_channels % EVEN == 0:
+            self.layers[: 3 if norm else 2] = [RepeatedPatches(first, norm, last, columns)]
 
     def add(self, stages: Sequence[Stage], after: Stage = ()) -> None:
         """Layers of these stages; a ReLU becomes part of the layer before it if a layer that reads weights comes next."""

@@ -10,15 +10,6 @@ from torch import Tensor, nn
 from .convolution import fold, unfold
 from .kernel import Kernel
 from .layers import PARTS, Dense, Layer, LayerOutput, Place, padded, rows_of
-from .repeated_patches import (
-    add_patches,
-    count_groups,
-    group_patches,
-    hash_patches,
-    kernel_backward,
-    table_backward,
-    table_forward,
-)
 from .sparse_linear import convolution_backward, convolution_forward
 
 
@@ -70,102 +61,6 @@ class PlanesConvolution(Layer):
 
     def _image(self, numbers: Any) -> Tensor:
         return numbers.view(-1, *self.shape)  # (N, H' * W' * O) -> (N, H', W' * O)
-
-
-class RepeatedPatches(Layer):
-    """A convolution over planes and the fully connected layer that reads it, which compute what recurs once.
-
-    For each minibatch anew: one in which few patches recur goes through the two layers by themselves.
-
-    Args:
-        columns: (C, H, W), where the planes' cells lie in a row of them.
-    """
-
-    def __init__(self, convolution: PlanesConvolution, dense: Dense, columns: Tensor) -> None:
-        super().__init__()
-        self.convolution, self.dense, self.width = convolution, dense, dense.width
-        self.gradients = convolution.gradients | dense.gradients
-        module, matrix = convolution.module, convolution.matrix
-        size, padding = module.kernel_size, module.padding
-        above, left = int(padding[0]), int(padding[1])
-        patches = nn.functional.unfold(columns[None] + 1.0, size, padding=(above, left))
-        patches = (
-            patches.view(len(columns), *size, -1).flip(1, 2).flatten(0, 2).T - 1
-        )  # (C * h * w, P) -> (P, C * h * w)
-        self.cells = torch.zeros(len(patches), len(matrix), dtype=torch.int32) - 1
-        self.cells[:, : patches.shape[1]] = patches
-        self.image = (columns.shape[1] + 2 * above, columns.shape[2] + 2 * left)
-        self.windows = [side - of + 1 for side, of in zip(self.image, size, strict=True)]
-        random, largest = torch.Generator().manual_seed(0), 2**63 - 1
-        self.keys, channel_keys = (
-            torch.randint(-largest, largest, shape, generator=random) | 1 for shape in ((1, *size), (len(columns),))
-        )
-        channel, row, column = (*convolution.places.T,)
-        self.positions = (row + above) * self.image[1] + column // module.out_channels + left
-        self.cell_keys = channel_keys[channel]
-        self.bias = torch.zeros(1, module.out_channels)
-        self.weights = dense.forward_weights.view(len(patches), -1, dense.outputs)  # (1, P * C, O) -> (P, C, O)
-
-    def read(self) -> None:
-        self.convolution.read()
-        self.dense.read()
-        self.bias[0].copy_(self.convolution.module.bias.detach())  # type: ignore[union-attr]
-
-    def collect(self) -> None:
-        self.convolution.collect()
-        self.dense.collect()
-
-    def forward(self, x: LayerOutput) -> tuple[LayerOutput, list[Kernel]]:
-        between, loops = self.convolution.forward(x)
-        out, more = self.dense.forward(between)
-        count, places = len(x.numbers), len(self.cells)
-        room = padded(count // 2)
-        sizes, few = torch.zeros(places, dtype=torch.int32), torch.zeros(2, dtype=torch.bool)
-        groups, samples, slots = (
-            torch.zeros(places * size, dtype=torch.int32) for size in (count, room, 1 << (2 * count - 1).bit_length())
-        )
-        hashes = torch.zeros(places * count, dtype=torch.int64)
-        sizes_of_rows = len(self.convolution.matrix), self.bias.shape[1], self.width
-        patches, features, table = (torch.empty(places * room, size) for size in sizes_of_rows)  # much is never touched
-        images = torch.zeros(x.pieces, self.image[0] * self.image[1], dtype=torch.int64)
-        sums = torch.zeros(count, *self.windows, dtype=torch.int64)
-        out.saved = between, few.numpy(), sizes, groups, patches, features, table
-        keys = self.positions, self.cell_keys, self.keys
-        grouping = [
-            Kernel(hash_patches, *x.cells, *keys, images, sums, hashes, units=x.pieces),
-            Kernel(group_patches, hashes, slots, groups, samples, sizes, units=places),
-            Kernel(count_groups, sizes, groups, few, units=1),
-        ]
-        read = *x.cells[:2], self.cells, samples, sizes, self.convolution.matrix, self.bias, self.weights
-        relu = torch.tensor([out.relu])
-        by_groups = [
-            Kernel(table_forward, *read, patches, features, table, units=places),
-            Kernel(add_patches, groups, table, self.dense.bias, relu, sizes, out.numbers, units=count),
-        ]
-        return out, [*grouping, *self._either(out, by_groups, [*loops, *more])]
-
-    def backward(self, x: LayerOutput, out: LayerOutput) -> list[Kernel]:
-        between, _, sizes, groups, patches, features, table = out.saved
-        between.grad = rows_of(*between.numbers.shape)
-        by_samples = [*self.dense.backward(between, out), *self.convolution.backward(x, between)]
-        dense, features_grad = self.dense, torch.empty_like(features)
-        read: Any = groups, sizes, out.grad, dense.backward_weights[0], table, features  # type: ignore[index]
-        written = features_grad, dense.weights_grad[0], dense.bias_grad
-        gradients = self.convolution.matrix_grads, self.convolution.bias_grads
-        by_groups = [
-            Kernel(table_backward, *read, *written, units=len(sizes)),
-            Kernel(kernel_backward, sizes, patches, features_grad, *gradients, units=PARTS),
-        ]
-        return self._either(out, by_groups, by_samples)
-
-    def _either(self, out: LayerOutput, by_groups: list[Kernel], by_samples: list[Kernel]) -> list[Kernel]:
-        """Loops of which those run that the minibatch wants."""
-        few = out.saved[1]
-        for loop in by_groups:
-            loop.only_if = few[:1]
-        for loop in by_samples:
-            loop.only_if = few[1:]
-        return [*by_groups, *by_samples]
 
 
 class Convolution(Dense):

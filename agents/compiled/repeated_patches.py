@@ -1,4 +1,4 @@
-"""A convolution over planes and the fully connected layer after it, computed once for all patches that are equal.
+"""A convolution over planes and the layers up to the next fully connected one, computed once for patches that are equal.
 
 What a convolution gives at a place depends on the patch that it sees there, and what this adds to the next layer on the patch
 and the place. On a board most patches recur: of the 65,536 of a minibatch of 1,024 in Breakout, some 1,600 differ at their
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .layer_norm import norm_backward_inputs, norm_forward
 from .linear import ROWS, STRIP, TILE, add_inputs
 
 PAIR = 2 * TILE  # groups at a time, where numbers are few
@@ -106,25 +107,43 @@ def count_groups(sizes, groups, few, first, last):
     return 0
 
 
-def table_forward(rows, planes, cells, samples, sizes, kernel, bias, weights, patches, features, table, first, last):
-    """table (P * G, O) = what the groups at places first .. last-1 add to the layer after the convolution.
+def patches_forward(rows, planes, cells, samples, sizes, kernel, bias, relu, patches, out, first, last):
+    """out (P * G, C) = the convolution of the groups' patches (P * G, K), which are written, too, for places first .. last-1.
 
-    cells (P, K) are a patch's in a row of the planes, or -1 for padding; kernel (K, C) and bias (1, C) the convolution's;
-    weights (P, C, O) the next layer's. Written, too: patches (P * G, K) and what the convolution gives, features (P * G, C).
+    cells (P, K) are a patch's in a row of the planes, or -1 for padding; kernel (K, C) and bias (1, C) the convolution's.
+    relu (1,): whether a ReLU follows.
     """
     room = samples.shape[0] // sizes.shape[0]
     for p in range(first, last):
-        here = p * room
-        for r in range(here, here + sizes[p]):
+        here, stop = p * room, p * room + sizes[p]
+        for r in range(here, stop):
             row = rows[samples[r]]
             for k in range(np.uint64(cells.shape[1])):
                 patches[r, k] = planes[row, np.uint64(cells[p, k])] if cells[p, k] >= 0 else 0
-        for r in range(here, here + sizes[p], PAIR):
-            _start(features, bias[0], r, r + PAIR)
-            add_to_few(patches, kernel, features, r, 0)
-            _cut_below_zero(features, r, r + PAIR)
-        whole = table.shape[1] // STRIP * STRIP
-        for r in range(here, here + sizes[p], TILE):
+        for r in range(here, stop, PAIR):
+            _start(out, bias[0], r, r + PAIR)
+            add_to_few(patches, kernel, out, r, 0)
+        if relu[0]:
+            _cut_below_zero(out, here, stop)
+    return 0
+
+
+def patches_norm(x, numbers, epsilon, relu, scaled, inverse, out, sizes, first, last):
+    """`norm_forward` of the groups, (P * G, 1, C), at places first .. last-1."""
+    room = x.shape[0] // sizes.shape[0]
+    for p in range(first, last):
+        norm_forward(x, numbers, epsilon, relu, scaled, inverse, out, p * room, p * room + sizes[p])
+    return 0
+
+
+def table_forward(features, weights, sizes, table, first, last):
+    """table (P * G, O) = what groups with these features (P * G, C) add to the next layer, for places first .. last-1.
+
+    weights (P, C, O) are that layer's.
+    """
+    room, whole = table.shape[0] // sizes.shape[0], table.shape[1] // STRIP * STRIP
+    for p in range(first, last):
+        for r in range(p * room, p * room + sizes[p], TILE):
             _clear(table, r, r + TILE, 0, table.shape[1])
             for left in range(0, whole, STRIP):
                 add_inputs(features, weights[p], table, r, left, STRIP)
@@ -180,10 +199,30 @@ def _sum_rows(grad, bias_grad):
             bias_grad[0, j] += grad[i, j]
 
 
-def kernel_backward(sizes, patches, features_grad, kernel_grad, bias_grad, first, last):
-    """kernel_grad (S, K, C), and bias_grad (S, W * C) in W parts, of S equal parts of the places."""
-    parts, room = kernel_grad.shape[0], patches.shape[0] // sizes.shape[0]
-    share = -(-sizes.shape[0] // parts)
+def patches_norm_backward(grad, numbers, scaled, inverse, x_grad, sizes, first, last):
+    """`norm_backward_inputs` of the groups, (P * G, 1, C), at places first .. last-1."""
+    room = grad.shape[0] // sizes.shape[0]
+    for p in range(first, last):
+        norm_backward_inputs(grad, numbers, scaled, inverse, x_grad, p * room, p * room + sizes[p])
+    return 0
+
+
+def patches_norm_weights(grad, scaled, sizes, weights_grads, first, last):
+    """weights_grads (S, 2, C) of gain and shift, of S equal parts of the places, for parts first .. last-1."""
+    room, share = grad.shape[0] // sizes.shape[0], -(-sizes.shape[0] // weights_grads.shape[0])
+    for s in range(first, last):
+        _clear(weights_grads[s], 0, 2, 0, weights_grads.shape[2])
+        for p in range(s * share, min(s * share + share, sizes.shape[0])):
+            for r in range(p * room, p * room + sizes[p]):
+                for c in range(weights_grads.shape[2]):
+                    weights_grads[s, 0, c] += grad[r, 0, c] * scaled[r, 0, c]
+                    weights_grads[s, 1, c] += grad[r, 0, c]
+    return 0
+
+
+def kernel_backward(patches, grad, sizes, kernel_grad, bias_grad, first, last):
+    """kernel_grad (S, K, C), and bias_grad (S, W * C) in W parts, from grad (P * G, C), of S equal parts of the places."""
+    room, share = patches.shape[0] // sizes.shape[0], -(-sizes.shape[0] // kernel_grad.shape[0])
     for s in range(first, last):
         _clear(kernel_grad[s], 0, kernel_grad.shape[1], 0, kernel_grad.shape[2])
         for c in range(bias_grad.shape[1]):
@@ -191,10 +230,10 @@ def kernel_backward(sizes, patches, features_grad, kernel_grad, bias_grad, first
         for p in range(s * share, min(s * share + share, sizes.shape[0])):
             here, stop = p * room, p * room + sizes[p]
             for k in range(0, kernel_grad.shape[1], PAIR):
-                add_samples_of_few(patches, features_grad, kernel_grad[s], k, here, stop, 0)
+                add_samples_of_few(patches, grad, kernel_grad[s], k, here, stop, 0)
             for r in range(here, stop):
-                for c in range(features_grad.shape[1]):
-                    bias_grad[s, c] += features_grad[r, c]
+                for c in range(grad.shape[1]):
+                    bias_grad[s, c] += grad[r, c]
     return 0
 
 

@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ludus.agents.compiled.build import Builder
-from ludus.agents.compiled.convolution_layers import PlanesConvolution, RepeatedPatches
+from ludus.agents.compiled.convolution_layers import PlanesConvolution
 from ludus.agents.compiled.kernel import ThreadPool
 from ludus.agents.compiled.network import Backward
+from ludus.agents.compiled.repeated_layers import RepeatedPatches
+from ludus.agents.nn.q_network import ChannelNorm
 from tests.agents.compiled.networks import Extractor, compare, compiled, planes_space
 
 POOL, ALONE = ThreadPool(2), ThreadPool(1)
 BOARD, FIRST = planes_space(7, 6, 3), planes_space(3, 7, 6)  # channels last, and first
 
 
-def network_of(space, kernel, padding=0, channels=8, hidden=40, last=True):
-    layers = [nn.Conv2d(3, channels, kernel, padding=padding), nn.ReLU(), nn.Flatten()]
+def network_of(space, kernel, padding=0, channels=8, hidden=40, last=True, norm=False):
+    normalised = [ChannelNorm(channels)] if norm else []
+    layers = [nn.Conv2d(3, channels, kernel, padding=padding), *normalised, nn.ReLU(), nn.Flatten()]
     with torch.no_grad():
         flat = nn.Sequential(*layers)(torch.zeros(1, 3, 7, 6)).shape[1]
     return space, Extractor(space, [*layers, nn.Linear(flat, hidden), nn.ReLU(), nn.Linear(hidden, 5)], last)
@@ -30,6 +33,8 @@ NETWORKS = {
     "3 x 3": lambda: network_of(BOARD, 3, channels=16, hidden=128),
     "padded": lambda: network_of(BOARD, (3, 2), padding=(2, 1)),
     "channels first": lambda: network_of(FIRST, (2, 4), channels=24, hidden=17, last=False),
+    "normalised": lambda: network_of(BOARD, 3, channels=16, hidden=64, norm=True),
+    "normalised, channels first": lambda: network_of(FIRST, 2, padding=1, hidden=20, last=False, norm=True),
     "of one cell": lambda: network_of(BOARD, 1),
     "of one place": lambda: network_of(BOARD, (7, 6)),
 }
@@ -55,7 +60,7 @@ def boards(space, samples, different, seed):
 
 def few(backward):
     """Whether its last run found few groups."""
-    return bool(backward.outputs[1].saved[1][0])
+    return bool(backward.outputs[1].saved[1].few[0])
 
 
 @pytest.mark.parametrize("name", [*NETWORKS])
@@ -118,12 +123,13 @@ def test_groups_are_the_patches_that_are_equal(name, samples, different, seed):
     space, _, network, size = made(name)
     obs, layer = boards(space, samples, different, seed), network.layers[0]
     backward, _ = run(network, obs, size)
-    _, _, sizes, groups, *_ = backward.outputs[1].saved
+    found = backward.outputs[1].saved[1]
+    sizes, groups = found.sizes, found.groups
     rows = obs.flatten(1)[backward.rows]
     for p, cells in enumerate(layer.cells):
         patches = rows[:, cells[cells >= 0].long()]
-        found = groups.view(len(sizes), -1)[p]
+        ours = groups.view(len(sizes), -1)[p]
         different_patches, expected = torch.unique(patches, dim=0, return_inverse=True)
         assert sizes[p] == len(different_patches)
-        pairs = torch.unique(torch.stack([found, expected]), dim=1)
+        pairs = torch.unique(torch.stack([ours, expected]), dim=1)
         assert pairs.shape[1] == len(different_patches)  # each group is one patch, and each patch one group
