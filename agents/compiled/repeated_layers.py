@@ -26,6 +26,8 @@ from .repeated_patches import (
     table_forward,
 )
 
+ROOM = 2048  # groups at a place, at most, for which there is memory
+
 
 class RepeatedPatches(Layer):
     """A convolution over planes, maybe a normalisation of each place's channels, and a fully connected layer.
@@ -122,7 +124,8 @@ class Groups:
     """
 
     def __init__(self, layer: RepeatedPatches, count: int) -> None:
-        places, room, channels = len(layer.cells), padded(count // 2), layer.bias.shape[1]
+        places, channels = len(layer.cells), layer.bias.shape[1]
+        room = padded(min(count // 2, ROOM))
         self.few, self.sizes = np.zeros(2, dtype=bool), torch.zeros(places, dtype=torch.int32)
         self.groups = torch.zeros(places * count, dtype=torch.int32)
         self.samples = torch.zeros(places * room, dtype=torch.int32)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ludus.agents.compiled import repeated_layers
 from ludus.agents.compiled.build import Builder
 from ludus.agents.compiled.convolution_layers import PlanesConvolution
 from ludus.agents.compiled.kernel import ThreadPool
@@ -106,6 +107,17 @@ def run(network, obs, size):
     network.pool.run(*backward.back)
     network.collect()
     return backward, [backward.out.clone(), *(gradient.clone() for gradient in network.gradients)]
+
+
+def test_many_samples_need_no_more_memory_for_groups(monkeypatch):
+    monkeypatch.setattr(repeated_layers, "ROOM", 32)
+    space, module, network, size = made("3 x 3")
+    for different, expected in ((5, True), (100, False)):
+        obs = boards(space, 320, different, 2)
+        backward, _ = run(network, obs, size)
+        assert len(backward.outputs[1].saved[1].table) == 32 * len(network.layers[0].cells)
+        assert few(backward) is expected
+        compare(module, network, size, obs // 64, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("different", [5, 400])
