@@ -139,6 +139,7 @@ class Traced(Tensor):
         module = self._owner(weight, bias)
         if self.columns().dim() != 1:
             raise NotCompiled("a fully connected layer over several axes")
+        _check_sizes(self.columns().shape, weight.shape[1:])
         return self.after("linear", torch.arange(module.out_features), module)
 
     def convolution(
@@ -148,10 +149,13 @@ class Traced(Tensor):
         given = stride, padding, dilation, groups
         if given != (module.stride, module.padding, (1, 1), 1) or isinstance(padding, str) or columns.dim() != 3:
             raise NotCompiled("a convolution with dilation, groups or named padding")
+        _check_sizes(columns.shape[:1], weight.shape[1:2])
         height, width = (
             (size + 2 * p - k) // s + 1
             for size, p, k, s in zip(columns.shape[1:], padding, module.kernel_size, stride, strict=True)
         )
+        if height < 1 or width < 1:
+            raise NotCompiled("a convolution larger than what it reads")
         first = not any(operation.module for operation in self.path)
         channels = module.out_channels if first else padded(module.out_channels)
         places = torch.arange(height * width).view(height, width) * channels
@@ -161,6 +165,7 @@ class Traced(Tensor):
         module = self._owner(weight, bias)
         if len(shape) != 1 or eps != module.eps:
             raise NotCompiled("a normalisation over several axes")
+        _check_sizes(self.columns().shape[-1:], shape)
         return self.after("norm", self.columns(), module)
 
     def _owner(self, weight: Any, bias: Any) -> Any:
@@ -215,6 +220,12 @@ def _run(forward: Callable[[Any], Any], traced: Traced) -> tuple[Traced, ...]:
         if x.path[-1].kind != "linear":
             raise NotCompiled("a network that does not end in a fully connected layer")
     return outs
+
+
+def _check_sizes(given: Any, wanted: Any) -> None:
+    """Raises NotCompiled where a layer does not fit what it reads: PyTorch, which is left then, says so in its own words."""
+    if tuple(given) != tuple(wanted):
+        raise NotCompiled("a layer that does not fit what it reads")
 
 
 def _shape_of(outs: tuple[Traced, ...]) -> Any:

@@ -154,6 +154,28 @@ def test_layers_that_there_are_no_loops_for_are_named(reason):
         build(MODULES[reason], SPACE, MODULES[reason])
 
 
+MISFITS = {
+    "a layer of another size": chain(nn.Flatten(), nn.Linear(40, 4)),
+    "the second one": chain(nn.Flatten(), nn.Linear(90, 6), nn.ReLU(), nn.Linear(5, 4)),
+    "planes taken for channels": chain(nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(40, 4)),
+    "one channel for all": chain(nn.Conv2d(1, 4, 2), nn.Flatten(), nn.Linear(40, 4)),
+    "half of the channels": chain(nn.Conv2d(5, 16, 2), nn.ReLU(), nn.Conv2d(8, 4, 2), nn.Flatten(), nn.Linear(16, 4)),
+    "a layer after a smaller image": chain(nn.Conv2d(5, 8, 2), nn.ReLU(), nn.Flatten(), nn.Linear(90, 4)),
+    "a convolution larger than the board": chain(nn.Conv2d(5, 4, 7), nn.Flatten(), nn.Linear(40, 4)),
+    "a convolution larger than the image": chain(nn.Conv2d(5, 4, 2), nn.Conv2d(4, 4, 6), nn.Flatten(), nn.Linear(4, 4)),
+    "a normalisation of another size": chain(nn.Flatten(), nn.Linear(90, 4), nn.LayerNorm(8), nn.Linear(4, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*MISFITS])
+def test_layers_that_do_not_fit_are_left_to_pytorch_which_refuses_them(name):
+    network = MISFITS[name]
+    with pytest.raises(RuntimeError):
+        network(torch.zeros(2, *SPACE.shape))
+    with pytest.raises(NotCompiled, match="does not fit what it reads|larger than what it reads"):
+        build(network, SPACE, network)
+
+
 @pytest.mark.parametrize(
     ("space", "reason"),
     [
