@@ -146,12 +146,7 @@ class CompiledTargets:
     """`targets_of` as loops, for minibatches of B transitions like `batch`."""
 
     def __init__(
-        self,
-        online: CompiledQNetwork,
-        target: CompiledQNetwork,
-        network: QNet,
-        settings: TargetSettings,
-        batch: Batch,
+        self, online: CompiledQNetwork, target: CompiledQNetwork, network: QNet, settings: TargetSettings, batch: Batch
     ) -> None:
         self.pool, count = online.pool, len(batch.actions)
         planes = torch.zeros_like(batch.next_obs).flatten(1)

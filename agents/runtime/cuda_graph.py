@@ -69,10 +69,7 @@ class Graphed:
 
 
 def graphed(
-    function: Function,
-    device: torch.device,
-    constants: Callable[[], Any],
-    generators: Sequence[torch.Generator] = (),
+    function: Function, device: torch.device, constants: Callable[[], Any], generators: Sequence[torch.Generator] = ()
 ) -> Function:
     """On a GPU, the function as one CUDA graph, which returns None; else the function itself. See `Graphed`."""
     return Graphed(function, device, constants, generators) if on_gpu(device) else function
