@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,43 +20,42 @@ from ...envs import OptionError
 FORBIDDEN = -1e8  # of actions that a mask excludes (Huang & Ontañón 2022)
 
 
-class Head(Protocol):
+class Head:
     """What all heads have in common; B may be several axes."""
 
     size: int  # P, of params
     action_shape: tuple[int, ...]  # of one action
-    action_dtype: torch.dtype
+    action_dtype = torch.int64
 
     def noise(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         """Noise (*shape, ...) for `sample`, for actions (*shape, *action_shape)."""
-        ...
+        raise NotImplementedError
 
     def sample(self, params: Tensor, noise: Tensor) -> Tensor:
         """Actions (B, *action_shape) drawn from the distribution."""
-        ...
+        raise NotImplementedError
 
     def mode(self, params: Tensor) -> Tensor:
         """The most likely actions (B, *action_shape)."""
-        ...
+        raise NotImplementedError
 
     def log_prob(self, params: Tensor, actions: Tensor) -> Tensor:
         """Log-probability or log-density (B,) of actions, in nats."""
-        ...
+        raise NotImplementedError
 
     def entropy(self, params: Tensor) -> Tensor:
         """Entropy (B,), in nats."""
-        ...
+        raise NotImplementedError
 
     def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """`log_prob` and `entropy` at once, which may take less time."""
-        ...
+        return self.log_prob(params, actions), self.entropy(params)
 
 
-class CategoricalHead:
+class CategoricalHead(Head):
     """A categorical distribution over n actions (`Discrete`); params are logits (B, n)."""
 
-    action_shape: tuple[int, ...] = ()
-    action_dtype = torch.int64
+    action_shape = ()
 
     def __init__(self, n: int) -> None:
         self.size = n
@@ -83,10 +81,8 @@ class CategoricalHead:
         return log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1), -(log_p.exp() * log_p).sum(-1)
 
 
-class MultiCategoricalHead:
+class MultiCategoricalHead(Head):
     """Independent categorical distributions (`MultiDiscrete`); params are their logits side by side (B, n1 + n2 + ...)."""
-
-    action_dtype = torch.int64
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.heads = [CategoricalHead(int(n)) for n in sizes]
@@ -110,14 +106,9 @@ class MultiCategoricalHead:
         parts = zip(self.heads, params.split(self.sizes, -1), strict=True)
         return torch.stack([head.entropy(part) for head, part in parts]).sum(0)
 
-    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        return self.log_prob(params, actions), self.entropy(params)
 
-
-class BernoulliHead:
+class BernoulliHead(Head):
     """Independent Bernoulli distributions (`MultiBinary`); params are the logits of 1, (B, n)."""
-
-    action_dtype = torch.int64
 
     def __init__(self, n: int) -> None:
         self.size, self.action_shape = n, (n,)
@@ -137,11 +128,8 @@ class BernoulliHead:
     def entropy(self, params: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(params, params.sigmoid(), reduction="none").sum(-1)
 
-    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        return self.log_prob(params, actions), self.entropy(params)
 
-
-class GaussianHead:
+class GaussianHead(Head):
     """Independent normal distributions (`Box`), unbounded; params are means and log standard deviations (B, 2 n)."""
 
     action_dtype = torch.float32
@@ -167,9 +155,6 @@ class GaussianHead:
 
     def entropy(self, params: Tensor) -> Tensor:
         return params[..., self.n :].sum(-1) + 0.5 * self.n * (1 + math.log(2 * math.pi))
-
-    def log_prob_and_entropy(self, params: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        return self.log_prob(params, actions), self.entropy(params)
 
 
 def head_of(space: spaces.Space) -> Head:

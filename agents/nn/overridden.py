@@ -16,6 +16,8 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
+from .action_dists import Head
+
 METHODS = ("forward", "evaluate_actions", "get_distribution", "predict_values", "_get_action_dist_from_latent")
 
 
@@ -30,12 +32,12 @@ def overrides_methods(policy: Any, known: Sequence[type]) -> bool:
     return not type(policy.action_dist).__module__.startswith("stable_baselines3.")
 
 
-class OverriddenHead:
+class OverriddenHead(Head):
     """The head of such a policy: its params (B, P) are the policy's actions, flattened, and their log-probability."""
 
     def __init__(self, space: spaces.Space) -> None:
         discrete = not isinstance(space, spaces.Box)
-        self.action_shape: tuple[int, ...] = () if isinstance(space, spaces.Discrete) else tuple(space.shape or ())
+        self.action_shape = () if isinstance(space, spaces.Discrete) else tuple(space.shape or ())
         self.action_dtype = torch.int64 if discrete else torch.float32
         self.size = math.prod(self.action_shape) + 1
 

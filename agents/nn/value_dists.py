@@ -7,7 +7,6 @@ to, by `loss`.
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,14 +15,14 @@ from torch import Tensor
 from ...envs import OptionError
 
 
-class Distribution(Protocol):
-    """The methods that all have."""
+class Distribution:
+    """What all have in common."""
 
     atoms: int  # Z
 
     def mean(self, out: Tensor) -> Tensor:
         """Action values (..., A) of outputs (..., A, Z)."""
-        ...
+        raise NotImplementedError
 
     def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
         """What the outputs for B actions are fitted to, (B, Z).
@@ -35,14 +34,16 @@ class Distribution(Protocol):
             policy: (B, A), probabilities of actions there.
             bonus: (B, A), added to each action's returns (Munchausen's entropy), or None.
         """
-        ...
+        after = out if bonus is None else out + bonus.unsqueeze(-1)
+        expected = (policy.unsqueeze(-1) * after).sum(1)  # atom by atom: (B, A, Z) -> (B, Z)
+        return returns.unsqueeze(-1) + discounts.unsqueeze(-1) * expected
 
     def loss(self, out: Tensor, target: Tensor) -> Tensor:
         """Losses (B,) of the outputs (B, Z) for the actions taken; only `out` gets a gradient."""
-        ...
+        raise NotImplementedError
 
 
-class Scalar:
+class Scalar(Distribution):
     """The expected return itself (Mnih et al. 2015).
 
     Args:
@@ -57,16 +58,13 @@ class Scalar:
     def mean(self, out: Tensor) -> Tensor:
         return out.squeeze(-1)
 
-    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
-        return shifted_mixture(returns, discounts, out, policy, bonus)
-
     def loss(self, out: Tensor, target: Tensor) -> Tensor:
         if self.huber:
             return F.smooth_l1_loss(out, target, reduction="none").squeeze(-1)
         return 0.5 * (out - target).square().squeeze(-1)
 
 
-class Categorical:
+class Categorical(Distribution):
     """Probabilities of `atoms` returns at equal distances, C51 (Bellemare et al. 2017); the outputs are logits.
 
     Args:
@@ -107,7 +105,7 @@ class Categorical:
         return -(target * F.log_softmax(out, -1)).sum(-1)
 
 
-class Quantile:
+class Quantile(Distribution):
     """Quantiles of the return at equal steps of probability, QR-DQN (Dabney et al. 2018).
 
     Args:
@@ -122,9 +120,6 @@ class Quantile:
     def mean(self, out: Tensor) -> Tensor:
         return out.mean(-1)
 
-    def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
-        return shifted_mixture(returns, discounts, out, policy, bonus)
-
     def fractions(self, out: Tensor) -> Tensor:
         """The probabilities (Z,) that the outputs (B, Z) are the quantiles of: the middle of each step."""
         count = out.shape[-1]
@@ -138,13 +133,6 @@ class Quantile:
         huber = torch.where(size <= self.kappa, 0.5 * error.square(), self.kappa * (error.abs() - 0.5 * self.kappa))
         weight = (fractions.unsqueeze(-1) - (error.detach() < 0).float()).abs()
         return (weight * huber / self.kappa).mean(-1).sum(-1)
-
-
-def shifted_mixture(returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
-    """returns + discounts * the policy's mean of `out` (B, A, Z) and bonus (B, A), atom by atom: (B, Z)."""
-    after = out if bonus is None else out + bonus.unsqueeze(-1)
-    expected = (policy.unsqueeze(-1) * after).sum(1)  # (B, A, Z) -> (B, Z)
-    return returns.unsqueeze(-1) + discounts.unsqueeze(-1) * expected
 
 
 def distribution_of(name: str | None, atoms: int | None, v_min: float, v_max: float, huber: bool) -> Distribution:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ludus.agents.nn.value_dists import DISTRIBUTIONS, Categorical, Quantile, Scalar, distribution_of, shifted_mixture
+from ludus.agents.nn.value_dists import DISTRIBUTIONS, Categorical, Distribution, Quantile, Scalar, distribution_of
 from ludus.envs import OptionError
 from tests.agents.nn.value_targets import SEEDS, some_target
 
@@ -102,7 +102,7 @@ def test_scalar_mean_is_the_number():
 def test_shifted_mixture_equals_loops(seed, with_bonus, atoms):
     returns, out, policy, bonus = some_target(seed, atoms=atoms)
     discounts = torch.tensor([0.0, 0.99, -0.99, 1.0])
-    result = shifted_mixture(returns, discounts, out, policy, bonus if with_bonus else None)
+    result = Distribution().target(returns, discounts, out, policy, bonus if with_bonus else None)
     assert result.shape == (4, atoms)
     for i in range(4):
         for z in range(atoms):
@@ -118,7 +118,7 @@ def test_targets_of_numbers_are_shifted_mixtures(distribution):
     returns, out, policy, bonus = numbers
     discounts = torch.tensor([0.0, 0.99, -0.99, 1.0])
     result = distribution.target(returns, discounts, out, policy, bonus)
-    assert torch.equal(result, shifted_mixture(returns, discounts, out, policy, bonus))
+    assert torch.equal(result, Distribution().target(returns, discounts, out, policy, bonus))
     assert torch.equal(result[0], returns[:1].expand(distribution.atoms))  # over
 
 
