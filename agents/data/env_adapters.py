@@ -154,13 +154,11 @@ class VecEnvAdapter(EnvAdapter):
         self.infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         self.rewards, self.dones = np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, np.bool_)
         self._obs: Any = each(lambda x: Mirror(x, device), obs)
-        self._reward, self._terminated, self._truncated = (
-            Mirror(x, device) for x in (self.rewards, self.dones, self.dones)
-        )
         self.obs = each(lambda x: x.tensor, self._obs)
-        self.reward, self.terminated, self.truncated = (
-            x.tensor for x in (self._reward, self._terminated, self._truncated)
-        )
+        self._reward, self._terminated = Mirror(self.rewards, device), Mirror(self.dones, device)
+        self._truncated = Mirror(self.dones, device)
+        self.reward, self.terminated = self._reward.tensor, self._terminated.tensor
+        self.truncated = self._truncated.tensor
         self.final_obs, self.episode_return = each(torch.clone, self.obs), torch.zeros_like(self.reward)
         self.episode_length = torch.zeros(self.num_envs, dtype=torch.int32, device=device)
         self._mask = None
@@ -171,11 +169,7 @@ class VecEnvAdapter(EnvAdapter):
     def observe(self, obs: Any) -> None:
         """Take observations (N, ...), and the action masks that the environments have now."""
         self.raw_obs = obs
-        if isinstance(obs, dict):
-            for name, mirror in self._obs.items():
-                mirror.write(obs[name])
-        else:
-            self._obs.write(obs)
+        each(Mirror.write, self._obs, obs)
         if self._mask is not None:
             self._mask.write(self._action_masks())
 
@@ -202,14 +196,14 @@ class VecEnvAdapter(EnvAdapter):
 
     def _store_final_obs(self, k: int, final_obs: Any) -> None:
         """Write the final observation of environment k, if it has told one; raises NotFinite."""
-        if final_obs is None:
-            return
-        named = final_obs if isinstance(final_obs, dict) else {"": final_obs}
-        for name, value in named.items():
-            tensor = self.final_obs[name] if isinstance(final_obs, dict) else self.final_obs
+
+        def store(value: Any, tensor: Tensor) -> None:
             tensor[k] = torch.as_tensor(np.asarray(value), device=self.device)
             if not tensor[k].isfinite().all():
                 raise not_finite(f"final observation of environment {k}", tensor[k], self.timesteps)
+
+        if final_obs is not None:
+            each(store, final_obs, self.final_obs)
 
 
 def _permuted(obs: Tensor, channels_first: bool) -> Tensor:

@@ -90,15 +90,9 @@ class FinalObservations:
         def chosen(here: Tensor, final: Tensor) -> Tensor:
             return torch.where(truncated.view(-1, *[1] * (here.dim() - 1)), final[places], here)
 
-        if isinstance(next_obs, dict):
-            return {name: chosen(tensor, self.obs[name]) for name, tensor in next_obs.items()}
-        return chosen(next_obs, self.obs)
+        return each(chosen, next_obs, self.obs)
 
 
 def write_rows(target: Any, index: Tensor, value: Any, rows: bool = False) -> None:
     """target[index] = value, for a tensor or each in a dictionary; `value` is one row, or with `rows` as many as `index`."""
-    if isinstance(target, dict):
-        for name, tensor in target.items():
-            tensor.index_copy_(0, index, value[name] if rows else value[name].unsqueeze(0))
-    else:
-        target.index_copy_(0, index, value if rows else value.unsqueeze(0))
+    each(lambda x, written: x.index_copy_(0, index, written if rows else written.unsqueeze(0)), target, value)

@@ -80,10 +80,8 @@ class ActorCritic(ActorCriticPolicy):
         own = {"normalize_obs": True} if self.normalize_obs else {}
         if self.memory is not None:
             own |= {"memory": self.memory, "memory_size": self.memory_size}
-        return {
-            **super()._get_constructor_parameters(),
-            **own,
-        }  # without them, Stable-Baselines3's, which its class loads
+        # Without them, these are Stable-Baselines3's, which its class loads.
+        return {**super()._get_constructor_parameters(), **own}
 
     def __getstate__(self) -> dict[str, Any]:
         """The state for copies and pickles: all but the last action distribution, which has a graph of gradients."""
@@ -184,55 +182,34 @@ class OnEncoder(WithExtractor):
         super().__init__(*args, **kwargs)
 
 
-class CnnPolicy(WithExtractor, ActorCritic):
-    """Stable-Baselines3's `CnnPolicy`."""
+def policies_of(plain: Any, on_encoder: Any) -> dict[str, Any]:
+    """Policies by name, each a class: Stable-Baselines3's three, and one on each of Ludus's encoders.
 
-    extractor = StableNatureCNN
+    Args:
+        plain: the class of `MlpPolicy`, of which the other two of Stable-Baselines3's are derived.
+        on_encoder: the class, with `OnEncoder`, of which those on encoders are derived.
+    """
 
+    def derived(name: str, bases: tuple[Any, ...], extractor: type[BaseFeaturesExtractor]) -> type:
+        about = f"{bases[-1].__name__} on features of `{extractor.__name__}`."
+        return type(name, bases, {"extractor": extractor, "__doc__": about, "__module__": plain.__module__})
 
-class MultiInputPolicy(WithExtractor, ActorCritic):
-    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
-
-    extractor = CombinedExtractor
+    names = {"mlp": "MlpEncoderPolicy", "cnn": "MinAtarPolicy", "nature": "NaturePolicy", "impala": "ImpalaPolicy"}
+    return {
+        **{name: derived(names[name], (on_encoder,), encoder) for name, encoder in ENCODERS.items()},
+        "MlpPolicy": plain,
+        "CnnPolicy": derived("CnnPolicy", (WithExtractor, plain), StableNatureCNN),
+        "MultiInputPolicy": derived("MultiInputPolicy", (WithExtractor, plain), CombinedExtractor),
+    }
 
 
 class EncoderPolicy(OnEncoder, ActorCritic):
     """Actor and critic that share one of Ludus's encoders."""
 
 
-class MlpEncoderPolicy(EncoderPolicy):
-    """Policy `mlp`: two layers of 128."""
-
-    extractor = ENCODERS["mlp"]
-
-
-class MinAtarPolicy(EncoderPolicy):
-    """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
-
-    extractor = ENCODERS["cnn"]
-
-
-class NaturePolicy(EncoderPolicy):
-    """Policy `nature`: the network of Mnih et al. 2015."""
-
-    extractor = ENCODERS["nature"]
-
-
-class ImpalaPolicy(EncoderPolicy):
-    """Policy `impala`: the residual network of Espeholt et al. 2018."""
-
-    extractor = ENCODERS["impala"]
-
-
-POLICIES: dict[str, type[ActorCritic]] = {
-    "mlp": MlpEncoderPolicy,
-    "cnn": MinAtarPolicy,
-    "nature": NaturePolicy,
-    "impala": ImpalaPolicy,
-    "MlpPolicy": ActorCritic,
-    "CnnPolicy": CnnPolicy,
-    "MultiInputPolicy": MultiInputPolicy,
-}
+POLICIES: dict[str, type[ActorCritic]] = policies_of(ActorCritic, EncoderPolicy)
+# By the names that pickles have for them.
+MlpEncoderPolicy, MinAtarPolicy, NaturePolicy, ImpalaPolicy, _, CnnPolicy, MultiInputPolicy = POLICIES.values()
 
 
 def forward_step(
@@ -305,13 +282,13 @@ def full_precision(device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
-def each(function: Any, obs: Any) -> Any:
-    """Apply a function to an observation tensor, or to each tensor in a dictionary of them."""
-    return {name: function(tensor) for name, tensor in obs.items()} if isinstance(obs, dict) else function(obs)
+def each(function: Any, obs: Any, *others: Any) -> Any:
+    """Apply a function to an observation tensor, or to each in a dictionary of them; `others` are its further arguments."""
+    if not isinstance(obs, dict):
+        return function(obs, *others)
+    return {name: function(tensor, *(other[name] for other in others)) for name, tensor in obs.items()}
 
 
 def keep_obs(kept: Any, t: int, obs: Any) -> Any:
     """Copy the observations (N, *shape) of step t into `kept` (T, N, *shape), and return the copy."""
-    if isinstance(obs, dict):
-        return {name: kept[name][t].copy_(tensor) for name, tensor in obs.items()}
-    return kept[t].copy_(obs)
+    return each(lambda x, to: to[t].copy_(x), obs, kept)

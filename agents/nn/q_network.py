@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
-from stable_baselines3.common.torch_layers import NatureCNN as StableNatureCNN
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.dqn import policies as stable
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
-from .actor_critic import OnEncoder, WithExtractor
-from .encoders import ENCODERS, MlpEncoder
+from .actor_critic import OnEncoder, policies_of
+from .encoders import MlpEncoder
 from .noisy import make_noisy
 from .starts import from_zero, into_space, starts_of
 from .value_dists import Distribution, Scalar
@@ -200,18 +199,6 @@ class QPolicy(DQNPolicy):
         return {**super()._get_constructor_parameters(), **own}  # so that Stable-Baselines3 loads a plain one
 
 
-class CnnPolicy(WithExtractor, QPolicy):
-    """Stable-Baselines3's `CnnPolicy`."""
-
-    extractor = StableNatureCNN
-
-
-class MultiInputPolicy(WithExtractor, QPolicy):
-    """Stable-Baselines3's `MultiInputPolicy`, for dictionaries of observations."""
-
-    extractor = CombinedExtractor
-
-
 class EncoderPolicy(OnEncoder, QPolicy):
     """Action values on one of Ludus's encoders. A dueling network's last hidden layer is twice as wide."""
 
@@ -242,41 +229,11 @@ def widened(encoder: type[BaseFeaturesExtractor], given: dict[str, Any]) -> dict
     return given
 
 
-class MlpEncoderPolicy(EncoderPolicy):
-    """Policy `mlp`: two layers of 128."""
-
-    extractor = ENCODERS["mlp"]
-
-
-class MinAtarPolicy(EncoderPolicy):
-    """Policy `cnn`: the network of Young & Tian 2019 for MinAtar."""
-
-    extractor = ENCODERS["cnn"]
-
-
-class NaturePolicy(EncoderPolicy):
-    """Policy `nature`: the network of Mnih et al. 2015."""
-
-    extractor = ENCODERS["nature"]
-
-
-class ImpalaPolicy(EncoderPolicy):
-    """Policy `impala`: the residual network of Espeholt et al. 2018."""
-
-    extractor = ENCODERS["impala"]
-
-
 STABLE_Q_POLICIES: dict[type, str] = {  # given as classes; the networks are the same
     stable.MlpPolicy: "MlpPolicy",
     stable.CnnPolicy: "CnnPolicy",
     stable.MultiInputPolicy: "MultiInputPolicy",
 }
-Q_POLICIES: dict[str, type[QPolicy]] = {
-    "mlp": MlpEncoderPolicy,
-    "cnn": MinAtarPolicy,
-    "nature": NaturePolicy,
-    "impala": ImpalaPolicy,
-    "MlpPolicy": QPolicy,
-    "CnnPolicy": CnnPolicy,
-    "MultiInputPolicy": MultiInputPolicy,
-}
+Q_POLICIES: dict[str, type[QPolicy]] = policies_of(QPolicy, EncoderPolicy)
+# By the names that pickles have for them.
+MlpEncoderPolicy, MinAtarPolicy, NaturePolicy, ImpalaPolicy, _, CnnPolicy, MultiInputPolicy = Q_POLICIES.values()

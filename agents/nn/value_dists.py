@@ -25,7 +25,7 @@ class Distribution:
         raise NotImplementedError
 
     def target(self, returns: Tensor, discounts: Tensor, out: Tensor, policy: Tensor, bonus: Tensor | None) -> Tensor:
-        """What the outputs for B actions are fitted to, (B, Z).
+        """What the outputs for B actions are fitted to, (B, Z); here returns + discounts * the policy's mean of what follows.
 
         Args:
             returns: (B,), n-step returns.
