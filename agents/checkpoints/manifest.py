@@ -20,7 +20,7 @@ from ...envs import OptionError
 from ..files.checks import Check, hexadecimal, json_object, meant, number, one_of, plain, rate, several, table, text
 from ..files.safe_io import CheckpointError, short
 from ..files.spaces import read_space
-from .schema import KINDS, LATER, NAMES, OBJECTS, STABLE_POLICIES
+from .schema import LATER, NAMES, OBJECTS, SCHEMAS, STABLE_POLICIES
 from .user_attributes import read_attributes
 
 linear = table(
@@ -84,12 +84,12 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
             raise ValueError(f"{name} is missing")
     for name in PARTS:
         json_object(name, facts[name])
-    kind = KINDS[one_of(list(KINDS))("algorithm", facts["algorithm"])]
+    schema = SCHEMAS[one_of(list(SCHEMAS))("algorithm", facts["algorithm"])]
     excluded = set(several(text(), 100)("excluded", facts.get("excluded", [])))
     told = {name: value for name, value in facts["settings"].items() if not is_lost(value, name, lost, given)}
-    needed = set(kind.settings) - LATER - excluded - set(lost) - set(given)
-    settings = table(kind.settings, needed)("settings", told)
-    for name in set(kind.schedules) - excluded - set(given):
+    needed = set(schema.settings) - LATER - excluded - set(lost) - set(given)
+    settings = table(schema.settings, needed)("settings", told)
+    for name in set(schema.schedules) - excluded - set(given):
         if name not in facts["schedules"]:
             raise ValueError(f"schedules lacks {name!r}")
         settings[name] = read_schedule(name, facts["schedules"][name], began)
@@ -99,8 +99,8 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
         facts["environment"],
         read_spaces(facts.get("spaces")),
         number(int, 1, 10_000_000)("num_envs", facts["num_envs"]),
-        given.pop("policy_class", None) or read_policy(kind, facts["policy"], lost),
-        read_policy_kwargs(kind.policy_kwargs, facts["policy_kwargs"], policy_kwargs, lost),
+        given.pop("policy_class", None) or read_policy(schema, facts["policy"], lost),
+        read_policy_kwargs(schema.policy_kwargs, facts["policy_kwargs"], policy_kwargs, lost),
         {**settings, **given},
         number(int, 0, 2**62)("timesteps", facts["timesteps"]),
         table(PROGRESS, needed=PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
@@ -133,13 +133,13 @@ def read_schedule(name: str, value: Any, began: dict[str, str]) -> Any:
     return frozen(name, value)["value"]
 
 
-def read_policy(kind: Any, value: Any, lost: dict[str, str]) -> Any:
+def read_policy(schema: Any, value: Any, lost: dict[str, str]) -> Any:
     """A policy's name, or a class of Stable-Baselines3's."""
     if is_lost(value, "policy_class", lost):
         return None
     if isinstance(value, str) and value in STABLE_POLICIES:
         return STABLE_POLICIES[value]
-    return one_of(list(kind.policies))("policy", value)
+    return one_of(list(schema.policies))("policy", value)
 
 
 def read_policy_kwargs(
@@ -233,16 +233,16 @@ def not_kept(facts: Mapping[str, Any]) -> list[str]:
 
 def check_given(algorithm: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `load` in place of the file's; raises TypeError for an unknown one, OptionError for a bad value."""
-    kind = KINDS[algorithm]
+    schema = SCHEMAS[algorithm]
     for name, value in given.items():
-        if name in OBJECTS and name in kind.settings:
+        if name in OBJECTS and name in schema.settings:
             continue
-        if name in kind.settings:
+        if name in schema.settings:
             try:
-                kind.settings[name](name, plain(value))
+                schema.settings[name](name, plain(value))
             except (ValueError, TypeError) as error:
                 raise OptionError(short(error)) from error
-        elif name not in (*kind.schedules, "policy_kwargs", "policy_class"):
-            known = (*kind.settings, *kind.schedules, "policy_kwargs", "policy_class")
-            raise TypeError(f"{kind.title}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
+        elif name not in (*schema.schedules, "policy_kwargs", "policy_class"):
+            known = (*schema.settings, *schema.schedules, "policy_kwargs", "policy_class")
+            raise TypeError(f"{schema.title}.load() got an unexpected keyword argument {name!r}{meant(name, known)}")
     return dict(given)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..files.archive import NEWEST, Archive
 from ..files.safe_io import MAX_JSON, CheckpointError, Folder, NoAgent, parse_json, read_tensors, short
-from .schema import KINDS
+from .schema import SCHEMAS
 
 FORMAT = 2
 NUMBERS = re.compile(r"(?:weights|optimizer|training)-[0-9a-f]{16}\.safetensors")
@@ -41,9 +41,9 @@ def read_facts(place: Place, name: str) -> dict[str, Any]:
         number = facts["format"]
         advice = "train the agent again, or play it with Ludus 0.1" if number == 1 else "update Ludus"
         raise CheckpointError(f"{path} has format {short(number)}, this Ludus reads {FORMAT}: {advice}")
-    if not isinstance(facts.get("algorithm"), str) or facts["algorithm"] not in KINDS:
+    if not isinstance(facts.get("algorithm"), str) or facts["algorithm"] not in SCHEMAS:
         name = short(repr(facts.get("algorithm")))
-        raise CheckpointError(f"{path} is an agent of algorithm {name}, this Ludus knows {', '.join(KINDS)}")
+        raise CheckpointError(f"{path} is an agent of algorithm {name}, this Ludus knows {', '.join(SCHEMAS)}")
     if digest_of(facts) != facts.get("sha256"):
         raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
     return facts

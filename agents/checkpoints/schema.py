@@ -91,7 +91,7 @@ OBJECTS: dict[str, Check] = {  # settings that may be more than a file can name
 
 
 @dataclass(frozen=True)
-class Kind:
+class Schema:
     """What files may say of an algorithm.
 
     Attributes:
@@ -129,13 +129,13 @@ def checks_of(config: Any) -> dict[str, Check]:
     return {name: check_of(option) for name, option in arguments_of(config).items() if option.recorded}
 
 
-def kind_of(config: Any) -> Kind:
+def schema_of(config: Any) -> Schema:
     """What files may say of the algorithm of a config."""
     schedules = tuple(name for name, option in arguments_of(config).items() if option.schedule)
     settings = {name: check for name, check in checks_of(config).items() if name not in schedules}
-    return Kind(config.__name__.removesuffix("Config"), settings, schedules, *NETWORKS[config.network])
+    return Schema(config.__name__.removesuffix("Config"), settings, schedules, *NETWORKS[config.network])
 
 
-KINDS = {name: kind_of(config) for name, config in CONFIGS.items()}
+SCHEMAS = {name: schema_of(config) for name, config in CONFIGS.items()}
 NEEDED = {"n_steps", "batch_size", "gamma", "max_grad_norm"}  # in every file; others were added later, or may be
-LATER = {name for kind in KINDS.values() for name in kind.settings} - NEEDED
+LATER = {name for schema in SCHEMAS.values() for name in schema.settings} - NEEDED

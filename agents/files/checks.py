@@ -13,7 +13,7 @@ import numpy as np
 
 from .safe_io import short
 
-KINDS = {int: "a whole number", float: "a number"}
+WORDS = {int: "a whole number", float: "a number"}
 Check = Callable[[str, Any], Any]  # (name, value as JSON has it) -> value, or ValueError
 
 
@@ -24,7 +24,7 @@ def number(kind: type, low: float, high: float, optional: bool = False) -> Check
         if optional and value is None:
             return None
         if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
-            span = "True or False" if kind is bool else f"{KINDS[kind]} from {low:g} to {high:g}"
+            span = "True or False" if kind is bool else f"{WORDS[kind]} from {low:g} to {high:g}"
             raise ValueError(f"{name} must be {span}, got {short(repr(value))}")
         return kind(value)
 

@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import check_for_correct_spaces
 
 from ...envs import Simulator
 from ..checkpoints.env_spec import environment_facts
-from ..checkpoints.schema import KINDS
+from ..checkpoints.schema import SCHEMAS
 from ..data.env_adapters import games_by_name, simulator_of
 from ..files.config import arguments_of
 from ..runtime.hardware import default_threads, device_beside
@@ -244,8 +244,8 @@ class Agent(Base):
 
     def constants(self) -> tuple[Any, ...]:
         """All settings as they are now; what is captured in a CUDA graph goes on with those of the capture."""
-        kind = KINDS[self.algorithm]
-        return tuple(self.setting(name) for name in (*kind.settings, *kind.schedules))
+        schema = SCHEMAS[self.algorithm]
+        return tuple(self.setting(name) for name in (*schema.settings, *schema.schedules))
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ..checkpoints.manifest import Description, check_given
 from ..checkpoints.optimizer_state import optimizer_tensors, restore_optimizer
 from ..checkpoints.reader import Place, numbers_name, of_stable, read_facts, read_numbers
 from ..checkpoints.sb3_zip import import_zip, put_parameters
-from ..checkpoints.schema import KINDS
+from ..checkpoints.schema import SCHEMAS
 from ..data.env_adapters import simulator_of
 from ..files.archive import NEWEST, opened
 from ..files.safe_io import CheckpointError, short
@@ -74,7 +74,7 @@ def load_agent(
         if env is not None:
             check_env(env)
         facts = read_facts(place, name)
-        agent_class, title = class_of(facts["algorithm"]), KINDS[facts["algorithm"]].title
+        agent_class, title = class_of(facts["algorithm"]), SCHEMAS[facts["algorithm"]].title
         if agent_class is None:
             raise CheckpointError(f"{place.name_of(name)} is an agent of {title}: use ludus.{title}.load")
         check_objects(agent_class, given)
@@ -176,10 +176,8 @@ def replaced(
     facts: dict[str, Any], custom_objects: Mapping[str, Any], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The description and arguments with `custom_objects` among them, which stand for what the file says."""
-    kind = KINDS[facts["algorithm"]]
-    known = {
-        name for name in custom_objects if name in {*kind.settings, *kind.schedules, "policy_kwargs", "policy_class"}
-    }
+    schema = SCHEMAS[facts["algorithm"]]
+    known = custom_objects.keys() & {*schema.settings, *schema.schedules, "policy_kwargs", "policy_class"}
     for name in sorted(set(custom_objects) - known):
         warnings.warn(f"custom_objects: the file has no {name!r}, which is left out", stacklevel=4)
     objects = check_given(facts["algorithm"], {name: custom_objects[name] for name in known})
@@ -248,15 +246,15 @@ def check_spaces(about: Description, env: Any, source: str) -> None:
 
 def shapes(about: Description, agent_class: Any, env: Any) -> dict[str, Tensor]:
     """The weights that the description's network has, without their memory."""
-    kind = KINDS[about.algorithm]
+    schema = SCHEMAS[about.algorithm]
     kwargs = {**about.policy_kwargs, "optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}}
     kwargs |= agent_class.network_arguments({**defaults_of(agent_class), **about.settings})
     if about.settings.get("use_sde"):
         kwargs["use_sde"] = True
-    if "ortho_init" in kind.policy_kwargs:  # which takes long, to no end
+    if "ortho_init" in schema.policy_kwargs:  # which takes long, to no end
         kwargs["ortho_init"] = False
     spaces: Any = about.spaces if env is None else (env.observation_space, env.action_space)
-    make = kind.policies[about.policy] if isinstance(about.policy, str) else about.policy
+    make = schema.policies[about.policy] if isinstance(about.policy, str) else about.policy
     with _NoMemory(), torch.device("meta"):
         policy = make(*spaces, lambda _: 0.0, **kwargs)
     return {**dict(policy.named_parameters()), **dict(policy.named_buffers())}

@@ -9,7 +9,7 @@ from typing import Any
 from stable_baselines3.common.logger import HParam, Logger
 from stable_baselines3.common.utils import safe_mean
 
-from ..checkpoints.schema import KINDS
+from ..checkpoints.schema import SCHEMAS
 
 
 def record_progress(agent: Any, iteration: int = 0) -> None:
@@ -34,8 +34,8 @@ def record_progress(agent: Any, iteration: int = 0) -> None:
 
 def record_hparams(agent: Any) -> None:
     """All settings, for TensorBoard's table of hyperparameters."""
-    kind = KINDS[agent.algorithm]
-    settings = {name: agent.setting(name) for name in (*kind.settings, *kind.schedules, "policy_name", "n_envs")}
+    schema = SCHEMAS[agent.algorithm]
+    settings = {name: agent.setting(name) for name in (*schema.settings, *schema.schedules, "policy_name", "n_envs")}
     plain = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
     hparams = HParam({"algorithm": agent.algorithm, **plain}, {"rollout/ep_rew_mean": 0.0})
     agent.logger.record("hparams", hparams, ("stdout", "log", "json", "csv"))

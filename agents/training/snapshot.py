@@ -12,7 +12,7 @@ from ...envs import OptionError
 from ..checkpoints.checkpoint import Snapshot
 from ..checkpoints.manifest import keep, not_kept, schedule_facts, unset
 from ..checkpoints.optimizer_state import optimizer_tensors
-from ..checkpoints.schema import KINDS, STABLE_POLICIES
+from ..checkpoints.schema import SCHEMAS, STABLE_POLICIES
 from ..checkpoints.user_attributes import as_json, own_attributes
 from ..files.safe_io import short
 from ..files.spaces import space_facts
@@ -58,16 +58,16 @@ def named_weights(agent: Agent) -> dict[str, Tensor]:
 
 def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str] = ()) -> dict[str, Any]:
     """What `agent.json` holds but for the names of files; `progress` is `training_state.capture`'s."""
-    rest, kind = dict(progress), KINDS[agent.algorithm]
+    rest, schema, kwargs = dict(progress), SCHEMAS[agent.algorithm], agent.policy_kwargs
     facts = {
         "algorithm": agent.algorithm,
         "environment": agent.environment,
         "spaces": {"observation": space_facts(agent.observation_space), "action": space_facts(agent.action_space)},
         "num_envs": agent.n_envs,
         "policy": policy_facts(agent),
-        "policy_kwargs": {name: keep(kind.policy_kwargs.get(name), name, x) for name, x in agent.policy_kwargs.items()},
-        "settings": {name: keep(check, name, agent.setting(name)) for name, check in kind.settings.items()},
-        "schedules": {name: schedule_facts(getattr(agent, name)) for name in kind.schedules},
+        "policy_kwargs": {name: keep(schema.policy_kwargs.get(name), name, x) for name, x in kwargs.items()},
+        "settings": {name: keep(check, name, agent.setting(name)) for name, check in schema.settings.items()},
+        "schedules": {name: schedule_facts(getattr(agent, name)) for name in schema.schedules},
         "timesteps": rest.pop("timesteps"),
         "progress": rest,
         "play_threads": agent.play_threads,
@@ -88,10 +88,10 @@ def describe(agent: Agent, progress: Mapping[str, Any], excluded: Collection[str
 
 def policy_facts(agent: Agent) -> Any:
     """The policy's name, where that says what it is."""
-    kind, policy = KINDS[agent.algorithm], agent.policy_class
-    if kind.policies.get(agent.policy_name) is policy:
+    schema, policy = SCHEMAS[agent.algorithm], agent.policy_class
+    if schema.policies.get(agent.policy_name) is policy:
         return agent.policy_name
-    named = {known: name for name, known in {**STABLE_POLICIES, **kind.policies}.items()}
+    named = {known: name for name, known in {**STABLE_POLICIES, **schema.policies}.items()}
     return named.get(policy, {"not_kept": short(policy)})
 
 
@@ -101,8 +101,8 @@ def check_excluded(agent: Agent, exclude: Any, include: Any) -> set[str]:
     What no checkpoint has, such as the environment or the logger, is left out anyway, and cannot be put in.
     """
     exclude, include = set(exclude or ()), set(include or ())
-    kind = KINDS[agent.algorithm]
-    kept = {*kind.settings, *kind.schedules, *own_attributes(agent)}
+    schema = SCHEMAS[agent.algorithm]
+    kept = {*schema.settings, *schema.schedules, *own_attributes(agent)}
     for name in sorted(exclude - kept):
         if name in SAVED or not hasattr(agent, name):
             raise OptionError(f"exclude: {name!r} cannot be left out; what can be is {', '.join(sorted(kept))}")

@@ -8,12 +8,12 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 import ludus
 from ludus.agents import agent_class
-from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.envs import LudusError, OptionError, UnknownGame, UnknownOption
 
 SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
-every = pytest.mark.parametrize("algo", KINDS)
+every = pytest.mark.parametrize("algo", SCHEMAS)
 
 
 def make(algo, policy="MlpPolicy", env=None, **changes):
@@ -111,7 +111,7 @@ def test_environments(algo, tmp_path):
 @every
 def test_names_that_there_are_not(algo, tmp_path):
     near = line_of(lambda: make(algo, learning_rat=1), TypeError)
-    assert "did you mean 'learning_rate'" in near and KINDS[algo].title in near
+    assert "did you mean 'learning_rate'" in near and SCHEMAS[algo].title in near
     if algo != "dqn":
         assert "did you mean 'n_steps'" in line_of(lambda: make(algo, n_step=1), UnknownOption)
     assert "'zzz'" in line_of(lambda: make(algo, zzz=1), UnknownOption)

@@ -11,7 +11,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 import ludus
 from ludus.agents import ALGORITHMS, CONFIGS
-from ludus.agents.checkpoints.schema import KINDS, kind_of
+from ludus.agents.checkpoints.schema import SCHEMAS, schema_of
 from ludus.agents.files.config import option, options_of
 from ludus.agents.ppo.config import PPOConfig
 from ludus.agents.q_learning.config import PQNConfig
@@ -58,13 +58,13 @@ def test_the_command_line_has_a_flag_for_it():
 
 
 def test_checkpoints_store_it_and_those_from_before_get_its_default(tmp_path, monkeypatch):
-    monkeypatch.setitem(KINDS, "toy", kind_of(ToyConfig))
+    monkeypatch.setitem(SCHEMAS, "toy", schema_of(ToyConfig))
     toy(curiosity=0.75).save(tmp_path / "new")
     assert Toy.load(tmp_path / "new").curiosity == 0.75
-    before = kind_of(PPOConfig)  # without the option
-    monkeypatch.setitem(KINDS, "toy", before)
+    before = schema_of(PPOConfig)  # without the option
+    monkeypatch.setitem(SCHEMAS, "toy", before)
     toy(curiosity=0.75).save(tmp_path / "old")
-    monkeypatch.setitem(KINDS, "toy", kind_of(ToyConfig))
+    monkeypatch.setitem(SCHEMAS, "toy", schema_of(ToyConfig))
     monkeypatch.setattr("ludus.agents.checkpoints.manifest.LATER", {"curiosity"})
     assert Toy.load(tmp_path / "old").curiosity == 0.5
 

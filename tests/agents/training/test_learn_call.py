@@ -5,7 +5,7 @@ from threading import Event, Thread
 import pytest
 
 import ludus
-from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.envs import OptionError
 from tests.agents.conformance import OURS, agent_of
 
@@ -27,7 +27,7 @@ def test_wrong_arguments_are_refused_in_a_line(library, name, argument, value):
     assert agent.num_timesteps == 0 and agent.learn(32, log_interval=None).num_timesteps == 32
 
 
-@pytest.mark.parametrize("algo", KINDS)
+@pytest.mark.parametrize("algo", SCHEMAS)
 def test_learning_within_learning_is_refused_and_the_outer_goes_on(algo):
     agent, said = agent_of(ludus, algo.upper()), []
 
@@ -40,7 +40,7 @@ def test_learning_within_learning_is_refused_and_the_outer_goes_on(algo):
     assert agent.learn(32).num_timesteps == 32, "when it is over, it may learn again"
 
 
-@pytest.mark.parametrize("algo", KINDS)
+@pytest.mark.parametrize("algo", SCHEMAS)
 def test_of_two_threads_one_learns(algo):
     agent, begun, refused = agent_of(ludus, algo.upper()), Event(), Event()
     first = Thread(target=agent.learn, args=(64,), kwargs={"callback": lambda *_: begun.set() or refused.wait(60)})

@@ -6,11 +6,11 @@ from stable_baselines3.common.utils import LinearSchedule
 
 import ludus
 from ludus.agents import agent_class
-from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.envs import OptionError
 
 SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
-AGENTS = [(algo, agent_class(algo)) for algo in KINDS]
+AGENTS = [(algo, agent_class(algo)) for algo in SCHEMAS]
 
 
 def agent(algo, **changes):
@@ -76,14 +76,14 @@ def test_how_often_to_learn_may_have_its_unit():
     assert agent("dqn", train_freq=(4, "step")).setting("train_freq") == 4
 
 
-@pytest.mark.parametrize("algo", KINDS)
+@pytest.mark.parametrize("algo", SCHEMAS)
 def test_every_setting_at_its_own_default_is_taken_and_so_are_numpys_numbers(algo):
     made = agent(algo, gamma=np.float32(0.5), max_grad_norm=np.int64(3), learning_rate=np.float64(1e-3))
     assert (made.gamma, made.max_grad_norm) == (0.5, 3)
     agent(algo, learning_rate=lambda left: 1e-3 * left, time_limit=None)
 
 
-@pytest.mark.parametrize("algo", KINDS)
+@pytest.mark.parametrize("algo", SCHEMAS)
 @pytest.mark.parametrize("steps", [-5, float("nan"), "many", None])
 def test_learning_a_number_of_steps_that_is_none(algo, steps):
     made = agent(algo)
