@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.__main__ import explained, main, split_imports
-from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.nn.recurrent import CORES
 from ludus.agents.nn.value_dists import DISTRIBUTIONS
 from ludus.cli.arguments import parse
@@ -99,11 +99,11 @@ def test_a_value_of_another_algorithms_flag_is_no_game():
 
 def test_choices_that_are_shown_are_those_that_are_taken():
     shown = {flag.name: flag.choices for flag in flags_of(CONFIGS["dqn"](""))}
-    assert {*shown["algo"]} == {*CONFIGS} == {*KINDS} and {*shown["preset"]} == {*PRESETS["dqn"]}
+    assert {*shown["algo"]} == {*CONFIGS} == {*SCHEMAS} and {*shown["preset"]} == {*PRESETS["dqn"]}
     assert CHOICES["obs_type"] == OBS_TYPES
-    for algo, kind in KINDS.items():
+    for algo, schema in SCHEMAS.items():
         flags = {flag.name: flag for flag in flags_of(SETTINGS[algo]())}
-        assert {*flags["policy"].choices} - {"auto"} == {*kind.policies}
+        assert {*flags["policy"].choices} - {"auto"} == {*schema.policies}
     assert {*CORES} == {"lstm", "mingru"} and {*DISTRIBUTIONS} == {"c51", "qr", "iqn"}  # those of the configs
 
 

@@ -76,7 +76,7 @@ def make_agent(config: Training, env: Any, folder: Path | None, group: Any = Non
     from stable_baselines3.common.utils import LinearSchedule
 
     from ..agents import agent_class
-    from ..agents.checkpoints.schema import KINDS
+    from ..agents.checkpoints.schema import SCHEMAS
     from ..agents.runtime.hardware import choose_device
 
     algorithm, settings = CONFIGS[config.algo], config.settings
@@ -85,7 +85,7 @@ def make_agent(config: Training, env: Any, folder: Path | None, group: Any = Non
         if option.flag:
             values[option.use][option.name] = getattr(settings, option.name)
     arguments, train = values["agent"], values["train"]
-    policy, policies = train["policy"], KINDS[config.algo].policies
+    policy, policies = train["policy"], SCHEMAS[config.algo].policies
     if policy == "auto":
         policy = encoder_for(env.observation_space, algorithm.on_planes)
     if policy not in policies:

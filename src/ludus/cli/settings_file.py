@@ -63,9 +63,9 @@ def read_settings(folder: Path, kind: type[T]) -> T:
 def class_in(folder: Path) -> str:
     """The name of the class that the agent in a folder is of; raises CheckpointError."""
     from ..agents.checkpoints.reader import read_description
-    from ..agents.checkpoints.schema import KINDS
+    from ..agents.checkpoints.schema import SCHEMAS
 
-    return KINDS[read_description(folder / "agent.json")["algorithm"]].title
+    return SCHEMAS[read_description(folder / "agent.json")["algorithm"]].title
 
 
 def read_json_settings(folder: Path) -> dict[str, Any]:

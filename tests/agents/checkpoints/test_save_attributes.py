@@ -12,7 +12,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import ludus
 from ludus.agents import agent_class
 from ludus.agents.checkpoints.reader import digest_of
-from ludus.agents.checkpoints.schema import KINDS
+from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.checkpoints.user_attributes import own_attributes
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.training.sb3_export import export_zip
@@ -62,7 +62,7 @@ def test_attributes_that_json_has_no_words_for_are_named_in_a_warning(tmp_path, 
     assert again.note == "a line" and not hasattr(again, "hook")
 
 
-@pytest.mark.parametrize("algorithm", KINDS)
+@pytest.mark.parametrize("algorithm", SCHEMAS)
 @pytest.mark.parametrize("policy", ["mlp", "MlpPolicy"])
 def test_agents_have_no_attributes_but_their_own(tmp_path, algorithm, policy):
     kind = agent_class(algorithm)
