@@ -19,7 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, 
 from ...envs import find_game
 from ...envs.engine.options import Options
 from ..data.env_adapters import has_attr, simulator_of
-from ..files.checks import json_object, number, one_of, plain, several, table
+from ..files.checks import full, json_object, number, one_of, plain, several
 from ..files.safe_io import CheckpointError, short
 
 MAX_OBSERVATION = 2**26  # bytes of one
@@ -82,10 +82,8 @@ def gymnasium_facts(env: VecEnv) -> dict[str, Any]:
 def spec_facts(spec: Any) -> dict[str, Any]:
     """One environment's id, arguments and wrappers, by its `EnvSpec`; raises ValueError for what JSON cannot hold."""
     registered = gymnasium.registry[spec.id]
-    given = {key: value for key, value in spec.kwargs.items() if key != "render_mode"}
-    given = {
-        key: value for key, value in given.items() if key not in registered.kwargs or registered.kwargs[key] != value
-    }
+    usual = registered.kwargs.items()
+    given = {key: value for key, value in spec.kwargs.items() if key != "render_mode" and (key, value) not in usual}
     if spec.max_episode_steps != registered.max_episode_steps:
         given["max_episode_steps"] = -1 if spec.max_episode_steps is None else spec.max_episode_steps
     facts = {"gymnasium": spec.id}
@@ -135,10 +133,9 @@ def make_environment(
 
     if "game" in facts:
         game = find_game(facts["game"])
-        if facts.get("version") != game.version:
-            raise CheckpointError(
-                f"the agent plays {game.name} version {short(facts.get('version'))}, here it is {game.version}"
-            )
+        version = facts.get("version")
+        if version != game.version:
+            raise CheckpointError(f"the agent plays {game.name} version {short(version)}, here it is {game.version}")
         options = {**read_options(facts.get("options", {})), **changes}
         shape, dtype, _, _ = Options.of(game, options).observation(game)
         if math.prod(shape) * dtype.itemsize > MAX_OBSERVATION:
@@ -153,9 +150,8 @@ def make_gymnasium(facts: Mapping[str, Any], num_envs: int, seed: int | None) ->
 
     name = facts.get("gymnasium")
     if "not_kept" in facts:
-        raise CheckpointError(
-            f"the agent learned in {short(facts['not_kept'])}, which no file can keep: give load env="
-        )
+        where = short(facts["not_kept"])
+        raise CheckpointError(f"the agent learned in {where}, which no file can keep: give load env=")
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise CheckpointError("the agent's environment is neither a Ludus game nor a Gymnasium id: pass env=")
     if name not in gymnasium.registry:
@@ -201,7 +197,7 @@ def read_arguments(facts: Any) -> dict[str, Any]:
 def read_wrappers(facts: Any) -> list[tuple[Any, dict[str, Any]]]:
     """Wrappers and their arguments, checked."""
     checks = {"name": one_of(WRAPPERS), "arguments": lambda name, value: read_arguments(value)}
-    checked = several(table(checks, needed=checks))("wrappers", facts)
+    checked = several(full(checks))("wrappers", facts)
     return [(wrapper["name"], wrapper["arguments"]) for wrapper in checked]
 
 

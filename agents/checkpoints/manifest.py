@@ -9,7 +9,7 @@ agent gives it anew, see `given`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,27 +17,24 @@ from gymnasium import spaces
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
 from ...envs import OptionError
-from ..files.checks import Check, hexadecimal, json_object, meant, number, one_of, plain, rate, several, table, text
+from ..files.checks import Check, full, hex_text, json_object, meant, number, one_of, plain, rate, several, table, text
 from ..files.safe_io import CheckpointError, short
 from ..files.spaces import read_space
 from .schema import LATER, NAMES, OBJECTS, SCHEMAS, STABLE_POLICIES
-from .user_attributes import read_attributes
+from .user_attributes import kept_and_lost, read_attributes
 
-linear = table(
-    {"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)}, needed=("start", "end", "end_fraction")
-)
-frozen = table({"value": rate, "instead_of": lambda name, value: short(value)}, needed=("value", "instead_of"))
+linear = full({"start": rate, "end": rate, "end_fraction": number(float, 1e-9, 1)})
+frozen = full({"value": rate, "instead_of": lambda name, value: short(value)})
+count, row_count = number(int, 0, 2**62), number(int, 0, 10**9)
 PROGRESS: dict[str, Check] = {
-    "total_timesteps": number(int, 0, 2**62),
-    "updates": number(int, 0, 2**62),
-    "episodes": number(int, 0, 2**62),
+    "total_timesteps": count,
+    "updates": count,
+    "episodes": count,
     "recent_episodes": number(int, 0, 10_000),
     "seconds": number(float, 0, 1e12),
-    "rows": lambda name, value: {
-        key: number(int, 0, 10**9)(key, rows) for key, rows in json_object(name, value).items()
-    },
+    "rows": lambda name, value: {key: row_count(key, rows) for key, rows in json_object(name, value).items()},
     "last_obs": number(bool, 0, 1),
-    "seal": hexadecimal,
+    "seal": hex_text,
 }
 NEEDED = ("algorithm", "num_envs", "policy", "timesteps", "play_threads", "device")
 PARTS = ("environment", "settings", "schedules", "policy_kwargs", "progress")  # that are needed, and objects
@@ -78,7 +75,7 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
         agent_class: that the agent will be of.
         given: arguments that replace the file's, as the algorithm takes them.
     """
-    given, lost, began = dict(given or {}), {}, {}
+    given, began = dict(given or {}), {}
     for name in [*NEEDED, *PARTS]:
         if name not in facts:
             raise ValueError(f"{name} is missing")
@@ -86,7 +83,8 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
         json_object(name, facts[name])
     schema = SCHEMAS[one_of(list(SCHEMAS))("algorithm", facts["algorithm"])]
     excluded = set(several(text(), 100)("excluded", facts.get("excluded", [])))
-    told = {name: value for name, value in facts["settings"].items() if not is_lost(value, name, lost, given)}
+    told, words = kept_and_lost(facts["settings"])
+    lost = {name: words[name] for name in words if name not in given}
     needed = set(schema.settings) - LATER - excluded - set(lost) - set(given)
     settings = table(schema.settings, needed)("settings", told)
     for name in set(schema.schedules) - excluded - set(given):
@@ -102,23 +100,14 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
         given.pop("policy_class", None) or read_policy(schema, facts["policy"], lost),
         read_policy_kwargs(schema.policy_kwargs, facts["policy_kwargs"], policy_kwargs, lost),
         {**settings, **given},
-        number(int, 0, 2**62)("timesteps", facts["timesteps"]),
-        table(PROGRESS, needed=PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
+        count("timesteps", facts["timesteps"]),
+        full(PROGRESS)("progress", {**NEW_PROGRESS, **facts["progress"]}),
         number(int, 1, 1024)("play_threads", facts["play_threads"]),
         one_of(["cpu", "cuda"])("device", facts["device"]),
         read_attributes(facts.get("attributes", {}), agent_class),
         lost,
         began,
     )
-
-
-def is_lost(value: Any, name: str, lost: dict[str, str], given: Collection[str] = ()) -> bool:
-    """Whether the file has no more than words for it; then they go into `lost`, unless it is given."""
-    if not (isinstance(value, dict) and set(value) == {"not_kept"}):
-        return False
-    if name not in given:
-        lost[name] = short(value["not_kept"])
-    return True
 
 
 def read_schedule(name: str, value: Any, began: dict[str, str]) -> Any:
@@ -135,7 +124,9 @@ def read_schedule(name: str, value: Any, began: dict[str, str]) -> Any:
 
 def read_policy(schema: Any, value: Any, lost: dict[str, str]) -> Any:
     """A policy's name, or a class of Stable-Baselines3's."""
-    if is_lost(value, "policy_class", lost):
+    _, words = kept_and_lost({"policy_class": value})
+    lost |= words
+    if words:
         return None
     if isinstance(value, str) and value in STABLE_POLICIES:
         return STABLE_POLICIES[value]
@@ -146,10 +137,8 @@ def read_policy_kwargs(
     checks: Mapping[str, Check], facts: Any, given: Mapping[str, Any], lost: dict[str, str]
 ) -> dict[str, Any]:
     """What the policy is told: what the file says, and what is given in place of what it could not keep."""
-    said = {name: value for name, value in facts.items() if not is_lost(value, f"policy_kwargs[{name!r}]", {})}
-    for name, value in facts.items():
-        if name not in said and name not in given:
-            is_lost(value, f"policy_kwargs[{name!r}]", lost)
+    said, words = kept_and_lost(facts)
+    lost |= {f"policy_kwargs[{name!r}]": words[name] for name in words if name not in given}
     kept = table(checks)("policy_kwargs", said)
     for name, value in given.items():
         if name not in facts or (name in kept and keep(checks.get(name), name, value) != said[name]):
@@ -163,7 +152,7 @@ def read_spaces(facts: Any) -> tuple[spaces.Space, spaces.Space] | None:
     """Of observations and actions."""
     if facts is None:
         return None
-    found = table({"observation": read_space, "action": read_space}, ("observation", "action"))("spaces", facts)
+    found = full({"observation": read_space, "action": read_space})("spaces", facts)
     return found["observation"], found["action"]
 
 
@@ -206,25 +195,18 @@ def innermost(schedule: Any) -> Any:
 
 def unset(facts: Mapping[str, Any]) -> list[str]:
     """Attributes of the user's that the file has no more than words for, each with these."""
-    found: dict[str, str] = {}
-    for name, value in facts.get("attributes", {}).items():
-        is_lost(value, name, found)
-    return [f"{name} ({words})" for name, words in found.items()]
+    _, lost = kept_and_lost(facts.get("attributes", {}))
+    return [f"{name} ({words})" for name, words in lost.items()]
 
 
 def not_kept(facts: Mapping[str, Any]) -> list[str]:
     """What `load` must be given to make the same agent again, each in words."""
-    found: dict[str, str] = {}
-    for name, value in facts["settings"].items():
-        is_lost(value, name, found)
+    _, found = kept_and_lost(facts["settings"])
     for name, value in facts["schedules"].items():
         if isinstance(value, dict) and "instead_of" in value:
             found[name] = value["instead_of"]
-    is_lost(facts["policy"], "policy_class", found)
-    for name, value in facts["policy_kwargs"].items():
-        is_lost(value, f"policy_kwargs[{name!r}]", found)
-    if "not_kept" in facts["environment"]:
-        found["env"] = facts["environment"]["not_kept"]
+    kwargs = {f"policy_kwargs[{name!r}]": value for name, value in facts["policy_kwargs"].items()}
+    found |= kept_and_lost({"policy_class": facts["policy"], **kwargs, "env": facts["environment"]})[1]
     return [f"{name} ({words})" for name, words in found.items()]
 
 

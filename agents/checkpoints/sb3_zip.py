@@ -21,36 +21,31 @@ from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor, nn
 
 from ..files.archive import Archive, is_open_file
-from ..files.checks import number, plain, text
+from ..files.checks import Check, number, plain, text
+from ..files.config import CONFIGS
 from ..files.safe_io import CheckpointError, check_tensors, open_ordinary, path_of, short
 from ..files.untrusted_zip import read_members, read_optimizer, read_tensors
 from .optimizer_state import optimizer_tensors, restore_optimizer
-from .schema import OPTIMIZER_KWARGS, OPTIMIZERS
+from .schema import OPTIMIZER_KWARGS, OPTIMIZERS, checks_of
 from .user_attributes import algorithm_class, library_names
 
 MAX_DATA = 100_000_000  # bytes of `data`, which holds the last observations of every game
 MAX_WEIGHTS = 500_000_000  # bytes of `policy.pth`
 MAX_WIDTH = 16_384  # of a layer
-NUMBERS: dict[str, tuple[type, float, float]] = {  # what is read of `data`: type, smallest, largest
-    "n_steps": (int, 1, 100_000),
-    "batch_size": (int, 1, 10_000_000),
-    "n_epochs": (int, 1, 10_000),
-    "gamma": (float, 0, 1),
-    "gae_lambda": (float, 0, 1),
-    "normalize_advantage": (bool, 0, 1),
-    "ent_coef": (float, -1e6, 1e6),
-    "vf_coef": (float, -1e6, 1e6),
-    "max_grad_norm": (float, 0, 1e9),
-    "learning_rate": (float, 0, 1e3),
-    "target_kl": (float, 0, 1e9),
-    "seed": (int, 0, 2**32 - 1),
-    "use_sde": (bool, 0, 1),
-    "sde_sample_freq": (int, -1, 1_000_000_000),
-    "_stats_window_size": (int, 1, 1_000_000),
-    "verbose": (int, 0, 1000),
-}
-PROGRESS: dict[str, tuple[type, float, float]] = dict.fromkeys(
-    ("num_timesteps", "_total_timesteps", "_n_updates", "_episode_num"), (int, 0, 2**62)
+OPTIONS = checks_of(CONFIGS["ppo"])
+NUMBERS: dict[str, Check] = {  # what is read of `data`
+    **{
+        name: OPTIONS[name.removeprefix("_")]
+        for name in (
+            "batch_size", "n_epochs", "gamma", "gae_lambda", "normalize_advantage", "ent_coef", "vf_coef",
+            "max_grad_norm", "learning_rate", "target_kl", "seed", "use_sde", "sde_sample_freq", "_stats_window_size",
+            "verbose",
+        )
+    },
+    "n_steps": number(int, 1, 100_000),
+}  # fmt: skip
+PROGRESS: dict[str, Check] = dict.fromkeys(
+    ("num_timesteps", "_total_timesteps", "_n_updates", "_episode_num"), number(int, 0, 2**62)
 )
 # May be null, an object with a pickle in it or, in older files, missing:
 OPTIONAL = ("learning_rate", "target_kl", "seed", "sde_sample_freq", "_stats_window_size", "verbose")
@@ -101,10 +96,8 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
     """The agent of a file, and in words what is lost of it."""
     data, weights, optimizer = read_zip(file)
     settings = {**read_settings(data), **given}
-    progress, batch_size = (
-        {key: read_number(data, key, PROGRESS) for key in PROGRESS if key in data},
-        settings["batch_size"],
-    )
+    progress = {key: read_number(data, key, PROGRESS) for key in PROGRESS if key in data}
+    batch_size = settings["batch_size"]
     settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
     lost = [
         f"{argument} was a function, give load {argument}="
@@ -163,12 +156,8 @@ def read_zip(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Tensor], Optimi
         raise CheckpointError(f"its member 'data' is not JSON: {short(error)}") from error
     if not isinstance(data, dict):
         raise CheckpointError("its member 'data' is not a JSON object")
-    optimizer = members.get("policy.optimizer.pth")
-    return (
-        data,
-        read_tensors(members["policy.pth"], MAX_WEIGHTS),
-        None if optimizer is None else read_optimizer(optimizer, 2 * MAX_WEIGHTS),
-    )
+    weights, optimizer = read_tensors(members["policy.pth"], MAX_WEIGHTS), members.get("policy.optimizer.pth")
+    return data, weights, None if optimizer is None else read_optimizer(optimizer, 2 * MAX_WEIGHTS)
 
 
 def read_settings(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,12 +171,12 @@ def read_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_number(data: Mapping[str, Any], name: str, limits: Mapping[str, tuple[type, float, float]]) -> Any:
-    """A number of `data`, of its type and within its limits."""
+def read_number(data: Mapping[str, Any], name: str, checks: Mapping[str, Check]) -> Any:
+    """A number of `data`, checked."""
     if name not in data:
         raise CheckpointError(f"it has no {name}: it was not saved by PPO")
     try:
-        return number(*limits[name])(name, data[name])
+        return checks[name](name, data[name])
     except ValueError as error:
         raise CheckpointError(str(error)) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import json
+from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from types import FunctionType
@@ -57,10 +58,17 @@ def as_json(value: Any) -> Any:
     return {"not_kept": short(value)}
 
 
+def kept_and_lost(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a file holds, by name, and the words that it has for what JSON cannot hold: `{"not_kept": "<words>"}`."""
+    lost = {name for name, value in facts.items() if isinstance(value, dict) and set(value) == {"not_kept"}}
+    kept = {name: value for name, value in facts.items() if name not in lost}
+    return kept, {name: short(value["not_kept"]) for name, value in facts.items() if name in lost}
+
+
 def read_attributes(facts: Any, agent_class: type) -> dict[str, Any]:
     """What a file says of them; raises ValueError for a name that is not for users."""
     known = library_names(algorithm_class(agent_class))
     for name in json_object("attributes", facts):
         if not name.isidentifier() or name in known:
             raise ValueError(f"attributes has {short(repr(name))}, which is not for users to set")
-    return {name: value for name, value in facts.items() if not (isinstance(value, dict) and "not_kept" in value)}
+    return kept_and_lost(facts)[0]

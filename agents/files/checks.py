@@ -53,7 +53,7 @@ def text(most: int = 1000) -> Check:
     return check
 
 
-def hexadecimal(name: str, value: Any) -> str:
+def hex_text(name: str, value: Any) -> str:
     """A check for bytes as hexadecimal digits."""
     if not isinstance(value, str) or not re.fullmatch("(?:[0-9a-f]{2})*", value):
         raise ValueError(f"{name} must be hexadecimal digits, got {short(repr(value))}")
@@ -88,6 +88,11 @@ def table(checks: Mapping[str, Check], needed: Iterable[str] = ()) -> Check:
         return {key: checks[key](key, item) for key, item in value.items()}
 
     return check
+
+
+def full(checks: Mapping[str, Check]) -> Check:
+    """A check for objects with all of these names and no others."""
+    return table(checks, needed=checks)
 
 
 def either(first: Check, kind: type, other: Check) -> Check:

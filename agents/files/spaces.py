@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from .checks import Check, number, one_of, several, table
+from .checks import full, json_object, number, one_of, several
 from .safe_io import short
 
 MAX_BYTES = 2**26  # of an observation
@@ -25,12 +25,9 @@ def space_facts(space: spaces.Space) -> dict[str, Any] | None:
         parts = {name: space_facts(part) for name, part in space.spaces.items()}
         return None if None in parts.values() else {"dict": parts}
     if type(space) is spaces.Box and space.dtype is not None and space.dtype.name in DTYPES:
-        bounds = {name: bound_facts(getattr(space, name)) for name in ("low", "high")}
-        return (
-            None
-            if None in bounds.values()
-            else {"box": {**bounds, "shape": list(space.shape), "dtype": space.dtype.name}}
-        )
+        facts = {"low": bound_facts(space.low), "high": bound_facts(space.high)}
+        facts |= {"shape": list(space.shape), "dtype": space.dtype.name}
+        return None if None in facts.values() else {"box": facts}
     if type(space) is spaces.Discrete:
         return {"discrete": {"n": int(space.n), "start": int(space.start)}}
     if type(space) is spaces.MultiDiscrete and space.nvec.ndim == 1 and len(space.nvec) <= MAX_BOUNDS:
@@ -61,21 +58,18 @@ def read_space(name: str, facts: Any) -> spaces.Space:
 
 
 def read_dict(name: str, facts: Any) -> spaces.Space:
-    if not isinstance(facts, dict):
-        raise ValueError(f"{name} must be an object, got {short(repr(facts))}")
-    return spaces.Dict({key: read_space(key, part) for key, part in facts.items()})
+    return spaces.Dict({key: read_space(key, part) for key, part in json_object(name, facts).items()})
 
 
 def read_box(name: str, facts: Any) -> spaces.Space:
-    checks: dict[str, Check] = {"low": read_bound, "high": read_bound, "shape": shape, "dtype": one_of(DTYPES)}
-    told = table(checks, needed=checks)(name, facts)
-    check_bytes(name, math.prod(told["shape"]) * np.dtype(told["dtype"]).itemsize)
+    told = full({"low": read_bound, "high": read_bound, "shape": shape, "dtype": one_of(DTYPES)})(name, facts)
+    dtype: Any = np.dtype(told["dtype"])
+    check_bytes(name, math.prod(told["shape"]) * dtype.itemsize)
     low, high = (
-        np.full(told["shape"], x, told["dtype"]) if not isinstance(x, list) else np.reshape(x, told["shape"])
+        np.full(told["shape"], x, dtype) if not isinstance(x, list) else np.reshape(x, told["shape"]).astype(dtype)
         for x in (told["low"], told["high"])
     )
-    dtype: Any = np.dtype(told["dtype"])
-    return spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+    return spaces.Box(low, high, dtype=dtype)
 
 
 def read_bound(name: str, value: Any) -> Any:
@@ -89,18 +83,16 @@ def read_bound(name: str, value: Any) -> Any:
 
 
 def read_discrete(name: str, facts: Any) -> spaces.Space:
-    return spaces.Discrete(**table({"n": size, "start": whole}, needed=("n", "start"))(name, facts))
+    return spaces.Discrete(**full({"n": size, "start": whole})(name, facts))
 
 
 def read_multi_discrete(name: str, facts: Any) -> spaces.Space:
-    told = table({"n": several(size, MAX_BOUNDS), "start": several(whole, MAX_BOUNDS)}, needed=("n", "start"))(
-        name, facts
-    )
+    told = full({"n": several(size, MAX_BOUNDS), "start": several(whole, MAX_BOUNDS)})(name, facts)
     return spaces.MultiDiscrete(told["n"], start=told["start"])
 
 
 def read_multi_binary(name: str, facts: Any) -> spaces.Space:
-    told = table({"shape": shape}, needed=("shape",))(name, facts)["shape"]
+    told = full({"shape": shape})(name, facts)["shape"]
     check_bytes(name, math.prod(told))
     return spaces.MultiBinary(told if len(told) > 1 else told[0])
 

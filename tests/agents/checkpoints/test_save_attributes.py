@@ -20,6 +20,7 @@ from tests.agents.checkpoints.twins import SMALL, Doubled, both, make, twins
 from tests.agents.conformance import BOTH, IDS, SETTINGS, agent_of
 
 OWN = {"note": "a line", "seen": [1, 2.5, "x", None, True], "table": {"deep": [[1], {}]}, "count": 3}
+OWN |= {"words": {"not_kept": "the user's own", "kept": 1}}
 
 
 @both
