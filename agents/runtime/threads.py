@@ -9,8 +9,9 @@ divided depends on settings alone, never on timing, so that results repeat to th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from threading import Semaphore, Thread
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,79 +35,32 @@ class WorkerThreads:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._workers: list[_Worker] = []
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        one_core = partial(torch.set_num_threads, 1)
+        return ThreadPoolExecutor(max(self.count - 1, 1), "ludus-worker", initializer=one_core)
 
     def run(self, jobs: Jobs) -> list[Any]:
         """Run all jobs, the first in the caller's thread, and return their results in order; raises what a job raised.
 
-        There may be fewer jobs than threads, or more: job k goes to thread k modulo `count`.
+        There may be fewer jobs than threads, or more: jobs whose numbers are equal modulo `count` share a thread.
         """
-        parts = [jobs[k :: self.count] for k in range(self.count)]
-        while len(self._workers) < min(self.count, len(jobs)) - 1:
-            self._workers.append(_Worker())
-        busy = [(worker, part) for worker, part in zip(self._workers, parts[1:], strict=False) if part]
-        for worker, part in busy:
-            worker.start(part)
         results: list[Any] = [None] * len(jobs)
-        results[:: self.count] = _run_all(parts[0])
-        for k, (worker, _) in enumerate(busy, start=1):
-            results[k :: self.count] = worker.wait()
-        for result in results:
-            if isinstance(result, _Raised):
-                raise result.error
+        others = [self._pool.submit(_run_all, jobs[k :: self.count]) for k in range(1, min(self.count, len(jobs)))]
+        try:
+            results[:: self.count] = _run_all(jobs[:: self.count])
+        finally:
+            wait(others)  # after an error, too, no job goes on
+        for k, part in enumerate(others, start=1):
+            results[k :: self.count] = part.result()
         return results
 
     def close(self) -> None:
         """End the threads, until jobs need them again."""
-        for worker in self._workers:
-            worker.stop()
-        self._workers = []
-
-
-class _Raised:
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self._pool.shutdown()
+        self._pool = self._new_pool()
 
 
 def _run_all(jobs: Jobs) -> list[Any]:
-    """The jobs' results. An exception is a result as well, so that no thread waits for ever."""
-    results: list[Any] = []
-    for job in jobs:
-        try:
-            results.append(job())
-        except BaseException as error:
-            results.append(_Raised(error))
-    return results
-
-
-class _Worker:
-    """One thread, and semaphores that say when it has work and when the work is done."""
-
-    def __init__(self) -> None:
-        self._go, self._done = Semaphore(0), Semaphore(0)
-        self._jobs: Jobs | None = None
-        self._results: list[Any] = []
-        self.thread = Thread(target=self._work, name="ludus-worker", daemon=True)
-        self.thread.start()
-
-    def start(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-        self._go.release()
-
-    def wait(self) -> list[Any]:
-        self._done.acquire()
-        results, self._results = self._results, []
-        return results
-
-    def stop(self) -> None:
-        self._jobs = None
-        self._go.release()
-
-    def _work(self) -> None:
-        torch.set_num_threads(1)
-        while True:
-            self._go.acquire()
-            if self._jobs is None:
-                return
-            self._results = _run_all(self._jobs)
-            self._done.release()
+    return [job() for job in jobs]

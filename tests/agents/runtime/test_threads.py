@@ -40,9 +40,10 @@ def test_operations_are_undivided(workers):
 
 def test_closing_ends_the_threads():
     team = WorkerThreads(4)
-    assert team._workers == []  # until there is work for them
-    team.run([lambda: 0] * 4)
-    threads = [worker.thread for worker in team._workers]
+    assert not team._pool._threads  # until there is work for them
+    together = threading.Barrier(4, timeout=20)  # each job in a thread of its own
+    team.run([together.wait] * 4)
+    threads = [*team._pool._threads]
     assert len(threads) == 3 and all(thread.is_alive() for thread in threads)
     team.close()
     for thread in threads:
