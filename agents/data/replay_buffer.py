@@ -83,9 +83,8 @@ class ReplayTensors:
         self.steps, self.games, self.n_steps, self.gamma = steps, adapter.num_envs, n_steps, gamma
         self.frame_stack, self.stack_axis, self.choices = frame_stack, stack_axis, choices
         device = self.device = adapter.reward.device
-        self.frames = each(
-            lambda x: torch.zeros((steps, *self._newest(x).shape), dtype=x.dtype, device=device), adapter.obs
-        )
+        newest = each(self._newest, adapter.obs)
+        self.frames = each(lambda x: torch.zeros((steps, *x.shape), dtype=x.dtype, device=device), newest)
         shape = (steps, self.games)
         self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
         self.rewards = torch.zeros(shape, device=device)
@@ -313,10 +312,8 @@ class ReplayTensors:
         if self.tree is not None:
             named |= {"priorities": self.tree.leaves, "highest": self.highest}
         whole = {name: value for name, value in named.items() if isinstance(value, Tensor)}
-        parts = {
-            f"{name}.{key}": x for name, value in named.items() if isinstance(value, dict) for key, x in value.items()
-        }
-        return {**whole, **parts}
+        dicts = {name: value for name, value in named.items() if isinstance(value, dict)}
+        return {**whole, **{f"{name}.{key}": x for name, parts in dicts.items() for key, x in parts.items()}}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Put back the `state` of a buffer with the same arguments; raises OptionError if it points outside of it."""

@@ -35,11 +35,7 @@ class WorkerThreads:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool = self._new_pool()
-
-    def _new_pool(self) -> ThreadPoolExecutor:
-        one_core = partial(torch.set_num_threads, 1)
-        return ThreadPoolExecutor(max(self.count - 1, 1), "ludus-worker", initializer=one_core)
+        self._pool: ThreadPoolExecutor | None = None
 
     def run(self, jobs: Jobs) -> list[Any]:
         """Run all jobs, the first in the caller's thread, and return their results in order; raises what a job raised.
@@ -47,6 +43,9 @@ class WorkerThreads:
         There may be fewer jobs than threads, or more: jobs whose numbers are equal modulo `count` share a thread.
         """
         results: list[Any] = [None] * len(jobs)
+        if self._pool is None:
+            one_core = partial(torch.set_num_threads, 1)
+            self._pool = ThreadPoolExecutor(max(self.count - 1, 1), "ludus-worker", initializer=one_core)
         others = [self._pool.submit(_run_all, jobs[k :: self.count]) for k in range(1, min(self.count, len(jobs)))]
         try:
             results[:: self.count] = _run_all(jobs[:: self.count])
@@ -58,8 +57,9 @@ class WorkerThreads:
 
     def close(self) -> None:
         """End the threads, until jobs need them again."""
-        self._pool.shutdown()
-        self._pool = self._new_pool()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
 
 def _run_all(jobs: Jobs) -> list[Any]:

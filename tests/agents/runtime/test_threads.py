@@ -40,7 +40,7 @@ def test_operations_are_undivided(workers):
 
 def test_closing_ends_the_threads():
     team = WorkerThreads(4)
-    assert not team._pool._threads  # until there is work for them
+    assert team._pool is None  # until there is work for them
     together = threading.Barrier(4, timeout=20)  # each job in a thread of its own
     team.run([together.wait] * 4)
     threads = [*team._pool._threads]
