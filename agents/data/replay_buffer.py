@@ -321,7 +321,7 @@ class ReplayTensors:
         limits = {"row": self.steps - 1, "count": self.steps, "actions": self.choices - 1, "finals.places": room - 1}
         for name, highest in limits.items():
             if state[name].numel() and (int(state[name].min()) < 0 or int(state[name].max()) > highest):
-                raise OptionError(f"the memory's {name} must be from 0 to {highest}: the file is damaged")
+                raise OptionError(f"the replay buffer's {name} must be from 0 to {highest}: the file is damaged")
         if room != self.final_obs.room + 1:
             self.final_obs.resize(room - 1)
         for name, tensor in self.state().items():

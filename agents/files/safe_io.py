@@ -21,7 +21,7 @@ from ...envs.engine.files import write_whole as write_whole
 from ...envs.engine.threads import once
 from ...envs.errors import printable
 
-PATIENCE = 300.0  # seconds; a memory of gigabytes is written for minutes
+PATIENCE = 300.0  # seconds; a replay buffer of gigabytes is written for minutes
 MAX_JSON = 1_000_000  # bytes; a description is a few thousand
 MAX_HEADER = 1_000_000  # bytes of a safetensors file that are not numbers
 MAX_NUMBERS = 4_000_000_000  # bytes of one

@@ -51,7 +51,7 @@ class ActorCritic(ActorCriticPolicy):
         if memory is not None and memory not in CORES:
             raise OptionError(f"memory must be one of {', '.join(CORES)}, or None; got {memory!r}")
         if memory is not None and not kwargs.get("share_features_extractor", True):
-            raise OptionError("a policy with memory shares its encoder: leave share_features_extractor=True")
+            raise OptionError("a recurrent policy shares its encoder: leave share_features_extractor=True")
         self.memory, self.memory_size, self.normalize_obs = memory, memory_size, normalize_obs
         self.core = self.normalizer = self.shortcut = None
         super().__init__(*args, **kwargs)

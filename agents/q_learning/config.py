@@ -19,13 +19,9 @@ class DQNConfig(AgentConfig):
         1_000_000, "Capacity of the replay buffer, over all environments.", 1, 10**12, unit="transitions", train=100_000
     )
     learning_starts: int = option(
-        100,
-        "Steps of random actions before the first update, over all environments.",
-        0,
-        2**62,
-        unit="steps",
+        100, "Steps of random actions before the first update, over all environments.", 0, 2**62, unit="steps",
         train=5_000,
-    )
+    )  # fmt: skip
     batch_size: int = options.batch_size(32, train=256)
     replay_ratio: float | None = option(
         None, "Transitions sampled for updates per environment step, whatever batch_size, train_freq and the number of "
@@ -67,9 +63,8 @@ class DQNConfig(AgentConfig):
     v_min: float = option(-10.0, "Lowest atom of c51.", -1e9, 1e9, unit="returns")
     v_max: float = option(10.0, "Highest atom of c51.", -1e9, 1e9, unit="returns")
     munchausen: bool = option(
-        False,
-        "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020).",
-    )
+        False, "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020)."
+    )  # fmt: skip
     munchausen_temperature: float = option(
         0.03, "Munchausen RL: entropy temperature tau of the softmax policy.", 1e-9, 1e9, unit="returns", flag=False
     )

@@ -94,9 +94,8 @@ class DQN(OffPolicyAgent):
                     "wrap the environment or use a callback"
                 )
         if self._overrides("predict"):
-            warnings.warn(
-                f"{type(self).__name__}.predict is not asked in training: Ludus's DQN acts by loops", stacklevel=6
-            )
+            name = type(self).__name__
+            warnings.warn(f"{name}.predict is not asked in training: Ludus's DQN acts by loops", stacklevel=6)
         frequency = self.train_freq
         if not isinstance(frequency, (int, TrainFreq)) and tuple(frequency)[1] != "step":
             raise OptionError(f"train_freq must count steps, got {frequency!r}: give a whole number")
@@ -230,9 +229,8 @@ class DQN(OffPolicyAgent):
         if self.network.network.noisy:
             self._draw_noise(generator)
         fractions, fractions_after = (self._draw_fractions(len(batch.actions)) for _ in range(2))
-        settings = TargetSettings(
-            self.double, self.munchausen, self.munchausen_temperature, self.munchausen_alpha, self.munchausen_lowest
-        )
+        munchausen = self.munchausen_temperature, self.munchausen_alpha, self.munchausen_lowest
+        settings = TargetSettings(self.double, self.munchausen, *munchausen)
         target = self.network.targets(batch, self.target_network, settings, fractions_after)
         errors = self._gradient_step(batch.obs, batch.actions, target, batch.weights, fractions)
         if self.prioritized:

@@ -19,6 +19,7 @@ from .base import QAgent
 from .replay_view import ReplayView, read_replay, write_replay
 from .sb3_replay import StableReplay
 
+START_ANEW = "make a new agent, or set replay = None, which drops what it holds"
 BYTES_BESIDE_OBS = 48  # of a transition, at most, action masks aside
 
 
@@ -60,9 +61,7 @@ class OffPolicyAgent(QAgent, StableDQN):
             return
         if self._vec_normalize_env is not None:  # its statistics go on, so what is stored must not be normalised yet
             if self.replay is not None and int(self.replay.count):
-                raise OptionError(
-                    "this memory was filled without VecNormalize: make a new agent, or set replay = None, which forgets it"
-                )
+                raise OptionError(f"the replay buffer was filled without VecNormalize: {START_ANEW}")
             self.replay = StableReplay(self, self.prioritized)
             return
         settings = self._replay_settings_for(adapter)
@@ -74,8 +73,8 @@ class OffPolicyAgent(QAgent, StableDQN):
         for name, value in settings.items():
             if self._replay_settings[name] != value:
                 raise OptionError(
-                    f"{name}={value!r} comes too late, the memory was made with {self._replay_settings[name]!r}: make a "
-                    "new agent, or set replay = None, which forgets what it holds"
+                    f"{name}={value!r} comes too late, the replay buffer was made with {self._replay_settings[name]!r}: "
+                    f"{START_ANEW}"
                 )
         self.replay.continue_with(adapter, self.gamma)
 
@@ -91,7 +90,7 @@ class OffPolicyAgent(QAgent, StableDQN):
         size = check_room(self.observation_space, rows * adapter.num_envs, stack, self.device, masked)
         if self.save_replay and size > MAX_NUMBERS:
             raise OptionError(
-                f"a memory of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
+                f"a replay buffer of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "
                 "use save_replay=False, or a smaller buffer_size"
             )
         return ReplayTensors(
@@ -177,13 +176,10 @@ class OffPolicyAgent(QAgent, StableDQN):
     def own_state(self) -> dict[str, torch.Tensor]:
         if self.replay is None:
             self.prepare()
-        numbers = torch.tensor([self.transitions_due, self.exploration_rate], dtype=torch.float64)
-        if not self.save_replay:
-            return {"numbers": numbers}
-        replay: Any = self.replay
-        return {"numbers": numbers} | {
-            f"replay.{name}": x.detach().to("cpu", copy=True).contiguous() for name, x in replay.state().items()
-        }
+        own = {"numbers": torch.tensor([self.transitions_due, self.exploration_rate], dtype=torch.float64)}
+        for name, x in self.replay.state().items() if self.save_replay else ():
+            own[f"replay.{name}"] = x.detach().to("cpu", copy=True).contiguous()
+        return own
 
     def own_rows(self) -> dict[str, int]:
         if not self.save_replay:
@@ -198,9 +194,8 @@ class OffPolicyAgent(QAgent, StableDQN):
                 "the file is damaged"
             )
         if self.save_replay and isinstance(self.replay, ReplayTensors):
-            self.replay.load(
-                {name.removeprefix("replay."): x for name, x in tensors.items() if name.startswith("replay.")}
-            )
+            replay = {name.removeprefix("replay."): x for name, x in tensors.items() if name.startswith("replay.")}
+            self.replay.load(replay)
             self.rows_stored = int(self.replay.count)
 
 

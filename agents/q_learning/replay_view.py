@@ -90,18 +90,18 @@ class ReplayView:
         With `n_steps` above 1, rewards are n-step returns and `discounts` those of the next observation's value.
         """
         if self.device.type != "cpu":
-            raise OptionError("sample is for a memory on a CPU: use agent.replay.sample with a generator of the GPU's")
+            raise OptionError(
+                "sample is for a replay buffer on a CPU: use agent.replay.sample with a generator of the GPU's"
+            )
         batch = self.replay.sample(batch_size, torch.default_generator)
-        columns = (x.reshape(-1, 1).clone() for x in (batch.discounts == 0, batch.returns, batch.discounts))
-        dones, rewards, discounts = columns
-        return ReplayBufferSamples(
-            batch.obs, batch.actions.unsqueeze(-1), batch.next_obs, dones.float(), rewards, discounts
-        )
+        numbers = ((batch.discounts == 0).float(), batch.returns, batch.discounts)
+        columns = (x.reshape(-1, 1).clone() for x in numbers)  # dones, rewards and discounts, (B, 1)
+        return ReplayBufferSamples(batch.obs, batch.actions.unsqueeze(-1), batch.next_obs, *columns)
 
     def add(self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: list[dict[str, Any]]) -> None:
         """Store a transition of each game (N, ...), which need not follow the one before."""
         if self.replay.frame_stack > 1:
-            raise OptionError("a memory of stacked frames takes no transitions that do not follow each other")
+            raise OptionError("a replay buffer of stacked frames takes no transitions that do not follow each other")
 
         def tensor(x: Any, dtype: torch.dtype | None = None) -> Any:
             return each(lambda part: torch.as_tensor(np.asarray(part), dtype=dtype, device=self.device), x)
@@ -161,7 +161,7 @@ def write_replay(replay: ReplayTensors, obs: Any, path: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path if path.suffix else Path(f"{path}{SUFFIX}"), content)
     except OSError as error:
-        raise CheckpointError(f"cannot save the memory in {path}: {error.strerror or error}") from error
+        raise CheckpointError(f"cannot save the replay buffer in {path}: {error.strerror or error}") from error
 
 
 def read_replay(
@@ -186,13 +186,12 @@ def read_replay(
         ) from error
     rows, games = ("actions" in tensors and tensors["actions"].dim() == 2 and tensors["actions"].shape) or (0, 0)
     if games != adapter.num_envs:
-        raise CheckpointError(
-            f"{name} has no memory of {adapter.num_envs} environments, as there are here, but of {games}"
-        )
+        here = adapter.num_envs
+        raise CheckpointError(f"{name} has no replay buffer of {here} environments, as there are here, but of {games}")
     try:
         replay = make(rows)
     except OptionError as error:
-        raise CheckpointError(f"{name} has a memory of {rows * games} transitions: {error}") from error
+        raise CheckpointError(f"{name} has a replay buffer of {rows * games} transitions: {error}") from error
     expected = {**replay.state(), **_named(adapter.obs)}
     for key in expected:
         if key.startswith("finals.obs") and key in tensors:  # as many as were stored

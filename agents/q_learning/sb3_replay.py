@@ -40,7 +40,8 @@ class StableReplay:
     def __init__(self, agent: StableDQN, prioritized: bool) -> None:
         if prioritized:
             raise OptionError(
-                "prioritized is for Ludus's memory: leave out replay_buffer_class, replay_buffer_kwargs and VecNormalize"
+                "prioritized is for Ludus's replay buffer: leave out replay_buffer_class, replay_buffer_kwargs and "
+                "VecNormalize"
             )
         self.agent = agent
         space: Any = agent.observation_space
@@ -71,21 +72,14 @@ class StableReplay:
     def store_obs(self, adapter: EnvAdapter) -> None:
         """Let the agent have the observations before a step; raises OptionError for action masks."""
         if adapter.mask is not None:
-            raise OptionError(
-                "a replay_buffer_class keeps no masks of legal actions: leave it out in games that have some"
-            )
+            raise OptionError("a replay_buffer_class stores no action masks: leave it out in games that have some")
         if not isinstance(adapter, VecEnvAdapter):
             self.agent._last_obs = _arrays(adapter.obs)
 
     def store_step(self, adapter: EnvAdapter, actions: Tensor) -> None:
         """Actions (N,) and what the step returned, by the agent's `_store_transition`."""
-        returned = (
-            (adapter.raw_obs, adapter.rewards, adapter.dones, adapter.infos)
-            if isinstance(adapter, VecEnvAdapter)
-            else _returned(adapter)
-        )
         before = self.agent._last_obs
-        self.agent._store_transition(self.buffer, actions.cpu().numpy(), *returned)  # type: ignore[arg-type]
+        self.agent._store_transition(self.buffer, actions.cpu().numpy(), *_returned(adapter))  # type: ignore[arg-type]
         self.agent._last_obs = before  # for callbacks, which are called after this
 
     def break_off(self, adapter: EnvAdapter) -> None:
@@ -106,14 +100,11 @@ class StableReplay:
     def sample(self, size: int, generator: torch.Generator, beta: Any = 1.0) -> Batch:
         """B transitions, drawn by NumPy's own generator, as these buffers do."""
         drawn = self.buffer.sample(size, env=self.agent._vec_normalize_env)
-        going_on = 1.0 - drawn.dones.flatten()
+        obs, next_obs, going_on = drawn.observations, drawn.next_observations, 1.0 - drawn.dones.flatten()
         discounts = going_on * (self.agent.gamma if drawn.discounts is None else drawn.discounts.flatten())
-        weights = torch.ones_like(going_on)
         actions, returns = drawn.actions.flatten().long(), drawn.rewards.flatten()
-        indices = torch.zeros_like(actions)
-        return Batch(
-            drawn.observations, actions, returns, discounts, drawn.next_observations, None, None, indices, weights
-        )
+        indices, weights = torch.zeros_like(actions), torch.ones_like(going_on)
+        return Batch(obs, actions, returns, discounts, next_obs, None, None, indices, weights)
 
     def state(self) -> dict[str, Tensor]:
         """Nothing for a checkpoint: use `save_replay_buffer`."""
@@ -126,6 +117,8 @@ def _arrays(obs: Any) -> Any:
 
 def _returned(adapter: EnvAdapter) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
     """What a `VecEnv` returns from a step: observations, rewards, dones and infos."""
+    if isinstance(adapter, VecEnvAdapter):
+        return adapter.raw_obs, adapter.rewards, adapter.dones, adapter.infos
     truncated, last = adapter.truncated.cpu().numpy(), _arrays(adapter.final_obs)
     dones = adapter.terminated.cpu().numpy() | truncated
     infos: list[dict[str, Any]] = [

@@ -49,9 +49,8 @@ def targets_of(
     returns = batch.returns
     if settings.munchausen:  # before the other outputs, since loops overwrite theirs
         before = masked(distribution.mean(target(batch.obs)), batch.masks)
-        returns = returns + munchausen_bonus(
-            before, batch.actions, settings.temperature, settings.alpha, settings.lowest
-        )
+        coefficients = settings.temperature, settings.alpha, settings.lowest
+        returns = returns + munchausen_bonus(before, batch.actions, *coefficients)
     after = target_at_fractions(batch.next_obs)  # (B, A, Z)
     choosing = online(batch.next_obs) if settings.double else after  # van Hasselt et al. 2016
     q = masked(distribution.mean(choosing), batch.next_masks)

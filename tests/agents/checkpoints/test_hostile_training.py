@@ -98,11 +98,11 @@ def remembering(name, value):
 
 
 MEMORIES = {
-    "an action that there is not": (remembering("actions", 3), "the memory's actions must be from 0 to 2"),
-    "an action below the first": (remembering("actions", -1), "the memory's actions must be from 0 to 2"),
-    "a row beyond the last": (remembering("row", 100), "the memory's row must be from 0 to 99"),
-    "more rows than there are": (remembering("count", 101), "the memory's count must be from 0 to 100"),
-    "a place outside": (remembering("finals.places", 10**9), "the memory's finals.places must be from 0 to"),
+    "an action that there is not": (remembering("actions", 3), "the replay buffer's actions must be from 0 to 2"),
+    "an action below the first": (remembering("actions", -1), "the replay buffer's actions must be from 0 to 2"),
+    "a row beyond the last": (remembering("row", 100), "the replay buffer's row must be from 0 to 99"),
+    "more rows than there are": (remembering("count", 101), "the replay buffer's count must be from 0 to 100"),
+    "a place outside": (remembering("finals.places", 10**9), "the replay buffer's finals.places must be from 0 to"),
     "more owed than a minibatch": (lambda t: t["numbers"][:1].fill_(1e300), "no training owes 1e+300"),
     "a debt that is no number": (lambda t: t["numbers"][:1].fill_(float("nan")), "not finite"),
 }

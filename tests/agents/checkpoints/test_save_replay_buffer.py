@@ -63,7 +63,7 @@ def test_a_memory_of_another_kind_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="of another network or game"):
         other.load_replay_buffer(tmp_path / "memory.pkl")
     many = make(ludus.DQN, make_vec_env("CartPole-v1", 2))
-    with pytest.raises(CheckpointError, match=r"has no memory of 2 environments, as there are here, but of 1$"):
+    with pytest.raises(CheckpointError, match=r"has no replay buffer of 2 environments, as there are here, but of 1$"):
         many.load_replay_buffer(tmp_path / "memory.pkl")
     make(stable_baselines3.DQN).learn(20).save_replay_buffer(tmp_path / "pickle.pkl")
     with pytest.raises(CheckpointError, match="is a pickle, as Stable-Baselines3 writes its replay buffers"):
@@ -190,5 +190,5 @@ def test_a_buffer_learns_what_the_memory_learns():
 def test_buffers_of_rollouts_are_refused():
     with pytest.raises(OptionError, match="rollout_buffer_class is not for this PPO, whose rollouts are tensors"):
         make(ludus.PPO, rollout_buffer_class=RolloutBuffer)
-    with pytest.raises(OptionError, match="prioritized is for Ludus's memory"):
+    with pytest.raises(OptionError, match="prioritized is for Ludus's replay buffer"):
         make(ludus.DQN, prioritized=True, replay_buffer_class=ReplayBuffer)

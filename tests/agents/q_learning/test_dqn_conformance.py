@@ -46,9 +46,9 @@ def test_what_is_normalised_is_kept_as_it_was(library, n_steps):
 def test_a_memory_without_normalisation_is_not_mixed_with_one():
     agent = agent_of(ludus, "DQN").learn(40)
     agent.set_env(VecNormalize(make_vec_env("CartPole-v1", 2)))
-    with pytest.raises(OptionError, match=r"^this memory was filled without VecNormalize: "):
+    with pytest.raises(OptionError, match=r"^the replay buffer was filled without VecNormalize: "):
         agent.learn(40)
-    with pytest.raises(OptionError, match=r"^prioritized is for Ludus's memory: leave out .* VecNormalize$"):
+    with pytest.raises(OptionError, match=r"^prioritized is for Ludus's replay buffer: leave out .* VecNormalize$"):
         agent_of(ludus, "DQN", env=VecNormalize(make_vec_env("CartPole-v1", 2)), prioritized=True).learn(40)
 
 

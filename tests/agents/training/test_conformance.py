@@ -43,7 +43,9 @@ def test_training_goes_on_in_other_games(library, name):
     agent.set_env(make_vec_env("ludus/Breakout-v1", 4))  # games one by one, behind Gymnasium's face
     assert agent.simulator is None
     if name == "DQN":  # they tell which actions are legal, which its memory has no room for
-        with pytest.raises(OptionError, match="action_masks=True comes too late, the memory was made with False"):
+        with pytest.raises(
+            OptionError, match="action_masks=True comes too late, the replay buffer was made with False"
+        ):
             agent.learn(64, reset_num_timesteps=False)
         agent.replay = None
     agent.learn(64, reset_num_timesteps=False)
@@ -201,8 +203,8 @@ def test_a_memory_keeps_whose_turn_it_was(gamma):
     ("name", "setting", "value", "message"),
     [
         ("DQN", "dueling", True, "networks were made with False"),
-        ("DQN", "buffer_size", 50, "memory was made with 500"),
-        ("DQN", "n_steps", 3, "memory was made with 1"),
+        ("DQN", "buffer_size", 50, "replay buffer was made with 500"),
+        ("DQN", "n_steps", 3, "replay buffer was made with 1"),
         ("PQN", "layer_norm", False, "networks were made with True"),
         ("PPO", "policy_kwargs", {"net_arch": [8]}, "networks were made with {}"),
     ],
