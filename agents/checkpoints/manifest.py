@@ -82,7 +82,7 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
     for name in PARTS:
         json_object(name, facts[name])
     schema = SCHEMAS[one_of(list(SCHEMAS))("algorithm", facts["algorithm"])]
-    excluded = set(several(text(), 100)("excluded", facts.get("excluded", [])))
+    excluded = set(several(text, 100)("excluded", facts.get("excluded", [])))
     told, words = kept_and_lost(facts["settings"])
     lost = {name: words[name] for name in words if name not in given}
     needed = set(schema.settings) - LATER - excluded - set(lost) - set(given)

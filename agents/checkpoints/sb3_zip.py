@@ -165,7 +165,7 @@ def read_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     given = [name for name in NUMBERS if name not in OPTIONAL or type(data.get(name)) in (int, float)]
     begun = {argument: schedule_of(data.get(name)) for name, argument in SCHEDULES.items()}
     return {
-        "tensorboard_log": text()("tensorboard_log", data.get("tensorboard_log")),
+        "tensorboard_log": text("tensorboard_log", data.get("tensorboard_log")),
         **{name.removeprefix("_"): read_number(data, name, NUMBERS) for name in given},
         **{argument: value for argument, value in begun.items() if value is not None},
     }

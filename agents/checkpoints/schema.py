@@ -117,10 +117,11 @@ def check_of(option: Option) -> Check:
         return one_of([*option.choices, *([None] if option.optional else [])])
     if option.kinds == (int, bool):
         return either(yes_or_no, bool, number(int, option.low, option.high))
-    kind, optional = option.kinds[0], option.optional and option.name != "num_threads"  # whose None became a number
+    kind = option.kinds[0]
     if kind in (bool, str):
-        return yes_or_no if kind is bool else text()
-    return number(kind, option.low, option.high, optional)
+        return yes_or_no if kind is bool else text
+    check = number(kind, option.low, option.high)
+    return optional(check) if option.optional and option.name != "num_threads" else check  # whose None became a number
 
 
 @cache

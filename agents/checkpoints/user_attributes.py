@@ -21,9 +21,8 @@ MAX_ATTRIBUTE = 100_000  # characters of one
 def library_names(kind: Any) -> frozenset[str]:
     """Of attributes that the methods of a class and of those it derives from set, and of what else these have."""
     methods = [x for base in kind.__mro__ for x in vars(base).values() if isinstance(x, FunctionType)]
-    codes = [
-        code for x in methods for code in (x.__code__, *(c for c in x.__code__.co_consts if hasattr(c, "co_code")))
-    ]
+    codes = [x.__code__ for x in methods]
+    codes += [inner for code in codes for inner in code.co_consts if hasattr(inner, "co_code")]
     pairs = [pair for code in codes for pair in pairwise(dis.get_instructions(code))]
     stored = {i.argval for before, i in pairs if i.opname == "STORE_ATTR" and _loads_self(before)}
     options = arguments_of(kind.config) if hasattr(kind, "config") else ()  # which the constructor sets by name

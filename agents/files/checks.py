@@ -17,12 +17,10 @@ WORDS = {int: "a whole number", float: "a number"}
 Check = Callable[[str, Any], Any]  # (name, value as JSON has it) -> value, or ValueError
 
 
-def number(kind: type, low: float, high: float, optional: bool = False) -> Check:
-    """A check for numbers of a kind (int, float or bool) from low to high; `optional` ones may be null."""
+def number(kind: type, low: float, high: float) -> Check:
+    """A check for numbers of a kind (int, float or bool) from low to high."""
 
     def check(name: str, value: Any) -> Any:
-        if optional and value is None:
-            return None
         if type(value) not in ((int, float) if kind is float else (kind,)) or not low <= value <= high:
             span = "True or False" if kind is bool else f"{WORDS[kind]} from {low:g} to {high:g}"
             raise ValueError(f"{name} must be {span}, got {short(repr(value))}")
@@ -42,15 +40,11 @@ def one_of(choices: Mapping[Any, Any] | Sequence[Any]) -> Check:
     return check
 
 
-def text(most: int = 1000) -> Check:
+def text(name: str, value: Any) -> str | None:
     """A check for lines of text, or null."""
-
-    def check(name: str, value: Any) -> str | None:
-        if value is not None and not (isinstance(value, str) and len(value) <= most and value.isprintable()):
-            raise ValueError(f"{name} must be one line of at most {most} characters, got {short(repr(value))}")
-        return value
-
-    return check
+    if value is not None and not (isinstance(value, str) and len(value) <= 1000 and value.isprintable()):
+        raise ValueError(f"{name} must be one line of at most 1000 characters, got {short(repr(value))}")
+    return value
 
 
 def hex_text(name: str, value: Any) -> str:

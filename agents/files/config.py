@@ -41,14 +41,14 @@ class Option:
     default: Any
     train: Any
     help: str
-    low: Any
-    high: Any
-    choices: tuple[str, ...]
-    unit: str
-    use: str
-    flag: bool
-    schedule: bool
-    recorded: bool
+    low: Any = None
+    high: Any = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    use: str = "agent"
+    flag: bool = True
+    schedule: bool = False
+    recorded: bool = True
 
     @property
     def kinds(self) -> tuple[Any, ...]:
@@ -72,23 +72,9 @@ class Option:
         return f"{low} to {high}" if low and high else f"{low} or more" if low else f"at most {high}" if high else ""
 
 
-def option(
-    default: Any,
-    help: str,
-    low: float | None = None,
-    high: float | None = None,
-    *,
-    choices: tuple[str, ...] = (),
-    unit: str = "",
-    train: Any = SAME,
-    use: str = "agent",
-    flag: bool = True,
-    schedule: bool = False,
-    recorded: bool = True,
-) -> Any:
+def option(default: Any, help: str, low: Any = None, high: Any = None, *, train: Any = SAME, **more: Any) -> Any:
     """The dataclass field of an option; see `Option` for the arguments. Without `train`, its default is the constructor's."""
-    train = default if train is SAME else train
-    about = Option("", None, default, train, help, low, high, choices, unit, use, flag, schedule, recorded)
+    about = Option("", None, default, default if train is SAME else train, help, low, high, **more)
     return dataclasses.field(default=default, metadata={"option": about})
 
 

@@ -44,9 +44,8 @@ def short(thing: Any) -> str:
 def path_of(thing: Any) -> Path:
     """A file's or folder's name as a path; raises CheckpointError."""
     if not isinstance(thing, (str, os.PathLike)) or not os.fspath(thing):
-        raise CheckpointError(
-            f"an agent is kept in a folder, a file or an open file, got {short(repr(thing))} for its name"
-        )
+        name = short(repr(thing))
+        raise CheckpointError(f"an agent is kept in a folder, a file or an open file, got {name} for its name")
     return Path(thing)
 
 

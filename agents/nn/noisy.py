@@ -51,15 +51,10 @@ def draw_noise(network: nn.Module, generator: torch.Generator) -> None:
 
 def has_modes(policy: nn.Module) -> bool:
     """Whether layers may differ between training and evaluation, as with noise, dropout, or a class of the user's."""
-    return not all(
-        type(module) in MODELESS
-        or (_maker(module) in ("ludus", "stable_baselines3") and not isinstance(module, NoisyLinear))
-        for module in policy.modules()
-    )
-
-
-def _maker(module: nn.Module) -> str:
-    return type(module).__module__.partition(".")[0]
+    for kind in {type(module) for module in policy.modules()} - {*MODELESS}:
+        if issubclass(kind, NoisyLinear) or kind.__module__.partition(".")[0] not in ("ludus", "stable_baselines3"):
+            return True
+    return False
 
 
 def set_training_mode(policy: Any, mode: bool) -> None:

@@ -41,7 +41,7 @@ def check_name(folder: Path) -> None:
     from ..agents.files.checks import text
 
     try:
-        text()("--out", str(folder))
+        text("--out", str(folder))
     except ValueError as error:
         raise OptionError(str(error)) from error
 
