@@ -176,8 +176,9 @@ class OffPolicyAgent(QAgent, StableDQN):
     def own_state(self) -> dict[str, torch.Tensor]:
         if self.replay is None:
             self.prepare()
+        replay: Any = self.replay
         own = {"numbers": torch.tensor([self.transitions_due, self.exploration_rate], dtype=torch.float64)}
-        for name, x in self.replay.state().items() if self.save_replay else ():
+        for name, x in replay.state().items() if self.save_replay else ():
             own[f"replay.{name}"] = x.detach().to("cpu", copy=True).contiguous()
         return own
 
