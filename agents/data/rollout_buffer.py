@@ -1,9 +1,10 @@
-"""The rollouts that PPO learns from: T steps of N games."""
+"""Rollouts of on-policy actor-critics: tensors of T steps of N games, and how they are collected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,17 @@ import torch
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-from ..nn.actor_critic import ActorCritic, each, value_of
+from ...envs import OptionError
+from ..nn.actor_critic import ActorCritic, each, keep_obs, value_of
+from ..nn.normalize import RewardNormalizer
+from ..nn.overridden import OverriddenHead
 from ..runtime.hardware import on_gpu
+from ..runtime.threads import WorkerThreads
 from .env_adapters import EnvAdapter
+from .returns import generalized_advantages
 
 Autocast = Callable[[], AbstractContextManager[Any]]
+OnStep = Callable[[int], bool]  # is called after step t; False: end the rollout
 
 
 class RolloutTensors(BaseBuffer):
@@ -32,19 +39,11 @@ class RolloutTensors(BaseBuffer):
             episode_return and episode_length what it came to; elsewhere they say nothing.
         last_values: (N,), V of the observation after the last step.
         signs: (T, N) float32, -1 where the step gave the turn to the other player; None in games without turns.
-        memory: (N, S), a recurrent policy's memory before the first step; starts: (T, N) float32, 1 where an episode
+        memory: (N, S), a recurrent policy's state before the first step; starts: (T, N) float32, 1 where an episode
             starts with the step, but for the first, whose games are as `memory` says.
     """
 
-    def __init__(
-        self,
-        buffer_size: int,
-        observation_space: Any,
-        action_space: Any,
-        device: Any = "cpu",
-        n_envs: int = 1,
-        **_: Any,
-    ) -> None:
+    def __init__(self, buffer_size: int, observation_space: Any, action_space: Any, device: Any, n_envs: int) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs)
         self.allocated = self.learned = False  # the latter once an update has seen it
 
@@ -73,28 +72,37 @@ class RolloutTensors(BaseBuffer):
         self.allocated = True
 
     def begin(self, starts: Any) -> None:
-        """A rollout is about to be played, from games (N,) of which some are at the start of an episode."""
+        """A rollout is about to be collected, from games (N,) of which some are at the start of an episode."""
         self.pos, self.full, self.learned = 0, False, False
         self.first_starts.copy_(torch.as_tensor(np.asarray(starts, np.float32)))
 
     def part(self, first: int, last: int) -> RolloutTensors:
         """Views of the tensors, of games first .. last-1."""
         twin = RolloutTensors(self.buffer_size, self.observation_space, self.action_space, self.device, last - first)
+        twin.masks = twin.signs = twin.memory = None
         for name, value in vars(self).items():
             if name == "obs":
                 twin.obs = each(lambda x: x[:, first:last], value)
-            elif name in ("last_values", "first_starts", "memory") and value is not None:
-                setattr(twin, name, value[first:last])
             elif isinstance(value, Tensor):
-                setattr(twin, name, value[:, first:last])
-        twin.masks = None if self.masks is None else self.masks[:, first:last]
-        twin.signs = None if self.signs is None else self.signs[:, first:last]
-        twin.memory = None if self.memory is None else twin.memory
+                of_games = name in ("last_values", "first_starts", "memory")  # (N, ...); others are (T, N, ...)
+                setattr(twin, name, value[first:last] if of_games else value[:, first:last])
         twin.allocated = True
         return twin
 
-    def fill_columns(self) -> None:
-        """Put what a minibatch needs to know of each step side by side, so that gathering it costs one call."""
+    @torch.no_grad()
+    def compute_advantages(
+        self, can_truncate: bool, normalizer: RewardNormalizer | None, gamma: float, gae_lambda: float
+    ) -> None:
+        """Fill in advantages and columns; rewards are normalised first, if there is a normalizer."""
+        rewards = self.rewards if normalizer is None else normalizer(self.rewards, self.dones, gamma)
+        if can_truncate:
+            rewards = rewards + gamma * self.bootstrap
+        going_on = 1.0 - self.dones
+        if self.signs is not None:
+            going_on *= self.signs
+        given = (rewards, self.values, going_on, self.last_values)
+        self.advantages.copy_(generalized_advantages(*given, gamma, gae_lambda))
+        # What a minibatch needs to know of each step lies side by side, so that gathering it costs one call.
         self.columns[..., 0], self.columns[..., 1] = self.log_probs, self.advantages
         torch.add(self.advantages, self.values, out=self.columns[..., 2])
         self.columns[..., 3] = self.values
@@ -105,16 +113,10 @@ class RolloutTensors(BaseBuffer):
         return {name: each(lambda x: x.flatten(0, 1), value) for name, value in named.items() if value is not None}
 
     def sequences(self) -> dict[str, Any]:
-        """For policies with memory: whole sequences, games first, (N, T, ...), so that rows are drawn like samples."""
+        """For recurrent policies: whole sequences, games first, (N, T, ...), so that rows are drawn like samples."""
         self.starts[1:] = self.dones[:-1]  # in place, where graphs read them
-        named = {
-            "obs": self.obs,
-            "actions": self.actions,
-            "columns": self.columns,
-            "masks": self.masks,
-            "starts": self.starts,
-        }
-        data = {name: each(lambda x: x.transpose(0, 1), value) for name, value in named.items() if value is not None}
+        samples, shape = {**self.samples(), "starts": self.starts.flatten()}, self.starts.shape
+        data = {name: each(lambda x: x.unflatten(0, shape).transpose(0, 1), value) for name, value in samples.items()}
         return {**data, "memory": self.memory}
 
     @property
@@ -126,17 +128,121 @@ class RolloutTensors(BaseBuffer):
         raise NotImplementedError("`samples` is what Ludus uses; `sb3_buffer` is for others")
 
 
-def bootstrap(data: RolloutTensors, t: int, adapter: EnvAdapter, policy: ActorCritic, memory: Tensor | None) -> None:
-    """An episode that was cut off goes on in theory: note the value of where it would have gone on from.
+def bootstrap(stored: Tensor, t: int, adapter: EnvAdapter, values_of: Callable[[Any, Any], Tensor]) -> None:
+    """Store in `stored` (T, N) the values of the final observations of episodes that step t truncated, and 0 elsewhere.
 
-    On a CPU only for those games; on a GPU for all, since to count them would be to wait for it.
+    On a CPU they are computed for those games alone; on a GPU for all, since to count them would be to wait for it.
+
+    Args:
+        values_of: returns values (B,) of observations (B, *shape) of games, which are a slice or their numbers (B,).
     """
-    if on_gpu(data.device):
-        values = value_of(policy, adapter.final_obs, memory)
-        data.bootstrap[t] = torch.where(adapter.truncated, values, 0.0)
+    if on_gpu(stored.device):
+        stored[t] = torch.where(adapter.truncated, values_of(adapter.final_obs, slice(None)), 0.0)
         return
-    data.bootstrap[t] = 0.0
-    cut = adapter.truncated.nonzero().squeeze(-1)
-    if len(cut):
-        values = value_of(policy, each(lambda x: x[cut], adapter.final_obs), None if memory is None else memory[cut])
-        data.bootstrap[t, cut] = values
+    stored[t] = 0.0
+    games = adapter.truncated.nonzero().squeeze(-1)
+    if len(games):
+        stored[t, games] = values_of(each(lambda x: x[games], adapter.final_obs), games)
+
+
+class Collector:
+    """Collects rollouts, on CPUs by several threads, if the games are divided.
+
+    Args:
+        network: chooses actions, see `training.network.TorchNetwork`.
+        adapters: the games, or as many parts of them as threads play.
+        data: is filled; its tensors are allocated here.
+        generators: random generators for actions, one for each adapter at least.
+        recurrent_state: (N, S), of a recurrent policy before the next step, updated in place; else None.
+
+    Raises OptionError for action masks with a policy that chooses actions by methods of its own.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        adapters: Sequence[EnvAdapter],
+        data: RolloutTensors,
+        generators: Sequence[torch.Generator],
+        workers: WorkerThreads,
+        recurrent_state: Tensor | None,
+    ) -> None:
+        if adapters[0].mask is not None and isinstance(network.policy.head, OverriddenHead):
+            raise OptionError("action masks need Ludus's own way to decide: leave out use_sde and methods of your own")
+        self.adapters, self.workers = adapters, workers
+        data.allocate(adapters[0], network.policy)
+        self.can_truncate = any(adapter.can_truncate for adapter in adapters)
+        edges = [data.n_envs * k // len(adapters) for k in range(len(adapters) + 1)]
+        games = list(zip(edges[:-1], edges[1:], strict=True))  # of each adapter, first to last-1
+        parts = [data.part(*some) for some in games] if len(adapters) > 1 else [data]
+        states = [None if recurrent_state is None else recurrent_state[slice(*some)] for some in games]
+        self.compiled = network.compiled_collector(adapters[0], data) if len(adapters) == 1 else None
+        self.policy, self.generators = network.policy, generators[: len(adapters)]
+        given = zip(adapters, parts, self.generators, states, strict=True)
+        self.parts = [partial(collect, network, *part) for part in given]
+
+    def collect(self, on_step: OnStep | None = None) -> bool:
+        """Collect one rollout; returns False if `on_step(t)` asked to stop, which only one thread may call."""
+        if self.compiled is not None:
+            self.compiled.collect(self.policy, self.generators[0])
+            return True
+        if len(self.parts) == 1:
+            return self.parts[0](on_step)
+        return all(self.workers.run(self.parts))
+
+
+@torch.no_grad()
+def collect(
+    network: Any,
+    adapter: EnvAdapter,
+    data: RolloutTensors,
+    generator: torch.Generator,
+    state: Tensor | None,
+    on_step: OnStep | None = None,
+) -> bool:
+    """Take T steps in every game of an adapter and store them; returns False if `on_step(t)` asked to stop.
+
+    No Python runs for a single game, and nothing waits for the device. The recurrent state (N, S) is updated in place.
+    """
+    head, steps = network.policy.head, data.buffer_size
+    network.refresh()
+    noise = head.noise((steps, adapter.num_envs), generator)
+    if state is not None:
+        data.memory.copy_(state)  # type: ignore[union-attr]
+    with network.autocast():
+        for t in range(steps):
+            _step(network, adapter, data, t, noise[t], state)
+            if on_step is not None and not on_step(t):
+                return False
+        data.last_values.copy_(network.values(adapter.obs, state))
+    data.log_probs.copy_(head.log_prob(data.params, data.actions))
+    return True
+
+
+def _step(network: Any, adapter: EnvAdapter, data: RolloutTensors, t: int, noise: Tensor, state: Tensor | None) -> None:
+    """Choose actions for step t, take it in every game, and store it."""
+    policy, obs = network.policy, keep_obs(data.obs, t, adapter.obs)
+    if data.masks is not None and adapter.mask is not None:
+        data.masks[t] = adapter.mask
+    data.params[t], data.values[t], next_state = network.forward(obs, state, adapter.mask)
+    data.actions[t] = policy.head.sample(data.params[t], noise)
+    actions = data.actions[t]
+    if policy.squash_output:  # from -1 to 1
+        actions = torch.as_tensor(policy.unscale_action(actions.cpu().numpy()), device=data.device)
+    ended = adapter.step(actions)
+    data.rewards[t] = adapter.reward
+    if data.signs is not None and adapter.signs is not None:
+        data.signs[t] = adapter.signs
+    torch.logical_or(adapter.terminated, adapter.truncated, out=data.dones[t])
+    if ended:  # the following is read only where an episode ended
+        data.truncated[t] = adapter.truncated
+        data.episode_return[t], data.episode_length[t] = adapter.episode_return, adapter.episode_length
+    if adapter.can_truncate:
+
+        def values_of(obs: Any, games: Any) -> Tensor:
+            return value_of(policy, obs, None if next_state is None else next_state[games])
+
+        bootstrap(data.bootstrap, t, adapter, values_of)
+    if state is not None:
+        assert next_state is not None
+        state.copy_(next_state * (1.0 - data.dones[t]).unsqueeze(-1))  # zeros at the start of episodes

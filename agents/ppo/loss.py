@@ -1,25 +1,19 @@
 """PPO's loss (Schulman et al. 2017): in PyTorch, for any policy, and as a compiled loop with its gradient.
 
-`loss_of` is fifty small operations forwards and backwards. On a CPU they cost as much as a small network, and threads that
-compute parts of a minibatch would wait for each other at each of them; `categorical_grads` is one loop.
+`clipped_surrogate` is fifty small operations forwards and backwards. On a CPU they cost as much as a small network, and
+threads that compute parts of a minibatch would wait for each other at each of them; `categorical_grads` is one loop.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..compiled.kernel import UNIT, Kernel
-from ..nn.actor_critic import ActorCritic, forward_batch
-from ..nn.overridden import OverriddenHead
-
-Data = dict[str, Any]  # of a rollout by name, as `RolloutTensors.samples` or `sequences` gives it
-Gradients = tuple[Sequence[Tensor], Tensor]  # one for each trainable parameter, and the parts (6,) of the loss
+from ..compiled.actor_critic import Loss
+from ..compiled.kernel import UNIT
 
 PARTS = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
 
@@ -34,19 +28,11 @@ class Settings:
     vf_coef: float
 
 
-def loss_of(policy: ActorCritic, batch: Data, settings: Settings) -> tuple[Tensor, Tensor]:
-    """The clipped surrogate loss of a minibatch, and its parts (6,) in the order of `PARTS`, detached.
-
-    Args:
-        batch: obs, actions and columns (see `RolloutTensors`) of B samples, with advantages as the loss takes them.
-    """
-    actions = batch["actions"].flatten(0, batch["actions"].dim() - 1 - len(policy.head.action_shape))
-    if isinstance(policy.head, OverriddenHead):
-        log_probs, entropies, values = policy.head.evaluate(policy, batch["obs"], actions)
-    else:
-        params, values = forward_batch(policy, batch)
-        log_probs, entropies = policy.head.log_prob_and_entropy(params, actions)
-    old_log_probs, advantages, returns, old_values = batch["columns"].reshape(-1, 4).unbind(-1)
+def clipped_surrogate(
+    log_probs: Tensor, entropies: Tensor, values: Tensor, columns: Tensor, settings: Settings
+) -> tuple[Tensor, Tensor]:
+    """The loss of a minibatch, and its parts (6,) in the order of `PARTS`, detached; see `Loss.function`."""
+    old_log_probs, advantages, returns, old_values = columns.unbind(-1)
     log_ratio = log_probs - old_log_probs
     ratio = log_ratio.exp()
     clip = settings.clip_range
@@ -65,36 +51,15 @@ def loss_of(policy: ActorCritic, batch: Data, settings: Settings) -> tuple[Tenso
     return loss, parts
 
 
-def grads_of(
-    logits: Tensor, values: Tensor, actions: Tensor, columns: Tensor, settings: Settings, share: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the loss by logits (B, A) and values (B,), and its parts (6,), all times `share`; on the CPU."""
-    choices, units = logits.shape[1], -(-len(logits) // UNIT)
-    outputs = torch.cat([logits.detach(), values.detach().unsqueeze(1)], 1)  # (B, A + 1)
-    grads, sums = torch.empty_like(outputs), torch.empty(units, len(PARTS), dtype=torch.float64)
-    numbers = numbers_of(choices, settings, share / len(values))
-    given = (outputs, actions.contiguous(), columns.contiguous(), numbers, grads, sums)
-    Kernel(categorical_grads, *given, units=units)()
-    return grads[:, :choices], grads[:, choices], sums.sum(0).float()
-
-
 def numbers_of(choices: int, settings: Settings, weight: float) -> Tensor:
-    """The numbers (6,) that `categorical_grads` takes."""
+    """The numbers (6,) that `categorical_grads` takes; the last is the weight of each sample."""
     clip_vf = -1.0 if settings.clip_range_vf is None else settings.clip_range_vf
     numbers = [choices, settings.clip_range, clip_vf, settings.ent_coef, settings.vf_coef, weight]
     return torch.tensor(numbers, dtype=torch.float64)
 
 
 def categorical_grads(outputs, actions, columns, numbers, grads, sums, first, last):
-    """Gradients of the loss for categorical actions, and its parts, for units first .. last-1 of `UNIT` samples each.
-
-    Args:
-        outputs: (N', W), with N' >= N and W > A: logits of A actions, then the value.
-        actions: (N,), and columns: (N, 4), as in `RolloutTensors`.
-        numbers: A, clip_range, clip_range_vf (below 0: None), ent_coef, vf_coef, and the weight of each sample.
-        grads: (N', W), written; 0 where there is no sample or no output.
-        sums: (N' / UNIT, 6), written: each unit's share of the loss's parts.
-    """
+    """`clipped_surrogate` for categorical actions, with its gradient; see `Loss.kernel`, and `numbers_of` for the numbers."""
     for unit in range(first, last):
         for part in range(sums.shape[1]):
             sums[unit, part] = 0.0
@@ -147,3 +112,6 @@ def _sample_grads(outputs, actions, columns, numbers, grads, sums, unit, i):
     sums[unit, 3] += weight * (vf_coef * error * error - min(free, clipped) - ent_coef * entropy)
     sums[unit, 4] += weight * (ratio - 1.0 - log_ratio)
     sums[unit, 5] += weight if abs(ratio - 1.0) > clip else 0.0
+
+
+PPO_LOSS = Loss(PARTS, clipped_surrogate, categorical_grads, numbers_of)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule
 from torch import Tensor
@@ -23,11 +20,8 @@ from ..nn.starts import into_space
 from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import on_gpu
 from ..training.arguments import check_observation, check_observation_space
-from ..training.callbacks import call_after_rollout, call_after_step, store_final_observations
-from ..training.learn_call import learn_call
 from ..training.optimizer_step import OptimizerStep, check_update
 from ..training.saved_agent import SavedAgent
-from ..training.signatures import passes_on_to
 from .collect import Collector, CompiledCollector, Steps, epsilon_greedy
 from .network import q_network_of
 
@@ -102,24 +96,6 @@ class QAgent(SavedAgent):
             return function
         return graphed(function, self.device, self.constants, generators)
 
-    def _collect_and_call(self, callback: BaseCallback, data: Steps) -> bool:
-        """Collect steps and call the callback for each; returns False if it asked to stop.
-
-        In other libraries' environments it is called as the steps happen, in Ludus's games when all are over.
-        """
-        if isinstance(self.adapter, VecEnvAdapter):
-            self.adapter.observe(self._last_obs)
-            return self._collect(partial(call_after_step, self, callback, self.adapter, data))
-        assert self.simulator is not None and self.adapter is not None
-        store_final_observations(self, [self.adapter])
-        self.collect()
-        self.simulator.check()
-        return call_after_rollout(self, callback, data, [self.adapter])
-
-    def _collect(self, on_step: Any = None) -> bool:
-        """Collect steps; returns False if `on_step(t)` asked to stop."""
-        raise NotImplementedError
-
     # -- learning ------------------------------------------------------------------------------------------------------
 
     def _gradient_step(
@@ -153,12 +129,6 @@ class QAgent(SavedAgent):
         if not isinstance(self.action_space, spaces.Discrete):
             name = type(self).__name__
             raise OptionError(f"{name} acts in Discrete spaces, not in {self.action_space}: use PPO")
-
-    @passes_on_to(OnPolicyAlgorithm.learn)  # PQN's; DQN has one of its own
-    def learn(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, as Stable-Baselines3's `learn`; see `learn_call`."""
-        with learn_call(self, super().learn, args, kwargs):
-            return super().learn(*args, **kwargs)
 
     # -- predictions ---------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from ..nn.noisy import draw_noise
 from ..nn.q_network import ImplicitQNet
 from ..nn.value_dists import distribution_of
 from ..runtime.hardware import on_gpu
-from ..training.callbacks import Lazy, loop_locals
+from ..training.callbacks import Lazy, collect_and_call, loop_locals
 from ..training.signatures import passes_on_to
 from .collect import Steps, epsilon_per_game
 from .config import DQNConfig
@@ -150,7 +150,8 @@ class DQN(OffPolicyAgent):
         before, self._log_interval = self.num_timesteps, kwargs.get("log_interval")
         callback.on_rollout_start()
         self._set_epsilon()
-        going = self._collect_and_call(callback, self.steps)
+        assert self.adapter is not None
+        going = collect_and_call(self, callback, self.steps, [self.adapter])
         if going:
             check_rollout(self.steps, before, self.replay.newest_obs(self._steps_per_rollout))
         waits = not on_gpu(self.device)

@@ -6,35 +6,28 @@ rollout, the lambda-returns of it, and a few passes over it in minibatches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 
 from ..data.env_adapters import EnvAdapter, adapter_of
-from ..data.finite_checks import check_rollout
 from ..data.returns import lambda_returns
+from ..data.rollout_buffer import bootstrap
 from ..nn.actor_critic import each
 from ..nn.value_dists import Scalar
-from ..runtime.hardware import on_gpu
-from ..training.training_state import capture
+from ..training.on_policy import OnPolicyAgent
 from .base import QAgent
 from .collect import Steps, epsilon_per_game
 from .config import PQNConfig
 
 
-class PQN(QAgent, OnPolicyAlgorithm):
+class PQN(QAgent, OnPolicyAgent, OnPolicyAlgorithm):
     """Parallelised Q-network on tensors, with the interface of Stable-Baselines3's algorithms."""
 
     algorithm, config = "pqn", PQNConfig
-    fixed: ClassVar[Mapping[str, Any]] = {  # of the base class, without use here
-        "gae_lambda": 1.0, "ent_coef": 0.0, "vf_coef": 0.0, "use_sde": False, "sde_sample_freq": -1,
-        "rollout_buffer_class": None, "rollout_buffer_kwargs": None, "supported_action_spaces": None,
-    }  # fmt: skip
     network_settings = ("dueling", "layer_norm")
     policy: Any
 
@@ -48,15 +41,9 @@ class PQN(QAgent, OnPolicyAlgorithm):
         self.rollout_buffer: Any = None  # made when training begins
         self.rebuild()
 
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        answer = super()._setup_learn(*args, **kwargs)
-        self.prepare()
-        self.network.refresh()
-        return answer
-
     def prepare(self) -> None:
-        """Make the adapter, the rollout's tensors and the collector."""
         self.adapter = adapter_of(self)
+        self.adapters = [self.adapter]
         self.data = self.rollout_buffer = QRollout(self.n_steps, self.adapter, self.device)
         self.order = torch.zeros(self.n_steps * self.adapter.num_envs, dtype=torch.int64, device=self.device)
         self.epsilon = torch.zeros(self.adapter.num_envs, device=self.device)
@@ -68,26 +55,13 @@ class PQN(QAgent, OnPolicyAlgorithm):
 
     # -- collecting ----------------------------------------------------------------------------------------------------
 
-    def collect_rollouts(self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Collect `n_steps` of every game with exploration, and compute returns; returns False to end training."""
-        if self._time_is_up():
-            return False
-        assert self.adapter is not None
-        self._set_training_mode(False)
-        callback.on_rollout_start()
-        before = self.num_timesteps
+    def _begin_rollout(self) -> None:
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
         epsilon_per_game(self.exploration_rate, self.exploration_spread, out=self.epsilon)
-        if not on_gpu(self.device):
-            self.boundary = capture(self)
-        if not self._collect_and_call(callback, self.data):
-            return False
-        check_rollout(self.data, before)
+
+    def _end_rollout(self) -> None:
         self.compute_returns()
-        callback.update_locals(locals())
-        callback.on_rollout_end()
-        return True
 
     def _collect(self, on_step: Any = None) -> bool:
         assert self.adapter is not None
@@ -105,25 +79,14 @@ class PQN(QAgent, OnPolicyAlgorithm):
         else:
             data.going_on[t] = 1.0
         if ended and adapter.can_truncate:
-            self._bootstrap(data, adapter, t)
+            bootstrap(data.final_values, t, adapter, lambda obs, _: self.network.values(obs).max(1).values)
         return on_step is None or on_step(t)
-
-    def _bootstrap(self, data: QRollout, adapter: EnvAdapter, t: int) -> None:
-        """Values of the final observations of truncated episodes; on a GPU of all games, since to count them would wait."""
-        if on_gpu(self.device):
-            data.final_values[t] = self.network.values(adapter.final_obs).max(1).values
-            return
-        games = adapter.truncated.nonzero().squeeze(-1)
-        if len(games):
-            values = self.network.values(each(lambda x: x[games], adapter.final_obs))
-            data.final_values[t, games] = values.max(1).values
 
     def _compute_returns(self) -> None:
         """Peng's Q(lambda) of the rollout."""
         data = self.data
-        data.returns.copy_(
-            lambda_returns(data.rewards, data.next_values, data.going_on, data.dones, self.gamma, self.q_lambda)
-        )
+        given = data.rewards, data.next_values, data.going_on, data.dones
+        data.returns.copy_(lambda_returns(*given, self.gamma, self.q_lambda))
 
     # -- learning ------------------------------------------------------------------------------------------------------
 
@@ -154,19 +117,12 @@ class PQN(QAgent, OnPolicyAlgorithm):
         record, data = self.logger.record, self.data
         record("train/learning_rate", learning_rate)
         self._record_losses()
-        record(
-            "train/explained_variance",
-            explained_variance(*(x.cpu().numpy().ravel() for x in (data.values, data.returns))),
-        )
+        values, returns = (x.cpu().numpy().ravel() for x in (data.values, data.returns))
+        record("train/explained_variance", explained_variance(values, returns))
         record("train/n_updates", self._n_updates)
         record("rollout/exploration_rate", self.exploration_rate)
 
     # -- for callbacks -------------------------------------------------------------------------------------------------
-
-    def obs_of(self, t: int) -> Any:
-        if t == self.n_steps:
-            return self.present_obs().copy()
-        return each(lambda x: x[t].cpu().numpy().copy(), self.data.obs)
 
     def step_locals(self, t: int) -> dict[str, Any]:
         return {"rollout_buffer": self.data, "n_rollout_steps": self.n_steps, "n_steps": t}

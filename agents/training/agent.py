@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
 
@@ -33,10 +34,11 @@ from .arguments import (
     check_settings,
 )  # fmt: skip
 from .callbacks import Lazy, is_users
+from .learn_call import learn_call
 from .logs import dump, record_hparams, record_progress
 from .optimizer_step import OptimizerStep
 from .options import AgentConfig
-from .signatures import give_constructor
+from .signatures import give_constructor, passes_on_to
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
@@ -135,13 +137,19 @@ class Agent(Base):
             setattr(self, name, options[name])
         if self.num_threads is None:
             self.num_threads = default_threads()
-        arguments = {**options, **given, **self.fixed}
+        arguments = {**self.fixed, **options, **given}
         return {name: value for name, value in arguments.items() if name in self.stable_names}
 
     @staticmethod
     def _wrap_env(env: Any, *args: Any, **kwargs: Any) -> Any:
         check_env(env)
         return BaseAlgorithm._wrap_env(env, *args, **kwargs)
+
+    @passes_on_to(OnPolicyAlgorithm.learn)
+    def learn(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, as Stable-Baselines3's `learn`; see `learn_call`."""
+        with learn_call(self, super().learn, args, kwargs):
+            return super().learn(*args, **kwargs)
 
     # -- what is there when training begins ----------------------------------------------------------------------------
 
@@ -266,7 +274,8 @@ class Agent(Base):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        self._note_present()
+        if self.simulator is not None and self._last_obs is not None:
+            self._last_obs = self.present_obs()
         self.elapsed_before, self.start_time = self.elapsed(), 0
 
     def dump_logs(self, iteration: int = 0) -> None:
@@ -303,11 +312,6 @@ class Agent(Base):
         obs = self.simulator.tensors.obs.reshape(-1, *self.simulator.obs_shape)
         return (obs.permute(0, 3, 1, 2) if self.channels_first else obs).cpu().numpy()
 
-    def _note_present(self) -> None:
-        """`_last_obs` is what the games show when training is over, however it ended."""
-        if self.simulator is not None and self._last_obs is not None:
-            self._last_obs = self.present_obs()
-
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def elapsed(self) -> float:
@@ -328,8 +332,6 @@ class Agent(Base):
             self._current_progress_remaining = min(self._current_progress_remaining, left)
             if self.group is not None:
                 self._current_progress_remaining = self.group.first(self._current_progress_remaining)
-
-    # -- what it says of an observation --------------------------------------------------------------------------------
 
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
         """What there is to be said of each action (N, A), and values (N,), of observations (N, ...); as NumPy arrays."""

@@ -78,6 +78,25 @@ def is_users(callback: BaseCallback) -> bool:
     return type(callback).__module__.partition(".")[0] not in ("ludus", "stable_baselines3")
 
 
+def collect_and_call(agent: Any, callback: BaseCallback, data: Steps, adapters: Sequence[EnvAdapter]) -> bool:
+    """Collect steps and call the callback for each; returns False if it asked to stop.
+
+    In other libraries' environments it is called as the steps happen, in Ludus's games when all are over.
+
+    Args:
+        agent: its `_collect(on_step)` fills `data`, and `collect()`, which may be a CUDA graph of it.
+        adapters: the environments, or as many parts of them as threads step.
+    """
+    if agent.simulator is None:
+        adapter: Any = adapters[0]
+        adapter.observe(agent._last_obs)
+        return agent._collect(partial(call_after_step, agent, callback, adapter, data))
+    store_final_observations(agent, adapters)
+    agent.collect()
+    agent.simulator.check()
+    return call_after_rollout(agent, callback, data, adapters)
+
+
 def call_after_rollout(agent: Any, callback: BaseCallback, data: Steps, adapters: Sequence[EnvAdapter]) -> bool:
     """Call the callback once for each step of a rollout in Ludus's games; returns False if it asks to stop training."""
     actions, dones = (x.cpu().numpy() for x in (data.actions, data.dones))

@@ -14,9 +14,9 @@ from .loading import load_agent, load_parameters
 from .snapshot import check_excluded, snapshot_of
 
 BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
-    "pool", "workers", "bar", "boundary", "network", "target_network", "optimizer_step", "adapter", "collector", "collect",
-    "data", "samples", "columns", "compute_advantages", "compute_returns", "train_epoch", "one_epoch", "update", "_write_obs",
-    "_learning",
+    "pool", "workers", "bar", "boundary", "network", "target_network", "optimizer_step", "adapter", "adapters", "collector",
+    "collect", "data", "samples", "columns", "compute_advantages", "compute_returns", "train_epoch", "one_epoch", "update",
+    "_write_obs", "_learning",
 }  # fmt: skip
 
 

@@ -9,13 +9,10 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import ludus
+from tests.agents.small import NAMES, small
 
-SETTINGS = {
-    "PPO": {"n_steps": 16, "batch_size": 32, "n_epochs": 1},
-    "DQN": {"learning_starts": 8, "buffer_size": 500, "train_freq": 1},
-    "PQN": {"n_steps": 16, "batch_size": 32, "n_epochs": 1},
-}
-BOTH = [(library, name) for name in ("PPO", "DQN") for library in (stable_baselines3, ludus)] + [(ludus, "PQN")]
+SETTINGS = {name: small(name, buffer_size=500) for name in NAMES}
+BOTH = [(library, name) for name in NAMES for library in (stable_baselines3, ludus) if hasattr(library, name)]
 OURS = [pytest.param(ludus, name, id=name) for name in SETTINGS]
 IDS = [f"{library.__name__}-{name}" for library, name in BOTH]
 both = pytest.mark.parametrize(("library", "name"), BOTH, ids=IDS)

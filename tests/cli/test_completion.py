@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ludus.__main__ import VERBS, main
+from ludus.agents import ALGORITHMS
 from ludus.cli.completion import SCRIPTS, ways_on
 from ludus.envs import all_games
 
@@ -33,7 +34,7 @@ def test_flags_are_those_of_the_algorithm():
 
 
 def test_values():
-    assert words("train", "--algo", "") == ["ppo", "dqn", "pqn"]
+    assert words("train", "--algo", "") == [*ALGORITHMS] and [*ALGORITHMS][:3] == ["ppo", "dqn", "pqn"]
     assert words("train", "--algo=d") == ["--algo=dqn"]
     assert words("export", "--format", "s") == ["sb3"]
     assert words("record", "--out", "") == []  # the shell's own: names of files

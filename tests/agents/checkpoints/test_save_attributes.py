@@ -16,8 +16,9 @@ from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.checkpoints.user_attributes import own_attributes
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.training.sb3_export import export_zip
-from tests.agents.checkpoints.twins import SMALL, Doubled, both, make, twins
+from tests.agents.checkpoints.twins import Doubled, both, make, twins
 from tests.agents.conformance import BOTH, IDS, SETTINGS, agent_of
+from tests.agents.small import small
 
 OWN = {"note": "a line", "seen": [1, 2.5, "x", None, True], "table": {"deep": [[1], {}]}, "count": 3}
 OWN |= {"words": {"not_kept": "the user's own", "kept": 1}}
@@ -67,7 +68,7 @@ def test_attributes_that_json_has_no_words_for_are_named_in_a_warning(tmp_path, 
 @pytest.mark.parametrize("policy", ["mlp", "MlpPolicy"])
 def test_agents_have_no_attributes_but_their_own(tmp_path, algorithm, policy):
     kind = agent_class(algorithm)
-    agent = kind(policy, "Catch", seed=0, device="cpu", **SMALL.get(algorithm, SMALL["ppo"])).learn(128)
+    agent = kind(policy, "Catch", seed=0, device="cpu", **small(algorithm, batch_size=16)).learn(128)
     agent.predict(agent.env.reset())
     agent.save(tmp_path)
     for one in (agent, kind.load(tmp_path, resume=True)):

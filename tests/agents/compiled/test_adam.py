@@ -89,7 +89,7 @@ def test_convolutions_learn_by_pytorch_as_by_loops(algorithm, settings, monkeypa
         raise NotCompiled("a test")
 
     before, by_loops = learned()
-    for name in ("ppo.network.compile_actor_critic", "q_learning.network.compile_q_network"):
+    for name in ("training.network.compile_actor_critic", "q_learning.network.compile_q_network"):
         monkeypatch.setattr(f"ludus.agents.{name}", refuse)
     _, by_pytorch = learned()
     moved = [float((one - first).abs().mean()) for first, one in zip(before, by_loops, strict=True)]

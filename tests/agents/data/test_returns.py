@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.agents.compiled.kernel import Kernel
-from ludus.agents.data.returns import lambda_returns, n_step_loop, n_step_returns
-from ludus.agents.ppo.collect import generalized_advantages
+from ludus.agents.data.returns import generalized_advantages, lambda_returns, n_step_loop, n_step_returns
 from ludus.agents.q_learning.targets import munchausen_bonus, soft_policy
 
 SEEDS, SHARES = st.integers(0, 2**32 - 1), st.floats(0, 1)

@@ -1,29 +1,20 @@
 """The loss as one loop against the loss in PyTorch's operations."""
 
-from unittest.mock import patch
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.agents.nn.action_dists import CategoricalHead, masked
-from ludus.agents.ppo.loss import Settings, grads_of, loss_of
-
-
-class Fixed:
-    """A policy whose outputs are given."""
-
-    def __init__(self, logits, values):
-        self.head, self.logits, self.values = CategoricalHead(logits.shape[1]), logits, values
+from ludus.agents.ppo.loss import PPO_LOSS, Settings
 
 
 def both(outputs, batch, options, share):
     """Parts and grads of the two, for the same outputs of a network."""
-    logits, values = (x.clone().requires_grad_() for x in outputs)
-    with patch("ludus.agents.ppo.loss.forward_batch", lambda policy, batch: (policy.logits, policy.values)):
-        loss, parts = loss_of(Fixed(logits, values), batch, options)
+    (logits, values), actions = (x.clone().requires_grad_() for x in outputs), batch["actions"]
+    log_probs, entropies = CategoricalHead(logits.shape[1]).log_prob_and_entropy(logits, actions)
+    loss, parts = PPO_LOSS.function(log_probs, entropies, values, batch["columns"], options)
     theirs = torch.autograd.grad(share * loss, (logits, values))
-    return (*theirs, share * parts), grads_of(logits, values, batch["actions"], batch["columns"], options, share)
+    return (*theirs, share * parts), PPO_LOSS.grads(logits, values, actions, batch["columns"], options, share)
 
 
 @settings(deadline=None, max_examples=60)
@@ -51,7 +42,7 @@ def test_as_pytorch_differentiates_it(samples, choices, clip_vf, ent_coef, share
 def test_what_is_not_finite_stays_so():
     """So that the gradient's norm tells, and training stops."""
     options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.0, vf_coef=0.5)
-    grads, value_grads, parts = grads_of(
+    grads, value_grads, parts = PPO_LOSS.grads(
         torch.tensor([[0.0, float("nan")]]),
         torch.tensor([float("inf")]),
         torch.tensor([1]),

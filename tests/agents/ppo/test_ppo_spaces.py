@@ -83,7 +83,7 @@ def test_memory_is_of_the_episode_alone():
     agent = PPO("mlp", ludus.make_sb3(RECALL, 8, seed=0), **QUICK, policy_kwargs={"memory": "mingru"})
     agent.learn(32 * 8)
     from ludus.agents.nn.actor_critic import forward_batch
-    from ludus.agents.ppo.network import minibatch_of
+    from ludus.agents.training.network import minibatch_of
 
     agent.collect()  # with the weights as they are now
     agent.compute_advantages()

@@ -54,7 +54,7 @@ def test_what_the_other_gains_is_lost():
     """With gamma and lambda 1 and a critic that says 0, an advantage is what the game brings the mover in the end."""
     agent = ludus.PPO("MlpPolicy", vec_env("TicTacToe", 64, seed=1), n_steps=40, gamma=1.0, gae_lambda=1.0, seed=1)
     agent.env.reset()
-    agent._prepare_collector()
+    agent.prepare()
     data = agent.data
     agent.collect()
     data.values.zero_()

@@ -8,12 +8,9 @@ from ludus.agents import load_agent
 from ludus.agents.runtime import hardware
 from ludus.agents.runtime.hardware import choose_device, device_beside, on_gpu
 from ludus.envs import OptionError
+from tests.agents.small import NAMES, small
 
-AGENTS = {
-    "PPO": {"n_steps": 4, "batch_size": 8},
-    "DQN": {"buffer_size": 400, "learning_starts": 16},
-    "PQN": {"n_steps": 4},
-}
+AGENTS = {name: small(name, n_steps=4, batch_size=8, buffer_size=400, learning_starts=16) for name in NAMES}
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ def test_ppo(on_meta, name):
     for group in agent.policy.optimizer.param_groups:
         group["lr"] = 1e-3  # a number again
     agent.rebuild()
-    agent._prepare_collector()
+    agent.prepare()
     played = watched(agent.collector.collect)
     assert played["game"] == STEPS
     within(played, STEPS, most_a_step)

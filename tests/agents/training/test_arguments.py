@@ -11,14 +11,14 @@ from ludus.agents import agent_class
 from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.envs import LudusError, OptionError, UnknownGame, UnknownOption
+from tests.agents.small import small
 
-SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
 every = pytest.mark.parametrize("algo", SCHEMAS)
 
 
 def make(algo, policy="MlpPolicy", env=None, **changes):
     env = ludus.make_sb3("Catch", 2) if env is None else env
-    return agent_class(algo)(policy, env, **{**SMALL[algo], "device": "cpu", **changes})
+    return agent_class(algo)(policy, env, **{**small(algo, n_steps=8, batch_size=8), "device": "cpu", **changes})
 
 
 def line_of(call, error=OptionError):

@@ -10,6 +10,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Every
 import ludus
 from ludus.agents.training import callbacks as reports
 from ludus.agents.training.callbacks import Episodes, Infos, Lazy, Locals
+from tests.agents.small import NAMES, small
 
 
 class Listener(BaseCallback):
@@ -27,11 +28,8 @@ class Listener(BaseCallback):
         return True
 
 
-AGENTS = {
-    "PPO": {"n_steps": 16, "batch_size": 32},
-    "DQN": {"train_freq": 4, "buffer_size": 800, "learning_starts": 10_000},
-    "PQN": {"n_steps": 16},
-}
+AGENTS = {name: small(name, train_freq=4, buffer_size=800) for name in NAMES}
+AGENTS["DQN"]["learning_starts"] = 10_000
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -97,10 +97,9 @@ def test_frozen_layers_do_not_move_where_loops_compute_the_rest(library, name, p
     kwargs = {"activation_fn": nn.ReLU} if policy == "MlpPolicy" else {}
     agent = agent_of(library, name, policy, ludus.make_sb3("Breakout", 4, seed=0), policy_kwargs=kwargs).learn(64)
     assert agent.optimizer_step.adam is not None  # loops
-    encoder = (
-        agent.policy.mlp_extractor if policy == "MlpPolicy" and name == "PPO" else online_of(agent).features_extractor
-    )
-    for part in (encoder, agent.policy.value_net if name == "PPO" else encoder):
+    shared = policy == "MlpPolicy" and online_of(agent) is agent.policy
+    encoder = agent.policy.mlp_extractor if shared else online_of(agent).features_extractor
+    for part in (encoder, getattr(agent.policy, "value_net", encoder)):
         part.requires_grad_(False)
         frozen = [weight.clone() for weight in part.parameters()]
         agent.learn(64)
@@ -141,7 +140,9 @@ def test_a_new_layer_learns(library, name, games):
     env = ludus.make_sb3("Breakout", 4, seed=0) if games == "Breakout" else None
     agent = agent_of(library, name, env=env).learn(64)
     owner, place = (
-        (agent.policy, "action_net") if name == "PPO" else (agent.policy.q_net.q_net, "3" if name == "PQN" else "2")
+        (agent.policy, "action_net")
+        if online_of(agent) is agent.policy
+        else (agent.policy.q_net.q_net, "3" if name == "PQN" else "2")
     )
     old = getattr(owner, place)
     new = nn.Linear(old.in_features, old.out_features)
@@ -156,7 +157,7 @@ def test_a_new_layer_learns(library, name, games):
 def test_an_optimizer_of_other_weights_is_refused(library, name):
     """Stable-Baselines3 goes on, and the new layer learns nothing."""
     agent = agent_of(library, name)
-    sequence = agent.policy.mlp_extractor.policy_net if name == "PPO" else agent.policy.q_net.q_net
+    sequence = agent.policy.mlp_extractor.policy_net if online_of(agent) is agent.policy else agent.policy.q_net.q_net
     sequence[0] = nn.Linear(4, sequence[0].out_features)
     with pytest.raises(OptionError, match=r"policy.optimizer has weights that are not the policy's.*make it anew"):
         agent.learn(64)

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,12 +16,21 @@ from stable_baselines3.common.envs import BitFlippingEnv
 from stable_baselines3.common.logger import configure
 
 import ludus
+from ludus.agents import ALGORITHMS, agent_class
+from tests.agents.small import small
 
 PLAYS = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 0}
 REMEMBERS = {"learning_starts": 10, "batch_size": 32, "buffer_size": 2000, "seed": 0}
 SWITCHES = {"noisy": True, "dueling": True, "distribution": "iqn", "prioritized": True, "n_steps": 3}
 MEMORY = {"policy_kwargs": {"memory": "lstm"}, "normalize_reward": True}
 PIXELS = {"obs_type": "rgb", "size": 36}
+OTHERS = [name for name in ALGORITHMS if name not in ("ppo", "dqn")]
+
+
+def agent_of(algorithm):
+    return agent_class(algorithm)("cnn", "Breakout", seed=0, **small(algorithm, batch_size=16))
+
+
 AGENTS = {
     "ppo on loops": lambda: ludus.PPO("mlp", "Breakout", **PLAYS),
     "ppo in turns": lambda: ludus.PPO("cnn", "ConnectFour", **PLAYS),
@@ -33,7 +43,7 @@ AGENTS = {
     "dqn with stable-baselines3's memory": lambda: ludus.DQN(
         "MultiInputPolicy", make_vec_env(lambda: BitFlippingEnv(4), 2), replay_buffer_class=HerReplayBuffer, **REMEMBERS
     ),
-    "pqn": lambda: ludus.PQN("cnn", "Breakout", **PLAYS),
+    **{name: partial(agent_of, name) for name in OTHERS},
 }
 
 
@@ -104,7 +114,7 @@ class Copies(BaseCallback):
         return True
 
 
-@pytest.mark.parametrize("name", ["ppo on loops", "dqn on loops", "pqn"])
+@pytest.mark.parametrize("name", ["ppo on loops", "dqn on loops", *OTHERS])
 def test_a_copy_within_training_is_an_agent_of_its_own(name):
     callback, agent = Copies(), AGENTS[name]()
     agent.learn(512, callback)

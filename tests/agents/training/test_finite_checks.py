@@ -18,6 +18,7 @@ from ludus.agents.data.finite_checks import NotFinite, check_rollout
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.optimizer_step import check_gradients
 from ludus.agents.training.save_callback import SaveCallback
+from tests.agents.small import NAMES, small
 
 BREAKS_AT = 50  # steps in each environment
 ROLLOUT = 2 * 16
@@ -65,14 +66,13 @@ def test_training_stops_and_the_last_checkpoint_is_good(tmp_path, case):
     assert all(weight.isfinite().all() for weight in good.policy.parameters())
 
 
-@pytest.mark.parametrize("name", ["DQN", "PQN"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "PPO"])
 @pytest.mark.parametrize("case", [*list(CASES)[:3], "a reward beyond single precision"])
 def test_all_algorithms_name_it(name, case):
     broken, _, message = {**CASES, "a reward beyond single precision": ((0.0, 1e300), {}, "reward of .* is inf")}[case]
     env = make_vec_env(lambda: Brittle(broken), n_envs=2)
-    settings = {"learning_starts": 8, "buffer_size": 500} if name == "DQN" else {"n_steps": 16, "batch_size": 32}
     with pytest.raises(NotFinite, match=message), np.errstate(over="ignore"):
-        getattr(ludus, name)("MlpPolicy", env, seed=0, **settings).learn(1000)
+        getattr(ludus, name)("MlpPolicy", env, seed=0, **small(name, buffer_size=500, train_freq=4)).learn(1000)
 
 
 class Finishing(Brittle):
@@ -84,12 +84,11 @@ class Finishing(Brittle):
         return obs, reward, False, not np.isfinite(obs).all(), info
 
 
-@pytest.mark.parametrize("name", ["PPO", "DQN", "PQN"])
+@pytest.mark.parametrize("name", NAMES)
 def test_what_an_episode_ended_with_is_looked_at(name):
     env = make_vec_env(lambda: Finishing((np.nan, 1.0)), n_envs=2)
-    settings = {"learning_starts": 8, "buffer_size": 500} if name == "DQN" else {"n_steps": 16, "batch_size": 32}
     with pytest.raises(NotFinite, match="final observation of environment 0 is nan at step 100"):
-        getattr(ludus, name)("MlpPolicy", env, seed=0, **settings).learn(1000)
+        getattr(ludus, name)("MlpPolicy", env, seed=0, **small(name, buffer_size=500, train_freq=4)).learn(1000)
 
 
 def test_a_loss_is_named_though_its_gradient_is_finite():

@@ -119,7 +119,7 @@ CASES = {
 def test_a_broken_training_goes_on_to_the_last_bit(tmp_path, case, monkeypatch):
     """Broken off twice in the midst of a rollout, in a process's worth of new objects each time."""
     for name in ("GAMES_PER_THREAD", "SAMPLES_PER_THREAD"):
-        monkeypatch.setattr(f"ludus.agents.ppo.ppo.{name}", 64)  # threads for few games, too
+        monkeypatch.setattr(f"ludus.agents.training.on_policy.{name}", 64)  # threads for few games, too
     whole = new_agent(**CASES[case])
     assert whole.play_threads == whole.learn_threads == (2 if case == "threads" else 1)
     rollout = whole.n_envs * whole.n_steps

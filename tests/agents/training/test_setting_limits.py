@@ -8,14 +8,16 @@ import ludus
 from ludus.agents import agent_class
 from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.envs import OptionError
+from tests.agents.small import small
 
-SMALL = {"ppo": {"n_steps": 8, "batch_size": 8}, "dqn": {"buffer_size": 1000}, "pqn": {"n_steps": 8, "batch_size": 8}}
 AGENTS = [(algo, agent_class(algo)) for algo in SCHEMAS]
 
 
 def agent(algo, **changes):
     kind = dict(AGENTS)[algo]
-    return kind("mlp", ludus.make_sb3("Catch", 2), **{**SMALL[algo], "device": "cpu", **changes})
+    return kind(
+        "mlp", ludus.make_sb3("Catch", 2), **{**small(algo, n_steps=8, batch_size=8), "device": "cpu", **changes}
+    )
 
 
 WRONG = {
@@ -39,7 +41,12 @@ OWN = {
     },
     "pqn": {"q_lambda": [-0.1, 7.0], "n_epochs": [0], "exploration_initial_eps": [float("nan")]},
 }  # fmt: skip
-CASES = [(algo, name, value) for algo in OWN for name, values in {**WRONG, **OWN[algo]}.items() for value in values]
+CASES = [
+    (algo, name, value)
+    for algo, kind in KINDS.items()
+    for name, values in {**WRONG, **OWN.get(algo, {})}.items()
+    for value in (values if name in {*kind.settings, *kind.schedules} else ())
+]
 
 
 @pytest.mark.parametrize(("algo", "name", "value"), CASES)

@@ -10,6 +10,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 import ludus
+from ludus.agents.compiled.actor_critic import Loss, compile_actor_critic
 from ludus.agents.compiled.kernel import Kernel, ThreadPool
 from ludus.agents.compiled.planes import shortcut_of
 from ludus.agents.compiled.trace import NotCompiled
@@ -22,11 +23,10 @@ from ludus.agents.nn.actor_critic import (
     forward_step,
 )
 from ludus.agents.nn.overridden import OverriddenHead
-from ludus.agents.ppo.compiled_policy import compile_actor_critic
-from ludus.agents.ppo.loss import Settings
-from ludus.agents.ppo.network import CompiledPolicy, TorchNetwork
+from ludus.agents.ppo.loss import PPO_LOSS, Settings
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.runtime.threads import WorkerThreads
+from ludus.agents.training.network import CompiledPolicy, TorchNetwork
 
 SHAPE = (3, 4, 2)
 
@@ -123,9 +123,11 @@ def samples_of(count, choices, generator, shape=SHAPE, space=None):
 @settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from([*POLICIES]), st.integers(1, 9), st.integers(1, 200),
-    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.booleans(), st.integers(0, 2**16),
+    st.sampled_from([None, 0.3]), st.sampled_from([1, 2, 3]), st.booleans(), st.booleans(),
+    st.integers(0, 2**16),
 )  # fmt: skip
-def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, masked, seed):
+def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, threads, masked, in_loops, seed):
+    """Whether the loss is a loop, too, or in PyTorch's operations between those of the network."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     given = {"sizes": (), **POLICIES[kind]}
@@ -137,9 +139,11 @@ def test_gradients_as_pytorch_finds_them(kind, choices, samples, clip_vf, thread
     rows = torch.randperm(300, generator=generator)[:samples]
     options = Settings(clip_range=0.2, clip_range_vf=clip_vf, ent_coef=0.01, vf_coef=0.5)
     arguments = (data, rows, data["columns"][rows], options)
-    loops = compile_actor_critic(policy, pool)
-    ours, parts = loops(*arguments)
-    theirs, other_parts = TorchNetwork(policy, WorkerThreads(1)).gradients(*arguments)
+    loss = PPO_LOSS if in_loops else Loss(PPO_LOSS.parts, PPO_LOSS.function)
+    ours, parts = CompiledPolicy(policy, loss, compile_actor_critic(policy, pool), WorkerThreads(1)).gradients(
+        *arguments
+    )
+    theirs, other_parts = TorchNetwork(policy, PPO_LOSS, WorkerThreads(1)).gradients(*arguments)
     for (name, weight), mine, other in zip(policy.named_parameters(), ours, theirs, strict=True):
         assert mine.shape == weight.shape
         assert torch.allclose(mine, other, atol=2e-5, rtol=1e-4), name
@@ -154,7 +158,7 @@ def test_decisions_as_pytorch_makes_them(games, kind):
     policy = policy_of(**given)
     shape, space = given.get("shape", SHAPE), given.get("space")
     obs = samples_of(games, 3, torch.Generator().manual_seed(games), shape, space)["obs"]
-    network = CompiledPolicy(policy, compile_actor_critic(policy, ThreadPool(2)))
+    network = CompiledPolicy(policy, PPO_LOSS, compile_actor_critic(policy, ThreadPool(2)), WorkerThreads(1))
     network.refresh()
     mask = torch.ones(games, 3, dtype=torch.bool)
     mask[:, 1] = False
@@ -218,7 +222,8 @@ def test_what_is_not_a_number_comes_through():
     data = samples_of(16, 3, torch.Generator().manual_seed(0))
     data["obs"][:] = 1
     options = Settings(clip_range=0.2, clip_range_vf=None, ent_coef=0.0, vf_coef=0.5)
-    gradients, parts = compile_actor_critic(policy, ThreadPool(1))(data, torch.arange(16), data["columns"], options)
+    network = CompiledPolicy(policy, PPO_LOSS, compile_actor_critic(policy, ThreadPool(1)), WorkerThreads(1))
+    gradients, parts = network.gradients(data, torch.arange(16), data["columns"], options)
     assert not all(gradient.isfinite().all() for gradient in gradients) and not parts.isfinite().all()
 
 

@@ -12,7 +12,7 @@ from ..data.rollout_buffer import RolloutTensors
 from ..nn.action_dists import Head
 from ..nn.actor_critic import each
 from ..nn.starts import into_space
-from ..training.callbacks import Lazy, loop_locals
+from .callbacks import Lazy, loop_locals
 
 
 def stable_buffer_of(data: RolloutTensors, gamma: float, gae_lambda: float) -> RolloutBuffer:

@@ -1,10 +1,10 @@
-"""The network of a PPO agent: compiled loops or PyTorch behind one interface, chosen by `make_network`."""
+"""The network of an on-policy actor-critic: compiled loops or PyTorch behind one interface, chosen by `make_network`."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -12,9 +12,11 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from ...envs import OptionError
+from ..compiled.actor_critic import CompiledActorCritic, Data, Gradients, Loss, compile_actor_critic
 from ..compiled.kernel import ThreadPool
 from ..compiled.planes import shortcut_of
 from ..compiled.trace import NotCompiled
+from ..data.compiled_collect import CompiledCollector
 from ..data.env_adapters import EnvAdapter, SimulatorAdapter
 from ..data.rollout_buffer import Autocast, RolloutTensors
 from ..nn.action_dists import CategoricalHead, head_of
@@ -23,69 +25,24 @@ from ..nn.overridden import OverriddenHead, overrides_methods
 from ..nn.starts import starts_of
 from ..runtime.hardware import on_gpu
 from ..runtime.threads import WorkerThreads
-from .compiled_collect import CompiledCollector
-from .compiled_policy import CompiledActorCritic, compile_actor_critic
-from .loss import Data, Gradients, Settings, grads_of, loss_of
-
-
-class Network(Protocol):
-    """What computes actions, values and gradients of a policy.
-
-    Attributes:
-        policy: whose parameters are used and trained.
-        why: which implementation it is and, if PyTorch, why; in a few words.
-        autocast: a context for all calls but `gradients`.
-        fixed_gradients: whether `gradients` returns the same memory each time.
-        divisible: whether threads may compute parts of a batch at once.
-    """
-
-    policy: ActorCritic
-    why: str
-    autocast: Autocast
-    fixed_gradients: bool
-    divisible: bool
-
-    def refresh(self) -> None:
-        """Read the policy's parameters, which may have changed; to be called before `forward` and `values`."""
-        ...
-
-    def forward(
-        self, obs: Any, state: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Params (B, P), values (B,) and recurrent state (B, S) or None; see `actor_critic.forward_step`."""
-        ...
-
-    def values(self, obs: Any, state: Tensor | None = None) -> Tensor:
-        """Values (B,) of observations (B, *shape), after a recurrent state (B, S) or None."""
-        ...
-
-    def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
-        """Gradients of the loss over a minibatch, one for each trainable parameter, and the loss's parts (6,).
-
-        Args:
-            data: of the rollout, by name; its columns are not used.
-            rows: (B,) int64, of the data, that make up the minibatch.
-            columns: (B, ..., 4), see `RolloutTensors`, with advantages as the loss takes them.
-        """
-        ...
-
-    def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> CompiledCollector | None:
-        """Whole rollouts of this adapter's games as compiled loops; None if there are none for it."""
-        ...
 
 
 def make_network(
-    policy: Any, device: torch.device, pool: ThreadPool, workers: WorkerThreads, precision: str, autocast: Autocast
-) -> Network:
+    policy: Any, loss: Loss, device: torch.device, pool: ThreadPool, workers: WorkerThreads, precision: str = "fp32"
+) -> TorchNetwork:
     """Compiled loops where there are some for this policy, device and precision; else PyTorch."""
-    if on_gpu(device):
-        return TorchNetwork(policy, workers, autocast, "on a GPU")
-    if precision != "fp32":
-        return TorchNetwork(policy, workers, autocast, precision)
-    try:
-        return CompiledPolicy(policy, compile_actor_critic(policy, pool))
-    except NotCompiled as reason:
-        return TorchNetwork(policy, workers, autocast, str(reason))
+    why = "on a GPU" if on_gpu(device) else precision if precision != "fp32" else ""
+    if not why:
+        try:
+            return CompiledPolicy(policy, loss, compile_actor_critic(policy, pool), workers)
+        except NotCompiled as reason:
+            why = str(reason)
+    return TorchNetwork(policy, loss, workers, autocast_of(device, precision), why)
+
+
+def autocast_of(device: torch.device, precision: str) -> Autocast:
+    """Makes contexts in which encoders compute in this precision."""
+    return partial(torch.autocast, device.type, torch.bfloat16) if precision == "bf16" else nullcontext
 
 
 def complete_policy(policy: Any, action_space: spaces.Space, device: torch.device) -> None:
@@ -106,33 +63,54 @@ def complete_policy(policy: Any, action_space: spaces.Space, device: torch.devic
 
 
 class TorchNetwork:
-    """Any policy, by PyTorch and its automatic differentiation; see `Network`.
+    """What computes actions, values and gradients of a policy: PyTorch, with its automatic differentiation.
 
     Args:
+        policy: whose parameters are used and trained.
+        loss: whose gradients are computed.
         workers: threads that divide each minibatch, if it can be divided.
+
+    Attributes:
+        why: which implementation it is and, if PyTorch, why; in a few words.
+        autocast: a context for all calls but `gradients`.
+        fixed_gradients: whether `gradients` returns the same memory each time.
+        divisible: whether threads may compute parts of a batch at once.
     """
 
     fixed_gradients = False
 
-    def __init__(self, policy: Any, workers: WorkerThreads, autocast: Autocast = nullcontext, why: str = "") -> None:
-        self.policy, self.workers, self.autocast, self.why = policy, workers, autocast, f"PyTorch: {why}"
+    def __init__(
+        self, policy: Any, loss: Loss, workers: WorkerThreads, autocast: Autocast = nullcontext, why: str = ""
+    ) -> None:
+        self.policy, self.loss, self.workers, self.autocast = policy, loss, workers, autocast
+        self.why = f"PyTorch: {why}"
         self.weights = [weight for weight in policy.parameters() if weight.requires_grad]
         self.on_gpu = on_gpu(policy.device)
         own_methods = isinstance(policy.head, OverriddenHead)  # which may not be called by several threads at once
         self.divisible = not (self.on_gpu or own_methods) and row_by_row(policy)
 
     def refresh(self) -> None:
-        """PyTorch reads the parameters themselves."""
+        """Read the policy's parameters, which may have changed; to be called before `forward` and `values`."""
 
     def forward(
         self, obs: Any, state: Tensor | None = None, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Params (B, P), values (B,) and recurrent state (B, S) or None; see `actor_critic.forward_step`."""
         return forward_step(self.policy, obs, state, mask)
 
     def values(self, obs: Any, state: Tensor | None = None) -> Tensor:
+        """Values (B,) of observations (B, *shape), after a recurrent state (B, S) or None."""
         return value_of(self.policy, obs, state)
 
-    def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
+    def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Any) -> Gradients:
+        """Gradients of the loss over a minibatch, one for each trainable parameter, and the loss's parts (K,).
+
+        Args:
+            data: of the rollout, by name; its columns are not used.
+            rows: (B,) int64, of the data, that make up the minibatch.
+            columns: (B, ..., 4), see `RolloutTensors`, with advantages as the loss takes them.
+            settings: of the algorithm, which the loss takes.
+        """
         count = min(self.workers.count, len(rows))
         jobs = [
             partial(self._part, data, part, numbers, settings, len(part) / len(rows))
@@ -145,32 +123,33 @@ class TorchNetwork:
             parts = parts + more_parts
         return gradients, parts
 
-    def _part(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings, share: float) -> Gradients:
+    def _part(self, data: Data, rows: Tensor, columns: Tensor, settings: Any, share: float) -> Gradients:
         """Gradients over rows that are this share of a minibatch; nothing is accumulated in the policy."""
         batch = minibatch_of(data, rows, columns)
         with self.autocast():
-            if isinstance(self.policy.head, CategoricalHead) and not self.on_gpu:
+            if self.loss.kernel is not None and isinstance(self.policy.head, CategoricalHead) and not self.on_gpu:
                 params, values = forward_batch(self.policy, batch)
                 numbers = batch["columns"].reshape(-1, 4)
-                *grads, parts = grads_of(params, values, batch["actions"].flatten(), numbers, settings, share)
+                *grads, parts = self.loss.grads(params, values, batch["actions"].flatten(), numbers, settings, share)
                 outputs = [pair for pair in zip((params, values), grads, strict=True) if pair[0].requires_grad]
                 outs, grads = zip(*outputs, strict=True)  # all but those whose parameters are frozen
                 return torch.autograd.grad(outs, self.weights, grads, materialize_grads=True), parts
-            loss, parts = loss_of(self.policy, batch, settings)
+            loss, parts = self.loss.function(*evaluate(self.policy, batch), batch["columns"].reshape(-1, 4), settings)
         return torch.autograd.grad(share * loss, self.weights, materialize_grads=True), share * parts
 
-    def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> None:
+    def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> CompiledCollector | None:
+        """Whole rollouts of this adapter's games as compiled loops; None if there are none for it."""
         return None
 
 
-class CompiledPolicy:
-    """A policy as compiled loops, which divide each batch over threads themselves; see `Network`."""
+class CompiledPolicy(TorchNetwork):
+    """A policy as compiled loops, which divide each batch over threads themselves."""
 
-    why, fixed_gradients, divisible = "compiled loops", True, False
+    fixed_gradients = True
 
-    def __init__(self, policy: Any, loops: CompiledActorCritic) -> None:
-        self.policy, self.loops = policy, loops
-        self.autocast: Autocast = nullcontext
+    def __init__(self, policy: Any, loss: Loss, loops: CompiledActorCritic, workers: WorkerThreads) -> None:
+        super().__init__(policy, loss, workers)
+        self.loops, self.why, self.divisible = loops, "compiled loops", False
 
     def refresh(self) -> None:
         self.loops.read_weights()
@@ -183,8 +162,8 @@ class CompiledPolicy:
     def values(self, obs: Any, state: Tensor | None = None) -> Tensor:
         return self.loops.logits_and_values(obs)[1]
 
-    def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Settings) -> Gradients:
-        return self.loops(data, rows, columns, settings)
+    def gradients(self, data: Data, rows: Tensor, columns: Tensor, settings: Any) -> Gradients:
+        return self.loops.grads(data, rows, columns, self.loss, settings)
 
     def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> CompiledCollector | None:
         return CompiledCollector(self.loops, adapter, data) if isinstance(adapter, SimulatorAdapter) else None
@@ -203,6 +182,15 @@ def probabilities_and_values(policy: Any, obs: Any, state: Any, action_masks: An
         params, values, _ = forward_step(policy, tensor, recurrent_state, mask)
         probabilities = params.softmax(-1)
     return probabilities.cpu().numpy(), values.cpu().numpy()
+
+
+def evaluate(policy: Any, batch: Data) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities, entropies and values, (B,) each, of a minibatch's actions and observations."""
+    actions = batch["actions"].flatten(0, batch["actions"].dim() - 1 - len(policy.head.action_shape))
+    if isinstance(policy.head, OverriddenHead):
+        return policy.head.evaluate(policy, batch["obs"], actions)
+    params, values = forward_batch(policy, batch)
+    return *policy.head.log_prob_and_entropy(params, actions), values
 
 
 def minibatch_of(data: Data, rows: Tensor, columns: Tensor) -> Data:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import ludus
-from ludus.agents.ppo.collect import collect
-from ludus.agents.ppo.network import TorchNetwork
+from ludus.agents.data.rollout_buffer import collect
 from ludus.agents.ppo.ppo import PPO
+from ludus.agents.training.network import TorchNetwork
 
 TOLD = ("obs", "actions", "rewards", "dones")  # to the last bit
 COMPUTED = ("params", "values", "log_probs", "bootstrap", "last_values")
@@ -20,12 +20,11 @@ def agent_of(policy, threads, game="Breakout", **options):
 
 def rollout_of(agent, in_loops):
     agent._setup_learn(1)
-    agent._prepare_collector()
     data, adapter = agent.data, agent.collector.adapters[0]
     if in_loops:
         assert agent.collector.collect() and agent.collector.compiled is not None
     else:
-        assert collect(TorchNetwork(agent.policy, agent.workers), adapter, data, agent.generators[0], None)
+        assert collect(TorchNetwork(agent.policy, agent.loss, agent.workers), adapter, data, agent.generators[0], None)
     return data
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import ludus
-from ludus.agents.ppo.network import TorchNetwork
 from ludus.agents.runtime.threads import WorkerThreads
+from ludus.agents.training.network import TorchNetwork
 from ludus.envs.adapters.sb3 import vec_env
 
 CASES = {
@@ -36,7 +36,7 @@ def test_both_implementations_agree(game):
     """Outputs, and gradients of a whole rollout; in ConnectFour with action masks."""
     agent = agent_of(game)
     agent.learn(32)
-    networks = agent.network, TorchNetwork(agent.policy, WorkerThreads(1))
+    networks = agent.network, TorchNetwork(agent.policy, agent.loss, WorkerThreads(1))
     assert networks[0].why == "compiled loops"
     agent._begin_update()
     obs, mask = agent.samples["obs"], agent.samples.get("masks")

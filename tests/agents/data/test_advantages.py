@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.agents.ppo.collect import generalized_advantages
+from ludus.agents.data.returns import generalized_advantages
 
 GAMMA, LAMBDA = 0.9, 0.7
 
