@@ -172,7 +172,7 @@ def test_layers_that_do_not_fit_are_left_to_pytorch_which_refuses_them(name):
     network = MISFITS[name]
     with pytest.raises(RuntimeError):
         network(torch.zeros(2, *SPACE.shape))
-    with pytest.raises(NotCompiled, match="does not fit what it reads|larger than what it reads"):
+    with pytest.raises(NotCompiled, match=r"does not fit what it reads|larger than what it reads"):
         build(network, SPACE, network)
 
 

@@ -43,7 +43,7 @@ OWN = {
 }  # fmt: skip
 CASES = [
     (algo, name, value)
-    for algo, kind in KINDS.items()
+    for algo, kind in SCHEMAS.items()
     for name, values in {**WRONG, **OWN.get(algo, {})}.items()
     for value in (values if name in {*kind.settings, *kind.schedules} else ())
 ]
