@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from ..nn.action_dists import FORBIDDEN, CategoricalHead, masked
-from ..nn.actor_critic import ActorCritic
 from ..nn.overridden import OverriddenHead
 from .build import build
 from .kernel import UNIT, Kernel, ThreadPool
@@ -157,8 +155,6 @@ def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic:
         raise NotCompiled("recurrent")
     if not policy.share_features_extractor:
         raise NotCompiled("separate features extractors")
-    if type(policy).extract_features not in (ActorCritic.extract_features, ActorCriticPolicy.extract_features):
-        raise NotCompiled("a policy with methods of its own")
 
     def forward(obs: Any) -> tuple[Any, Any]:
         actor, critic = policy.mlp_extractor(policy.features_extractor(obs))

@@ -40,6 +40,7 @@ def build(
     inputs = inputs_of(space, normalizer)
     _check_modules(network)
     outs = trace(network, space.shape or (), forward)
+    _check_shared(outs)
     layers = Builder(inputs).build([list(out.path) for out in outs])
     weights, known = list(network.parameters()), {name for layer in layers for name in layer.gradients}
     if known != {id(weight) for weight in weights}:
@@ -73,6 +74,16 @@ def _check_modules(network: nn.Module) -> None:
             raise NotCompiled("frozen parameters")
         if not weight.is_contiguous():
             raise NotCompiled("parameters that are not contiguous")
+        if weight._backward_hooks or weight._post_accumulate_grad_hooks:
+            raise NotCompiled("a hook on a parameter")
+
+
+def _check_shared(outs: Sequence[Any]) -> None:
+    """Raises NotCompiled if operations share weights: of the same layer after paths have parted, or of two layers."""
+    operations = {id(operation): operation for out in outs for operation in out.path if operation.module}.values()
+    weights = [id(weight) for operation in operations for weight in operation.module.parameters()]
+    if len({*weights}) < len(weights):
+        raise NotCompiled("a layer that is used twice")
 
 
 class Builder:

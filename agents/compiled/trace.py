@@ -78,12 +78,12 @@ class Traced(Tensor):
 
     Attributes:
         path: the operations so far.
-        stale: whether an operation in place has changed it.
+        stale: [whether an operation in place has changed it], a list shared by all that may be views of the same memory.
         owners: which module each weight belongs to, by the weights' ids.
     """
 
     path: tuple[Operation, ...]
-    stale: bool
+    stale: list[bool]
     owners: dict[int, nn.Module]
 
     @classmethod
@@ -91,14 +91,16 @@ class Traced(Tensor):
         if columns.numel() >= SECOND:
             raise NotCompiled("observations of millions of numbers")
         traced: Traced = torch.stack([columns, columns + SECOND]).float().as_subclass(cls)  # type: ignore[assignment]
-        traced.path, traced.stale, traced.owners = path, False, owners
+        traced.path, traced.stale, traced.owners = path, [False], owners
         return traced
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, x = kwargs or {}, args[0] if args else None
-        if not isinstance(x, Traced) or x.stale or any(isinstance(y, Traced) for y in (*args[1:], *kwargs.values())):
+        if not isinstance(x, Traced) or x.stale[0] or any(isinstance(y, Traced) for y in (*args[1:], *kwargs.values())):
             raise NotCompiled(_name(func))
+        if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+            raise NotCompiled("a forward without gradients, or in another precision")
         if func in MOVES:
             with torch._C.DisableTorchFunctionSubclass():
                 moved = func(*args, **kwargs)
@@ -106,7 +108,7 @@ class Traced(Tensor):
                 return x.moved(moved)
             return tuple(map(x.moved, moved)) if func in SPLITS else moved
         if func in ACTIVATIONS:
-            x.stale = bool(kwargs.get("inplace")) or func.__name__.endswith("_")
+            x.stale[0] = bool(kwargs.get("inplace")) or func.__name__.endswith("_")
             return x.after(ACTIVATIONS[func], x.columns())
         if func is F.linear:
             return x.linear(*args[1:], **kwargs)
@@ -119,7 +121,7 @@ class Traced(Tensor):
     def moved(self, numbers: Tensor) -> Traced:
         """The same numbers in another shape or order."""
         moved: Traced = numbers.as_subclass(Traced)  # type: ignore[assignment]
-        moved.path, moved.stale, moved.owners = self.path, False, self.owners
+        moved.path, moved.stale, moved.owners = self.path, self.stale, self.owners
         return moved
 
     def columns(self) -> Tensor:
@@ -207,7 +209,7 @@ def trace(network: nn.Module, shape: tuple[int, ...], forward: Callable[[Any], A
 
 def _run(forward: Callable[[Any], Any], traced: Traced) -> tuple[Traced, ...]:
     try:
-        with torch.no_grad():
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
             out = forward(traced)
     except NotCompiled as error:
         raise NotCompiled(str(error)) from None
@@ -215,7 +217,7 @@ def _run(forward: Callable[[Any], Any], traced: Traced) -> tuple[Traced, ...]:
         raise NotCompiled(f"custom features extractor ({type(error).__name__})") from error
     outs = out if isinstance(out, tuple) else (out,)
     for x in outs:
-        if not isinstance(x, Traced) or x.stale or not x.path or not torch.equal(x.columns(), x.path[-1].outputs):
+        if not isinstance(x, Traced) or x.stale[0] or not x.path or not torch.equal(x.columns(), x.path[-1].outputs):
             raise NotCompiled("custom features extractor")
         if x.path[-1].kind != "linear":
             raise NotCompiled("a network that does not end in a fully connected layer")

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from .action_dists import Head
 
-METHODS = ("forward", "evaluate_actions", "get_distribution", "predict_values", "_get_action_dist_from_latent")
+METHODS = (
+    "forward", "evaluate_actions", "get_distribution", "predict_values", "_get_action_dist_from_latent", "extract_features",
+)  # fmt: skip
 
 
 def overrides_methods(policy: Any, known: Sequence[type]) -> bool:

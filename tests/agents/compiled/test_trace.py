@@ -83,6 +83,31 @@ def permuted(self, x):
     return self.second(self.norm(ahead(self, x).view(-1, 2, 4).transpose(1, 2).flatten(1)))
 
 
+def frozen_inside(self, x):
+    with torch.no_grad():
+        x = ahead(self, x)
+    return self.second(self.norm(x))
+
+
+def frozen_by_a_switch(self, x):
+    torch.set_grad_enabled(False)
+    x = self.norm(ahead(self, x))
+    torch.set_grad_enabled(True)
+    return self.second(x)
+
+
+def half(self, x):
+    with torch.autocast("cpu", torch.bfloat16):
+        x = ahead(self, x)
+    return self.second(self.norm(x.float()))
+
+
+def changed_through_a_view(self, x):
+    x = self.norm(ahead(self, x))
+    torch.relu_(x.view(-1, 2, 4))
+    return self.second(x)
+
+
 def fails(self, x):
     raise KeyError("x")
 
@@ -96,6 +121,10 @@ REFUSED = {
     "custom features extractor (dropout)": lambda self, x: self.second(F.dropout(self.norm(ahead(self, x)))),
     "custom features extractor (KeyError)": fails,
     "custom features extractor (linear)": forgets_what_it_changed,
+    "custom features extractor (linea": changed_through_a_view,
+    "a forward without gradients": frozen_inside,
+    "a forward without": frozen_by_a_switch,
+    "a forward without gradients, or in another precision": half,
     "custom features extractor": lambda self, x: self.second(self.norm(ahead(self, x))).numpy(),
     "a forward that stores what it computes": stores,
     "a network that differs between training and evaluation": differs,
@@ -135,6 +164,9 @@ MODULES = {
         chain(nn.Flatten(), nn.Linear(90, 4)), lambda network: network[1].register_forward_hook(lambda *_: None)
     ),
     "frozen parameters": after(chain(nn.Flatten(), nn.Linear(90, 4)), lambda network: network[1].bias.requires_grad_(False)),
+    "a hook on a parameter": after(
+        chain(nn.Flatten(), nn.Linear(90, 4)), lambda network: network[1].weight.register_hook(lambda grad: 0 * grad)
+    ),
     "float64 parameters": chain(nn.Flatten(), nn.Linear(90, 4)).double(),
     "a layer without a bias": chain(nn.Flatten(), nn.Linear(90, 4, bias=False)),
     "a layer without weights": chain(nn.Flatten(), nn.Linear(90, 4), nn.LayerNorm(4, elementwise_affine=False)),
@@ -173,6 +205,34 @@ def test_layers_that_do_not_fit_are_left_to_pytorch_which_refuses_them(name):
     with pytest.raises(RuntimeError):
         network(torch.zeros(2, *SPACE.shape))
     with pytest.raises(NotCompiled, match=r"does not fit what it reads|larger than what it reads"):
+        build(network, SPACE, network)
+
+
+class Parted(nn.Module):
+    """An actor and a critic with layers of their own before one that they share, or whose weights they share."""
+
+    def __init__(self, tied):
+        super().__init__()
+        self.actor, self.critic, self.left, self.right = (
+            nn.Linear(90, 4),
+            nn.Linear(90, 4),
+            nn.Linear(4, 4),
+            nn.Linear(4, 4),
+        )
+        if tied:
+            self.right.weight, self.right.bias = self.left.weight, self.left.bias
+        else:
+            self.right = self.left
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.left(self.actor(x).relu()), self.right(self.critic(x).relu())
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_what_actor_and_critic_share_after_they_part_is_refused(tied):
+    network = Parted(tied)
+    with pytest.raises(NotCompiled, match=r"a layer that is used twice|a layer of a class"):
         build(network, SPACE, network)
 
 
