@@ -267,3 +267,12 @@ def test_a_pool_does_every_unit_of_each_loop_once(threads):
     pool.close()
     pool.run(Kernel(double, more, units=5))
     assert torch.equal(more, 2.0 * torch.arange(10.0))
+
+
+def test_features_of_a_method_that_was_replaced_are_those_of_the_method():
+    agent = ludus.PPO("mlp", ludus.make_sb3("Catch", 4), n_steps=16, batch_size=64, seed=0)
+    before = [weight.detach().clone() for weight in agent.policy.features_extractor.parameters()]
+    agent.policy.extract_features = lambda obs, *extractors: torch.zeros(len(obs), agent.policy.features_dim)
+    agent.learn(128)
+    after = agent.policy.features_extractor.parameters()
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
