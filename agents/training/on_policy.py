@@ -137,7 +137,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def rebuild(self) -> None:
         self._look_at_env()
         self._renew_schedules()
-        complete_policy(self.policy, self.action_space, self.device)
+        complete_policy(self.policy, self.action_space)
         if not self.normalize_reward:
             self.reward_normalizer = None
         elif self.reward_normalizer is None:  # else the statistics so far are used further

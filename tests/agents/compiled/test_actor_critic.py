@@ -12,7 +12,6 @@ from torch import nn
 import ludus
 from ludus.agents.compiled.actor_critic import Loss, compile_actor_critic
 from ludus.agents.compiled.kernel import Kernel, ThreadPool
-from ludus.agents.compiled.planes import shortcut_of
 from ludus.agents.compiled.trace import NotCompiled
 from ludus.agents.nn.actor_critic import (
     ActorCritic,
@@ -40,7 +39,6 @@ def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, space=None, 
         policy.head = OverriddenHead(actions)
     if policy.normalizer is not None:
         policy.normalizer.update(3 + 2 * torch.randn(50, *space.shape))
-    policy.shortcut = shortcut_of(policy)
     return policy
 
 
