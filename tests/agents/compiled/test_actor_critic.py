@@ -25,7 +25,7 @@ from ludus.agents.nn.overridden import OverriddenHead
 from ludus.agents.ppo.loss import PPO_LOSS, Settings
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.runtime.threads import WorkerThreads
-from ludus.agents.training.network import CompiledPolicy, TorchNetwork
+from ludus.agents.training.network import CompiledPolicy, TorchNetwork, complete_policy
 
 SHAPE = (3, 4, 2)
 
@@ -200,8 +200,9 @@ def test_a_policy_that_extracts_features_in_a_way_of_its_own_is_for_pytorch():
         def extract_features(self, obs, features_extractor=None):
             return 2 * super().extract_features(obs, features_extractor)
 
+    complete_policy(policy := policy_of((8, 8), kind=Own), spaces.Discrete(3))
     with pytest.raises(NotCompiled, match="a policy with methods of its own"):
-        compile_actor_critic(policy_of((8, 8), kind=Own), ThreadPool(1))
+        compile_actor_critic(policy, ThreadPool(1))
 
 
 @pytest.mark.parametrize(("precision", "taken"), [("fp32", "fp32"), ("auto", "fp32"), ("bf16", "bf16")])
