@@ -8,7 +8,7 @@ when it is read. Nothing here waits for the device, so that all of it fits into 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,38 +17,13 @@ from ...envs import OptionError
 from ..compiled.network import cached
 from ..nn.actor_critic import each
 from ..runtime.hardware import on_gpu
+from .batch import Batch
 from .env_adapters import EnvAdapter
 from .final_obs import FinalObservations, write_rows
 from .returns import NStepReturns, n_step_returns
 from .sum_tree import SumTree
 
 STORED = ("frames", "actions", "rewards", "terminated", "truncated", "factors", "ages", "masks", "row", "count")
-
-
-class Batch(NamedTuple):
-    """B transitions of n steps.
-
-    Attributes:
-        obs, next_obs: (B, *shape), as the policy takes them, before the first and after the last of the steps.
-        actions: (B,) int64, of the first step.
-        returns: (B,) float32, discounted rewards of the steps.
-        discounts: (B,) float32, of the value after them: 0 where the episode terminated, below 0 where the next action is
-            the other player's.
-        masks, next_masks: (B, A) bool, action masks for both observations, or None where all actions are legal. After a
-            truncation they are not known, and `next_masks` are all true.
-        indices: (B,) int64, for `ReplayTensors.set_priorities`.
-        weights: (B,) float32, importance-sampling weights; 1 without priorities.
-    """
-
-    obs: Any
-    actions: Tensor
-    returns: Tensor
-    discounts: Tensor
-    next_obs: Any
-    masks: Tensor | None
-    next_masks: Tensor | None
-    indices: Tensor
-    weights: Tensor
 
 
 class ReplayTensors:
@@ -302,21 +277,38 @@ class ReplayTensors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is stored."""
+        """Bytes of all rows, filled or not."""
         return sum(tensor.nbytes for tensor in self.state().values())
 
-    def state(self) -> dict[str, Tensor]:
-        """All that is stored, by name: the buffer's own tensors."""
+    @property
+    def filled(self) -> int:
+        """Number of rows, from the first on, outside of which nothing is stored."""
+        row, count = int(self.row), int(self.count)
+        wrapped = count > row or (self.tree is not None and bool(self.tree.leaves[row * self.games :].any()))
+        return self.steps if wrapped else row
+
+    def state(self, rows: int | None = None) -> dict[str, Tensor]:
+        """All that is stored, by name: the buffer's own tensors, or their first `rows` rows."""
         named: dict[str, Any] = {name: getattr(self, name) for name in STORED}
         named |= {f"finals.{name}": getattr(self.final_obs, name) for name in ("obs", "places", "used")}
         if self.tree is not None:
             named |= {"priorities": self.tree.leaves, "highest": self.highest}
         whole = {name: value for name, value in named.items() if isinstance(value, Tensor)}
         dicts = {name: value for name, value in named.items() if isinstance(value, dict)}
-        return {**whole, **{f"{name}.{key}": x for name, parts in dicts.items() for key, x in parts.items()}}
+        found = {**whole, **{f"{name}.{key}": x for name, parts in dicts.items() for key, x in parts.items()}}
+        if rows is None:
+            return found
+        fixed = {name for name, x in found.items() if len(x) == 1 or name.startswith("finals.obs")}
+        return {name: x if name in fixed else x[: len(x) // self.steps * rows] for name, x in found.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Put back the `state` of a buffer with the same arguments; raises OptionError if it points outside of it."""
+        """Put the `state` of a buffer with the same arguments, of all rows or those filled, into a new one.
+
+        Raises OptionError if it points outside of the buffer or of the rows given.
+        """
+        rows, row, count = len(state["actions"]), int(state["row"]), int(state["count"])
+        if rows < self.steps and not 0 <= count <= row == rows:
+            raise OptionError(f"the replay buffer has {rows} rows, of which {count} end at {row}: the file is damaged")
         room = len(next(x for name, x in state.items() if name.startswith("finals.obs")))
         limits = {"row": self.steps - 1, "count": self.steps, "actions": self.choices - 1, "finals.places": room - 1}
         for name, highest in limits.items():
@@ -324,7 +316,9 @@ class ReplayTensors:
                 raise OptionError(f"the replay buffer's {name} must be from 0 to {highest}: the file is damaged")
         if room != self.final_obs.room + 1:
             self.final_obs.resize(room - 1)
-        for name, tensor in self.state().items():
+        for name, tensor in self.state(rows).items():
+            if len(tensor) != len(state[name]):
+                raise OptionError(f"the replay buffer's {name} must have {len(tensor)} rows: the file is damaged")
             tensor.copy_(state[name])
         self.can_truncate = self.can_truncate or bool(self.truncated.any())
         torch.sum(self.truncated, 1, out=self.final_obs.counts)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..compiled.kernel import ThreadPool
 from ..compiled.network import cached
 from ..compiled.trace import NotCompiled
-from ..data.replay_buffer import Batch
+from ..data.batch import Batch
 from ..nn.q_network import QNet
 from ..nn.value_dists import Scalar
 from .compiled_q_network import CompiledQNetwork, compile_q_network

@@ -178,14 +178,16 @@ class OffPolicyAgent(QAgent, StableDQN):
             self.prepare()
         replay: Any = self.replay
         own = {"numbers": torch.tensor([self.transitions_due, self.exploration_rate], dtype=torch.float64)}
-        for name, x in replay.state().items() if self.save_replay else ():
-            own[f"replay.{name}"] = x.detach().to("cpu", copy=True).contiguous()
+        if self.save_replay and isinstance(replay, ReplayTensors):
+            for name, x in replay.state(replay.filled).items():
+                own[f"replay.{name}"] = x.detach().to("cpu", copy=True).contiguous()
         return own
 
-    def own_rows(self) -> dict[str, int]:
-        if not self.save_replay:
+    def own_rows(self, filled: bool = True) -> dict[str, int]:
+        if not (self.save_replay and isinstance(self.replay, ReplayTensors)):
             return {}
-        return {f"replay.{n}": len(x) for n, x in self.replay.state().items() if n.startswith("finals.obs")}
+        state = self.replay.state(self.replay.filled if filled else None)
+        return {f"replay.{name}": len(x) for name, x in state.items()}
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:
         self.transitions_due, self.exploration_rate = tensors["numbers"].tolist()

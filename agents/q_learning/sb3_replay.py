@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...envs import OptionError
 from ..data.env_adapters import EnvAdapter, VecEnvAdapter
-from ..data.replay_buffer import Batch
+from ..data.batch import Batch
 from ..nn.actor_critic import each
 
 
@@ -105,10 +105,6 @@ class StableReplay:
         actions, returns = drawn.actions.flatten().long(), drawn.rewards.flatten()
         indices, weights = torch.zeros_like(actions), torch.ones_like(going_on)
         return Batch(obs, actions, returns, discounts, next_obs, None, None, indices, weights)
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing for a checkpoint: use `save_replay_buffer`."""
-        return {}
 
 
 def _arrays(obs: Any) -> Any:

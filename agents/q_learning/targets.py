@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..compiled.kernel import Kernel
 from ..compiled.network import Forward
-from ..data.replay_buffer import Batch
+from ..data.batch import Batch
 from ..nn.action_dists import masked
 from ..nn.q_network import QNet
 from ..nn.value_dists import Distribution

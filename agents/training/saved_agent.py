@@ -47,8 +47,12 @@ class SavedAgent(Agent):
         """Copies of what this algorithm needs to go on beyond weights, optimizer, games and generators; on the CPU."""
         return {}
 
-    def own_rows(self) -> dict[str, int]:
-        """How many rows those tensors have of which the settings do not tell, by name."""
+    def own_rows(self, filled: bool = True) -> dict[str, int]:
+        """How many rows those tensors have of which the settings do not tell, by name.
+
+        Args:
+            filled: as `own_state` has them; False: as many as there is room for, which older files have.
+        """
         return {}
 
     def load_own_state(self, tensors: dict[str, torch.Tensor]) -> None:

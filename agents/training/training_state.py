@@ -76,8 +76,9 @@ def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor
     for k in range(description.play_threads + 1):
         tensors[f"generators.{k}"] = torch.empty(size, dtype=torch.uint8, device="meta")
     tensors["episodes"] = torch.empty((description.progress["recent_episodes"], 3), dtype=torch.float64, device="meta")
-    for name, rows in description.progress["rows"].items():
-        if name in agent.own_rows():
+    here = agent.own_rows(filled=False)
+    for name, rows in (here | description.progress["rows"]).items():
+        if name in here:
             tensors[name] = torch.empty((rows, *tensors[name].shape[1:]), dtype=tensors[name].dtype, device="meta")
     return tensors
 

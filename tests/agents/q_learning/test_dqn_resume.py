@@ -4,7 +4,10 @@ import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
+import ludus
+from ludus.agents.data.replay_buffer import ReplayTensors
 from ludus.agents.q_learning.dqn import DQN
+from ludus.envs import OptionError
 from tests.agents.q_learning.catch import SWITCHES, catch_agent, weights_of
 
 
@@ -45,6 +48,8 @@ class SaveAt(BaseCallback):
 
 RESUMED = {
     "plain": {},
+    "not full": {"buffer_size": 20_000},
+    "prioritized, not full": {"prioritized": True, "n_steps": 3, "buffer_size": 20_000},
     "prioritized": {"prioritized": True, "n_steps": 3, "train_freq": 4},
     "noisy": {"noisy": True},
     "iqn": SWITCHES["iqn"],
@@ -52,10 +57,12 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("switch", RESUMED.values(), ids=RESUMED)
-@pytest.mark.parametrize("options", [{}, {"max_episode_steps": 6}], ids=["", "cut off"])
+@pytest.mark.parametrize(
+    "options", [{}, {"max_episode_steps": 6}, {"frame_stack": 3}], ids=["", "cut off", "frame stacks"]
+)
 def test_a_resume_goes_on_to_the_last_bit(tmp_path, switch, options):
     def new():
-        return catch_agent(8, options=options, buffer_size=800, learning_starts=200, **switch)
+        return catch_agent(8, options=options, **{"buffer_size": 800, "learning_starts": 200, **switch})
 
     whole = new()
     whole.learn(3_000)
@@ -83,7 +90,47 @@ def test_without_the_memory_a_resume_fills_a_new_one_first(tmp_path):
     agent.save_replay = True
     agent.save(tmp_path / "other")
     large = sum(path.stat().st_size for path in (tmp_path / "other").iterdir())
-    assert large - small == pytest.approx(agent.replay.nbytes, rel=0.01)
+    filled = sum(x.nbytes for x in agent.replay.state(agent.replay.filled).values())
+    assert large - small == pytest.approx(filled, rel=0.01)
+
+
+def test_a_file_holds_the_rows_that_are_filled(tmp_path):
+    agent = ludus.DQN("MlpPolicy", "CartPole-v1", seed=0, device="cpu").learn(60)
+    agent.save(tmp_path / "agent")
+    assert sum(path.stat().st_size for path in (tmp_path / "agent").iterdir()) < 200_000
+    again = DQN.load(tmp_path / "agent", resume=True)
+    assert again.replay.steps == 1_000_000 and int(again.replay.count) == again.replay.filled == 60
+    for name, tensor in agent.replay.state().items():
+        assert torch.equal(tensor, again.replay.state()[name]), name
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_files_with_all_rows_are_loaded(tmp_path, monkeypatch, prioritized):
+    """As they were written before: of all rows, and with the number of final observations alone in the description."""
+    agent = catch_agent(8, prioritized=prioritized, options={"max_episode_steps": 6})
+    agent.learn(1_000)
+    rows = {name: n for name, n in agent.own_rows().items() if "finals.obs" in name}
+    with monkeypatch.context() as before:
+        before.setattr(ReplayTensors, "filled", property(lambda replay: replay.steps))
+        before.setattr(DQN, "own_rows", lambda agent: rows)
+        agent.save(tmp_path / "agent")
+    assert (tmp_path / "agent" / "agent.json").read_text().count("replay.") == 1
+    again = DQN.load(tmp_path / "agent", resume=True)
+    assert again.replay.steps == 2_500 and again.replay.filled == 125
+    for name, tensor in agent.replay.state().items():
+        assert torch.equal(tensor, again.replay.state()[name]), name
+
+
+@pytest.mark.parametrize(("name", "value"), [("row", 7), ("row", -1), ("count", 21), ("count", -1)])
+def test_rows_that_are_not_in_the_file_are_refused(name, value):
+    agent = catch_agent(8)
+    agent.learn(160)
+    state = {key: x.clone() for key, x in agent.replay.state(agent.replay.filled).items()}
+    agent.replay.load(state)
+    with pytest.raises(OptionError, match=r"^the replay buffer has 20 rows, of which -?\d+ end at -?\d+"):
+        agent.replay.load({**state, name: torch.tensor([value])})
+    with pytest.raises(OptionError, match=r"^the replay buffer's rewards must have 20 rows"):
+        agent.replay.load({**state, "rewards": state["rewards"][:1]})
 
 
 def test_a_second_learn_goes_on_with_games_that_began_anew():
