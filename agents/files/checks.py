@@ -123,7 +123,7 @@ def plain(value: Any, names: Mapping[type, str] | None = None) -> Any:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """The nearest name as the end of a sentence, or nothing."""
-    lower = {other.lower(): other for other in known}
+    """The nearest other name as the end of a sentence, or nothing."""
+    lower = {other.lower(): other for other in known if other != name}
     near = difflib.get_close_matches(name.lower(), lower, 1)
     return f": did you mean {lower[near[0]]!r}?" if near else ""

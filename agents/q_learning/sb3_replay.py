@@ -17,8 +17,8 @@ from stable_baselines3.her import HerReplayBuffer
 from torch import Tensor
 
 from ...envs import OptionError
-from ..data.env_adapters import EnvAdapter, VecEnvAdapter
 from ..data.batch import Batch
+from ..data.env_adapters import EnvAdapter, VecEnvAdapter
 from ..nn.actor_critic import each
 
 

@@ -30,14 +30,15 @@ TABLES = ("features_extractor_kwargs", "optimizer_kwargs")
 def bound(kind: Any, policy: Any, env: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The arguments given to the constructor of this kind of agent, by name; raises UnknownOption."""
     for name in kwargs.keys() - kind.constructor.parameters.keys():
-        known = names_of(kind)
+        takes = next(base for base in kind.__mro__ if "constructor" in vars(base))  # what it derives from takes more
+        known = names_of(*kind.__mro__[: kind.__mro__.index(takes) + 1])
         raise UnknownOption(f"{kind.__name__} got an unexpected keyword argument {name!r}{meant(name, known)}")
     return dict(kind.constructor.bind(policy, env, *args, **kwargs).arguments)
 
 
-def names_of(kind: type) -> list[str]:
-    """Of all arguments that the constructors of a class and of those it derives from take."""
-    own = [inspect.signature(base.__init__).parameters for base in kind.__mro__ if "__init__" in vars(base)]
+def names_of(*classes: type) -> list[str]:
+    """Of all arguments that the constructors of these classes take."""
+    own = [inspect.signature(kind.__init__).parameters for kind in classes if "__init__" in vars(kind)]
     return [name for parameters in own for name in parameters if name not in ("self", "args", "kwargs", "_")]
 
 
@@ -106,7 +107,7 @@ def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
     if policy not in {*policies.values(), *STABLE_POLICIES.values()}:
         return
     for name, value in given.items():
-        if name not in (known := names_of(policy)):
+        if name not in (known := names_of(*policy.__mro__)):
             raise UnknownOption(
                 f"policy_kwargs has {name!r}, which {policy.__name__} does not take{meant(name, known)}"
             )

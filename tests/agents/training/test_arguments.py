@@ -1,5 +1,7 @@
 """What an agent cannot be made of, or would not use, is refused in one line that says what would be right."""
 
+from inspect import signature
+
 import gymnasium
 import pytest
 import torch
@@ -144,3 +146,25 @@ def test_names_of_files(name):
     ppo, dqn = make("ppo"), make("dqn")
     for use in (ppo.save, ludus.PPO.load, ppo.set_parameters, dqn.save_replay_buffer, dqn.load_replay_buffer):
         assert "for its name" in line_of(lambda use=use: use(name), CheckpointError)
+
+
+@every
+def test_a_name_that_is_suggested_is_another_one_that_is_taken(algo):
+    """The base classes of Stable-Baselines3's take more, such as `action_noise`."""
+    kind = agent_class(algo)
+    takes = kind.constructor.parameters
+    beyond = {name for base in kind.__mro__[1:] for name in signature(base.__init__).parameters} - {*takes, "self"}
+    assert "support_multi_env" in beyond and (algo != "dqn" or "action_noise" in beyond)
+    for name in beyond - {"args", "kwargs"}:
+        line = line_of(lambda: make(algo, **{name: None}), UnknownOption)  # noqa: B023
+        assert repr(name) in line
+        hint = line.partition("did you mean ")[2].strip("'?")
+        assert not hint or hint in takes, line
+
+
+def test_arguments_of_a_class_of_the_users_are_suggested():
+    class Mine(ludus.DQN):
+        def __init__(self, *args, horizon=3, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    assert "did you mean 'horizon'?" in line_of(lambda: Mine("MlpPolicy", "CartPole-v1", horizn=3), UnknownOption)
