@@ -32,7 +32,7 @@ class QAgent(SavedAgent):
     Attributes:
         network: computes outputs and gradients of `q_net`.
         loss, mean_value: () float32, of the last minibatch: its loss, and the mean value of the actions taken.
-        epsilon: (N,) float32, probabilities of random actions.
+        epsilon: (N,) or (T, N) float32, probabilities of random actions.
         collect: `_collect`, or a CUDA graph of it.
     """
 

@@ -22,14 +22,19 @@ Before = Callable[[int], Any]  # before step t
 After = Callable[[int, int], bool]  # after step t; see `StepLoops.run`
 
 
-def epsilon_per_game(epsilon: float, power: float, out: Tensor) -> Tensor:
-    """Probabilities of random actions in N games, (N,), written to `out`: epsilon^(1 + power * i / (N - 1)).
+def epsilon_per_game(epsilon: float | Tensor, power: float, out: Tensor) -> Tensor:
+    """Probabilities of random actions in N games, written to `out`: epsilon^(1 + power * i / (N - 1)).
 
     As in Ape-X (Horgan et al. 2018). With a power of 0 all have epsilon; with 7, as published, the last games hardly explore.
+
+    Args:
+        epsilon: of all steps, or (T, 1), of each.
+        out: (N,) or (T, N).
     """
     if power == 0.0:
-        return out.fill_(epsilon)
-    place = torch.arange(len(out), device=out.device) / max(len(out) - 1, 1)
+        return out.copy_(epsilon) if isinstance(epsilon, Tensor) else out.fill_(epsilon)
+    games = out.shape[-1]
+    place = torch.arange(games, device=out.device) / max(games - 1, 1)
     return out.copy_(epsilon ** (1.0 + power * place))
 
 
@@ -75,7 +80,7 @@ class Collector:
         network: of action values.
         adapter: of the games.
         steps: written to.
-        epsilon: (N,), probabilities of random actions, read at each `collect`.
+        epsilon: (N,) or (T, N), probabilities of random actions in all steps or each, read at each `collect`.
         values: (T, N) and (T + 1, N), written to: values of the actions chosen, and of the best ones, also after the last
             step; None if they are not needed.
 
@@ -91,7 +96,8 @@ class Collector:
         epsilon: Tensor,
         values: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        self.network, self.adapter, self.steps, self.epsilon, self.values = network, adapter, steps, epsilon, values
+        self.network, self.adapter, self.steps, self.values = network, adapter, steps, values
+        self.epsilon = epsilon.view(-1, adapter.num_envs)  # (1 or T, N)
         self.chosen = steps.actions[0]
 
     def obs_writer(self, stored: Any) -> Before:
@@ -112,7 +118,8 @@ class Collector:
         for t in range(shape[0]):
             before(t)
             values = network.values(adapter.obs)
-            self.chosen = steps.actions[t].copy_(epsilon_greedy(values, adapter.mask, self.epsilon, noise[t]))
+            epsilon = self.epsilon[t % len(self.epsilon)]
+            self.chosen = steps.actions[t].copy_(epsilon_greedy(values, adapter.mask, epsilon, noise[t]))
             if self.values is not None:
                 self.values[0][t] = values.gather(1, self.chosen.unsqueeze(1)).squeeze(1)
                 self.values[1][t] = best_values(values, adapter.mask)
@@ -131,8 +138,8 @@ class Collector:
 def choose_actions(out, legal, epsilon, noise, clock, settings, actions, chosen, values, bests, first, last):
     """`epsilon_greedy` for games first .. last-1 of step `clock`, and values of the actions.
 
-    out (N', W) are raw outputs, legal (1 or N, A), epsilon (N,), noise (T, N, A + 1). Written: actions (T, N) and chosen
-    (N,), values (T, N) of the actions chosen and bests (T + 1, N) of the best.
+    out (N', W) are raw outputs, legal (1 or N, A), epsilon (1 or T, N), noise (T, N, A + 1). Written: actions (T, N) and
+    chosen (N,), values (T, N) of the actions chosen and bests (T + 1, N) of the best.
     """
     choices, atoms, t = int(settings[CHOICES]), int(settings[ATOMS]), clock[0]
     for n in range(first, last):
@@ -144,7 +151,7 @@ def choose_actions(out, legal, epsilon, noise, clock, settings, actions, chosen,
                     best, highest = a, value
                 if noise[t, n, a] > luck:
                     random, luck = a, noise[t, n, a]
-        action = random if noise[t, n, choices] < epsilon[n] else best
+        action = random if noise[t, n, choices] < epsilon[t % epsilon.shape[0], n] else best
         common = 0.0
         for z in range(atoms):
             common += common_of(out, n, z, choices, atoms, settings[DUELING] > 0) / atoms
@@ -177,10 +184,11 @@ class CompiledCollector(StepLoops, Collector):
     ) -> None:
         (count, games), choices = steps.actions.shape, network.network.choices
         super().__init__(adapter, steps, pool, choices)
-        self.network, self.steps, self.epsilon, self.values = network, steps, epsilon, values
+        self.network, self.steps, self.values = network, steps, values
+        self.epsilon = epsilon.view(-1, games)  # (1 or T, N)
         self.noise = torch.zeros(count, games, choices + 1)
         self.compute, out, settings = network.choice_inputs(adapter.obs)
-        read = (out, self.masks, epsilon, self.noise, self.clock, settings)
+        read = (out, self.masks, self.epsilon, self.noise, self.clock, settings)
         written = values or (torch.zeros(count, games), torch.zeros(count + 1, games))
         self.choose = Kernel(choose_actions, *read, steps.actions, self.chosen, *written, units=games)
 

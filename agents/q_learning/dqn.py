@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq
+from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.utils import get_parameters_by_name, polyak_update
 from torch import Tensor
 
@@ -96,9 +96,14 @@ class DQN(OffPolicyAgent):
         if self._overrides("predict"):
             name = type(self).__name__
             warnings.warn(f"{name}.predict is not asked in training: Ludus's DQN acts by loops", stacklevel=6)
-        frequency = self.train_freq
-        if not isinstance(frequency, (int, TrainFreq)) and tuple(frequency)[1] != "step":
-            raise OptionError(f"train_freq must count steps, got {frequency!r}: give a whole number")
+        self._convert_train_freq()
+
+    def _convert_train_freq(self) -> None:
+        """Make it a `TrainFreq`; raises OptionError unless it counts steps."""
+        given = self.train_freq
+        super()._convert_train_freq()
+        if self._steps_per_rollout < 1 or self.train_freq.unit != TrainFrequencyUnit.STEP:  # type: ignore[union-attr]
+            raise OptionError(f"train_freq must count steps, got {given!r}: give a whole number")
 
     def setting(self, name: str) -> Any:
         value = super().setting(name)
@@ -129,8 +134,13 @@ class DQN(OffPolicyAgent):
             self._last_obs = self.env.reset()  # type: ignore[assignment]
         self.adapter = adapter_of(self)
         self._provide_replay(self.adapter)
+        self._make_steps()
+
+    def _make_steps(self) -> None:
+        """Room for the steps of a rollout, and the collector that writes them."""
+        assert self.adapter is not None
         self.steps = Steps(self._steps_per_rollout, self.adapter.num_envs, self.device)
-        self.epsilon = torch.zeros(self.adapter.num_envs, device=self.device)
+        self.epsilon = torch.zeros_like(self.steps.rewards)
         self.collector = self._make_collector(self.steps)
         self.collector.store_in(self.replay)
         self.collect = self._graphed(self._collect, self.generators[:1])
@@ -149,13 +159,18 @@ class DQN(OffPolicyAgent):
         self._set_training_mode(False)
         before, self._log_interval = self.num_timesteps, kwargs.get("log_interval")
         callback.on_rollout_start()
+        self._convert_train_freq()  # a callback may have set it
+        if self._steps_per_rollout != len(self.steps.actions):
+            self._make_steps()
         self._set_epsilon()
         assert self.adapter is not None
         going = collect_and_call(self, callback, self.steps, [self.adapter])
+        steps = len(self.steps.actions)
         if going:
-            check_rollout(self.steps, before, self.replay.newest_obs(self._steps_per_rollout))
+            check_rollout(self.steps, before, self.replay.newest_obs(steps))
+            self.exploration_rate = self._exploration_rate_after(self.num_timesteps)
         waits = not on_gpu(self.device)
-        self.rows_stored = int(self.replay.count) if waits else self.rows_stored + self._steps_per_rollout
+        self.rows_stored = int(self.replay.count) if waits else self.rows_stored + steps
         self._n_calls += (self.num_timesteps - before) // self.n_envs
         interval = max(self.target_update_interval // self.n_envs, 1) * self.n_envs
         if self.num_timesteps // interval > before // interval:
@@ -167,16 +182,25 @@ class DQN(OffPolicyAgent):
         return RolloutReturn(self.num_timesteps - before, 0, going)
 
     def _set_epsilon(self) -> None:
-        """Probabilities of random actions in the next rollout."""
+        """Probabilities of random actions in each step of the next rollout."""
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-        self.exploration_rate = self.exploration_schedule(self._current_progress_remaining)
-        if self.num_timesteps < self.learning_starts:
-            self.epsilon.fill_(1.0)
-        elif self.noisy:
-            self.exploration_rate = 0.0
-            self.epsilon.zero_()
-        else:
-            epsilon_per_game(self.exploration_rate, self.exploration_spread, out=self.epsilon)
+        done = [self.num_timesteps + t * self.steps_at_once for t in range(len(self.steps.actions))]
+        self._exploration_rates = [self._exploration_rate_after(timesteps) for timesteps in done]
+        self.exploration_rate = self._exploration_rates[0]
+        epsilons = [
+            1.0 if timesteps < self.learning_starts else rate
+            for timesteps, rate in zip(done, self._exploration_rates, strict=True)
+        ]
+        epsilon: Any = epsilons[0]
+        if min(epsilons) < max(epsilons):
+            epsilon = torch.tensor(epsilons, device=self.device).unsqueeze(1)  # (T,) -> (T, 1)
+        epsilon_per_game(epsilon, self.exploration_spread, out=self.epsilon)
+
+    def _exploration_rate_after(self, timesteps: int) -> float:
+        """Of the step that follows after so many timesteps."""
+        if self.noisy and timesteps >= self.learning_starts:
+            return 0.0
+        return self.exploration_schedule(1.0 - timesteps / self._total_timesteps)
 
     def _collect(self, on_step: Any = None) -> bool:
         collector = self.collector
@@ -185,7 +209,10 @@ class DQN(OffPolicyAgent):
 
         def after(t: int, ended: int) -> bool:
             collector.store_step(ended)
-            return on_step is None or on_step(t)
+            if on_step is None:
+                return True
+            self.exploration_rate = self._exploration_rates[t]
+            return on_step(t)
 
         return collector.collect(self.generators[0], collector.store_obs, after)
 
@@ -287,7 +314,7 @@ class DQN(OffPolicyAgent):
         return each(lambda x: x.cpu().numpy(), self.replay.obs(row * self.replay.games + self.replay._columns))
 
     def step_locals(self, t: int) -> dict[str, Any]:
-        steps = self.steps
+        steps, self.exploration_rate = self.steps, self._exploration_rates[t]
         return {
             "train_freq": self.train_freq,
             "replay_buffer": self.replay_buffer,

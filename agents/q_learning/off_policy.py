@@ -177,7 +177,8 @@ class OffPolicyAgent(QAgent, StableDQN):
         if self.replay is None:
             self.prepare()
         replay: Any = self.replay
-        own = {"numbers": torch.tensor([self.transitions_due, self.exploration_rate], dtype=torch.float64)}
+        rate = min(max(self.exploration_rate, 0.0), 1.0)  # a schedule of the user's may go further
+        own = {"numbers": torch.tensor([self.transitions_due, rate], dtype=torch.float64)}
         if self.save_replay and isinstance(replay, ReplayTensors):
             for name, x in replay.state(replay.filled).items():
                 own[f"replay.{name}"] = x.detach().to("cpu", copy=True).contiguous()
