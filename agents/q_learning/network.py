@@ -56,11 +56,14 @@ class TorchQ:
 
     def gradients(
         self, obs: Any, actions: Tensor, target: Tensor, weights: Tensor | None = None, fractions: Tensor | None = None
-    ) -> tuple[Sequence[Tensor], Loss]:
-        """Gradients of the loss by all parameters that are not frozen, and the loss; see `loss_of` for the arguments."""
+    ) -> tuple[Sequence[Tensor | None], Loss]:
+        """Gradients of the loss by all parameters that are not frozen, and the loss; see `loss_of` for the arguments.
+
+        None of a parameter that the outputs do not depend on, which the optimizer then leaves as it is.
+        """
         out = self.network.outputs(obs, fractions)
         found = loss_of(self.network.distribution, out, actions, target, weights, fractions)
-        return torch.autograd.grad(found.loss, self.parameters), found
+        return torch.autograd.grad(found.loss, self.parameters, allow_unused=True), found
 
     def choice_inputs(self, obs: Any) -> tuple[Callable[[], Any], Tensor, Tensor]:
         """For `collect.choose_actions`: a function that computes, the outputs (N, W) that it writes, and loop settings.

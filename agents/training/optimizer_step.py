@@ -57,14 +57,18 @@ class OptimizerStep:
             else:
                 group["lr"] = learning_rate
 
-    def step(self, gradients: Sequence[Tensor], loss: Tensor, max_norm: float) -> None:
-        """One step with gradients clipped to `max_norm`; raises NotFinite, but on a GPU, which is not waited for."""
-        gradients = [laid_out_as(weight, gradient) for weight, gradient in zip(self.weights, gradients, strict=True)]
+    def step(self, gradients: Sequence[Tensor | None], loss: Tensor, max_norm: float) -> None:
+        """One step with gradients clipped to `max_norm`; raises NotFinite, but on a GPU, which is not waited for.
+
+        Weights whose gradient is None stay as they are, also with weight decay.
+        """
+        pairs = list(zip(self.weights, gradients, strict=True))
+        gradients = [None if gradient is None else laid_out_as(weight, gradient) for weight, gradient in pairs]
         for weight, gradient in zip(self.weights, gradients, strict=True):
             weight.grad = gradient
         counters = self.agent.num_timesteps, self.agent._n_updates
         if self.adam is not None:
-            norm = self.adam.norm(gradients)
+            norm = self.adam.norm([gradient for gradient in gradients if gradient is not None])
             check_gradients(self.named, loss, norm, *counters)
             self.adam.step(min(1.0, max_norm / (norm + 1e-6)))
             return
