@@ -109,8 +109,10 @@ class AdamLoops:
 
 
 def adam_loops_of(optimizer: Any, weights: Sequence[Tensor]) -> AdamLoops | None:
-    """For this optimizer of these weights; None if it is another, or does more than Adam."""
+    """For this optimizer of these weights; None if it is another, or does more than Adam, such as calling hooks."""
     if type(optimizer) is not torch.optim.Adam or len(optimizer.param_groups) != 1:
+        return None
+    if "step" in vars(optimizer) or optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
         return None
     group = optimizer.param_groups[0]
     if any(group[name] for name in ("weight_decay", "amsgrad", "maximize", "differentiable")):

@@ -36,11 +36,14 @@ class PPO(OnPolicyActorCritic, StablePPO):
         """Train, as Stable-Baselines3's `learn`; see `learn_call`."""
         return super().learn(*args, **kwargs)
 
-    def rebuild(self) -> None:
-        super().rebuild()
+    def _make_network(self) -> None:
+        super()._make_network()
         self.train_epoch: Callable[[], Any] = self._train_epoch
         if self.target_kl is None:  # which is looked at after each minibatch
             self.train_epoch = graphed(self._train_epoch, self.device, self.constants)
+
+    def rebuild(self) -> None:
+        super().rebuild()
         self._clip, self._clip_vf = (torch.zeros((), device=self.device) for _ in range(2))  # in place, for CUDA graphs
 
     def train(self) -> None:

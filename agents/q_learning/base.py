@@ -68,11 +68,14 @@ class QAgent(SavedAgent):
         self._renew_schedules()
         self.pool = ThreadPool.for_rows(self.num_threads, max(self.batch_size, self.n_envs))
         self.adapter: EnvAdapter | None = None  # made where training begins
+        self._make_network()
+        self.loss, self.mean_value = (torch.zeros((), device=self.device) for _ in range(2))
+
+    def _make_network(self) -> None:
         self.has_modes = has_modes(self.policy)
         q_net: Any = self.policy.q_net
         self.network = q_network_of(q_net, self.pool, compiled=not on_gpu(self.device))
         self.optimizer_step = OptimizerStep(self, q_net, self.policy.optimizer, self.network.fixed_gradients)
-        self.loss, self.mean_value = (torch.zeros((), device=self.device) for _ in range(2))
 
     def _renew_schedules(self) -> None:
         super()._renew_schedules()
@@ -82,7 +85,7 @@ class QAgent(SavedAgent):
 
     # -- collecting ----------------------------------------------------------------------------------------------------
 
-    def _make_collector(self, steps: Steps, values: Any = None) -> Collector:
+    def _collector_of(self, steps: Steps, values: Any = None) -> Collector:
         """As loops on a CPU, where the adapter's tensors stay where they are; see `Collector` for the arguments."""
         adapter = self.adapter
         assert adapter is not None

@@ -75,13 +75,17 @@ class DQN(OffPolicyAgent):
     def rebuild(self) -> None:
         super().rebuild()
         self._convert_train_freq()
+        self.beta = torch.zeros(1, dtype=torch.float64, device=self.device)  # exponent of importance-sampling weights
+        self._minibatch_size = self.batch_size
+
+    def _make_network(self) -> None:
+        super()._make_network()
         self._create_aliases()
         self.batch_norm_stats = get_parameters_by_name(self.q_net, ["running_"])
         self.batch_norm_stats_target = get_parameters_by_name(self.q_net_target, ["running_"])
         target: Any = self.q_net_target
         self.target_network = q_network_of(target, self.pool, compiled=self.network.fixed_gradients)
-        self.beta = torch.zeros(1, dtype=torch.float64, device=self.device)  # exponent of importance-sampling weights
-        self._minibatch_size = self.batch_size
+        self.target_network.refresh()
         self.update = self._graphed(self._update, self.generators[-1:])
 
     def _check_arguments(self) -> None:
@@ -141,7 +145,10 @@ class DQN(OffPolicyAgent):
         assert self.adapter is not None
         self.steps = Steps(self._steps_per_rollout, self.adapter.num_envs, self.device)
         self.epsilon = torch.zeros_like(self.steps.rewards)
-        self.collector = self._make_collector(self.steps)
+        self._make_collector()
+
+    def _make_collector(self) -> None:
+        self.collector = self._collector_of(self.steps)
         self.collector.store_in(self.replay)
         self.collect = self._graphed(self._collect, self.generators[:1])
 
@@ -231,9 +238,7 @@ class DQN(OffPolicyAgent):
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Learn from so many minibatches of the replay buffer or, with `replay_ratio`, from as many as are due."""
-        learning_rate = self.lr_schedule(self._current_progress_remaining)
-        self.optimizer_step.set_learning_rate(learning_rate)
-        self.logger.record("train/learning_rate", learning_rate)
+        self._set_learning_rate()
         updates = self._updates_due(gradient_steps, batch_size)
         if not updates:
             return

@@ -47,11 +47,17 @@ class PQN(QAgent, OnPolicyAgent, OnPolicyAlgorithm):
         self.data = self.rollout_buffer = QRollout(self.n_steps, self.adapter, self.device)
         self.order = torch.zeros(self.n_steps * self.adapter.num_envs, dtype=torch.int64, device=self.device)
         self.epsilon = torch.zeros(self.adapter.num_envs, device=self.device)
-        self.collector = self._make_collector(self.data, (self.data.values, self.data.best_values))
+        self._make_collector()
+        self.compute_returns = self._graphed(self._compute_returns, games=False)
+
+    def _make_network(self) -> None:
+        super()._make_network()
+        self.one_epoch = self._graphed(self._one_epoch, games=False)
+
+    def _make_collector(self) -> None:
+        self.collector = self._collector_of(self.data, (self.data.values, self.data.best_values))
         self._write_obs = self.collector.obs_writer(self.data.obs)
         self.collect = self._graphed(self._collect, self.generators[:1])
-        self.compute_returns = self._graphed(self._compute_returns, games=False)
-        self.one_epoch = self._graphed(self._one_epoch, games=False)
 
     # -- collecting ----------------------------------------------------------------------------------------------------
 
@@ -92,15 +98,14 @@ class PQN(QAgent, OnPolicyAgent, OnPolicyAlgorithm):
 
     def train(self) -> None:
         """Fit the action values to the rollout's returns, for `n_epochs`."""
+        self._set_learning_rate()
         self._set_training_mode(True)
-        learning_rate = self.lr_schedule(self._current_progress_remaining)
-        self.optimizer_step.set_learning_rate(learning_rate)
         for _ in range(self.n_epochs):
             torch.randperm(len(self.order), generator=self.generators[-1], out=self.order)
             self.one_epoch()
             self._n_updates += 1
         self._check_update()
-        self._log_update(learning_rate)
+        self._log_update()
         self.boundary = None
 
     def _one_epoch(self) -> None:
@@ -113,9 +118,8 @@ class PQN(QAgent, OnPolicyAgent, OnPolicyAlgorithm):
             target = returns.index_select(0, rows).unsqueeze(-1)  # (B,) -> (B, 1)
             self._gradient_step(minibatch, actions.index_select(0, rows), target)
 
-    def _log_update(self, learning_rate: float) -> None:
+    def _log_update(self) -> None:
         record, data = self.logger.record, self.data
-        record("train/learning_rate", learning_rate)
         self._record_losses()
         values, returns = (x.cpu().numpy().ravel() for x in (data.values, data.returns))
         record("train/explained_variance", explained_variance(values, returns))

@@ -34,9 +34,9 @@ from .arguments import (
     check_settings,
 )  # fmt: skip
 from .callbacks import Lazy, is_users
+from .changes import FollowsChanges
 from .learn_call import learn_call
 from .logs import dump, record_hparams, record_progress
-from .optimizer_step import OptimizerStep
 from .options import AgentConfig
 from .signatures import give_constructor, passes_on_to
 
@@ -51,7 +51,7 @@ else:
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
-class Agent(Base):
+class Agent(FollowsChanges, Base):
     """To be put before one of Stable-Baselines3's algorithms.
 
     Attributes:
@@ -76,11 +76,8 @@ class Agent(Base):
     boundary: dict[str, Any] | None = None
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
-    network: Any = None  # its `why` says in a few words what computes: compiled loops, or PyTorch and why
-    optimizer_step: OptimizerStep
     pool: ThreadPool
     bar: ProgressCallback | None = None
-    has_users_callback = False  # see `callbacks.is_users`
     _shown: Any = None  # `_last_obs`, or what makes it
     _learning: Any = None  # by whom, see `learn_call`
 
@@ -179,6 +176,7 @@ class Agent(Base):
         self._played = self.env
         answer = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)  # type: ignore[arg-type]
         self.has_users_callback = is_users(answer[1])
+        self._watch_changes()
         if self.network is not None:
             self.logger.log(f"Network: {self.network.why}")  # on the terminal, if verbose is 1 or more
         if self.tensorboard_log is not None and reset_num_timesteps:

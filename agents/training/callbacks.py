@@ -87,6 +87,7 @@ def collect_and_call(agent: Any, callback: BaseCallback, data: Steps, adapters: 
         agent: its `_collect(on_step)` fills `data`, and `collect()`, which may be a CUDA graph of it.
         adapters: the environments, or as many parts of them as threads step.
     """
+    agent.follow_changes()
     if agent.simulator is None:
         adapter: Any = adapters[0]
         adapter.observe(agent._last_obs)

@@ -137,7 +137,6 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def rebuild(self) -> None:
         self._look_at_env()
         self._renew_schedules()
-        complete_policy(self.policy, self.action_space)
         if not self.normalize_reward:
             self.reward_normalizer = None
         elif self.reward_normalizer is None:  # else the statistics so far are used further
@@ -145,14 +144,13 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.precision = choose_precision(self.precision, self.device.type)
         minibatch = getattr(self, "batch_size", self.n_steps * self.n_envs)
         self.pool, self.workers = ThreadPool.for_rows(self.num_threads, max(minibatch, self.n_envs)), WorkerThreads(1)
-        self.network = make_network(self.policy, self.loss, self.device, self.pool, self.workers, self.precision)
+        self._make_network()
         divisible = self.simulator is not None and self.simulator.num_players == 1  # games among threads
         most = self.num_threads if self.network.divisible else 1  # results depend on how many threads there are
         self.play_threads = threads_worth(most, self.n_envs // GAMES_PER_THREAD) if divisible else 1
         self.learn_threads = threads_worth(most, minibatch // SAMPLES_PER_THREAD)
         self.workers.count = max(self.play_threads, self.learn_threads)
         self._provide_generators(self.play_threads + 1)
-        self.optimizer_step = OptimizerStep(self, self.policy, self.policy.optimizer, self.network.fixed_gradients)
         spaces = self.observation_space, self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, self.n_envs)
         self.compute_advantages = graphed(self._compute_advantages, self.device, self.constants)
@@ -160,6 +158,13 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.order = torch.zeros(0, dtype=torch.int64, device=self.device)
         self.loss_sums = torch.zeros(len(self.loss.parts), device=self.device)
         self.num_minibatches = torch.zeros((), device=self.device)
+
+    def _make_network(self) -> None:
+        complete_policy(self.policy, self.action_space)
+        self.network = make_network(self.policy, self.loss, self.device, self.pool, self.workers, self.precision)
+        if not self.network.divisible:
+            self.workers.count = 1  # parts of games, if there are some, take turns
+        self.optimizer_step = OptimizerStep(self, self.policy, self.policy.optimizer, self.network.fixed_gradients)
 
     if not TYPE_CHECKING:  # for whom it is the attribute of Stable-Baselines3's
 
@@ -193,6 +198,12 @@ class OnPolicyActorCritic(OnPolicyAgent):
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
             self.adapters = [SimulatorAdapter(part, self.channels_first) for part in parts]
+        self._make_collector()
+
+    def _make_collector(self) -> None:
+        data, size = self.data, self.policy.head.size
+        if data.allocated and data.params.shape[-1] != size:  # the policy decides in another way than before
+            data.params = torch.zeros((*data.params.shape[:-1], size), device=self.device)
         state = None if self.policy.core is None else self._recurrent_state()
         self.collector = Collector(self.network, self.adapters, self.data, self.generators, self.workers, state)
         self.collect = graphed(self._collect, self.device, self.constants, self.generators[:1])
@@ -232,8 +243,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_update(self) -> None:
         """The rollout as samples, or as sequences (games first) for a recurrent policy, and the learning rate now."""
+        self._set_learning_rate()
         self._set_training_mode(True)
-        self.optimizer_step.set_learning_rate(self.lr_schedule(self._current_progress_remaining))
         samples = self.data.samples() if self.policy.core is None else self.data.sequences()
         self.columns: Tensor = samples.pop("columns")
         self.samples: Data = samples
@@ -275,7 +286,6 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def _log_update(self) -> None:
         """Log under Stable-Baselines3's tags."""
         data, record = self.data, self.logger.record
-        record("train/learning_rate", self.lr_schedule(self._current_progress_remaining))
         for name, value in self.loss_means.items():
             record(f"train/{name}", value)
         variance = (data.advantages + data.values).var()

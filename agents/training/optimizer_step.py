@@ -34,12 +34,14 @@ class OptimizerStep:
         self.weights = [weight for _, weight in self.named]
         self.adam = adam_loops_of(optimizer, self.weights) if fixed_gradients else None
         self.on_gpu = on_gpu(agent.device)
+        self.rates: list[Tensor] = []  # of the groups, in a GPU's memory
         if self.on_gpu:
             for group in optimizer.param_groups:  # a CUDA graph reads the learning rate from memory
                 group["lr"], group["capturable"] = torch.tensor(float(group["lr"]), device=agent.device), True
+                self.rates.append(group["lr"])
 
     def check(self) -> None:
-        """Raise OptionError if all parameters are frozen, or if the optimizer has parameters that the policy has not."""
+        """Raise OptionError for what cannot be trained: frozen or foreign parameters, and hooks that would not be called."""
         if not self.weights:
             raise OptionError("there is nothing to learn: all weights are frozen, requires_grad_(True) frees them")
         known = {id(weight) for weight in self.agent.policy.parameters()}
@@ -48,14 +50,17 @@ class OptimizerStep:
                 "policy.optimizer has weights that are not the policy's, as after a layer was replaced: make it anew, "
                 "such as policy.optimizer = torch.optim.Adam(policy.parameters())"
             )
+        if any(weight._post_accumulate_grad_hooks for weight in self.weights):  # type: ignore[attr-defined]
+            raise OptionError(
+                "hooks of register_post_accumulate_grad_hook would not be called, gradients are not accumulated here: use "
+                "policy.optimizer.register_step_pre_hook"
+            )
 
-    def set_learning_rate(self, learning_rate: float) -> None:
-        """For the next steps; in place, where it is a tensor."""
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(learning_rate)
-            else:
-                group["lr"] = learning_rate
+    def keep_learning_rates(self) -> None:
+        """Where a CUDA graph reads them, put learning rates that were set since into its memory."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=False):
+            if group["lr"] is not rate:
+                group["lr"] = rate.fill_(group["lr"])
 
     def step(self, gradients: Sequence[Tensor | None], loss: Tensor, max_norm: float) -> None:
         """One step with gradients clipped to `max_norm`; raises NotFinite, but on a GPU, which is not waited for.

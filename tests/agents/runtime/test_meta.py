@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.logger import Logger
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -209,6 +210,7 @@ def test_ppo(on_meta, name):
     assert played["game"] == STEPS
     within(played, STEPS, most_a_step)
     watched(agent._compute_advantages)
+    agent.set_logger(Logger(None, []))
     agent._begin_update()
     within(watched(agent._train_epoch), agent.n_envs // GAMES * 2, most_a_minibatch)
 
@@ -236,7 +238,7 @@ def test_pqn(on_meta, name):
         torch.zeros(size, dtype=kind, device=META)
         for size, kind in ((STEPS * GAMES, torch.int64), (GAMES, torch.float32))
     )
-    agent.collector = agent._make_collector(data, (data.values, data.best_values))
+    agent.collector = agent._collector_of(data, (data.values, data.best_values))
     agent._write_obs = agent.collector.obs_writer(data.obs)
     played = watched(agent._collect)
     assert played["game"] == STEPS

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from stable_baselines3.common.logger import Logger
 
 import ludus
 from ludus.agents.runtime.threads import WorkerThreads
@@ -38,6 +39,7 @@ def test_both_implementations_agree(game):
     agent.learn(32)
     networks = agent.network, TorchNetwork(agent.policy, agent.loss, WorkerThreads(1))
     assert networks[0].why == "compiled loops"
+    agent.set_logger(Logger(None, []))
     agent._begin_update()
     obs, mask = agent.samples["obs"], agent.samples.get("masks")
     found = []
