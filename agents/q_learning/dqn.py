@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
@@ -175,7 +176,7 @@ class DQN(OffPolicyAgent):
         steps = len(self.steps.actions)
         if going:
             check_rollout(self.steps, before, self.replay.newest_obs(steps))
-            self.exploration_rate = self._exploration_rate_after(self.num_timesteps)
+            (self.exploration_rate,) = self._exploration_rates_after([self.num_timesteps])
         waits = not on_gpu(self.device)
         self.rows_stored = int(self.replay.count) if waits else self.rows_stored + steps
         self._n_calls += (self.num_timesteps - before) // self.n_envs
@@ -191,23 +192,22 @@ class DQN(OffPolicyAgent):
     def _set_epsilon(self) -> None:
         """Probabilities of random actions in each step of the next rollout."""
         self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
-        done = [self.num_timesteps + t * self.steps_at_once for t in range(len(self.steps.actions))]
-        self._exploration_rates = [self._exploration_rate_after(timesteps) for timesteps in done]
-        self.exploration_rate = self._exploration_rates[0]
-        epsilons = [
-            1.0 if timesteps < self.learning_starts else rate
-            for timesteps, rate in zip(done, self._exploration_rates, strict=True)
-        ]
+        done = range(self.num_timesteps, 2**63, self.steps_at_once)[: len(self.steps.actions)]  # before each step
+        rates, starts = self._exploration_rates_after(done), self.learning_starts
+        self._exploration_rates, self.exploration_rate = rates, rates[0]
+        epsilons = rates if done[0] >= starts else [1.0 if n < starts else x for n, x in zip(done, rates, strict=True)]
         epsilon: Any = epsilons[0]
-        if min(epsilons) < max(epsilons):
-            epsilon = torch.tensor(epsilons, device=self.device).unsqueeze(1)  # (T,) -> (T, 1)
+        if len(set(epsilons)) > 1:
+            epsilon = torch.tensor(epsilons, device=self.device).view(-1, 1)  # (T,) -> (T, 1)
         epsilon_per_game(epsilon, self.exploration_spread, out=self.epsilon)
 
-    def _exploration_rate_after(self, timesteps: int) -> float:
-        """Of the step that follows after so many timesteps."""
-        if self.noisy and timesteps >= self.learning_starts:
-            return 0.0
-        return self.exploration_schedule(1.0 - timesteps / self._total_timesteps)
+    def _exploration_rates_after(self, timesteps: Sequence[int]) -> list[float]:
+        """Of the steps that follow after so many timesteps each."""
+        schedule, total = self.exploration_schedule, self._total_timesteps
+        rates = [schedule(1.0 - done / total) for done in timesteps]
+        if self.noisy:
+            return [0.0 if n >= self.learning_starts else x for n, x in zip(timesteps, rates, strict=True)]
+        return rates
 
     def _collect(self, on_step: Any = None) -> bool:
         collector = self.collector

@@ -65,7 +65,7 @@ def test_actions_are_random_as_often_as_each_step_s_epsilon_says(compiled, sprea
     )  # fmt: skip
     if not compiled:
         monkeypatch.setattr(
-            agent, "_make_collector", lambda steps: Collector(agent.network, agent.adapter, steps, agent.epsilon)
+            agent, "_collector_of", lambda steps: Collector(agent.network, agent.adapter, steps, agent.epsilon)
         )
     with torch.no_grad():
         last = list(agent.q_net.parameters())[-1]
