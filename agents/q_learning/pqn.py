@@ -19,6 +19,7 @@ from ..data.rollout_buffer import bootstrap
 from ..nn.actor_critic import each
 from ..nn.value_dists import Scalar
 from ..training.on_policy import OnPolicyAgent
+from ..training.sb3_buffer import refuse_to_be_filled
 from .base import QAgent
 from .collect import Steps, epsilon_per_game
 from .config import PQNConfig
@@ -151,6 +152,10 @@ class QRollout(Steps):
             torch.zeros_like(self.rewards) for _ in range(5)
         )
         self.best_values = torch.zeros((steps + 1, games), device=device)
+
+    def reset(self) -> None:
+        """Stable-Baselines3's `collect_rollouts` calls it."""
+        refuse_to_be_filled()
 
     def fill_next_values(self, adapter: EnvAdapter) -> None:
         """`next_values`, when all steps are stored."""

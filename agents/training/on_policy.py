@@ -25,11 +25,11 @@ from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from .arguments import check_observation, check_observation_space
-from .callbacks import Lazy, collect_and_call
+from .callbacks import collect_and_call
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
 from .optimizer_step import OptimizerStep, check_update
 from .saved_agent import SavedAgent
-from .sb3_buffer import rollout_locals, stable_buffer_of
+from .sb3_buffer import RolloutView, rollout_locals, rollout_view_of
 from .training_state import capture
 
 # Less work is not worth another thread that runs Python: it has to be woken, and one runs at a time.
@@ -121,6 +121,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     policy_base = ActorCriticPolicy
     policy: Any
     precision, normalize_reward = "fp32", False
+    _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
     def _setup_model(self) -> None:
         check_observation_space(self.observation_space)
@@ -171,11 +172,18 @@ class OnPolicyActorCritic(OnPolicyAgent):
         @property
         def rollout_buffer(self) -> RolloutBuffer:
             """The rollout as Stable-Baselines3's buffer, see `sb3_buffer`; the same in tensors is `data`."""
-            return stable_buffer_of(self.data, self.gamma, self.gae_lambda)
+            if self._view is None or self._view.data is not self.data:
+                self._view = rollout_view_of(self.data)
+                self._show_rollout()
+            return self._view
 
         @rollout_buffer.setter
         def rollout_buffer(self, value: Any) -> None:
             """Stable-Baselines3's constructor makes one of its own, which is not used."""
+
+    def _show_rollout(self) -> None:
+        if self._view is not None:
+            self._view.show(self.gamma, self.gae_lambda)
 
     def _maybe_recommend_cpu(self, mlp_class_name: str = ActorCritic.__name__) -> None:
         if self.simulator is None:  # games on the same GPU make it worth using
@@ -210,6 +218,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
+        self._show_rollout()
         if self.use_sde:
             self.policy.reset_noise(self.n_envs)
             self._renew_noise(0)
@@ -229,6 +238,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def _end_rollout(self) -> None:
         self.compute_advantages()
         self.data.pos, self.data.full = self.n_steps, True
+        self._show_rollout()
         self._last_episode_starts = self.data.dones[-1].cpu().numpy() > 0
 
     def _compute_advantages(self) -> None:
@@ -236,8 +246,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def step_locals(self, t: int) -> dict[str, Any]:
         self.data.pos, self.data.full = t, False
-        buffer = Lazy(stable_buffer_of, self.data, self.gamma, self.gae_lambda)
-        return {"rollout_buffer": buffer, **rollout_locals(self.data, self.policy.head, t)}
+        self._show_rollout()
+        return {"rollout_buffer": self.rollout_buffer, **rollout_locals(self.data, self.policy.head, t)}
 
     # -- updates -------------------------------------------------------------------------------------------------------
 
@@ -245,6 +255,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
         """The rollout as samples, or as sequences (games first) for a recurrent policy, and the learning rate now."""
         self._set_learning_rate()
         self._set_training_mode(True)
+        if self._view is not None and self._view.data is self.data:
+            self._view.write_back()
         samples = self.data.samples() if self.policy.core is None else self.data.sequences()
         self.columns: Tensor = samples.pop("columns")
         self.samples: Data = samples
@@ -273,6 +285,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         if on_gpu(self.device):
             check_update(self.loss_means["loss"], self.policy, self.num_timesteps, self._n_updates)
         self.data.learned = True
+        self._show_rollout()
         self._log_update()
         if self.policy.normalizer is not None:
             self.policy.normalizer.update(self.data.obs.flatten(0, 1), self.group)

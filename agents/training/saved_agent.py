@@ -16,7 +16,7 @@ from .snapshot import check_excluded, snapshot_of
 BUILT = {  # by `rebuild`, or when training begins: what knows addresses, threads and graphs
     "pool", "workers", "bar", "boundary", "network", "target_network", "optimizer_step", "adapter", "adapters", "collector",
     "collect", "data", "samples", "columns", "compute_advantages", "compute_returns", "train_epoch", "one_epoch", "update",
-    "_write_obs", "_learning", "_made_of", "_modules",
+    "_write_obs", "_learning", "_made_of", "_modules", "_view",
 }  # fmt: skip
 
 
