@@ -218,6 +218,29 @@ def test_settings_that_change_count_at_once(make, settings, monkeypatch):
     assert assert_same(make, monkeypatch, changes) > 3
 
 
+def another_optimizer(agent):
+    agent.policy.optimizer = torch.optim.Adam(agent.policy.parameters(), lr=0.1, betas=(0.5, 0.6))
+
+
+def an_option(agent):
+    agent.policy.optimizer.param_groups[0]["weight_decay"] = 0.9
+
+
+def frozen(agent):
+    next(agent.policy.parameters()).requires_grad_(False)
+
+
+@pytest.mark.parametrize("make", [ppo(), dqn(), pqn()], ids=["ppo", "dqn", "pqn"])
+@pytest.mark.parametrize("change", [another_optimizer, an_option, frozen])
+def test_an_optimizer_that_changes_counts_at_once(make, change, monkeypatch):
+    unchanged, _, graphs = trained(make, monkeypatch, replayed=True)
+    changed, _, more = trained(make, monkeypatch, replayed=True, callback=Late(change))
+    pairs = zip(unchanged.policy.parameters(), changed.policy.parameters(), strict=True)
+    assert any(not torch.equal(one, two) for one, two in pairs), "the change has no effect"
+    assert more > graphs, "nothing was captured anew"
+    assert_same(make, monkeypatch, lambda: Late(change))
+
+
 @pytest.mark.parametrize("make", [ppo(), dqn(noisy=True), pqn()], ids=["ppo", "dqn", "pqn"])
 def test_seeding_anew(make, monkeypatch):
     def seeded():
