@@ -29,6 +29,8 @@ MISTAKES = (
     ("step", "s.row = below(SIZE, random)", "below(SIZE, random): write below(random, SIZE)"),
     ("step", "s.row = below(random, 0)", "below(random, 0): nothing from 0 is below that: take a number from 1"),
     ("step", "s.row = below(random, s.eaten)", "below(random, n) takes a whole number from 1 as n, got 0"),
+    ("step", "if s.eaten: bonus += 1.0", "bonus is read, but not assigned on every path to here"),
+    ("step", "raise ValueError(s.row)", "raise ValueError(s.row): write raise ValueError('a text')"),
     ("step", "while s.row < SIZE: s.col = 0", "has not come to an end after"),
     ("step", "return 1 / (s.eaten * 0), False", "step: division by zero"),
     ("reset", "reset(s, random)", "calls itself; rules cannot be recursive"),

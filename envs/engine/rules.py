@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from ..errors import GameError
 from ..game import Game
+from .assigned import Paths
 from .compile import global_values, undecorated
 from .inference import Knowledge
 from .syntax import Reader
@@ -70,15 +71,15 @@ def check_rules(game: Game) -> None:
     Checked are parameters, results, and all that `syntax` knows of, in rules and in the helpers that they reach.
     """
     check_parameters(game)
-    for rule, wanted in parameters(game).items():
-        if getattr(game, rule) is not None:
-            _check_results(game, rule, undecorated(getattr(game, rule)), wanted)
     named = {rule: undecorated(getattr(game, rule)) for rule in RULES if getattr(game, rule) is not None}
     names = {function: dict(zip(parameters(game)[rule], argument_names(function), strict=False))
              for rule, function in named.items()}  # fmt: skip
     for function in reached(list(named.values())):
         if function.__module__ not in TOOLBOXES:
             _check_function(game, function, names)
+    for rule, wanted in parameters(game).items():
+        if getattr(game, rule) is not None:
+            _check_results(game, rule, undecorated(getattr(game, rule)), wanted)
 
 
 def _check_function(game: Game, function: FunctionType, names: dict[FunctionType, dict[str, str]]) -> None:
@@ -99,7 +100,9 @@ def _check_function(game: Game, function: FunctionType, names: dict[FunctionType
         line = getattr(node, "lineno", tree.lineno)
         raise GameError(f"{game.name}: {place(function.__code__, line)}: {what}: {instead}")
 
+    paths = Paths(tree, known, refuse)
     Reader(function, known, own.get("random", ""), refuse).visit(tree)
+    paths.follow()
 
 
 def argument_names(function: FunctionType) -> tuple[str, ...]:
@@ -160,6 +163,8 @@ def _check_results(game: Game, rule: str, function: FunctionType, wanted: tuple[
                 refuse(statement.lineno, f"{ast.unparse(last)} as terminated")
     if not ends(tree.body):
         refuse(tree.body[-1].lineno, "nothing when it gets past its last line")
+    if not Paths(tree, known, lambda *_: None).follow().returns:
+        refuse(tree.body[-1].lineno, "nothing on any path: it only raises, or its loop has neither break nor return")
 
 
 def returns(body: Iterable[ast.AST]) -> Iterator[ast.Return]:

@@ -23,6 +23,7 @@ from .toolbox_calls import check_call
 
 LOOP = "write a for loop over its elements"
 RANDOM = "take below(random, n), chance(random, p) or uniform(random) from ludus.envs.rng"
+FIXED = "write raise ValueError('a text'), an exception with a text that is not computed"
 CONSTANT = "a file's constants are numbers, tuples and NumPy arrays"
 
 SYNTAX: dict[type[ast.AST], tuple[str, str]] = {
@@ -134,9 +135,19 @@ class Reader(ast.NodeVisitor):
 
     def visit_Assert(self, node: ast.Assert) -> None:
         self.visit(node.test)
+        if node.msg is not None and not self._is_fixed(node.msg):
+            self.refuse(node, f"the text {ast.unparse(node.msg)} of assert", FIXED)
 
     def visit_Raise(self, node: ast.Raise) -> None:
-        """What is raised only ends the game: its text is never built."""
+        """What is raised only ends the game, with a text that is not computed."""
+        made = node.exc if isinstance(node.exc, ast.Call) else None
+        kind = self.known.value(made.func if made else node.exc) if node.exc else ValueError
+        fixed = made is None or (not made.keywords and all(map(self._is_fixed, made.args)))
+        if not fixed or node.cause or not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            self.refuse(node, ast.unparse(node), FIXED)
+
+    def _is_fixed(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Constant) or self.known.value(node) is not UNKNOWN
 
     # values
 

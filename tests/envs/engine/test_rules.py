@@ -1,5 +1,6 @@
 """Rules are read before they are compiled: what cannot work is refused in one line, what works is not."""
 
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -75,8 +76,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Makes the toy with lines planted in its rules."""
     monkeypatch.setenv("LUDUS_CACHE_DIR", str(tmp_path / "cache"))
 
-    def make(**lines: str) -> Game:
-        source = TOY
+    def make(whole: str = "", **lines: str) -> Game:
+        source = re.sub(r"(?<=@STEP@\n)    return.*", textwrap.indent(whole, "    "), TOY) if whole else TOY
         for rule in ("reset", "step", "observe", "draw"):
             source = source.replace(f"@{rule.upper()}@", textwrap.indent(lines.get(rule, "pass"), "    "))
         file = tmp_path / "toy.py"
@@ -166,6 +167,20 @@ REFUSED = {
     "return s.x == 3, s.f": "step returns s.f as terminated: write return reward, terminated",
     "if s.x > 3:\n    return": "step returns nothing here",
     "return (0.0, True) if s.x else 1.0": "step returns 1 value",
+    "raise ValueError(s.x)": "raise ValueError(s.x): write raise ValueError('a text')",
+    "if s.x > 9:\n    raise s.x": "raise s.x: write raise ValueError('a text')",
+    "assert s.x < 9, f'{s.x}'": "the text f'{s.x}' of assert: write raise ValueError('a text')",
+    "if s.x:\n    r = 1.0\nreturn r, False": "r is read, but not assigned on every path to here: write r = ... before",
+    "if s.x:\n    k = 1\nelif action:\n    pass\nelse:\n    k = 2\ns.y = k": "k is read, but not assigned",
+    "while s.x > 2:\n    k = 1\n    s.x -= 1\ns.y = k": "k is read, but not assigned",
+    "for k in range(s.x):\n    pass\ns.y = k": "k is read, but not assigned",
+    "for k in range(SIZE - 5):\n    pass\ns.y = k": "k is read, but not assigned",
+    "for k in range(SIZE):\n    if k > s.x:\n        continue\n    b = k\ns.y = b": "b is read, but not assigned",
+    "while True:\n    if s.x:\n        break\n    k = 1\n    s.x = 1\ns.y = k": "k is read, but not assigned",
+    "for k in range(SIZE):\n    if k == s.x:\n        break\nelse:\n    b = 1\ns.y = b": "b is read, but not assigned",
+    "match action:\n    case 0:\n        k = 1\n    case 1:\n        k = 2\ns.y = k": "k is read, but not assigned",
+    "k += 1": "k is read, but not assigned",
+    "s.y = k\nk = 1": "k is read, but not assigned",
 }  # fmt: skip
 
 
@@ -180,6 +195,77 @@ def test_what_cannot_be_compiled_is_refused_with_its_line_and_what_to_write(line
     number = int(str(caught.value).split("line ")[1].split(":")[0])
     start = TOY[: TOY.index("@STEP@")].count("\n") + 1
     assert start <= number <= start + len(lines.splitlines())
+
+
+NO_RESULT = (
+    "raise ValueError('never')",
+    "while True:\n    s.x = 1",
+    "while SIZE:\n    if s.x:\n        raise ValueError",
+)
+
+
+@pytest.mark.parametrize("lines", NO_RESULT)
+def test_a_step_that_never_returns_is_refused(lines: str, toy) -> None:
+    game = toy(step="pass", whole=lines)
+    with pytest.raises(GameError, match=r"^Toy: toy\.py, line \d+: step returns nothing on any path") as caught:
+        check_rules(game)
+    assert "write return reward, terminated" in str(caught.value)
+
+
+ASSIGNED = """
+for k in range(SIZE):
+    a = k
+for k in range(len(s.row) - 1):
+    b = k
+for v in s.row:
+    c = v
+for i, v in enumerate(TABLE):
+    d = i + v
+for v in (1, 2):
+    e = v
+for k in range(s.lit.shape[1]):
+    if k > s.x:
+        f = k
+        break
+    f = 1
+count = 3
+for k in range(0, count):
+    g = k
+if s.x > 2:
+    h = 1
+elif s.x == 9:
+    raise ValueError('never')
+elif s.x == 8:
+    return 0.0, True
+else:
+    h = 2
+while True:
+    m = s.x
+    if m < 9:
+        n = 1
+        break
+for k in range(SIZE):
+    if k == s.x:
+        p = k
+        break
+else:
+    p = 0
+match action:
+    case 0:
+        q = 1
+    case _:
+        q = 2
+if SIZE:
+    r = 1
+s.row[0] = (a + b + c + d + e + f + g + h + k + n + p + q + r) % 40
+""".strip()
+
+
+def test_what_is_assigned_on_every_path_is_not_refused(toy) -> None:
+    game = toy(step=ASSIGNED)
+    check_rules(game)
+    games = [Simulator(game, 3, seed=1, mode=mode) for mode in ("compiled", "debug")]
+    assert assert_same(games[0], games[1], 60) > 0
 
 
 ALLOWED = """
