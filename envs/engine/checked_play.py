@@ -2,7 +2,8 @@
 anywhere.
 
 The first time that a game's rules are compiled for some kind of observation, a few games are played at random by kernels that
-check every index and division and end every loop, and their numbers must be finite. That they went well is kept beside the
+check every index, every division and whether whole numbers fit where they are stored, and end every loop; numbers must be
+finite. That they went well is kept beside the
 compiled kernels, so that it is done once. Chance does not find everything: `check_game` looks longer, and `mode="checked"`
 always.
 """
@@ -30,7 +31,7 @@ from .watchdog import Watchdog
 GAMES, STEPS = 64, 1600  # at most, as in `check_game`,
 SECONDS = 2.0  # of the processor, which most games need a fraction of
 MOST_BYTES = 1 << 22  # of all games' observations; of large pictures there are fewer games
-PASSED = b"passed: indices, divisions, finite numbers"  # what passed when less was looked at is tried again
+PASSED = b"passed: indices, divisions, finite numbers that fit"  # what passed when less was looked at is tried again
 
 
 def try_rules(layout: Layout, simulator: type[Any]) -> None:

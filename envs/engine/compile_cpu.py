@@ -64,8 +64,9 @@ def compile_cpu(
 
     The table is a `Table`. `name` is the game's, for error messages. `loose`: float32 sums may be taken in another
     order than written, and products added without rounding first; games must not differ from plain Python by that.
-    `checked`: an index outside its array or a division by zero ends the call, which then answers RAISED, and so does a
-    loop without end (ENDLESS); such a kernel is safe whatever its arrays hold.
+    `checked`: an index outside its array, a division by zero or a whole number that does not fit where it is stored ends
+    the call, which then answers RAISED, and so does a loop without end (ENDLESS); such a kernel is safe whatever its
+    arrays hold.
     """
     key = fingerprint(
         function,

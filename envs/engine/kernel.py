@@ -168,6 +168,8 @@ def step_game(
     """Advance game `i` by one step, up to its observation; return 1 if its episode ended, else 0."""
     clock, setting = clocks[i], settings[0]
     dead = act(i, records[i], actions, reward, clock, setting, streams[i])
+    if not (dead == 0 or dead == 1):
+        raise ValueError("terminated is no bool")
     clock.elapsed += 1
     for k in range(i * PLAYERS, (i + 1) * PLAYERS):
         totals[k] += reward[k]

@@ -98,7 +98,8 @@ def translate(
 ) -> tuple[str, str]:
     """LLVM code of the linked function and all that it calls, not optimized, and the function's name in it.
 
-    `checked`: an index outside its array and a division by zero raise, and a loop without end runs out of fuel.
+    `checked`: an index outside its array, a division by zero and a whole number that does not fit raise, and a loop
+    without end runs out of fuel.
 
     Rules that the short way refuses are tried again with all of Numba, which may know better and else says what is wrong.
     """
@@ -206,6 +207,18 @@ class RuleContext(cpu.CPUContext):
 
         return checked
 
+    def cast(self, builder: Any, val: Any, fromty: Any, toty: Any) -> Any:
+        """A value as one of another type; in checked kernels, of the whole numbers only those that fit."""
+        made = super().cast(builder, val, fromty, toty)
+        given: Any = types.unliteral(fromty)
+        whole = isinstance(given, types.Integer) and isinstance(toty, types.Integer)
+        if self.enable_boundscheck and whole and _bits(toty) < _bits(given):
+            back = super().cast(builder, made, toty, given)
+            value = super().cast(builder, val, fromty, given)
+            with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", value, back)):
+                self.call_conv.return_user_exc(builder, OverflowError, ("a number does not fit where it is stored",))
+        return made
+
     def know_all(self) -> None:
         # First Numba's own target, since whichever comes first makes the runtime that all of them share.
         cpu_target.target_context.refresh()  # type: ignore[attr-defined]
@@ -214,6 +227,10 @@ class RuleContext(cpu.CPUContext):
 
     def post_lowering(self, mod: Any, library: RuleLibrary) -> None:
         """Numba would link its runtime for allocations here."""
+
+
+def _bits(kind: Any) -> int:
+    return kind.bitwidth
 
 
 class RuleTarget:

@@ -188,6 +188,57 @@ def test_numbers_that_are_seldom_none_are_refused(step, observe, message: str, l
             play(replace(game))
 
 
+def large_plane(s, planes):
+    planes[0, 0, 0] = 999 * (s.x == 17)
+
+
+def large_planes(s, planes):
+    planes[:, 0, 0] = -(s.x == 17)
+
+
+def large_field(s, action, random):
+    s.small = 128 if seldom(s, random) else 127
+    return 0.0, False
+
+
+def large_element(s, action, random):
+    s.row[1] -= 20000 * seldom(s, random) - s.row[1]
+    s.row[1] *= 2
+    return 0.0, False
+
+
+def ended_twice(s, action, random):
+    return 0.0, 2 * seldom(s, random)
+
+
+def plane_of_zeros(s, planes):
+    planes[0, 0, 0] = 0
+
+
+NOT_FITTING = [
+    (sound, large_plane, "observe: Python integer 999 out of bounds for uint8", 1),
+    (sound, large_planes, "observe: Python integer -1 out of bounds for uint8", 1),
+    (large_field, plane_of_zeros, "step: Python integer 128 out of bounds for int8: declare the field 'i2'", 1),
+    (large_element, plane_of_zeros, "step: Python integer -40000 out of bounds for int16: declare the field 'i4'", 2),
+    (ended_twice, plane_of_zeros, "step must return terminated as a bool, got 2: write return reward, terminated", 0),
+]
+
+
+@pytest.mark.parametrize(("step", "observe", "message", "line"), NOT_FITTING, ids=[row[2][:30] for row in NOT_FITTING])
+def test_whole_numbers_that_seldom_fit_are_refused(step, observe, message: str, line: int) -> None:
+    fields, parts = state(x="i4", small="i1", row="(2,)i2"), {"planes": ("x",), "shape": (2, 2), "actions": ("a", "b")}
+    game = Game("Odd", 1, fields, reset_seldom, step, observe, draw_black, **parts)
+    at = (observe if message.startswith("observe") else step).__code__.co_firstlineno + line
+    where = rf" \({Path(__file__).name}, line {at}: .*\)" if line else ""
+    with pytest.raises(GameError, match=f"^Odd: {message}{where}$"):
+        Simulator(game)
+    sim = Simulator(game, 64, seed=0, mode="checked")
+    sim.reset()
+    with pytest.raises(GameError, match=r"^Odd: a rule raised .* exception"):  # noqa: PT012 - in one of many steps
+        for _ in range(1600):
+            sim.step(np.zeros(64, np.int64))
+
+
 CHECKED = [
     (reward_by_zero, observe_feature, "a rule raised .* exception; .*"),
     (infinite_reward, observe_feature, "step gave the reward inf, which is not finite"),
