@@ -22,6 +22,11 @@ def whole(name: str, value: Any, low: int, high: int | None = None, also: str = 
     return int(value)
 
 
+def seed_of(name: str, value: Any) -> int:
+    """The value as Python's whole number, if it is a seed: random streams have 64 bits."""
+    return whole(name, value, 0, 2**64 - 1)
+
+
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The value as Python's float, if it is a number from `low` to `high`."""
     wrong = isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import describe, one_of, whole
+from .arguments import describe, one_of, seed_of, whole
 from .engine import kernel
 from .engine.compile_cpu import Buffer, Table, compile_cpu
 from .engine.rendering import run
@@ -44,10 +44,10 @@ class Bot:
         one_of("kind", kind, BOTS)
         if kind == "heuristic" and sim.game.heuristic is None:
             raise OptionError(f"{sim.game.name} has no heuristic player: use 'random'")
-        seed = whole("seed", seed, 0)
+        seed = seed_of("seed", seed)
         self.sim, self.kind, self.plain = sim, kind, plain
         indices = np.arange(sim.num_envs, dtype=np.uint64)
-        streams = start_streams(np.full(sim.num_envs, seed % 2**64, np.uint64), indices)
+        streams = start_streams(np.full(sim.num_envs, seed, np.uint64), indices)
         self._streams = np.ascontiguousarray(np.stack(streams, axis=1))
         self._actions = np.zeros((sim.num_envs, sim.num_seats), np.int64)
         self._number = np.full(1, len(sim.actions), np.int64)

@@ -190,7 +190,7 @@ def check_lost(about: Description, source: str, warn: bool, resume: bool) -> Non
     """Raise CheckpointError for what nobody has given and is needed; `warn` of schedules that are numbers now."""
     for name, words in about.lost.items():
         argument = "policy_kwargs" if name.startswith("policy_kwargs") else name
-        raise CheckpointError(f"{source} could not keep {name}, which was {words}: give load {argument}=")
+        raise CheckpointError(f"{source} could not keep {name}, which was {words}: give load {argument}=, in Python")
     for name, words in about.frozen.items() if warn else ():
         told = f"{source} could not keep {name}, which was {words}: give load {name}="
         if resume:

@@ -10,7 +10,7 @@ import numpy as np
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, tile_images
 
-from ..arguments import one_of, whole
+from ..arguments import one_of, seed_of
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import OptionError
@@ -81,7 +81,7 @@ class LudusVecEnv(VecEnv):
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """For the next `reset`: game k gets `seed + k`; None draws one. Returns them."""
-        return super().seed(None if seed is None else whole("seed", seed, 0))
+        return super().seed(None if seed is None else seed_of("seed", seed))
 
     def reset(self) -> np.ndarray:
         """Start episodes in all games, from the seeds given to `seed` since the last reset; returns observations."""

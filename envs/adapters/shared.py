@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from ..arguments import whole
+from ..arguments import seed_of
 from ..engine.simulator import Simulator
 from ..errors import OptionError
 from ..game import Game
@@ -22,9 +22,9 @@ def seed_games(simulator: Simulator, seed: int | Sequence[int | None], mask: np.
     if isinstance(seed, (list, tuple)) or (isinstance(seed, np.ndarray) and seed.ndim):
         if len(seed) != count:
             raise OptionError(f"give one seed a game: expected {count}, got {len(seed)}")
-        seeds = [None if one is None else whole(f"seed of environment {k}", one, 0) for k, one in enumerate(seed)]
+        seeds = [None if one is None else seed_of(f"seed of environment {k}", one) for k, one in enumerate(seed)]
     else:
-        first = whole("seed", seed, 0)
+        first = seed_of("seed", seed)
         seeds = [first + k for k in range(count)]
     chosen = np.array([one is not None for one in seeds])
     numbers = np.array([(one or 0) % 2**64 for one in seeds], np.uint64)

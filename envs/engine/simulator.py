@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import describe, one_of, whole
+from ..arguments import describe, one_of, seed_of, whole
 from ..errors import NotReset, OptionError
 from ..game import Game
 from ..registry import find_game
@@ -152,10 +152,8 @@ class Simulator:
         """Restart all random streams; takes effect with the next `reset`. Returns the seed used."""
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-        self.seed_used = whole("seed", seed, 0)
-        self.seed_each(
-            np.full(self.num_envs, self.seed_used % 2**64, np.uint64), np.arange(self.num_envs, dtype=np.uint64)
-        )
+        self.seed_used = seed_of("seed", seed)
+        self.seed_each(np.full(self.num_envs, self.seed_used, np.uint64), np.arange(self.num_envs, dtype=np.uint64))
         return self.seed_used
 
     def seed_each(self, seeds: np.ndarray, indices: np.ndarray, mask: np.ndarray | None = None) -> None:

@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
     """What `main` does, but for errors."""
     packages, arguments = split_imports(arguments)
     if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
+        arguments = arguments[1:] if "--help-all" in arguments else [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())))
         return 0

@@ -61,6 +61,7 @@ def test_help_begins_with_the_game_and_has_few_flags(shown):
     assert 8 <= len(flags) <= 12 and len(text.splitlines()) < 36
     assert "--help-all" in lines[-1]
     everything = shown("train", "--help-all")
+    assert shown("help", "train", "--help-all") == everything
     assert all(flag.split()[0] in everything for flag in flags) and everything.count("\n  --") > 40
 
 

@@ -330,7 +330,8 @@ def test_no_gpu_is_one_line(tmp_path):
 
 def test_an_output_folder_that_is_taken_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
-    assert "exists and is not empty" in refused("train", "Catch", "--out", str(tmp_path))
+    said = refused("train", "Catch", "--out", str(tmp_path))
+    assert "exists and is not empty: give another folder, --resume or --overwrite" in said
     assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 

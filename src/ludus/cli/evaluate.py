@@ -41,7 +41,7 @@ class Config:
     max_episode_steps: int | None = None
     """Truncate episodes after this many steps (-1: never); None: as the agent was trained, or as the game's author says."""
     device: str = "cpu"
-    """cpu, cuda, or auto; without --against, which plays on the CPU."""
+    """cpu, cuda, or auto, for an agent on its own; bots and games with --against are played on the CPU."""
 
 
 def main(argv: list[str]) -> int:
@@ -55,6 +55,8 @@ def main(argv: list[str]) -> int:
         wide.print(table_of(found, policy(config)))
     for line in remarks(found, config.episodes, progress):
         say(line)
+    if policy(config) == "greedy":
+        say("greedy: the most likely actions; --sampled draws them, as training does")
     return INTERRUPTED if progress.stopped else 0
 
 

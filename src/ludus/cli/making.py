@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import warnings
 from pathlib import Path
@@ -62,6 +63,10 @@ def make_gymnasium(name: str, num_envs: int, seed: int | None, options: Options)
     try:
         gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError) as error:
+        alike = {one.lower(): one for one in gymnasium.registry}
+        near = difflib.get_close_matches(name.lower(), alike, 1, 0.8)
+        if "-v" in name and near and not near[0].startswith("ludus/"):
+            raise UnknownGame(f"there is no {name!r}: did you mean {alike[near[0]]!r}, of Gymnasium?") from error
         try:
             find_game(name)
         except UnknownGame as unknown:

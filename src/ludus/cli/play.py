@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..envs import OptionError, Options, Simulator, find_game
+from ..envs import OptionError, Options, Simulator
 from ..envs.engine.kernel import SPECTATOR
 from ..envs.viewer.places import Places
 from ..envs.viewer.scene import CLOSED, RESERVED, Card, Mark, Scene, command, number, readable
 from .arguments import parse
-from .players import opponent
+from .players import opponent, to_play
 
 IDLE = ("noop", "stay")  # names of the action taken where no key is held; without them, the last one goes on
 THINKING = 0.5  # seconds that an opponent takes for a move
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
         raise OptionError(f"speed must be from 0.125 to 64, got {config.speed:g}")
     from ..envs.viewer.window import find_display, run
 
-    game = find_game(config.game)
+    game = to_play(config.game)
     sim = Simulator(game, seed=config.seed, autoreset="disabled", **vars(config.options))
     others = opponents(sim, config.against, config.seat, config.seed or 0)
     find_display()  # before what takes long

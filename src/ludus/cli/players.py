@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from ..envs import Bot, Game, Match, OptionError, Simulator, find_game
+from ..envs import Bot, Game, Match, OptionError, Simulator, UnknownGame, find_game
 from ..envs.bots import BOTS
 from .interrupts import import_agents
 
@@ -15,6 +15,20 @@ def is_bot(who: str | Path) -> bool:
     """Whether that is a game and a bot, as in "Snake:heuristic"."""
     name, _, kind = str(who).rpartition(":")
     return bool(name) and kind in BOTS
+
+
+def to_play(name: str) -> Game:
+    """The game of that name; raises OptionError for an environment of Gymnasium's."""
+    try:
+        return find_game(name)
+    except UnknownGame:
+        import gymnasium
+
+        if name in gymnasium.registry:
+            raise OptionError(
+                f"{name} is a Gymnasium environment: only Ludus's games can be played and shown"
+            ) from None
+        raise
 
 
 def bots_of(game: Game) -> list[str]:
@@ -104,7 +118,10 @@ def load(folder: Path, seed: int | None, num_envs: int | None, **changes: Any) -
     agent = agent_in(folder)
     if "game" not in agent.environment:
         name = agent.environment.get("gymnasium", "something else")
-        raise OptionError(f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}")
+        raise OptionError(
+            f"this needs an agent that plays a game of Ludus; the one in {folder} plays {name}: only "
+            "Ludus's games can be shown"
+        )
     if seed is not None:
         agent.set_random_seed(seed)
     known = make_environment(agent.environment).simulator

@@ -51,7 +51,7 @@ def check_free(folder: Path, config: Training) -> None:
     taken = any(path.name != LOCK for path in folder.iterdir())
     ours = config.overwrite or (config.resume and any((folder / file).exists() for file in ("agent.json", SETTINGS)))
     if taken and not ours:
-        raise OptionError(f"--out {folder} exists and is not empty: give another folder, or --overwrite")
+        raise OptionError(f"--out {folder} exists and is not empty: give another folder, --resume or --overwrite")
 
 
 @contextmanager

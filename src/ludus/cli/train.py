@@ -36,9 +36,9 @@ class Config:
     algo: str = field(default="ppo", metadata={"choices": tuple(SETTINGS)})
     """The algorithm; each has flags of its own: `ludus train --algo dqn --help-all`."""
     preset: str | None = field(default=None, metadata={"choices": tuple(name for x in PRESETS.values() for name in x)})
-    """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags go before it."""
+    """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags override it."""
     recipe: bool = False
-    """Begin with the zoo's recipe for this game: a published protocol and settings; other flags go before it."""
+    """Begin with the zoo's recipe for this game: a published protocol and settings; other flags override it."""
     out: Path | None = None
     """Folder for the agent and its logs; None: runs/GAME-ALGO-DATE-TIME."""
     total_timesteps: int = 5_000_000
@@ -56,7 +56,8 @@ class Config:
     overwrite: bool = False
     """Replace the agent in --out."""
     resume: bool = False
-    """Go on from the newest checkpoint in --out, if there is one; its settings are kept. Else start."""
+    """Go on from the newest checkpoint in --out with its settings, if there is one, else start. --total-timesteps and
+    --time-limit may be given anew."""
     tensorboard: bool = True
     """Write TensorBoard logs beside the agent."""
     options: Options = field(default_factory=Options)
@@ -162,6 +163,9 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     if resumed and agent.num_timesteps >= config.total_timesteps:
         say(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0
+    if resumed and config.time_limit is not None and agent.elapsed() >= config.time_limit:
+        say(f"done already: {clock(agent.elapsed())} of training; for more, give --time-limit")
+        return 0
     how = f", from step {agent.num_timesteps}" if resumed else ""
     games = f", {agent.steps_at_once} games at once{how}; Ctrl-C saves and stops"
     say("training ", (config.algo.upper(), "bold"), " on ", (config.game, "bold"), games)
@@ -171,7 +175,9 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     interrupted = learn(agent, config, folder, resumed)
     seconds = time.monotonic() - started
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
-    mean = f"mean return of the last {len(episodes)} episodes {sum(episodes) / len(episodes):.2f}, " if episodes else ""
+    actions = "sampled" if config.algo == "ppo" else "epsilon-greedy"
+    figure = f"{sum(episodes) / len(episodes):.2f} ({actions} actions)" if episodes else ""
+    mean = f"mean return of the last {len(episodes)} episodes {figure}, " if episodes else ""
     say(f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}")
     say(f"saved in {folder}. Next: ", (next_command("evaluate", folder), "bold"))
     return 0

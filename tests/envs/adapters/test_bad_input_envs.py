@@ -115,6 +115,15 @@ def test_arguments_of_the_faces() -> None:
     )
     refused(OptionError, lambda: ludus.make_vec("Catch", 2, autoreset="same_step"), "'autoreset'")
     refused(OptionError, lambda: ludus.make_vec("Catch", 2, seed=-1), "seed must be a whole number from 0", "-1")
+    for make in (ludus.envs.Simulator, ludus.make_vec, ludus.make_sb3):
+        refused(
+            OptionError, lambda make=make: make("Catch", 2, seed=2**64).reset(), f"from 0 to {2**64 - 1}", str(2**64)
+        )
+        make("Catch", 2, seed=2**64 - 1).reset()
+    refused(OptionError, lambda: ludus.make("Catch").reset(seed=2**64), "seed must be", str(2**64))
+    refused(OptionError, lambda: ludus.make_vec("Catch", 2).reset(seed=[1, 2**64]), "environment 1", str(2**64))
+    refused(OptionError, lambda: ludus.envs.parallel_env("Tron").reset(seed=2**64), "seed must be", str(2**64))
+    refused(OptionError, lambda: ludus.envs.aec_env("TicTacToe").reset(seed=2**64), "seed must be", str(2**64))
     refused(OptionError, lambda: ludus.make_sb3("Catch", 2, seed="x"), "seed must be a whole number from 0", "'x'")
     refused(OptionError, lambda: Simulator("Catch", 2, num_threads=0), "num_threads must be a whole number from 1", "0")
     refused(OptionError, lambda: gymnasium.make("ludus/Catch-v1", obs_type="rbg"), "did you mean 'rgb'?")
