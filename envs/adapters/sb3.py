@@ -81,7 +81,9 @@ class LudusVecEnv(VecEnv):
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """For the next `reset`: game k gets `seed + k`; None draws one. Returns them."""
-        return super().seed(None if seed is None else seed_of("seed", seed))
+        super().seed(None if seed is None else seed_of("seed", seed))
+        self._seeds = [None if one is None else one % 2**64 for one in self._seeds]  # the last may be seed + k beyond
+        return self._seeds
 
     def reset(self) -> np.ndarray:
         """Start episodes in all games, from the seeds given to `seed` since the last reset; returns observations."""
