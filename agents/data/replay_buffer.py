@@ -307,13 +307,13 @@ class ReplayTensors:
         Raises OptionError if it points outside of the buffer or of the rows given.
         """
         rows, row, count = len(state["actions"]), int(state["row"]), int(state["count"])
-        if rows < self.steps and not 0 <= count <= row == rows:
-            raise OptionError(f"the replay buffer has {rows} rows, of which {count} end at {row}: the file is damaged")
         room = len(next(x for name, x in state.items() if name.startswith("finals.obs")))
         limits = {"row": self.steps - 1, "count": self.steps, "actions": self.choices - 1, "finals.places": room - 1}
         for name, highest in limits.items():
             if state[name].numel() and (int(state[name].min()) < 0 or int(state[name].max()) > highest):
                 raise OptionError(f"the replay buffer's {name} must be from 0 to {highest}: the file is damaged")
+        if rows < self.steps and not 0 <= count <= row == rows:
+            raise OptionError(f"the replay buffer has {rows} rows, of which {count} end at {row}: the file is damaged")
         if room != self.final_obs.room + 1:
             self.final_obs.resize(room - 1)
         for name, tensor in self.state(rows).items():

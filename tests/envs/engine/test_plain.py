@@ -216,7 +216,7 @@ def test_planes_are_watched_too(rule, message: str) -> None:
 
 
 def endless_step(s, action, random):
-    k = 0
+    k = 0 * s.x
     while k < 5:
         s.x = 1
     return 0.0, False
