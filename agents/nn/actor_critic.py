@@ -27,6 +27,8 @@ from .overridden import OverriddenHead
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
+SHORTCUT_FROM = 64  # observations; for fewer, preparing the shortcut takes longer than it saves
+
 
 class ActorCritic(ActorCriticPolicy):
     """Stable-Baselines3's actor-critic policy, with optional normalisation of observations and an optional recurrent core.
@@ -40,6 +42,7 @@ class ActorCritic(ActorCriticPolicy):
     """
 
     core: Any  # a `RecurrentCore`, or None
+    shortcut: Any  # a faster way from observations to features on this device, or None; see `planes`
     normalizer: ObservationNormalizer | None
 
     def __init__(
@@ -50,7 +53,7 @@ class ActorCritic(ActorCriticPolicy):
         if memory is not None and not kwargs.get("share_features_extractor", True):
             raise OptionError("a recurrent policy shares its encoder: leave share_features_extractor=True")
         self.memory, self.memory_size, self.normalize_obs = memory, memory_size, normalize_obs
-        self.core = self.normalizer = None
+        self.core = self.normalizer = self.shortcut = None
         super().__init__(*args, **kwargs)
         self.head = head_of(self.action_space)
         self.starts = starts_of(self.observation_space)
@@ -91,6 +94,8 @@ class ActorCritic(ActorCriticPolicy):
         return {**vars(self), "action_dist": action_dist}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:
+            return self.shortcut(obs)
         if self.divisor is not None and features_extractor is None:
             x = obs.float() if self.divisor == 1.0 else obs.float() / self.divisor
             return self.features_extractor(x if self.normalizer is None else self.normalizer(x))

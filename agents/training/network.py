@@ -14,6 +14,7 @@ from torch import Tensor
 from ...envs import OptionError
 from ..compiled.actor_critic import CompiledActorCritic, Data, Gradients, Loss, compile_actor_critic
 from ..compiled.kernel import ThreadPool
+from ..compiled.planes import shortcut_of
 from ..compiled.trace import NotCompiled
 from ..data.compiled_collect import CompiledCollector
 from ..data.env_adapters import EnvAdapter, SimulatorAdapter
@@ -44,12 +45,12 @@ def autocast_of(device: torch.device, precision: str) -> Autocast:
     return partial(torch.autocast, device.type, torch.bfloat16) if precision == "bf16" else nullcontext
 
 
-def complete_policy(policy: Any, action_space: spaces.Space) -> None:
+def complete_policy(policy: Any, action_space: spaces.Space, device: torch.device) -> None:
     """Give a policy class of the user's, or Stable-Baselines3's own, the attributes of Ludus's policies.
 
     Raises OptionError for a policy whose own methods cannot do what is asked of them.
     """
-    for name in ("core", "normalizer"):
+    for name in ("core", "normalizer", "shortcut"):
         if not hasattr(policy, name):
             setattr(policy, name, None)
     overridden = overrides_methods(policy, (ActorCriticPolicy, ActorCritic))
@@ -58,6 +59,7 @@ def complete_policy(policy: Any, action_space: spaces.Space) -> None:
         raise OptionError("a policy with memory decides in Ludus's way: leave out use_sde and methods of your own")
     if starts_of(action_space) is not None and not isinstance(policy, ActorCritic):
         raise OptionError(f"only Ludus's policies act in {action_space}: other policies' actions count from 0")
+    policy.shortcut = None if on_gpu(device) else shortcut_of(policy)
 
 
 class TorchNetwork:

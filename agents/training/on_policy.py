@@ -161,7 +161,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.num_minibatches = torch.zeros((), device=self.device)
 
     def _make_network(self) -> None:
-        complete_policy(self.policy, self.action_space)
+        complete_policy(self.policy, self.action_space, self.device)
         self.network = make_network(self.policy, self.loss, self.device, self.pool, self.workers, self.precision)
         if not self.network.divisible:
             self.workers.count = 1  # parts of games, if there are some, take turns

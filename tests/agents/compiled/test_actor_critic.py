@@ -12,6 +12,7 @@ from torch import nn
 import ludus
 from ludus.agents.compiled.actor_critic import Loss, compile_actor_critic
 from ludus.agents.compiled.kernel import Kernel, ThreadPool
+from ludus.agents.compiled.planes import shortcut_of
 from ludus.agents.compiled.trace import NotCompiled
 from ludus.agents.nn.actor_critic import (
     ActorCritic,
@@ -39,6 +40,7 @@ def policy_of(sizes, choices=3, kind=MlpEncoderPolicy, shape=SHAPE, space=None, 
         policy.head = OverriddenHead(actions)
     if policy.normalizer is not None:
         policy.normalizer.update(3 + 2 * torch.randn(50, *space.shape))
+    policy.shortcut = shortcut_of(policy)
     return policy
 
 
@@ -200,7 +202,7 @@ def test_a_policy_that_extracts_features_in_a_way_of_its_own_is_for_pytorch():
         def extract_features(self, obs, features_extractor=None):
             return 2 * super().extract_features(obs, features_extractor)
 
-    complete_policy(policy := policy_of((8, 8), kind=Own), spaces.Discrete(3))
+    complete_policy(policy := policy_of((8, 8), kind=Own), spaces.Discrete(3), torch.device("cpu"))
     with pytest.raises(NotCompiled, match="a policy with methods of its own"):
         compile_actor_critic(policy, ThreadPool(1))
 
