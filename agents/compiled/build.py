@@ -19,6 +19,7 @@ from .network import Planes, Vectors
 from .repeated_layers import RepeatedPatches
 from .trace import NotCompiled, Operation, trace
 
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of a module
 WIDE = 5000  # weights of a convolution over another's numbers from which on PyTorch's is as fast or faster
 EVEN = 8  # of whose multiple a convolution's channels have to be for loops over them to be fast
 Stage = Sequence[Operation]  # one operation, or one each of an actor and a critic that are computed side by side
@@ -64,8 +65,7 @@ def inputs_of(space: spaces.Space, normalizer: Any = None) -> Planes | Vectors:
 
 def _check_modules(network: nn.Module) -> None:
     """Raises NotCompiled for weights and hooks that loops would not respect."""
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    if any(getattr(module, kind) for module in network.modules() for kind in kinds):
+    if any(getattr(module, kind) for module in network.modules() for kind in HOOKS):
         raise NotCompiled("a hook on a layer")
     for weight in network.parameters():
         if weight.dtype != torch.float32:

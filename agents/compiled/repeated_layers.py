@@ -48,9 +48,7 @@ class RepeatedPatches(Layer):
         size, padding = module.kernel_size, module.padding
         above, left = int(padding[0]), int(padding[1])
         patches = nn.functional.unfold(columns[None] + 1.0, size, padding=(above, left))
-        patches = (
-            patches.view(len(columns), *size, -1).flip(1, 2).flatten(0, 2).T - 1
-        )  # (C * h * w, P) -> (P, C * h * w)
+        patches = patches.view(len(columns), *size, -1).flip(1, 2).flatten(0, 2).T - 1  # -> (P, C * h * w)
         self.cells = torch.full((len(patches), len(matrix)), -1, dtype=torch.int32)
         self.cells[:, : patches.shape[1]] = patches
         self.image = (columns.shape[1] + 2 * above, columns.shape[2] + 2 * left)

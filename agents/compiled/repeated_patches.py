@@ -37,9 +37,8 @@ def hash_patches(rows, planes, cells, counts, positions, cell_keys, keys, images
         for a in range(sums.shape[1]):
             for b in range(sums.shape[2]):
                 here = (a * sums.shape[2] + b) * counts.shape[0]
-                for i in range(
-                    np.uint64(start), np.uint64(stop)
-                ):  # side by side: far apart, they would share a few cache lines
+                # Side by side: one by one, far apart, they would push each other out of the cache.
+                for i in range(np.uint64(start), np.uint64(stop)):
                     hashes[np.uint64(here) + i] = sums[i, a, b]
     return 0
 
@@ -153,17 +152,15 @@ def table_forward(features, weights, sizes, table, first, last):
 
 def add_patches(groups, table, bias, relu, sizes, out, first, last):
     """out (N, O) = bias (1, O) + for each place the row of the sample's group; relu (1,): cut below zero."""
-    count, room, zero = groups.shape[0] // sizes.shape[0], table.shape[0] // sizes.shape[0], np.float32(0)
+    count, room = groups.shape[0] // sizes.shape[0], table.shape[0] // sizes.shape[0]
     for i in range(first, last):
-        for j in range(out.shape[1]):
-            out[i, j] = bias[0, j]
+        _start(out, bias[0], i, i + 1)
         for p in range(sizes.shape[0]):
             r = np.uint64(p * room + groups[p * count + i])
             for j in range(out.shape[1]):
                 out[i, j] += table[r, j]
         if relu[0]:
-            for j in range(out.shape[1]):
-                out[i, j] = zero if out[i, j] < zero else out[i, j]  # NaN stays NaN
+            _cut_below_zero(out, i, i + 1)
     return 0
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.optim import Optimizer
 
+from ..compiled.build import HOOKS
 from ..runtime.hardware import on_gpu
 
 if TYPE_CHECKING:
     from .optimizer_step import OptimizerStep
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 COMMON = frozenset(vars(nn.Module()))  # attributes of all modules: the training mode, and dictionaries
 PLAIN = (bool, int, float, str, type(None))
 

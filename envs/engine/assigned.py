@@ -33,7 +33,6 @@ class Paths:
 
     Attributes:
         returns: whether some path comes to a `return`.
-        falls_off: whether some path gets past the last line.
     """
 
     def __init__(self, tree: ast.FunctionDef, known: Knowledge, refuse: Callable[[ast.AST, str, str], Any]) -> None:
@@ -43,11 +42,11 @@ class Paths:
         self.exits: list[tuple[list[Names], list[Names]]] = []  # of the loops around: at `break`, at `continue`
         self.parameters = frozenset(one.arg for one in given if one is not None)
         self.locals = frozenset(known.locals) - {tree.name}
-        self.tree, self.falls_off = tree, True
+        self.tree = tree
 
     def follow(self) -> Paths:
         """Follow all paths, once."""
-        self.falls_off = self.body(self.tree.body, self.parameters) is not None
+        self.body(self.tree.body, self.parameters)
         return self
 
     def body(self, statements: list[ast.stmt], now: Names) -> Names:

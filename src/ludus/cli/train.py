@@ -175,7 +175,7 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     interrupted = learn(agent, config, folder, resumed)
     seconds = time.monotonic() - started
     episodes = [episode["r"] for episode in agent.ep_info_buffer or ()]
-    actions = "sampled" if config.algo == "ppo" else "epsilon-greedy"
+    actions = "epsilon-greedy" if agent.acts_on_values else "sampled"
     figure = f"{sum(episodes) / len(episodes):.2f} ({actions} actions)" if episodes else ""
     mean = f"mean return of the last {len(episodes)} episodes {figure}, " if episodes else ""
     say(f"{'interrupted' if interrupted else 'done'}: {mean}{quantity(agent.num_timesteps)} steps in {clock(seconds)}")
