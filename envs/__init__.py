@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .adapters.gymnasium import GameEnv, GameVectorEnv
 from .bots import Bot, Evaluation, Match, evaluate_player
 from .check import GameReport, check_game
+from .engine.observer import Observer
 from .engine.options import Options
 from .engine.simulator import Simulator
 from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame, UnknownOption
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
-    "Match", "NotReset", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption",
+    "Match", "NotReset", "Observer", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption",
     "aec_env", "all_games",
     "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ use them. Only the loop that plays the games is therefore tried first, see `chec
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -43,9 +44,9 @@ def paint_pictures(
 
 
 def view_players(
-    layout: Layout, records: np.ndarray, backdrop: np.ndarray, player: int, views: np.ndarray, unverified: bool
+    layout: Layout, records: np.ndarray, backdrop: np.ndarray, player: Any, views: np.ndarray, unverified: bool
 ) -> None:
-    """Write what a player sees of each record, (N,), into `views`, (N, *obs_shape)."""
+    """Write what a player sees of each record, (N,), into `views`, (N, *obs_shape); `player` is a number, or (N,) of them."""
     viewers, frames = np.full(len(records), player, np.int64), views.reshape(len(records), *layout.frame_shape)
     arrays = (np.ascontiguousarray(records), viewers, backdrop, frames)
     buffers = [Buffer.of(array) for array in arrays]

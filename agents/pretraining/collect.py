@@ -1,0 +1,85 @@
+"""Frames from play: what players see in a game, with the planes under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...envs import Bot, Observer, OptionError, Simulator
+from .frames import Frames, Gallery
+
+Player = Any  # has `decide`, as `ludus.envs.Bot` and `training.evaluation.Player`
+
+
+class Collector:
+    """Plays games and keeps what is seen.
+
+    Args:
+        sim: the games; of any `obs_type`, for one player each or in turns.
+        player: decides the actions.
+        obs_type, size: of the pictures.
+        shuffle: the share of frames whose record is put together from several games' (see `shuffled`), where a game reaches
+            few states by itself.
+        seed: of that.
+    """
+
+    def __init__(
+        self, sim: Simulator, player: Player, obs_type: str = "rgb", size: int = 64, shuffle: float = 0.0, seed: int = 0
+    ) -> None:
+        game = sim.game
+        if game.together:
+            raise OptionError(f"{game.name} shows every player another picture: choose a game for one, or in turns")
+        self.sim, self.player, self.shuffle = sim, player, shuffle
+        self.options = {"obs_type": obs_type, "size": size}
+        self.see = Observer(game, "checked" if shuffle else "compiled", **self.options)
+        self.label = Observer(game, "checked" if shuffle else "compiled") if game.planes else None
+        self.adviser = Bot(sim, "heuristic", seed) if game.heuristic else None
+        self.rng = np.random.default_rng(seed)
+        self.gallery = Gallery()
+        self.steps: list[tuple[np.ndarray, ...]] = []
+
+    def collect(self, steps: int, tell: Callable[[int], Any] = lambda _: None) -> None:
+        """Take steps in every game, and keep what is seen before each; `tell` is called with the number of frames so far."""
+        sim = self.sim
+        if not sim._ready:
+            sim.reset()
+        for _ in range(steps):
+            seen = self._look(sim.records)
+            advice = self.adviser.act().copy() if self.adviser else np.full(sim.num_envs, -1)
+            action = np.array(self.player.decide(False))
+            sim.step(action)
+            reward = sim.reward if sim.num_players == 1 else sim.reward[:, 0]
+            self.steps.append((seen, action, advice, reward.copy(), sim.terminated | sim.truncated))
+            tell(len(self.steps) * sim.num_envs)
+
+    def _look(self, records: np.ndarray) -> np.ndarray:
+        """The numbers of the pictures of records (N,); of shuffled ones, the pictures are kept, but no step has seen them."""
+        if self.shuffle:
+            count = round(self.shuffle * len(records))
+            self._keep(shuffled(records, count, self.rng))
+        return self._keep(records)
+
+    def _keep(self, records: np.ndarray) -> np.ndarray:
+        pictures = self.see(records)
+        planes = self.label(records) if self.label else np.zeros((len(records), 0, 0, 0), np.uint8)
+        return self.gallery.add(pictures, planes)
+
+    def frames(self) -> Frames:
+        """All that was collected."""
+        names = ("index", "action", "advice", "reward", "done")
+        columns = {name: np.stack(rows) for name, rows in zip(names, zip(*self.steps, strict=True), strict=True)}
+        game = self.sim.game
+        return Frames(game.id, self.options, game.planes, self.sim.actions, **self.gallery.arrays(), **columns)
+
+
+def shuffled(records: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Records (count,) each of whose fields is that of a game drawn at random: states that play comes to too seldom.
+
+    Whatever they are, their pictures and planes agree, since both are drawn from the record.
+    """
+    mixed = records[rng.integers(len(records), size=count)]
+    for name in records.dtype.names or ():
+        mixed[name] = records[name][rng.integers(len(records), size=count)]
+    return mixed

@@ -1,0 +1,50 @@
+"""What every method of pretraining has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..nn.vision import PictureEncoder
+from .frames import Frames
+
+
+class Pictures:
+    """The pictures of frames as a tensor; `pictures[rows]` are (B, C, H, W) uint8 on the device."""
+
+    def __init__(self, frames: Frames, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.store = torch.from_numpy(frames.pictures)  # (U, H, W, C)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return self.store[rows].to(self.device).permute(0, 3, 1, 2)
+
+
+class Method(nn.Module):
+    """An encoder and what it is trained to do; a method is a subclass with `loss` and `figures`.
+
+    Args:
+        encoder: is trained.
+        frames: what there is to learn from.
+        pictures: those of the frames, as tensors.
+    """
+
+    supervised = True
+
+    def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures) -> None:
+        super().__init__()
+        self.encoder, self.frames, self.pictures = encoder, frames, pictures
+
+    def rows(self, part: str) -> Tensor:
+        """What minibatches are drawn from: the numbers of a part's pictures, (K,) int64."""
+        return torch.from_numpy(self.frames.rows(part))
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """The loss () of a minibatch (B,) of `rows`."""
+        raise NotImplementedError
+
+    def figures(self, part: str) -> dict[str, Any]:
+        """How good it is on a part, by name; the first decides which encoder is the best, the higher the better."""
+        raise NotImplementedError

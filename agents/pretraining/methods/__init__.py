@@ -1,0 +1,1 @@
+"""What an encoder can be trained to do, a file each."""

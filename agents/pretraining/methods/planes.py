@@ -1,0 +1,69 @@
+"""Supervised: the game's planes at every cell, from the picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...nn.vision import PictureEncoder, PlanesDecoder
+from ..frames import Frames
+from ..method import Method, Pictures
+from ..metrics import Counts
+
+
+class Planes(Method):
+    """Logits of every plane at every cell, by binary cross-entropy.
+
+    Most cells of most planes are empty. So the output begins at the labels' frequency in place of one half, and what is
+    there weighs the square root of how much rarer it is: by either alone, the first minute finds nothing.
+    """
+
+    def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures) -> None:
+        super().__init__(encoder, frames, pictures)
+        self.decoder = PlanesDecoder(encoder, frames.plane_names)
+        self.labels = torch.from_numpy(frames.planes).permute(0, 3, 1, 2)  # (U, P, rows, columns)
+        share = self.labels[self.rows("train")].float().mean((0, 2, 3)).clamp(1e-6, 1 - 1e-6)  # (P,)
+        self.weight = ((1 - share) / share).sqrt().clamp(max=100).reshape(-1, 1, 1)
+        odds = share / (1 - share) * self.weight.flatten()
+        with torch.no_grad():
+            self.decoder.head.weight.mul_(0.1)
+            self.decoder.head.bias.copy_(odds.log())  # type: ignore[union-attr]
+        self.visible = visible_planes(frames)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        logits = self.decoder(self.pictures[rows])
+        return F.binary_cross_entropy_with_logits(logits, self.labels[rows].float(), pos_weight=self.weight)
+
+    def figures(self, part: str) -> dict[str, Any]:
+        counts = self.counts(part)
+        f1 = counts.f1
+        return {
+            "f1": float(np.nanmean(f1[self.visible])),
+            "precision": float(np.nanmean(counts.precision[self.visible])),
+            "recall": float(np.nanmean(counts.recall[self.visible])),
+            **{f"f1/{name}": float(value) for name, value in zip(self.decoder.planes, f1, strict=True)},
+        }
+
+    @torch.no_grad()
+    def counts(self, part: str) -> Counts:
+        """Of each plane, over all cells of all pictures of a part."""
+        total = None
+        for rows in self.rows(part).split(512):
+            predicted = self.decoder.decode(self.pictures[rows]).flatten(0, 2).numpy()  # (B * rows * columns, P)
+            true = self.labels[rows].permute(0, 2, 3, 1).flatten(0, 2).numpy()
+            found = Counts.of(predicted, true)
+            total = found if total is None else total + found
+        assert total is not None
+        return total
+
+
+def visible_planes(frames: Frames, most: float = 0.01) -> np.ndarray:
+    """(P,) bool: planes that pictures show. Others took two values under more than `most` of the pictures seen twice."""
+    again = frames.seen > 1
+    if not again.any():
+        return np.ones(len(frames.plane_names), np.bool_)
+    return frames.ambiguous[again].mean(0) <= most
