@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +20,6 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..files.checks import number, one_of, optional, several, table, text, width
 from ..files.safe_io import (
     MAX_JSON,
     CheckpointError,
@@ -34,24 +33,14 @@ from ..files.safe_io import (
     turn_in,
     write_whole,
 )  # fmt: skip
-from ..nn.vision import ACTIVATIONS, BODIES, NORMS, EncoderConfig, PictureEncoder, PlanesDecoder
+from ..nn.pretrained import Pretrained
+from ..nn.vision import PictureEncoder, PlanesDecoder
+from .encoder_facts import read_pretrained
 from .reader import digest_of
 
 NAME = "encoder.json"
 FORMAT = 1
 WEIGHTS = re.compile(r"encoder-[0-9a-f]{16}\.safetensors")
-side = number(int, 1, 4096)
-CONFIG = {
-    "kind": one_of(list(BODIES)),
-    "shape": several(side, 3),
-    "grid": optional(several(side, 2)),
-    "channels": optional(width),
-    "depth": number(int, 0, 64),
-    "activation": one_of(list(ACTIVATIONS)),
-    "norm": one_of(list(NORMS)),
-    "dropout": number(float, 0, 1),
-    "width": width,
-}
 
 
 @dataclass(frozen=True)
@@ -59,20 +48,16 @@ class EncoderFile:
     """What a folder says of an encoder.
 
     Attributes:
-        config: what it is made of.
-        planes: names of the planes that its decoder tells; empty if it has none.
+        encoder: itself, with its weights.
         about: what it was trained on and how good it is, for people: numbers, words, and tables of them.
     """
 
-    config: EncoderConfig
-    planes: tuple[str, ...]
+    encoder: Pretrained
     about: dict[str, Any]
 
 
 def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a `PictureEncoder` or `PlanesDecoder`, whole or not at all; raises CheckpointError."""
-    encoder = network.encoder if isinstance(network, PlanesDecoder) else network
-    assert isinstance(encoder, PictureEncoder)
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
     content = safetensors.torch.save(tensors)
     digest = hashlib.sha256(content).hexdigest()
@@ -80,8 +65,7 @@ def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> No
     facts = {
         "format": FORMAT,
         "ludus": version("ludus"),
-        "config": asdict(encoder.config),
-        "planes": list(network.planes) if isinstance(network, PlanesDecoder) else [],
+        **pretrained_of(network).facts(),
         "about": dict(about),
         "weights": {"file": name, "sha256": digest},
     }
@@ -102,8 +86,21 @@ def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> No
         raise CheckpointError(f"cannot save the encoder in {folder}: {error.strerror or error}") from error
 
 
-def read_encoder(path: Any) -> tuple[nn.Module, EncoderFile]:
-    """The `PlanesDecoder`, or the `PictureEncoder` of a folder without one, and what it says; raises CheckpointError."""
+def pretrained_of(network: nn.Module) -> Pretrained:
+    """A `PictureEncoder` or `PlanesDecoder` as policies take it; the weights are its own."""
+    decoder = isinstance(network, PlanesDecoder)
+    encoder = network.encoder if decoder else network
+    assert isinstance(encoder, PictureEncoder)
+    return Pretrained(encoder.config, network.planes if decoder else (), network.state_dict())
+
+
+def load_encoder(path: Any) -> Pretrained:
+    """The encoder in a folder that `ludus pretrain` wrote; nothing in it is executed. Raises CheckpointError."""
+    return read_encoder(path).encoder
+
+
+def read_encoder(path: Any) -> EncoderFile:
+    """The encoder in a folder, and what its description says; raises CheckpointError."""
     place = Folder(path_of(path))
     name = place.name_of(NAME)
     if not (place.path / NAME).exists():
@@ -114,38 +111,19 @@ def read_encoder(path: Any) -> tuple[nn.Module, EncoderFile]:
     if digest_of(facts) != facts.get("sha256"):
         raise CheckpointError(f"{name} is damaged or was edited: its SHA-256 is not that of what it says")
     try:
-        about = described(facts)
-        file = facts["weights"]["file"]
+        encoder = read_pretrained("encoder", {part: facts[part] for part in ("config", "planes")})
+        about, file, digest = dict(facts["about"]), facts["weights"]["file"], facts["weights"]["sha256"]
         if not WEIGHTS.fullmatch(file):
             raise ValueError(f"its weights cannot be in {short(repr(file))}")
         with torch.device("meta"):  # memory is taken only for a file that is as large as it should be
-            network = make_network(about.config, about.planes)
-        digest = facts["weights"]["sha256"]
-    except CheckpointError:
-        raise
+            expected: dict[str, Tensor] = dict(encoder.network().state_dict())
     except Exception as error:  # whatever a stranger's file may bring about
         raise CheckpointError(f"{name} does not describe an encoder: {short(error)}") from error
-    expected: dict[str, Tensor] = dict(network.state_dict())
-    network.load_state_dict(read_tensors(place, file, digest, expected), assign=True)
-    return network.eval(), about
+    return EncoderFile(replace(encoder, weights=read_tensors(place, file, digest, expected)), about)
 
 
-def described(facts: Mapping[str, Any]) -> EncoderFile:
-    """What a description says, checked; raises ValueError."""
-    planes = several(text, 256)("planes", facts["planes"])
-    return EncoderFile(encoder_config(facts["config"]), tuple(map(str, planes)), dict(facts["about"]))
-
-
-def encoder_config(facts: Any) -> EncoderConfig:
-    """A config from what JSON has of it; raises ValueError."""
-    found = table(CONFIG, needed=("kind", "shape"))("config", facts)
-    for name in ("shape", "grid"):
-        if found.get(name) is not None:
-            found[name] = tuple(found[name])
-    return EncoderConfig(**found)
-
-
-def make_network(config: EncoderConfig, planes: tuple[str, ...]) -> nn.Module:
-    """With weights as they begin."""
-    encoder = PictureEncoder(config)
-    return PlanesDecoder(encoder, planes) if planes else encoder
+def with_encoder(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a policy with the encoder itself in the place of its folder's name; raises CheckpointError."""
+    encoder = policy_kwargs["encoder"]
+    known = encoder is None or isinstance(encoder, Pretrained)
+    return {**policy_kwargs, "encoder": encoder if known else load_encoder(encoder)}

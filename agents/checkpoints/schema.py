@@ -22,6 +22,7 @@ from ..nn.encoders import ENCODERS
 from ..nn.muon import Muon
 from ..nn.q_network import Q_POLICIES
 from ..nn.recurrent import CORES
+from .encoder_facts import read_pretrained
 
 ACTIVATIONS = {
     "tanh": nn.Tanh, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
@@ -69,6 +70,10 @@ POLICY_KWARGS: dict[str, Check] = {  # of all
     "features_extractor_kwargs": table(ENCODER_KWARGS),
     "optimizer_class": one_of(OPTIMIZERS),
     "optimizer_kwargs": table(OPTIMIZER_KWARGS),
+    "encoder": read_pretrained,
+    "freeze": yes_or_no,
+    "decode": yes_or_no,
+    "finetune_lr": optional(rate),
 }
 AC_POLICY_KWARGS: dict[str, Check] = {
     **POLICY_KWARGS,

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..nn.noisy import NoisyLinear
+from ..nn.pretrained import learning_modules
 from ..nn.q_network import ChannelNorm, Duel
 from .layers import padded
 
@@ -192,14 +193,15 @@ def trace(network: nn.Module, shape: tuple[int, ...], forward: Callable[[Any], A
             but noisy layers are taken without their noise.
     """
     owners = {id(weight): module for module in network.modules() for weight in module.parameters(recurse=False)}
-    for module in network.modules():
+    modules = learning_modules(network)
+    for module in modules:
         if type(module).__module__.startswith("torch.") and not isinstance(module, KNOWN):
             raise NotCompiled(type(module).__name__)
     columns, found = torch.arange(int(torch.Size(shape).numel())).view(shape), []
     with _unchanged(network):
         for training in (True, False):
             network.train(training)
-            for module in network.modules():
+            for module in modules:
                 module.training = training and not isinstance(module, NoisyLinear)
             found.append(_run(forward, Traced.of(columns, (), owners)))
     if _shape_of(found[0]) != _shape_of(found[1]):

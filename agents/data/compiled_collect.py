@@ -15,7 +15,7 @@ from ..compiled.actor_critic import CompiledActorCritic
 from ..compiled.kernel import Kernel, ThreadPool
 from ..nn.action_dists import FORBIDDEN
 from ..nn.actor_critic import value_of
-from .env_adapters import SimulatorAdapter, VecEnvAdapter
+from .env_adapters import EnvAdapter
 from .final_obs import write_rows
 from .rollout_buffer import RolloutTensors, bootstrap
 
@@ -57,7 +57,7 @@ class StepLoops:
 
     choose: Kernel
 
-    def __init__(self, adapter: SimulatorAdapter | VecEnvAdapter, data: Any, pool: ThreadPool, choices: int) -> None:
+    def __init__(self, adapter: EnvAdapter, data: Any, pool: ThreadPool, choices: int) -> None:
         self.adapter, self.pool = adapter, pool
         self.count, games = data.rewards.shape
         self.clock, self.chosen = torch.zeros(1, dtype=torch.int64), torch.zeros(games, dtype=torch.int64)
@@ -131,10 +131,10 @@ def sample_actions(outputs, masks, noise, clock, params, values, actions, chosen
 class CompiledCollector(StepLoops):
     """Collects rollouts of a simulator's games into `data`, with actions and values of a compiled actor-critic."""
 
-    def __init__(self, loops: CompiledActorCritic, adapter: SimulatorAdapter, data: RolloutTensors) -> None:
+    def __init__(self, loops: CompiledActorCritic, adapter: EnvAdapter, data: RolloutTensors) -> None:
         super().__init__(adapter, data, loops.pool, loops.choices)
         self.loops, self.data, self.noise = loops, data, torch.zeros_like(data.params)
-        # (N, *shape) -> (N, K), the simulator's own memory
+        # (N, *shape) -> (N, K), the adapter's own memory
         self._forward, self.outputs = loops.forward_of(adapter.obs.flatten(1))
         self._write_obs = self.row_writer(data.obs, self.clock, compiled=True)
         read, written = (self.outputs, self.masks, self.noise, self.clock), (data.params, data.values, data.actions)

@@ -19,6 +19,7 @@ from torch import Tensor
 from ...envs import Simulator, UnknownGame, find_game
 from ..files.safe_io import short
 from ..nn.actor_critic import each
+from ..nn.pretrained import FrozenEncoder
 from ..nn.starts import into_space
 from .finite_checks import not_finite
 
@@ -37,6 +38,7 @@ class EnvAdapter:
         mask: (N, P) bool, action masks, true for legal actions, or None where all are legal always.
         signs: (N,) float32, -1 where the next action is the other player's, else 1; None in games without turns.
         can_truncate: False where `truncated` never is true.
+        stays: whether all tensors stay where they are, for compiled loops to read.
         max_episode_steps: the step at which episodes are truncated, if it is known.
         endings: if a list, `step` appends the environments (K,) whose episode ended and their final observations (K, ...),
             or None where there are none.
@@ -53,8 +55,14 @@ class EnvAdapter:
     mask: Tensor | None = None
     signs: Tensor | None = None
     can_truncate = True
+    stays = False
     max_episode_steps: int | None = None
     endings: list[Any] | None = None
+
+    @property
+    def source(self) -> EnvAdapter:
+        """Itself, or the adapter whose observations it encodes."""
+        return self
 
     def step(self, actions: Tensor) -> int:
         """Take one step in each environment with actions (N, ...); returns 0 only if no episode ended."""
@@ -70,6 +78,8 @@ class EnvAdapter:
 
 class SimulatorAdapter(EnvAdapter):
     """A simulator for one player: its tensors, without a copy."""
+
+    stays = True
 
     def __init__(self, sim: Simulator, channels_first: bool) -> None:
         self.sim, self.num_envs = sim, sim.num_envs
@@ -148,6 +158,8 @@ class Mirror:
 class VecEnvAdapter(EnvAdapter):
     """Any `VecEnv` of Stable-Baselines3, wrappers included; its arrays are copied into tensors."""
 
+    stays = True
+
     def __init__(self, env: VecEnv, device: torch.device, obs: Any, timesteps: int = 0) -> None:
         self.env, self.device, self.num_envs, self.timesteps = env, device, env.num_envs, timesteps
         self.raw_obs = obs
@@ -206,6 +218,47 @@ class VecEnvAdapter(EnvAdapter):
             each(store, final_obs, self.final_obs)
 
 
+class EncodedAdapter(EnvAdapter):
+    """Another adapter, whose pictures go through a frozen encoder once, before anybody sees them."""
+
+    def __init__(self, inner: EnvAdapter, encoder: FrozenEncoder) -> None:
+        self.inner, self.encoder, self.num_envs = inner, encoder, inner.num_envs
+        self.stays, self.can_truncate, self.max_episode_steps = inner.stays, inner.can_truncate, inner.max_episode_steps
+        self.obs = encoder(inner.obs).contiguous()
+        self.final_obs = torch.zeros_like(self.obs)
+        self._show_results()
+
+    @property
+    def source(self) -> EnvAdapter:
+        return self.inner
+
+    def _show_results(self) -> None:
+        inner = self.inner
+        self.reward, self.terminated, self.truncated = inner.reward, inner.terminated, inner.truncated
+        self.episode_return, self.episode_length = inner.episode_return, inner.episode_length
+        self.mask, self.signs = inner.mask, inner.signs
+
+    def step(self, actions: Tensor) -> int:
+        ended = self.inner.step(actions)
+        self._show_results()
+        self.obs.copy_(self.encoder(self.inner.obs))
+        if ended and self.can_truncate:
+            self._encode_final_obs(ended)
+        return ended
+
+    def observe(self, obs: Any) -> None:
+        """Take observations (N, ...) of environments of another library, as `VecEnvAdapter.observe` does."""
+        self.inner.observe(obs)  # type: ignore[attr-defined]
+        self.obs.copy_(self.encoder(self.inner.obs))
+
+    def _encode_final_obs(self, ended: int) -> None:
+        """On a CPU of those games alone whose episode was truncated; on a GPU of all, which are not counted."""
+        if ended < 0:
+            self.final_obs.copy_(self.encoder(self.inner.final_obs))
+        elif len(games := self.truncated.nonzero().squeeze(-1)):
+            self.final_obs[games] = self.encoder(self.inner.final_obs[games])
+
+
 def _permuted(obs: Tensor, channels_first: bool) -> Tensor:
     return obs.permute(0, 3, 1, 2) if channels_first else obs  # (N, H, W, C) -> (N, C, H, W)
 
@@ -227,13 +280,19 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
     return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) else (None, False)
 
 
+def observed_space(agent: Any) -> Any:
+    """Of observations as the network of an agent takes them, which is behind a frozen encoder if it has one."""
+    encoder = getattr(agent.policy, "frozen", None)
+    return agent.observation_space if encoder is None else encoder.space
+
+
 def blank_adapter(agent: Any) -> EnvAdapter:
     """An adapter whose tensors are zeros, of an agent's spaces and number of environments, for shapes and dtypes alone."""
 
     def tensor(space: spaces.Space) -> Tensor:
         return torch.from_numpy(np.zeros((agent.n_envs, *(space.shape or ())), space.dtype)).to(agent.device)
 
-    space, adapter = agent.observation_space, EnvAdapter()
+    space, adapter = observed_space(agent), EnvAdapter()
     adapter.obs = each(tensor, space.spaces) if isinstance(space, spaces.Dict) else tensor(space)
     adapter.final_obs, adapter.num_envs = adapter.obs, agent.n_envs
     adapter.reward = torch.zeros(agent.n_envs, device=agent.device)
@@ -255,9 +314,15 @@ def adapter_of(agent: Any) -> EnvAdapter:
     if agent.env is None:
         return blank_adapter(agent)
     if agent.simulator is None:
-        return VecEnvAdapter(agent.env, agent.device, agent._last_obs, agent.num_timesteps)
+        return encoded(agent, VecEnvAdapter(agent.env, agent.device, agent._last_obs, agent.num_timesteps))
     kind = SelfPlayAdapter if agent.simulator.num_players > 1 else SimulatorAdapter
-    return kind(agent.simulator, agent.channels_first)
+    return encoded(agent, kind(agent.simulator, agent.channels_first))
+
+
+def encoded(agent: Any, adapter: EnvAdapter) -> EnvAdapter:
+    """The adapter, behind the frozen encoder of the agent's policy if it has one."""
+    encoder = getattr(agent.policy, "frozen", None)
+    return adapter if encoder is None else EncodedAdapter(adapter, encoder)
 
 
 def games_by_name(name: str, seed: int | None, device: str) -> VecEnv | None:

@@ -24,16 +24,17 @@ from .action_dists import head_of, masked
 from .encoders import ENCODERS
 from .normalize import ObservationNormalizer
 from .overridden import OverriddenHead
+from .pretrained import OnPretrained, learning_modules
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
 SHORTCUT_FROM = 64  # observations; for fewer, preparing the shortcut takes longer than it saves
 
 
-class ActorCritic(ActorCriticPolicy):
+class ActorCritic(OnPretrained, ActorCriticPolicy):
     """Stable-Baselines3's actor-critic policy, with optional normalisation of observations and an optional recurrent core.
 
-    Takes what `ActorCriticPolicy` takes; in addition:
+    Takes what `ActorCriticPolicy` and `OnPretrained` take; in addition:
 
     Args:
         normalize_obs: normalise observations to mean 0 and variance 1 by running statistics (`Box` of floats only).
@@ -274,7 +275,7 @@ def row_by_row(policy: nn.Module) -> bool:
     Batch normalisation averages over the whole minibatch, and threads would draw dropout's random numbers in any order.
     """
     kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
-    return not any(isinstance(module, kinds) for module in policy.modules())
+    return not any(isinstance(module, kinds) for module in learning_modules(policy))
 
 
 def full_precision(device: str) -> AbstractContextManager[Any]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .actor_critic import OnEncoder, policies_of
 from .encoders import MlpEncoder
 from .noisy import make_noisy
+from .pretrained import OnPretrained
 from .starts import from_zero, into_space, starts_of
 from .value_dists import Distribution, Scalar
 
@@ -156,10 +157,10 @@ def _normalize(network: nn.Module) -> None:
                     sequence.insert(place, ChannelNorm(before.out_channels))
 
 
-class QPolicy(DQNPolicy):
+class QPolicy(OnPretrained, DQNPolicy):
     """Stable-Baselines3's DQN policy on `QNet`.
 
-    Takes what `DQNPolicy` takes; in addition what `QNet` takes, and:
+    Takes what `DQNPolicy` and `OnPretrained` take; in addition what `QNet` takes, and:
 
     Args:
         implicit: an implicit quantile network (IQN).

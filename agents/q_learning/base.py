@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...envs import OptionError
 from ..compiled.kernel import ThreadPool
-from ..data.env_adapters import EnvAdapter, SimulatorAdapter, VecEnvAdapter
+from ..data.env_adapters import EnvAdapter
 from ..nn.noisy import has_modes, set_training_mode
 from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
@@ -89,7 +89,7 @@ class QAgent(SavedAgent):
         """As loops on a CPU, where the adapter's tensors stay where they are; see `Collector` for the arguments."""
         adapter = self.adapter
         assert adapter is not None
-        if not on_gpu(self.device) and isinstance(adapter, (SimulatorAdapter, VecEnvAdapter)):
+        if not on_gpu(self.device) and adapter.stays:
             return CompiledCollector(self.network, adapter, steps, self.epsilon, values, self.pool)
         return Collector(self.network, adapter, steps, self.epsilon, values)
 

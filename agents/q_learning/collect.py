@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..compiled.kernel import Kernel, ThreadPool
 from ..data.compiled_collect import StepLoops
-from ..data.env_adapters import EnvAdapter, SimulatorAdapter, VecEnvAdapter
+from ..data.env_adapters import EnvAdapter
 from ..data.replay_buffer import ReplayTensors
 from ..nn.actor_critic import keep_obs
 from .loss import ATOMS, CHOICES, DUELING, advantage_of, common_of
@@ -176,7 +176,7 @@ class CompiledCollector(StepLoops, Collector):
     def __init__(
         self,
         network: TorchQ,
-        adapter: SimulatorAdapter | VecEnvAdapter,
+        adapter: EnvAdapter,
         steps: Steps,
         epsilon: Tensor,
         values: tuple[Tensor, Tensor] | None,

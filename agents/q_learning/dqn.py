@@ -312,7 +312,8 @@ class DQN(OffPolicyAgent):
     def obs_of(self, t: int) -> Any:
         rows = len(self.steps.actions)
         if t == rows:
-            return self.present_obs().copy()
+            assert self.adapter is not None
+            return each(lambda x: x.cpu().numpy().copy(), self.adapter.obs)
         if isinstance(self.replay, StableReplay):
             return self.replay.obs_before(rows - t)
         row = (self.replay.row - rows + t) % self.replay.steps

@@ -11,7 +11,7 @@ from stable_baselines3 import DQN as StableDQN
 from stable_baselines3.her import HerReplayBuffer
 
 from ...envs import OptionError
-from ..data.env_adapters import EnvAdapter, unseen_adapter
+from ..data.env_adapters import EnvAdapter, observed_space, unseen_adapter
 from ..data.replay_buffer import ReplayTensors
 from ..files.safe_io import MAX_NUMBERS
 from ..runtime.hardware import available_memory
@@ -87,7 +87,7 @@ class OffPolicyAgent(QAgent, StableDQN):
         """An empty buffer; raises OptionError if there is not enough room."""
         choices, stack = self.network.network.choices, self._frame_stack
         masked = 0 if adapter.mask is None else choices
-        size = check_room(self.observation_space, rows * adapter.num_envs, stack, self.device, masked)
+        size = check_room(observed_space(self), rows * adapter.num_envs, stack, self.device, masked)
         if self.save_replay and size > MAX_NUMBERS:
             raise OptionError(
                 f"a replay buffer of {size / 1e9:.1f} GB is more than a checkpoint may hold, {MAX_NUMBERS / 1e9:.0f} GB: "

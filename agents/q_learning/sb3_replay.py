@@ -43,6 +43,11 @@ class StableReplay:
                 "prioritized is for Ludus's replay buffer: leave out replay_buffer_class, replay_buffer_kwargs and "
                 "VecNormalize"
             )
+        if getattr(agent.policy, "frozen", None) is not None:
+            raise OptionError(
+                "a frozen encoder needs Ludus's replay buffer: leave out replay_buffer_class, replay_buffer_kwargs and "
+                "VecNormalize"
+            )
         self.agent = agent
         space: Any = agent.observation_space
         kind: Any = agent.replay_buffer_class

@@ -18,6 +18,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
 
 from ...envs import Simulator
+from ..checkpoints.encoder_file import with_encoder
 from ..checkpoints.env_spec import environment_facts
 from ..checkpoints.schema import SCHEMAS
 from ..data.env_adapters import games_by_name, simulator_of
@@ -101,6 +102,8 @@ class Agent(FollowsChanges, Base):
         policy = self.stable_policies.get(policy, policy)
         given = bound(type(self), policy, env, *args, **kwargs)
         check_objects(type(self), given)
+        if isinstance(kwargs_given := given.get("policy_kwargs"), Mapping) and "encoder" in kwargs_given:
+            given["policy_kwargs"] = with_encoder(kwargs_given)
         if isinstance(given.get("tensorboard_log"), os.PathLike):
             given["tensorboard_log"] = os.fspath(given["tensorboard_log"])
         stable = self._set_options(given)

@@ -91,7 +91,7 @@ def collect_and_call(agent: Any, callback: BaseCallback, data: Steps, adapters: 
     if agent.simulator is None:
         adapter: Any = adapters[0]
         adapter.observe(agent._last_obs)
-        return agent._collect(partial(call_after_step, agent, callback, adapter, data))
+        return agent._collect(partial(call_after_step, agent, callback, adapter.source, data))
     store_final_observations(agent, adapters)
     agent.collect()
     agent.simulator.check()
@@ -103,7 +103,7 @@ def call_after_rollout(agent: Any, callback: BaseCallback, data: Steps, adapters
     actions, dones = (x.cpu().numpy() for x in (data.actions, data.dones))
     rewards = rewards_for(agent, data.rewards)
     episodes, edges = finished_episodes(agent, data, dones)
-    endings, going, ends = [(adapter.num_envs, adapter.endings) for adapter in adapters], True, dones > 0
+    endings, going, ends = [(adapter.num_envs, adapter.source.endings) for adapter in adapters], True, dones > 0
     if agent.has_users_callback:
         allow_lazy_locals(callback)
     for t in range(len(rewards)):
@@ -249,4 +249,4 @@ class Infos(Sequence[dict[str, Any]]):
 def store_final_observations(agent: Any, adapters: Sequence[EnvAdapter]) -> None:
     """Let adapters on a CPU store final observations of episodes in the next rollout, if a user's callback may read them."""
     for adapter in adapters:
-        adapter.endings = [] if agent.has_users_callback and not on_gpu(agent.device) else None
+        adapter.source.endings = [] if agent.has_users_callback and not on_gpu(agent.device) else None

@@ -71,6 +71,9 @@ class FollowsChanges:
         """Of the next update, in the optimizer and the log, by Stable-Baselines3's method or one that overrides it."""
         self.follow_changes()
         self._update_learning_rate(self.policy.optimizer)
+        for group in self.policy.optimizer.param_groups:
+            if "lr_scale" in group:  # of a pretrained encoder
+                group["lr"] *= group["lr_scale"]
         self.optimizer_step.keep_learning_rates()
 
 

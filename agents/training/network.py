@@ -166,7 +166,7 @@ class CompiledPolicy(TorchNetwork):
         return self.loops.grads(data, rows, columns, self.loss, settings)
 
     def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> CompiledCollector | None:
-        return CompiledCollector(self.loops, adapter, data) if isinstance(adapter, SimulatorAdapter) else None
+        return CompiledCollector(self.loops, adapter, data) if isinstance(adapter.source, SimulatorAdapter) else None
 
 
 @torch.no_grad()

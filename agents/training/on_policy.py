@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..compiled.actor_critic import Data, Gradients, Loss
 from ..compiled.kernel import ThreadPool
-from ..data.env_adapters import EnvAdapter, SimulatorAdapter, adapter_of
+from ..data.env_adapters import EnvAdapter, SimulatorAdapter, adapter_of, encoded, observed_space
 from ..data.finite_checks import check_rollout
 from ..data.rollout_buffer import Collector, OnStep, RolloutTensors
 from ..nn.action_dists import head_of
@@ -100,7 +100,9 @@ class OnPolicyAgent(SavedAgent):
 
     def obs_of(self, t: int) -> Any:
         obs = self.data.obs
-        return each(lambda x: x[t].cpu().numpy().copy(), obs) if t < self.n_steps else self.present_obs().copy()
+        if t == self.n_steps:
+            return torch.cat([adapter.obs for adapter in self.adapters]).cpu().numpy()
+        return each(lambda x: x[t].cpu().numpy().copy(), obs)
 
 
 class OnPolicyActorCritic(OnPolicyAgent):
@@ -152,7 +154,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.learn_threads = threads_worth(most, minibatch // SAMPLES_PER_THREAD)
         self.workers.count = max(self.play_threads, self.learn_threads)
         self._provide_generators(self.play_threads + 1)
-        spaces = self.observation_space, self.action_space
+        spaces = observed_space(self), self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, self.n_envs)
         self.compute_advantages = graphed(self._compute_advantages, self.device, self.constants)
         # What changes from update to update is in tensors that stay in place, for CUDA graphs.
@@ -205,7 +207,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.adapters = [adapter_of(self)]
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
-            self.adapters = [SimulatorAdapter(part, self.channels_first) for part in parts]
+            self.adapters = [encoded(self, SimulatorAdapter(part, self.channels_first)) for part in parts]
         self._make_collector()
 
     def _make_collector(self) -> None:

@@ -1,0 +1,216 @@
+"""Pretrained encoders in policies: frozen in front of the network that learns, or its first layers, to be fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor, nn
+
+from ...envs import OptionError
+from .vision import EncoderConfig, PictureEncoder, PlanesDecoder
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder as policies take it.
+
+    Attributes:
+        config: what it is made of.
+        planes: names of the planes that its decoder tells; empty if it has none.
+        weights: of `network()`, by name; None where they come later, as from an agent's file.
+    """
+
+    config: EncoderConfig
+    planes: tuple[str, ...] = ()
+    weights: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
+
+    def network(self) -> PictureEncoder | PlanesDecoder:
+        """A copy of its own."""
+        encoder = PictureEncoder(self.config)
+        network = PlanesDecoder(encoder, self.planes) if self.planes else encoder
+        if self.weights is not None:
+            network.load_state_dict(dict(self.weights))
+        return network.eval()
+
+    def facts(self) -> dict[str, Any]:
+        """What an agent's file says of it; the weights are among the agent's."""
+        return {"config": asdict(self.config), "planes": list(self.planes)}
+
+    def check_shape(self, space: spaces.Space) -> None:
+        """Raise OptionError unless observations are pictures of the encoder's size."""
+        height, width, channels = self.config.shape
+        shape = space.shape if isinstance(space, spaces.Box) and is_image_space(space) else None
+        if shape is not None and is_image_space_channels_first(space):
+            shape = (*shape[1:], shape[0])
+        if shape != (height, width, channels):
+            kind = {1: "grayscale", 3: "rgb"}.get(channels, f"{channels} channels")
+            raise OptionError(
+                f"the encoder sees {kind} pictures of {height}x{width}, observations are {space}: "
+                f"give obs_type={kind!r} and size={height}"
+            )
+
+
+class FrozenEncoder(nn.Module):
+    """Pictures (B, C, H, W) uint8 -> what the network that learns sees in their place; it is never trained.
+
+    Its weights are buffers, so that no optimizer has them and no gradient goes there.
+
+    Args:
+        pretrained: the encoder.
+        decode: give planes, (B, rows, columns, P) uint8 of 0 and 1; else the spatial map, flat, (B, F * h * w) float32.
+
+    Attributes:
+        space: of what it gives.
+    """
+
+    def __init__(self, pretrained: Pretrained, decode: bool) -> None:
+        super().__init__()
+        network = pretrained.network()
+        if decode and not isinstance(network, PlanesDecoder):
+            raise OptionError("decode needs an encoder that tells planes, of `ludus pretrain --method planes`")
+        self.network = network if decode or isinstance(network, PictureEncoder) else network.encoder
+        for module in self.network.modules():
+            for name, weight in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, weight.detach())
+        encoder = network.encoder if isinstance(network, PlanesDecoder) else network
+        if decode:
+            assert isinstance(network, PlanesDecoder)
+            self.space = spaces.Box(0, 1, (*encoder.map_shape[1:], len(network.planes)), np.uint8)
+        else:
+            del encoder.layer  # of which the map has no use
+            self.space = spaces.Box(-np.inf, np.inf, (int(np.prod(encoder.map_shape)),), np.float32)
+        self.eval()
+
+    def train(self, mode: bool = True) -> FrozenEncoder:
+        """It stays as it is: no dropout, no batch statistics."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, pictures: Tensor) -> Tensor:
+        if isinstance(self.network, PlanesDecoder):
+            return self.network.decode(pictures)
+        return self.network.spatial(pictures).flatten(1)
+
+
+def learning_modules(network: nn.Module) -> list[nn.Module]:
+    """All modules but those of frozen encoders, which are done when the network begins."""
+    frozen = {
+        id(part) for module in network.modules() if isinstance(module, FrozenEncoder) for part in module.modules()
+    }
+    return [module for module in network.modules() if id(module) not in frozen]
+
+
+class PretrainedExtractor(BaseFeaturesExtractor):
+    """A pretrained encoder as `features_extractor_class`, also in Stable-Baselines3's own agents.
+
+    Args:
+        observation_space: pictures of the encoder's size.
+        encoder: a `Pretrained`, as `ludus.agents.load_encoder` gives it.
+        trainable: whether it learns along; else its weights stay as they are.
+    """
+
+    def __init__(self, observation_space: spaces.Space, encoder: Pretrained, trainable: bool = True) -> None:
+        encoder.check_shape(observation_space)
+        super().__init__(observation_space, features_dim=encoder.config.width)
+        network = encoder.network()
+        self.encoder = network.encoder if isinstance(network, PlanesDecoder) else network
+        self.channels_last = not is_image_space_channels_first(observation_space)
+        self.encoder.requires_grad_(trainable)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.encoder(obs.permute(0, 3, 1, 2) if self.channels_last else obs)
+
+
+class OnPretrained:
+    """Mixin for policies, to be put before Stable-Baselines3's: arguments that are for a pretrained encoder.
+
+    Args:
+        encoder: a `Pretrained`; None: none.
+        freeze: keep it as it is and learn from its spatial map; each picture goes through it once.
+        decode: learn from the planes that it tells, as if the game showed them.
+        finetune_lr: learning rate of the encoder, if it is to be another than that of the rest; it is annealed alike.
+
+    Attributes:
+        frozen: the encoder in front of the network, or None. The policy's `observation_space` is then that of what it
+            gives, which rollouts hold; `predict` takes pictures.
+        seen_space: of observations as the environment gives them.
+    """
+
+    frozen: FrozenEncoder | None
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        *args: Any,
+        encoder: Pretrained | None = None,
+        freeze: bool = False,
+        decode: bool = False,
+        finetune_lr: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.seen_space, frozen = observation_space, None
+        told = {"freeze": freeze, "decode": decode, "finetune_lr": finetune_lr is not None}
+        chosen = [name for name, given in told.items() if given]
+        if chosen and encoder is None:
+            raise OptionError(f"{chosen[0]} needs an encoder: give encoder, the folder that `ludus pretrain` wrote")
+        if len(chosen) > 1:
+            raise OptionError(f"{' and '.join(chosen)} exclude each other: give one of them")
+        if encoder is not None:
+            encoder.check_shape(observation_space)
+            if freeze or decode:
+                frozen = FrozenEncoder(encoder, decode)
+                observation_space = frozen.space
+            else:
+                kwargs["features_extractor_class"] = PretrainedExtractor
+                kwargs["features_extractor_kwargs"] = {"encoder": encoder}
+        super().__init__(observation_space, *args, **kwargs)
+        self.frozen = frozen
+        self._told = {"encoder": encoder, "freeze": freeze, "decode": decode, "finetune_lr": finetune_lr}
+        if finetune_lr is not None:
+            self._split_optimizer(finetune_lr)
+
+    def _split_optimizer(self, finetune_lr: float) -> None:
+        """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's."""
+        policy: Any = self
+        base = policy.optimizer.param_groups[0]["lr"]
+        if finetune_lr <= 0:
+            raise OptionError(f"finetune_lr must be above 0, got {finetune_lr}: freeze keeps the encoder as it is")
+        weights = [weight for group in policy.optimizer.param_groups for weight in group["params"]]
+        own = {id(x) for m in policy.modules() if isinstance(m, PretrainedExtractor) for x in m.encoder.parameters()}
+        groups = [
+            {"params": [weight for weight in weights if id(weight) not in own]},
+            {
+                "params": [weight for weight in weights if id(weight) in own],
+                "lr_scale": finetune_lr / base if base else 1.0,
+            },
+        ]
+        policy.optimizer = policy.optimizer_class(groups, lr=base, **policy.optimizer_kwargs)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        told = {name: value for name, value in self._told.items() if value} if self._told["encoder"] else {}
+        found = super()._get_constructor_parameters()  # type: ignore[misc]
+        if not told:
+            return found
+        return {**found, **told, "observation_space": self.seen_space}
+
+    def obs_to_tensor(self, observation: Any) -> tuple[Any, bool]:
+        """Observations as the network takes them, and whether there were several; see Stable-Baselines3."""
+        if self.frozen is None:
+            return super().obs_to_tensor(observation)  # type: ignore[misc]
+        shape: Any = self.seen_space.shape
+        pictures = np.asarray(observation)
+        if pictures.shape[-3:] != shape:  # channels last, from an environment that was not turned
+            pictures = np.moveaxis(pictures, -1, -3)
+        several = pictures.ndim == len(shape) + 1
+        if pictures.shape[-3:] != shape or not (several or pictures.ndim == len(shape)):
+            raise ValueError(f"observations must be {shape} or (N, {', '.join(map(str, shape))}), got {pictures.shape}")
+        device = next(self.frozen.buffers()).device
+        return self.frozen(torch.as_tensor(pictures.reshape(-1, *shape), device=device)), several
