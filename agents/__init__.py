@@ -20,6 +20,8 @@ _LAZY = {  # imported when asked for, since torch takes seconds
     "Muon": "nn.muon",
     "QPolicy": "nn.q_network",
     "evaluate": "training.evaluation",
+    "PretrainedExtractor": "nn.pretrained",
+    "load_encoder": "checkpoints.encoder_file",
     "join_group": "runtime.distributed",
 }
 for _name, _path in ALGORITHMS.items():

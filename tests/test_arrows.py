@@ -33,6 +33,7 @@ FLOORS = {
             "export",
             "games",
             "play",
+            "pretrain",
             "record",
             "train",
             "watch",
@@ -49,7 +50,7 @@ FLOORS = {
     ),
     "ludus.agents": (
         ("__init__",),
-        tuple({path.split(".")[0] for path in ALGORITHMS.values()}),  # the algorithms: none imports another
+        ("pretraining", *{path.split(".")[0] for path in ALGORITHMS.values()}),  # the algorithms: none imports another
         ("training",),
         ("checkpoints",),
         ("data",),

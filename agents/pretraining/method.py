@@ -37,6 +37,11 @@ class Method(nn.Module):
         super().__init__()
         self.encoder, self.frames, self.pictures = encoder, frames, pictures
 
+    @property
+    def network(self) -> nn.Module:
+        """What is kept when training is over: the encoder, or a `PlanesDecoder` with it."""
+        return self.encoder
+
     def rows(self, part: str) -> Tensor:
         """What minibatches are drawn from: the numbers of a part's pictures, (K,) int64."""
         return torch.from_numpy(self.frames.rows(part))

@@ -32,6 +32,18 @@ class AgentConfig:
     stats_window_size: int = option(
         100, "Episodes over which logged returns and lengths are averaged.", 1, 1_000_000, unit="episodes", flag=False
     )
+    encoder: str | None = option(
+        None, "Folder of a pretrained encoder of pictures, which `ludus pretrain` wrote; it sees the game's pictures, and "
+        "learns along unless --freeze or --decode says otherwise; None: none.", use="policy",
+    )  # fmt: skip
+    freeze: bool = option(False, "Keep the encoder as it is, and learn from its spatial map.", use="policy")
+    decode: bool = option(
+        False, "Keep the encoder as it is, and learn from the planes that it tells, as if the game showed them.",
+        use="policy",
+    )  # fmt: skip
+    finetune_lr: float | None = option(
+        None, "Learning rate of the encoder; None: as of the rest.", 1e-9, 1e9, use="policy"
+    )
     network: ClassVar[str]
     positional: ClassVar[tuple[str, ...]] = ()
     on_planes: ClassVar[str] = "mlp"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ....envs import OptionError
 from ...nn.vision import PictureEncoder, PlanesDecoder
 from ..frames import Frames
 from ..method import Method, Pictures
@@ -24,6 +25,8 @@ class Planes(Method):
 
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures) -> None:
         super().__init__(encoder, frames, pictures)
+        if not frames.plane_names:
+            raise OptionError(f"{frames.game} shows no planes to learn from: choose another method")
         self.decoder = PlanesDecoder(encoder, frames.plane_names)
         self.labels = torch.from_numpy(frames.planes).permute(0, 3, 1, 2)  # (U, P, rows, columns)
         share = self.labels[self.rows("train")].float().mean((0, 2, 3)).clamp(1e-6, 1 - 1e-6)  # (P,)
@@ -33,6 +36,10 @@ class Planes(Method):
             self.decoder.head.weight.mul_(0.1)
             self.decoder.head.bias.copy_(odds.log())  # type: ignore[union-attr]
         self.visible = visible_planes(frames)
+
+    @property
+    def network(self) -> PlanesDecoder:
+        return self.decoder
 
     def loss(self, rows: Tensor) -> Tensor:
         logits = self.decoder(self.pictures[rows])

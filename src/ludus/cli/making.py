@@ -30,6 +30,18 @@ def make_env(config: Training) -> Any:
     return make_gymnasium(config.game, settings.num_envs, config.seed, config.options)
 
 
+def with_pictures_for_encoder(config: Any) -> Any:
+    """The settings with the pictures that their encoder sees, where they do not say which the game shows."""
+    path = config.settings.encoder
+    if path is None or not is_game(config.game) or config.options.obs_type is not None:
+        return config
+    from ..agents.checkpoints.encoder_file import load_encoder
+
+    height, _, channels = load_encoder(path).config.shape
+    pictures = {"obs_type": "rgb" if channels == 3 else "grayscale", "size": height}
+    return dataclasses.replace(config, options=dataclasses.replace(config.options, **pictures))
+
+
 def check_room(config: Training) -> None:
     """Raise OptionError if what the games show cannot be kept in memory; the system might end the process instead."""
     import torch
@@ -91,7 +103,11 @@ def make_agent(config: Training, env: Any, folder: Path | None, group: Any = Non
             values[option.use][option.name] = getattr(settings, option.name)
     arguments, train = values["agent"], values["train"]
     policy, policies = train["policy"], SCHEMAS[config.algo].policies
-    if policy == "auto":
+    if policy == "auto" and settings.freeze:
+        policy = "mlp"  # on the encoder's spatial map
+    elif policy == "auto" and settings.decode:
+        policy = algorithm.on_planes
+    elif policy == "auto":
         policy = encoder_for(env.observation_space, algorithm.on_planes)
     if policy not in policies:
         raise OptionError(f"unknown policy {policy!r}: choose from {', '.join(policies)}")

@@ -12,7 +12,7 @@ from ..envs import OptionError, Options, find_game
 from .arguments import check, parse, read
 from .flags import blank, flags_of
 from .interrupts import import_agents
-from .making import is_game, make_agent, make_env
+from .making import is_game, make_agent, make_env, with_pictures_for_encoder
 from .run_folder import run_folder
 from .settings import GYMNASIUM, PRESETS, SETTINGS
 from .settings_file import SETTINGS as SETTINGS_FILE
@@ -185,6 +185,7 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
 
 def begin(config: Config, folder: Path, group: Any) -> Any:
     """A new agent, and a note of its settings in the folder."""
+    config = with_pictures_for_encoder(config)
     agent = make_agent(config, make_env(config), folder, group)
     write_settings(folder, config)
     return agent

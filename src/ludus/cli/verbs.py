@@ -2,6 +2,7 @@
 
 VERBS = {
     "train": "train an agent on a game, or on any Gymnasium environment",
+    "pretrain": "train an encoder of a game's pictures, with labels or without",
     "evaluate": "play an agent's whole episodes and report its returns",
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
