@@ -23,18 +23,19 @@ CONFIG = table(
     },
     needed=("kind", "shape"),
 )
-FACTS = full({"config": CONFIG, "planes": several(text, 256)})
+NAMES = several(text, 256)
+FACTS = full({"config": CONFIG, "planes": NAMES, "actions": NAMES})
 
 
 def read_pretrained(name: str, facts: Any) -> Pretrained:
     """An encoder without its weights, from what `Pretrained.facts` said; raises ValueError."""
     found = FACTS(name, facts)
-    config, planes = found["config"], found["planes"]
+    config, planes, actions = found["config"], found["planes"], found["actions"]
     for part, count in (("shape", 3), ("grid", 2)):
         if config.get(part) is not None:
             if len(config[part]) != count:
                 raise ValueError(f"{part} must be {count} numbers, got {config[part]}")
             config[part] = tuple(config[part])
-    if any(plane is None for plane in planes):
-        raise ValueError("planes must be names")
-    return Pretrained(EncoderConfig(**config), tuple(planes))
+    if any(one is None for one in (*planes, *actions)) or (planes and actions):
+        raise ValueError("planes or actions must be names, and not both are there")
+    return Pretrained(EncoderConfig(**config), tuple(planes), tuple(actions))

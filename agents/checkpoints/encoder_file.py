@@ -34,7 +34,7 @@ from ..files.safe_io import (
     write_whole,
 )  # fmt: skip
 from ..nn.pretrained import Pretrained
-from ..nn.vision import PictureEncoder, PlanesDecoder
+from ..nn.vision import PictureEncoder
 from .encoder_facts import read_pretrained
 from .reader import digest_of
 
@@ -57,7 +57,7 @@ class EncoderFile:
 
 
 def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write a `PictureEncoder` or `PlanesDecoder`, whole or not at all; raises CheckpointError."""
+    """Write a `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
     content = safetensors.torch.save(tensors)
     digest = hashlib.sha256(content).hexdigest()
@@ -87,11 +87,10 @@ def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> No
 
 
 def pretrained_of(network: nn.Module) -> Pretrained:
-    """A `PictureEncoder` or `PlanesDecoder` as policies take it; the weights are its own."""
-    decoder = isinstance(network, PlanesDecoder)
-    encoder = network.encoder if decoder else network
-    assert isinstance(encoder, PictureEncoder)
-    return Pretrained(encoder.config, network.planes if decoder else (), network.state_dict())
+    """A `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy` as policies take it; the weights are its own."""
+    encoder: Any = network if isinstance(network, PictureEncoder) else network.encoder
+    names = {name: getattr(network, name, ()) for name in ("planes", "actions")}
+    return Pretrained(encoder.config, **names, weights=network.state_dict())
 
 
 def load_encoder(path: Any) -> Pretrained:
@@ -111,7 +110,7 @@ def read_encoder(path: Any) -> EncoderFile:
     if digest_of(facts) != facts.get("sha256"):
         raise CheckpointError(f"{name} is damaged or was edited: its SHA-256 is not that of what it says")
     try:
-        encoder = read_pretrained("encoder", {part: facts[part] for part in ("config", "planes")})
+        encoder = read_pretrained("encoder", {part: facts[part] for part in ("config", "planes", "actions")})
         about, file, digest = dict(facts["about"]), facts["weights"]["file"], facts["weights"]["sha256"]
         if not WEIGHTS.fullmatch(file):
             raise ValueError(f"its weights cannot be in {short(repr(file))}")

@@ -14,7 +14,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from ...envs import OptionError
-from .vision import EncoderConfig, PictureEncoder, PlanesDecoder
+from .vision import ClonedPolicy, EncoderConfig, PictureEncoder, PlanesDecoder
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,34 @@ class Pretrained:
     Attributes:
         config: what it is made of.
         planes: names of the planes that its decoder tells; empty if it has none.
+        actions: names of the actions that its policy chooses from; empty if it has none.
         weights: of `network()`, by name; None where they come later, as from an agent's file.
     """
 
     config: EncoderConfig
     planes: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
     weights: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
 
-    def network(self) -> PictureEncoder | PlanesDecoder:
+    def network(self) -> PictureEncoder | PlanesDecoder | ClonedPolicy:
         """A copy of its own."""
-        encoder = PictureEncoder(self.config)
-        network = PlanesDecoder(encoder, self.planes) if self.planes else encoder
+        network: Any = PictureEncoder(self.config)
+        if self.planes:
+            network = PlanesDecoder(network, self.planes)
+        elif self.actions:
+            network = ClonedPolicy(network, self.actions)
         if self.weights is not None:
             network.load_state_dict(dict(self.weights))
         return network.eval()
 
     def facts(self) -> dict[str, Any]:
         """What an agent's file says of it; the weights are among the agent's."""
-        return {"config": asdict(self.config), "planes": list(self.planes)}
+        return {"config": asdict(self.config), "planes": list(self.planes), "actions": list(self.actions)}
+
+    def encoder(self) -> PictureEncoder:
+        """The same without what stands on it."""
+        network = self.network()
+        return network if isinstance(network, PictureEncoder) else network.encoder
 
     def check_shape(self, space: spaces.Space) -> None:
         """Raise OptionError unless observations are pictures of the encoder's size."""
@@ -72,20 +82,18 @@ class FrozenEncoder(nn.Module):
 
     def __init__(self, pretrained: Pretrained, decode: bool) -> None:
         super().__init__()
-        network = pretrained.network()
-        if decode and not isinstance(network, PlanesDecoder):
+        if decode and not pretrained.planes:
             raise OptionError("decode needs an encoder that tells planes, of `ludus pretrain --method planes`")
-        self.network = network if decode or isinstance(network, PictureEncoder) else network.encoder
+        self.network: Any = pretrained.network() if decode else pretrained.encoder()
         for module in self.network.modules():
             for name, weight in list(module.named_parameters(recurse=False)):
                 delattr(module, name)
                 module.register_buffer(name, weight.detach())
-        encoder = network.encoder if isinstance(network, PlanesDecoder) else network
+        encoder = self.network.encoder if decode else self.network
+        del encoder.layer  # of which neither makes use
         if decode:
-            assert isinstance(network, PlanesDecoder)
-            self.space = spaces.Box(0, 1, (*encoder.map_shape[1:], len(network.planes)), np.uint8)
+            self.space = spaces.Box(0, 1, (*encoder.map_shape[1:], len(pretrained.planes)), np.uint8)
         else:
-            del encoder.layer  # of which the map has no use
             self.space = spaces.Box(-np.inf, np.inf, (int(np.prod(encoder.map_shape)),), np.float32)
         self.eval()
 
@@ -120,8 +128,7 @@ class PretrainedExtractor(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Space, encoder: Pretrained, trainable: bool = True) -> None:
         encoder.check_shape(observation_space)
         super().__init__(observation_space, features_dim=encoder.config.width)
-        network = encoder.network()
-        self.encoder = network.encoder if isinstance(network, PlanesDecoder) else network
+        self.encoder = encoder.encoder()
         self.channels_last = not is_image_space_channels_first(observation_space)
         self.encoder.requires_grad_(trainable)
 
@@ -176,6 +183,22 @@ class OnPretrained:
         self._told = {"encoder": encoder, "freeze": freeze, "decode": decode, "finetune_lr": finetune_lr}
         if finetune_lr is not None:
             self._split_optimizer(finetune_lr)
+        if encoder is not None and encoder.actions and frozen is None and hasattr(self, "action_net"):
+            self._begin_as(encoder)
+
+    def _begin_as(self, cloned: Pretrained) -> None:
+        """Act at first as the policy that was cloned; raises OptionError if this one is made otherwise."""
+        policy: Any = self
+        layer = policy.action_net
+        if tuple(layer.weight.shape) != (len(cloned.actions), cloned.config.width):
+            raise OptionError(
+                f"the encoder's policy chooses from {len(cloned.actions)} actions by {cloned.config.width} features, this "
+                f"one from {layer.out_features} by {layer.in_features}: take the policy 'nature' and the same actions"
+            )
+        if cloned.weights is not None:
+            with torch.no_grad():
+                layer.weight.copy_(cloned.weights["head.weight"])
+                layer.bias.copy_(cloned.weights["head.bias"])
 
     def _split_optimizer(self, finetune_lr: float) -> None:
         """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's."""

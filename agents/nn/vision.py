@@ -121,6 +121,24 @@ class PlanesDecoder(nn.Module):
         return (self(pictures) > 0).to(torch.uint8).permute(0, 2, 3, 1)
 
 
+class ClonedPolicy(nn.Module):
+    """Another player's actions from what it saw: an encoder and a layer, as PPO's policies on an encoder have them.
+
+    Args:
+        encoder: of pictures.
+        actions: their names, in order.
+    """
+
+    def __init__(self, encoder: PictureEncoder, actions: Sequence[str]) -> None:
+        super().__init__()
+        self.encoder, self.actions = encoder, tuple(actions)
+        self.head = nn.Linear(encoder.config.width, len(actions))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, A)."""
+        return self.head(self.encoder(pictures))
+
+
 def _conv(config: EncoderConfig, inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> list[Any]:
     """A convolution with normalization and activation, as layers."""
     norm = {"none": [], "batch": [nn.BatchNorm2d(outputs)], "layer": [nn.GroupNorm(1, outputs)]}[config.norm]

@@ -10,7 +10,7 @@ import numpy as np
 from ...envs import Bot, Observer, OptionError, Simulator
 from .frames import Frames, Gallery
 
-Player = Any  # has `decide`, as `ludus.envs.Bot` and `training.evaluation.Player`
+Player = Any  # has `decide` and `step`, as `ludus.envs.Bot` and `training.evaluation.Player`
 
 
 class Collector:
@@ -18,7 +18,7 @@ class Collector:
 
     Args:
         sim: the games; of any `obs_type`, for one player each or in turns.
-        player: decides the actions.
+        player: decides the actions and takes the steps.
         obs_type, size: of the pictures.
         shuffle: the share of frames whose record is put together from several games' (see `shuffled`), where a game reaches
             few states by itself.
@@ -49,7 +49,7 @@ class Collector:
             seen = self._look(sim.records)
             advice = self.adviser.act().copy() if self.adviser else np.full(sim.num_envs, -1)
             action = np.array(self.player.decide(False))
-            sim.step(action)
+            self.player.step(action)
             reward = sim.reward if sim.num_players == 1 else sim.reward[:, 0]
             self.steps.append((seen, action, advice, reward.copy(), sim.terminated | sim.truncated))
             tell(len(self.steps) * sim.num_envs)

@@ -60,7 +60,7 @@ class Frames:
         return np.flatnonzero(self.part == PARTS.index(part))
 
     def pairs(self, part: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps (K,) and the steps after them in the same episode (K,), both flat in (T, N); both pictures are of the part."""
+        """Steps (K,) and those after them in the same episode (K,), flat in (T, N); both pictures are of the part."""
         t, n = self.index.shape
         steps = np.arange(t * n).reshape(t, n)
         here = self.part[self.index] == PARTS.index(part)

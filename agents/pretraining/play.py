@@ -7,73 +7,71 @@ from typing import Any
 
 import numpy as np
 
-from ...envs import Bot, Game, OptionError, Simulator, find_game
+from ...envs import Bot, Game, OptionError, Simulator
 from .collect import Collector
 from .frames import Frames
 
 NUM_ENVS = 64
+POLICIES = ("random", "heuristic", "both")
 
 
 class Mixed:
     """Several players, each of whom decides for its share of the games.
 
     Args:
+        sim: the games.
         players: of the same simulator.
     """
 
-    def __init__(self, players: Sequence[Any], num_envs: int) -> None:
-        self.players = list(players)
-        self.edges = [num_envs * k // len(players) for k in range(1, len(players))]
+    def __init__(self, sim: Simulator, players: Sequence[Any]) -> None:
+        self.sim, self.players = sim, list(players)
+        self.edges = [sim.num_envs * k // len(players) for k in range(1, len(players))]
 
     def decide(self, deterministic: bool = False) -> np.ndarray:
         """Actions (N,)."""
-        chosen = [player.decide(deterministic) for player in self.players]
-        shares = zip(*(np.split(actions, self.edges) for actions in chosen), strict=True)
-        return np.concatenate([share[k] for k, share in enumerate(shares)])
+        chosen = [np.split(player.decide(deterministic), self.edges) for player in self.players]
+        return np.concatenate([parts[k] for k, parts in enumerate(chosen)])
+
+    def step(self, actions: np.ndarray) -> int:
+        """Take the step decided on; returns how many episodes ended."""
+        return self.sim.step(actions)
 
 
-def player_of(policy: str, sim: Simulator, seed: int, agent: Callable[[str, Simulator], Any] | None = None) -> Any:
-    """A player by name.
-
-    Args:
-        policy: random, heuristic, both (half of the games each; random where there is no heuristic), or what `agent` knows.
-        agent: makes a player of any other name, such as an agent's folder.
-    """
-    if policy == "both":
-        kinds = ["random", "heuristic"] if sim.game.heuristic is not None else ["random"]
-        return Mixed([Bot(sim, kind, seed + k) for k, kind in enumerate(kinds)], sim.num_envs)
-    if policy in ("random", "heuristic"):
+def bots_of(sim: Simulator, policy: str, seed: int) -> Any:
+    """Who plays by name: random, heuristic, or both, half of the games each (random alone where there is no heuristic)."""
+    if policy not in POLICIES:
+        raise OptionError(f"policy must be {', '.join(POLICIES[:-1])} or {POLICIES[-1]}, got {policy!r}")
+    if policy != "both":
         return Bot(sim, policy, seed)
-    if agent is None:
-        raise OptionError(f"policy must be random, heuristic or both, got {policy!r}")
-    return agent(policy, sim)
+    kinds = POLICIES[:2] if sim.game.heuristic is not None else POLICIES[:1]
+    return Mixed(sim, [Bot(sim, kind, seed + k) for k, kind in enumerate(kinds)])
 
 
 def collect_frames(
-    game: str | Game,
+    game: str | Game | Simulator,
     frames: int,
-    policy: str = "both",
+    policy: Any = "both",
     obs_type: str = "rgb",
     size: int = 64,
     shuffle: float = 0.0,
     seed: int = 0,
-    agent: Callable[[str, Simulator], Any] | None = None,
     tell: Callable[[int], Any] = lambda _: None,
     **options: Any,
 ) -> Frames:
     """Play a game and keep what is seen: the same frames from the same arguments.
 
     Args:
-        game: its name.
-        frames: steps to play, over `NUM_ENVS` games.
-        policy: see `player_of`.
+        game: its name, or a simulator, whatever that shows.
+        frames: steps to play, over all games at once.
+        policy: random, heuristic or both (half of the games each); or a player of the simulator.
         shuffle: share of further frames from records put together from several games', see `collect.shuffled`.
         tell: called with the number of frames so far.
         **options: of the game, see `ludus.envs.Options`.
     """
-    if frames < NUM_ENVS:
-        raise OptionError(f"frames must be {NUM_ENVS} or more, one of each game, got {frames}")
-    sim = Simulator(find_game(game), NUM_ENVS, seed=seed, **options)
-    collector = Collector(sim, player_of(policy, sim, seed, agent), obs_type, size, shuffle, seed)
-    collector.collect(frames // NUM_ENVS, tell)
+    sim = game if isinstance(game, Simulator) else Simulator(game, NUM_ENVS, seed=seed, **options)
+    if frames < sim.num_envs:
+        raise OptionError(f"frames must be {sim.num_envs} or more, one of each game, got {frames}")
+    player = bots_of(sim, policy, seed) if isinstance(policy, str) else policy
+    collector = Collector(sim, player, obs_type, size, shuffle, seed)
+    collector.collect(frames // sim.num_envs, tell)
     return collector.frames()

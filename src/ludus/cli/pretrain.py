@@ -80,7 +80,6 @@ def main(argv: list[str]) -> int:
     config = parse(Config, argv, "pretrain", COMMON)
     import_agents()
     from ..agents.checkpoints.encoder_file import NAME, write_encoder
-    from ..agents.pretraining.play import collect_frames
     from ..agents.pretraining.pretrain import pretrain
     from ..envs import find_game
 
@@ -88,11 +87,7 @@ def main(argv: list[str]) -> int:
     folder = config.out or Path("encoders") / f"{game.name}-{config.method}"
     if (folder / NAME).exists() and not config.overwrite:
         raise OptionError(f"--out {folder} has an encoder: give another folder, or --overwrite")
-    with progress(f"collecting {config.frames} frames", config.frames) as tell:
-        frames = collect_frames(
-            game, config.frames, config.policy, config.obs_type, config.size, config.shuffle, config.seed,
-            agent=player_in, tell=tell,
-        )  # fmt: skip
+    frames = frames_of(game, config)
     say(f"{frames.index.size} frames, {len(frames)} different pictures")
     with progress("training", 1.0) as tell:
         result = pretrain(
@@ -112,9 +107,22 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def player_in(folder: str, sim: Any) -> Any:
-    """The agent in a folder as a player of a simulator's games, whatever they show."""
-    raise OptionError(f"policy must be random, heuristic or both, got {folder!r}")
+def frames_of(game: Any, config: Config) -> Any:
+    """Frames of the game, from who is to play it."""
+    from ..agents.pretraining.play import NUM_ENVS, POLICIES, collect_frames
+    from .players import load, seated
+
+    sim: Any = game
+    policy: Any = config.policy
+    if policy not in POLICIES:
+        agent, sim = load(Path(policy), config.seed, NUM_ENVS)
+        if sim.game is not game:
+            raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {game.name}")
+        policy = seated(agent, sim)
+    with progress(f"collecting {config.frames} frames", config.frames) as tell:
+        return collect_frames(
+            sim, config.frames, policy, config.obs_type, config.size, config.shuffle, config.seed, tell
+        )
 
 
 def print_figures(figures: dict[str, float]) -> None:

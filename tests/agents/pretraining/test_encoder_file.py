@@ -1,0 +1,96 @@
+"""Encoders on disk: what was written comes back, and what a stranger wrote does no harm."""
+
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ludus.agents.checkpoints.encoder_file import load_encoder, read_encoder, write_encoder
+from ludus.agents.checkpoints.reader import digest_of
+from ludus.agents.files.safe_io import CheckpointError
+from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+
+PLANES = ("ball", "paddle")
+
+
+def decoder(**settings):
+    config = for_pictures("grid", (32, 32, 3), (10, 10), **{"channels": 8, "depth": 1, "width": 16, **settings})
+    return PlanesDecoder(PictureEncoder(config), PLANES)
+
+
+@pytest.mark.parametrize("kind", ["grid", "nature", "impala"])
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_what_was_written_comes_back(tmp_path, kind, norm):
+    network = PictureEncoder(for_pictures(kind, (40, 40, 3), (5, 7), norm=norm, channels=16, width=32)).eval()
+    pictures = torch.randint(0, 255, (4, 3, 40, 40), dtype=torch.uint8)
+    network.fit_statistics(pictures)
+    write_encoder(tmp_path, network, {"figures": {"f1": 0.5}})
+    back = read_encoder(tmp_path)
+    assert torch.equal(back.encoder.network()(pictures), network(pictures))
+    assert back.about == {"figures": {"f1": 0.5}} and back.encoder.config == network.config
+
+
+def test_a_decoder_keeps_the_names_of_its_planes(tmp_path):
+    network, pictures = decoder().eval(), torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)
+    write_encoder(tmp_path, network, {})
+    back = load_encoder(tmp_path)
+    assert back.planes == PLANES and torch.equal(back.network().decode(pictures), network.decode(pictures))
+
+
+def test_another_encoder_takes_the_place_of_the_first(tmp_path):
+    write_encoder(tmp_path, decoder(), {})
+    write_encoder(tmp_path, decoder(), {})
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+
+
+def doctored(folder, change):
+    """The description in a folder with a change, under a digest that fits."""
+    path = folder / "encoder.json"
+    facts = json.loads(path.read_text())
+    change(facts)
+    path.write_text(json.dumps({**facts, "sha256": digest_of(facts)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda facts: facts.update(format=99), "has format 99"),
+        (lambda facts: facts["config"].update(kind="odd"), "kind must be one of"),
+        (lambda facts: facts["config"].update(shape=[32, 32]), "shape must be 3 numbers"),
+        (lambda facts: facts["config"].update(shape=[10**9, 32, 3]), "shape must be a whole number"),
+        (lambda facts: facts["config"].update(width=65_536), "is of another network"),
+        (lambda facts: facts["config"].update(channels=60_000, depth=60), "is of another network"),
+        (lambda facts: facts["config"].update(depth=2), "is of another network"),
+        (lambda facts: facts["planes"].append("more"), "is of another network"),
+        (lambda facts: facts["planes"].append(None), "planes or actions must be names"),
+        (lambda facts: facts.pop("config"), "does not describe an encoder"),
+        (lambda facts: facts["weights"].update(file="../../etc/passwd"), "weights cannot be in"),
+        (lambda facts: facts["weights"].update(sha256="0"), "SHA-256"),
+    ],
+)
+def test_what_a_stranger_wrote_is_refused_in_one_line(tmp_path, change, words):
+    write_encoder(tmp_path, decoder(), {})
+    doctored(tmp_path, change)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load_encoder(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    write_encoder(tmp_path, decoder(), {})
+    (path,) = tmp_path.glob("*.safetensors")
+    tensors = load_file(path)
+    tensors["head.bias"][0] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        load_encoder(tmp_path)
+
+
+def test_a_folder_without_one_and_a_pipe_are_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"has no encoder\.json"):
+        load_encoder(tmp_path)
+    os.mkfifo(tmp_path / "encoder.json")
+    with pytest.raises(CheckpointError):
+        load_encoder(tmp_path)

@@ -1,0 +1,182 @@
+"""Agents that see through a pretrained encoder: frozen, decoded to planes, or fine-tuned."""
+
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+
+import ludus
+from ludus.agents import ALGORITHMS, load_agent
+from ludus.agents.checkpoints.encoder_file import load_encoder, write_encoder
+from ludus.agents.files.safe_io import CheckpointError
+from ludus.agents.nn.pretrained import PretrainedExtractor
+from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+from ludus.envs import OptionError, all_games
+from tests.agents.small import NAMES, small
+
+CLASSES = [name for name, algorithm in NAMES.items() if algorithm in ALGORITHMS]
+USES = {"freeze": {"freeze": True}, "decode": {"decode": True}, "finetune": {}, "slow": {"finetune_lr": 1e-4}}
+POLICIES = {"freeze": "mlp", "decode": "cnn", "finetune": "nature", "slow": "nature"}
+SIZE = 40
+
+
+def pictures(count=4, **options):
+    return ludus.make_sb3("Asterix", count, seed=0, obs_type="rgb", size=SIZE, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A decoder of planes, as weights begin."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("encoder")
+    config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16, norm="batch", dropout=0.1)
+    network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
+    network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
+    write_encoder(folder, network, {})
+    return folder
+
+
+def agent_of(name, use, folder, env=None, **more):
+    kwargs = {"encoder": folder, **USES[use]}
+    env = pictures() if env is None else env
+    return getattr(ludus, name)(POLICIES[use], env, policy_kwargs=kwargs, seed=0, **small(name), **more)
+
+
+def encoder_weights(agent):
+    """Of the encoder, by name; a copy."""
+    found = {
+        name: x.clone() for name, x in agent.policy.state_dict().items() if ".encoder." in name or "frozen" in name
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", CLASSES)
+def test_agents_learn_save_and_load(name, use, folder, tmp_path):
+    agent = agent_of(name, use, folder, pictures(max_episode_steps=20))
+    before = encoder_weights(agent)
+    agent.learn(256)
+    moved = any(not torch.equal(before[key], x) for key, x in encoder_weights(agent).items())
+    assert moved == (use in ("finetune", "slow"))
+    obs = agent.env.reset()
+    agent.save(tmp_path)
+    back = load_agent(tmp_path)  # which needs no encoder's folder
+    assert np.array_equal(back.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
+    assert back.observation_space == agent.observation_space
+
+
+@pytest.mark.parametrize("use", ["freeze", "decode"])
+@pytest.mark.parametrize("name", CLASSES)
+def test_training_goes_on_to_the_last_bit(name, use, folder, tmp_path):
+    agent = agent_of(name, use, folder)
+    agent.learn(128)
+    agent.save(tmp_path)
+    back = load_agent(tmp_path, resume=True)
+    for one in (agent, back):
+        one.learn(128, reset_num_timesteps=False)
+    for key, weight in agent.policy.state_dict().items():
+        assert torch.equal(weight, back.policy.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("use", ["freeze", "decode"])
+def test_what_is_stored_is_what_the_encoder_gives(use, folder):
+    """In a rollout and a replay buffer; no picture goes through the encoder twice."""
+    env, encoder = pictures(), load_encoder(folder).network()
+    agent = agent_of("PPO", use, folder, env)
+    agent.learn(64)
+    stored = agent.data.obs[0]
+    seen = torch.from_numpy(pictures().reset()).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = encoder.decode(seen) if use == "decode" else encoder.encoder.spatial(seen).flatten(1)
+    assert stored.shape == expected.shape and stored.dtype == expected.dtype
+    agent = agent_of("DQN", use, folder, env)
+    agent.learn(64)
+    assert agent.replay.frames.shape[2:] == expected.shape[1:]
+
+
+def test_an_encoder_that_knows_the_planes_makes_an_agent_that_learns_as_from_planes(folder, monkeypatch):
+    """By every step alike: the first layers see the very same numbers."""
+    truth = ludus.envs.Observer("Asterix")
+    sim = {}
+
+    def decode(self, seen):
+        return torch.from_numpy(truth(sim["sim"].records)) if len(seen) == 4 else torch.zeros(len(seen), 10, 10, 4)
+
+    monkeypatch.setattr(PlanesDecoder, "decode", decode)
+    env = pictures()
+    sim["sim"] = env.simulator
+    decoded = agent_of("PPO", "decode", folder, env)
+    plain = ludus.PPO("cnn", ludus.make_sb3("Asterix", 4, seed=0), seed=0, **small("PPO"))
+    for agent in (decoded, plain):
+        agent.learn(128)
+    weights, expected = decoded.policy.state_dict(), plain.policy.state_dict()
+    assert all(torch.equal(weights[key], weight) for key, weight in expected.items())
+
+
+def test_the_learning_rate_of_the_encoder_is_its_own_and_annealed_alike(folder):
+    agent = ludus.PPO(
+        "nature", pictures(), learning_rate=lambda left: 1e-3 * left, seed=0,
+        policy_kwargs={"encoder": folder, "finetune_lr": 1e-4}, **{**small("PPO"), "learning_rate": lambda left: 1e-3 * left},
+    )  # fmt: skip
+    agent.learn(256)
+    rest, encoder = (group["lr"] for group in agent.policy.optimizer.param_groups)
+    assert encoder == pytest.approx(rest / 10) and 0 < rest < 1e-3
+
+
+def test_it_is_an_extractor_for_stable_baselines3_too(folder):
+    for trainable in (True, False):
+        kwargs = {"encoder": load_encoder(folder), "trainable": trainable}
+        agent = stable_baselines3.PPO(
+            "CnnPolicy", pictures(), n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu",
+            policy_kwargs={"features_extractor_class": PretrainedExtractor, "features_extractor_kwargs": kwargs},
+        )  # fmt: skip
+        weight = agent.policy.features_extractor.encoder.body[0].weight
+        before = weight.clone()
+        agent.learn(64)
+        assert torch.equal(before, weight) != trainable
+
+
+def test_threads_and_a_vec_env_of_another_library_encode_too(folder):
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    shared = agent_of("PPO", "decode", folder, pictures(1024), num_threads=2)
+    shared.learn(1024 * 16)
+    assert shared.data.obs.max() <= 1
+
+    def one():
+        import gymnasium
+
+        return gymnasium.make("ludus/Asterix-v1", obs_type="rgb", size=SIZE)
+
+    foreign = agent_of("PPO", "decode", folder, DummyVecEnv([one, one]))
+    foreign.learn(64)
+    assert foreign.data.obs.shape[2:] == (10, 10, 4)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"freeze": True}, "freeze needs an encoder"),
+        ({"encoder": "FOLDER", "freeze": True, "decode": True}, "freeze and decode exclude each other"),
+        ({"encoder": "FOLDER", "finetune_lr": 0.0}, "finetune_lr must be above 0"),
+        ({"encoder": "nowhere"}, "nowhere has no encoder.json"),
+        ({"encoder": 3}, "got 3"),
+    ],
+)
+def test_what_is_wrong_is_said(kwargs, words, folder):
+    kwargs = {name: folder if value == "FOLDER" else value for name, value in kwargs.items()}
+    with pytest.raises((OptionError, CheckpointError), match=words):
+        ludus.PPO("nature", pictures(), policy_kwargs=kwargs)
+
+
+def test_pictures_of_another_size_and_planes_are_refused(folder):
+    for env in (ludus.make_sb3("Asterix", 2, obs_type="rgb", size=48), ludus.make_sb3("Asterix", 2)):
+        with pytest.raises(OptionError, match="the encoder sees rgb pictures of 40x40"):
+            ludus.PPO("mlp", env, policy_kwargs={"encoder": folder, "freeze": True})
+
+
+def test_an_encoder_without_planes_cannot_decode(tmp_path):
+    write_encoder(tmp_path, PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None)), {})
+    with pytest.raises(OptionError, match="decode needs an encoder that tells planes"):
+        ludus.PPO("cnn", pictures(), policy_kwargs={"encoder": tmp_path, "decode": True})
