@@ -29,7 +29,12 @@ class Method(nn.Module):
         encoder: is trained.
         frames: what there is to learn from.
         pictures: those of the frames, as tensors.
+
+    Attributes:
+        judged_by: the figure by which the best weights are told, the higher the better.
     """
+
+    judged_by = "f1"
 
     supervised = True
 
@@ -51,5 +56,5 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def figures(self, part: str) -> dict[str, Any]:
-        """How good it is on a part, by name; the first decides which encoder is the best, the higher the better."""
+        """How good it is on a part, by name, `judged_by` among them; what is not a number is left out."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,12 @@ class Counts:
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole, nan where there is nothing."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The mean of the numbers of each name that are such, nan aside; names without any are left out."""
+    numbers = {name: [x for x in some if x == x] for name, some in values.items()}
+    return {name: sum(some) / len(some) for name, some in numbers.items() if some}
 
 
 def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from .method import Method
 
+LOWEST = -1e9  # a score where there is none
+
 
 @dataclass
 class History:
@@ -23,6 +25,7 @@ class History:
         steps, seconds: gradient steps and process time (CPU seconds, of all threads) until then.
         loss: mean of the training loss since the look before.
         validation_loss, figures: on pictures that were not trained on.
+        score: the figure that decides which look was the best.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -30,12 +33,12 @@ class History:
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     figures: list[dict[str, float]] = field(default_factory=list)
+    score: list[float] = field(default_factory=list)
 
     @property
     def best(self) -> int:
-        """Which look was the best, by the first figure."""
-        scores = [next(iter(figures.values())) for figures in self.figures]
-        return max(range(len(scores)), key=lambda k: -math.inf if math.isnan(scores[k]) else scores[k])
+        """Which look was the best; the first of several that were."""
+        return max(range(len(self.score)), key=self.score.__getitem__)
 
 
 class Trainer:
@@ -136,6 +139,8 @@ class Trainer:
         history.seconds.append(self.spent)
         history.loss.append(float(torch.stack(losses).mean()))
         history.validation_loss.append(float(validation))
-        history.figures.append(self.method.figures("validation"))
+        figures = self.method.figures("validation")
+        history.score.append(figures.get(self.method.judged_by, LOWEST))
+        history.figures.append(figures)
         if history.best == len(history.steps) - 1:
             self.best = deepcopy(self.method.state_dict())

@@ -13,7 +13,7 @@ from ....envs import OptionError
 from ...nn.vision import PictureEncoder, PlanesDecoder
 from ..frames import Frames
 from ..method import Method, Pictures
-from ..metrics import Counts
+from ..metrics import Counts, means
 
 
 class Planes(Method):
@@ -47,13 +47,9 @@ class Planes(Method):
 
     def figures(self, part: str) -> dict[str, Any]:
         counts = self.counts(part)
-        f1 = counts.f1
-        return {
-            "f1": float(np.nanmean(f1[self.visible])),
-            "precision": float(np.nanmean(counts.precision[self.visible])),
-            "recall": float(np.nanmean(counts.recall[self.visible])),
-            **{f"f1/{name}": float(value) for name, value in zip(self.decoder.planes, f1, strict=True)},
-        }
+        whole = {name: getattr(counts, name)[self.visible].tolist() for name in ("f1", "precision", "recall")}
+        single = {f"f1/{name}": [f1] for name, f1 in zip(self.decoder.planes, counts.f1.tolist(), strict=True)}
+        return means({**whole, **single})
 
     @torch.no_grad()
     def counts(self, part: str) -> Counts:

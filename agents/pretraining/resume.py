@@ -1,0 +1,140 @@
+"""A training that was cut off goes on where it was: its state in the encoder's folder, beside the encoder.
+
+    training.json                    how far it has come, and the looks at the validation part
+    training-<digest>.safetensors    weights of now and of the best look, the optimizer, random generators, the order of rows
+
+Where epochs decide when training ends, it goes on to the very weights that it would have come to; where a time limit does,
+the learning rate depends on the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ..checkpoints.optimizer_state import optimizer_tensors, restore_optimizer
+from ..checkpoints.reader import digest_of
+from ..files.checks import full, number, several
+from ..files.safe_io import (
+    MAX_JSON,
+    CheckpointError,
+    Folder,
+    parse_json,
+    read_tensors,
+    short,
+    sync_folder,
+    to_json,
+    turn_in,
+    write_whole,
+)  # fmt: skip
+from .trainer import History, Trainer
+
+NAME = "training.json"
+NUMBERS = re.compile(r"training-[0-9a-f]{16}\.safetensors")
+GENERATOR_BYTES = 5056  # of a torch.Generator's state on a CPU
+count, real = number(int, 0, 2**53), number(float, -1e300, 1e300)
+
+
+def state_of(trainer: Trainer) -> dict[str, Tensor]:
+    """All tensors that the rest of a training depends on, by name."""
+    best = trainer.best or {}
+    tensors = {
+        **{f"now.{name}": x for name, x in trainer.method.state_dict().items()},
+        **{f"best.{name}": x for name, x in best.items()},
+        **{f"optimizer.{name}": x for name, x in optimizer_tensors(trainer.optimizer).items()},
+        "order": trainer.order,
+        "generator": trainer.generator.get_state(),
+        "dropout": torch.get_rng_state(),
+    }
+    return {name: x.detach().cpu().contiguous().clone() for name, x in tensors.items()}
+
+
+def save_training(folder: Path, trainer: Trainer) -> None:
+    """Write the state of a training, whole or not at all; raises CheckpointError."""
+    content = safetensors.torch.save(state_of(trainer))
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"training-{digest[:16]}.safetensors"
+    facts = {
+        "steps": trainer.steps, "spent": trainer.spent, "history": asdict(trainer.history),
+        "rows": len(trainer.rows), "order": len(trainer.order), "weights": {"file": name, "sha256": digest},
+    }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with turn_in(folder):
+            write_whole(folder / name, content)
+            sync_folder(folder)
+            write_whole(folder / NAME, to_json({**facts, "sha256": digest_of(parse_json(to_json(facts), NAME))}))
+            sync_folder(folder)
+            _drop_others(folder, name)
+    except OSError as error:
+        raise CheckpointError(f"cannot save the training in {folder}: {error.strerror or error}") from error
+
+
+def load_training(folder: Path, trainer: Trainer) -> None:
+    """Let a trainer of the same method, data and settings go on; raises CheckpointError, and then nothing has changed."""
+    place = Folder(folder)
+    path = place.name_of(NAME)
+    facts = parse_json(place.read(NAME, MAX_JSON), path)
+    if digest_of(facts) != facts.get("sha256"):
+        raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
+    try:
+        history = _history(facts["history"])
+        steps, spent, rows, order = (count("steps", facts["steps"]), real("spent", facts["spent"]),
+                                     count("rows", facts["rows"]), count("order", facts["order"]))  # fmt: skip
+        file, digest = facts["weights"]["file"], facts["weights"]["sha256"]
+        if not NUMBERS.fullmatch(file):
+            raise ValueError(f"its numbers cannot be in {short(repr(file))}")
+    except Exception as error:  # whatever a stranger's file may bring about
+        raise CheckpointError(f"{path} does not describe a training: {short(error)}") from error
+    if rows != len(trainer.rows):
+        raise CheckpointError(
+            f"{path} was trained on {rows} rows, here are {len(trainer.rows)}: collect the same frames"
+        )
+    expected = {**state_of(trainer), "order": torch.zeros(order, *trainer.rows.shape[1:], dtype=torch.int64)}
+    if history.steps:
+        expected |= {f"best.{name}": x for name, x in trainer.method.state_dict().items()}
+    tensors = read_tensors(place, file, digest, expected)
+    flat = tensors["order"].flatten()
+    if len(flat) and not (int(flat.min()) >= 0 and int(flat.max()) <= int(trainer.rows.max())):
+        raise CheckpointError(f"{path}: the order of rows names some that are not there")
+    _restore(trainer, tensors)
+    trainer.steps, trainer.spent, trainer.history = steps, spent, history
+
+
+def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = tensor
+    trainer.method.load_state_dict(parts["now"])
+    trainer.best = parts.get("best")
+    restore_optimizer(trainer.optimizer, parts.get("optimizer", {}))
+    trainer.order = tensors["order"]
+    trainer.generator.set_state(tensors["generator"])
+    torch.set_rng_state(tensors["dropout"])
+
+
+def _history(facts: Any) -> History:
+    """Checked; raises ValueError."""
+    checks = {name: several(real, 100_000) for name in ("seconds", "loss", "validation_loss", "score")}
+    kept = {name: value for name, value in facts.items() if name != "figures"}
+    found = full({"steps": several(count, 100_000), **checks})("history", kept)
+    figures = [{str(name): real(name, value) for name, value in row.items()} for row in facts["figures"]]
+    if any(len(column) != len(figures) for column in found.values()):
+        raise ValueError("history has columns of different lengths")
+    return History(**found, figures=figures)
+
+
+def _drop_others(folder: Path, kept: str) -> None:
+    for path in folder.iterdir():
+        if NUMBERS.fullmatch(path.name) and path.name != kept:
+            with suppress(OSError):
+                path.unlink()
