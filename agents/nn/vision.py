@@ -167,17 +167,19 @@ def _bilinear(inputs: int, outputs: int) -> Tensor:
 
 
 def grid_body(config: EncoderConfig) -> nn.Sequential:
-    """An 8x8 convolution of stride 4, aligned to the game's rows and columns, and 3x3 convolutions among neighbours."""
+    """A convolution with a stride of two thirds of a cell, aligned to the game's rows and columns, and 3x3 convolutions."""
     if config.grid is None:
         raise OptionError("encoder 'grid' needs a game with planes: its map has their rows and columns")
     height, width, channels = config.shape
-    if min(height, width) < 8:
-        raise OptionError(f"encoder 'grid' needs at least 8x8 pixels, got {height}x{width}")
+    cell = min(height / config.grid[0], width / config.grid[1])
+    stride = max(1, round(cell / 1.6))  # 4 for the 6.4 pixels of a 10x10 game on 64x64, 2 for the 3 of Tetris
+    if min(height, width) < 2 * stride:
+        raise OptionError(f"encoder 'grid' needs at least {2 * stride}x{2 * stride} pixels, got {height}x{width}")
     n = config.channels or 64
-    stem = _conv(config, channels, n, 8, 4, 4)
-    reached = height // 4 + 1, width // 4 + 1
-    rest = [layer for _ in range(config.depth) for layer in _conv(config, n, n, 3, padding=1)]
-    return nn.Sequential(*stem, Align(reached, config.grid), *rest)
+    stem = _conv(config, channels, n // 2, 2 * stride, stride, stride)
+    reached = height // stride + 1, width // stride + 1
+    layers = [layer for k in range(config.depth) for layer in _conv(config, n if k else n // 2, n, 3, padding=1)]
+    return nn.Sequential(*stem, Align(reached, config.grid), *layers)
 
 
 def nature_body(config: EncoderConfig) -> nn.Sequential:

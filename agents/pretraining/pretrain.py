@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from ..nn.vision import PictureEncoder, for_pictures
 from .frames import Frames
 from .method import Method, Pictures
 from .methods import method_class
+from .resume import load_training, save_training
 from .trainer import History, Trainer
 
 STATISTICS = 10_000  # pictures that the mean picture is of, at most
@@ -28,11 +30,13 @@ class Result:
         method: with the best weights; `network` is what is kept of it, an encoder or a decoder of planes.
         history: the looks at the validation part.
         figures: on the test part, whose pictures nothing was chosen by.
+        interrupted: whether Ctrl-C ended it.
     """
 
     method: Method
     history: History
     figures: dict[str, float]
+    interrupted: bool = False
 
     @property
     def network(self) -> nn.Module:
@@ -45,6 +49,8 @@ def pretrain(
     encoder: str | None = None,
     tell: Callable[[Trainer], Any] = lambda _: None,
     settings: dict[str, Any] | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
     **training: Any,
 ) -> Result:
     """Train an encoder on frames.
@@ -54,6 +60,8 @@ def pretrain(
         encoder: grid, nature or impala; None: what suits the method.
         tell: called after each look at the validation part.
         settings: of the encoder, see `EncoderConfig`.
+        folder: where the state of the training is kept after each look, so that it can go on; None: nowhere.
+        resume: go on with the training in the folder.
         **training: see `Trainer`.
     """
     torch.manual_seed(int(training.get("seed", 0)))
@@ -71,12 +79,18 @@ def pretrain(
     network.fit_statistics(pictures[rows[:STATISTICS]])
     learner = kind(network, frames, pictures)
     trainer = Trainer(learner, **training)
-    history = trainer.train(tell)
+    if folder is not None and resume:
+        load_training(folder, trainer)
+
+    def keep(trainer: Trainer) -> None:
+        if folder is not None:
+            save_training(folder, trainer)
+        tell(trainer)
+
+    history = trainer.train(keep)
     learner.eval()
-    return Result(learner, history, learner.figures("test"))
+    return Result(learner, history, learner.figures("test"), trainer.interrupted)
 
 
 def _replaced(config: Any, settings: dict[str, Any]) -> Any:
-    from dataclasses import replace
-
     return replace(config, **{name: value for name, value in settings.items() if value is not None})

@@ -75,11 +75,25 @@ class Trainer:
         parameters = [p for p in method.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, fused=True)
         self.history, self.best = History(), None
-        self.steps, self.spent = 0, 0.0
+        self.steps, self.spent, self.interrupted = 0, 0.0, False
         self.order = torch.zeros(0, dtype=torch.int64)
 
     def train(self, tell: Callable[[Trainer], Any] = lambda _: None) -> History:
-        """Train until time, epochs or patience are over; the method has its best weights then."""
+        """Train until time, epochs or patience are over, or until Ctrl-C; the method has its best weights then.
+
+        Raises KeyboardInterrupt before the first look.
+        """
+        try:
+            self._train(tell)
+        except KeyboardInterrupt:
+            if self.best is None:
+                raise
+            self.interrupted = True
+        if self.best is not None:
+            self.method.load_state_dict(self.best)
+        return self.history
+
+    def _train(self, tell: Callable[[Trainer], Any]) -> None:
         began, before = time.process_time(), self.spent
         losses: list[Tensor] = []
         while not self._over():
@@ -92,9 +106,6 @@ class Trainer:
         if losses:
             self.look(losses)
             tell(self)
-        if self.best is not None:
-            self.method.load_state_dict(self.best)
-        return self.history
 
     @property
     def progress(self) -> float:

@@ -32,6 +32,6 @@ def planes(game: str, seed: int, seconds: float, frames: int, shuffle: float, **
         "pictures": len(data),
         "test": len(data.rows("test")),
         "f1": float(np.nanmean(counts.f1[visible])),
-        "worst": {name: float(f1) for name, f1 in sorted(zip(names[visible], counts.f1[visible]), key=lambda x: x[1])},
+        "planes": dict(zip(names[visible].tolist(), counts.f1[visible].tolist(), strict=True)),
         "not shown": names[~visible].tolist(),
     }

@@ -59,6 +59,8 @@ class Config:
     """Folder for the encoder; None: encoders/GAME-METHOD."""
     overwrite: bool = False
     """Replace the encoder in --out."""
+    resume: bool = False
+    """Go on with the training in --out, of the same frames and settings; --epochs and --time-limit may be given anew."""
     time_limit: float | None = 60.0
     """Seconds of process time to train for; None: --epochs decide alone."""
     epochs: float | None = None
@@ -85,8 +87,8 @@ def main(argv: list[str]) -> int:
 
     game = find_game(config.game)
     folder = config.out or Path("encoders") / f"{game.name}-{config.method}"
-    if (folder / NAME).exists() and not config.overwrite:
-        raise OptionError(f"--out {folder} has an encoder: give another folder, or --overwrite")
+    if (folder / NAME).exists() and not (config.overwrite or config.resume):
+        raise OptionError(f"--out {folder} has an encoder: give another folder, --overwrite or --resume")
     frames = frames_of(game, config)
     say(f"{frames.index.size} frames, {len(frames)} different pictures")
     with progress("training", 1.0) as tell:
@@ -94,7 +96,7 @@ def main(argv: list[str]) -> int:
             frames, config.method, config.encoder, lambda trainer: tell(trainer.progress),
             asdict(config.network), batch_size=config.batch_size, learning_rate=config.learning_rate,
             weight_decay=config.weight_decay, time_limit=config.time_limit, epochs=config.epochs,
-            patience=config.patience, seed=config.seed,
+            patience=config.patience, seed=config.seed, folder=folder, resume=config.resume,
         )  # fmt: skip
     about = {
         "game": frames.game, "method": config.method, "frames": int(frames.index.size), "pictures": len(frames),
