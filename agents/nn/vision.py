@@ -30,7 +30,7 @@ class EncoderConfig:
         kind: of `BODIES`.
         shape: (H, W, C) of the pictures, as environments give them.
         grid: rows and columns of the spatial map of "grid".
-        channels: of the spatial map; None: as published, 64 for "grid".
+        channels: of the spatial map; None: as published; of "grid", 64, or 32 where cells are small.
         depth: convolutions after the first, or residual blocks, of "grid"; others are as published.
         activation: relu, silu, gelu or tanh.
         norm: none, batch or layer, after each convolution.
@@ -166,6 +166,9 @@ def _bilinear(inputs: int, outputs: int) -> Tensor:
     return F.interpolate(lines, outputs, mode="linear")[0].T.contiguous()
 
 
+COARSE = 4.5  # pixels of a cell below which there are so many that half the channels must do
+
+
 def grid_body(config: EncoderConfig) -> nn.Sequential:
     """A convolution with a stride of two thirds of a cell, aligned to the game's rows and columns, and 3x3 convolutions."""
     if config.grid is None:
@@ -175,7 +178,7 @@ def grid_body(config: EncoderConfig) -> nn.Sequential:
     stride = max(1, round(cell / 1.6))  # 4 for the 6.4 pixels of a 10x10 game on 64x64, 2 for the 3 of Tetris
     if min(height, width) < 2 * stride:
         raise OptionError(f"encoder 'grid' needs at least {2 * stride}x{2 * stride} pixels, got {height}x{width}")
-    n = config.channels or 64
+    n = config.channels or (64 if cell >= COARSE else 32)
     stem = _conv(config, channels, n // 2, 2 * stride, stride, stride)
     reached = height // stride + 1, width // stride + 1
     layers = [layer for k in range(config.depth) for layer in _conv(config, n if k else n // 2, n, 3, padding=1)]

@@ -55,6 +55,9 @@ class Method(nn.Module):
         """The loss () of a minibatch (B,) of `rows`."""
         raise NotImplementedError
 
+    def finish(self) -> None:
+        """When training is over, with the best weights: what is fitted to the validation part in one go."""
+
     def figures(self, part: str) -> dict[str, Any]:
         """How good it is on a part, by name, `judged_by` among them; what is not a number is left out."""
         raise NotImplementedError

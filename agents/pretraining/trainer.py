@@ -91,6 +91,8 @@ class Trainer:
             self.interrupted = True
         if self.best is not None:
             self.method.load_state_dict(self.best)
+        self.method.eval()
+        self.method.finish()
         return self.history
 
     def _train(self, tell: Callable[[Trainer], Any]) -> None:
