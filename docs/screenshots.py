@@ -21,18 +21,20 @@ if not os.environ.get("DISPLAY"):
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 from ludus.cli import play, watch
-from ludus.envs import Bot, Simulator
+from ludus.envs import Bot, Observer, Simulator
 from ludus.envs.viewer.window import Window
 
 SEED, STEPS, SECOND = 3, 12, 1.0
 SMALL, LOW, WIDE, LARGE = (320, 240), (700, 420), (1600, 500), (1920, 1080)
+NARROW, LEAST = (1000, 640), (980, 370)  # windows that have just room for what an agent sees
+WRONG = 0.01  # of the cells that an encoder tells
 
 
 class Mind:
-    """A bot that claims to have thought about it."""
+    """A bot that claims to have thought about it, and to have seen something: "planes", "saliency" or nothing ("")."""
 
-    def __init__(self, sim: Simulator, worth: bool) -> None:
-        self.sim, self.worth, self.random = sim, worth, np.random.default_rng(SEED)
+    def __init__(self, sim: Simulator, worth: bool, sees: str) -> None:
+        self.sim, self.worth, self.sees, self.random = sim, worth, sees, np.random.default_rng(SEED)
         self.bot = Bot(sim, "random" if sim.game.heuristic is None else "heuristic", SEED)
         self.restart, self.step = self.bot.restart, self.bot.step
 
@@ -46,6 +48,20 @@ class Mind:
         numbers = np.where(True if self.sim.legal is None else self.sim.legal[0], numbers, -np.inf)
         shares = np.exp(numbers) / np.exp(numbers).sum()
         return (numbers if self.worth else shares)[None], numbers[None].max(1), self.worth
+
+    def sight(self, actions: np.ndarray) -> Any:
+        from ludus.agents.training.sight import decoded, saliency_map
+
+        game = self.sim.game
+        if self.sees == "planes":
+            true = Observer(game)(self.sim.records)[0]
+            return decoded(true ^ (self.random.random(true.shape) < WRONG), game.planes, true)
+        if self.sees == "saliency":
+            picture = self.sim.frame(0, 64).mean(-1)
+            rows, columns = np.indices(picture.shape)
+            gradient = np.exp(-((rows - 20) ** 2 + (columns - 40) ** 2) / 200)
+            return saliency_map(picture, gradient, f"logit of {self.sim.actions[actions.flat[0]]}")
+        return None
 
 
 def playing(
@@ -67,12 +83,12 @@ def starting(game: str) -> Callable[[], Any]:
     return lambda: (play.Session(Simulator(game, seed=SEED, autoreset="disabled")), lambda window: None)
 
 
-def watching(game: str, worth: bool = False) -> Callable[[], Any]:
+def watching(game: str, worth: bool = False, sees: str = "") -> Callable[[], Any]:
     """An agent's game after some steps."""
 
     def begin() -> tuple[Any, Callable[[Window], None]]:
         sim = Simulator(game, seed=SEED, autoreset="disabled")
-        session = watch.Session(Mind(sim, worth), sim, watch.Config(Path(f"runs/{game}-ppo")))
+        session = watch.Session(Mind(sim, worth, sees), sim, watch.Config(Path(f"runs/{game}-ppo")))
         return session, lambda window: [session.advance(1.01 / sim.game.fps) for _ in range(STEPS)][-1]
 
     return begin
@@ -110,6 +126,18 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[int, int] | None]] = {
     "go-watched": (watching("Go"), None),
     "backgammon-watched": (watching("Backgammon"), LARGE),
     "breakout-watched": (watching("Breakout"), None),
+    "asterix-planes": (watching("Asterix", sees="planes"), None),
+    "asterix-planes-least": (watching("Asterix", sees="planes"), LEAST),
+    "asterix-planes-small": (watching("Asterix", sees="planes"), SMALL),
+    "invaders-planes": (watching("SpaceInvaders", worth=True, sees="planes"), NARROW),
+    "tetris-planes": (watching("Tetris", sees="planes"), None),
+    "seaquest-planes": (watching("Seaquest", sees="planes"), LARGE),
+    "wilds-planes": (watching("Wilds", sees="planes"), None),
+    "wilds-planes-low": (watching("Wilds", sees="planes"), LOW),
+    "muncher-planes": (watching("Muncher", sees="planes"), WIDE),
+    "othello-planes": (watching("Othello", sees="planes"), None),
+    "breakout-saliency": (watching("Breakout", sees="saliency"), None),
+    "freeway-saliency": (watching("Freeway", sees="saliency"), WIDE),
 }
 
 
@@ -119,7 +147,7 @@ def shoot(name: str, folder: Path) -> Path:
 
     begin, size = CASES[name]
     session, go_on = begin()
-    with Window(session.sim, name) as window:
+    with Window(session.sim, name, session.scene().sight is not None) as window:
         if size is not None:
             window.desktop.window.size = size
         go_on(window)

@@ -114,6 +114,9 @@ class Bot:
     def explain(self) -> None:
         """A bot has no probabilities or values to tell of."""
 
+    def sight(self, actions: np.ndarray) -> None:
+        """Nor does it look at pictures."""
+
     def went_on(self) -> None:
         """The step decided on was taken."""
 
@@ -145,6 +148,10 @@ class Match:
     def explain(self) -> Any:
         """What the player to move makes of the state, where players take turns; see its own `explain`."""
         return self.players[int(self.sim.player[0])].explain() if self.sim.game.turns else None
+
+    def sight(self, actions: np.ndarray) -> Any:
+        """What the player to move sees, where players take turns; see its own `sight`."""
+        return self.players[int(self.sim.player[0])].sight(actions) if self.sim.game.turns else None
 
     def step(self, actions: np.ndarray) -> int:
         """Take the step decided on; returns how many episodes ended."""

@@ -78,12 +78,14 @@ class FrozenEncoder(nn.Module):
 
     Attributes:
         space: of what it gives.
+        tells_planes: whether that is planes.
     """
 
     def __init__(self, pretrained: Pretrained, decode: bool) -> None:
         super().__init__()
         if decode and not pretrained.planes:
             raise OptionError("decode needs an encoder that tells planes, of `ludus pretrain --method planes`")
+        self.tells_planes = decode
         self.network: Any = pretrained.network() if decode else pretrained.encoder()
         for module in self.network.modules():
             for name, weight in list(module.named_parameters(recurse=False)):
@@ -103,8 +105,10 @@ class FrozenEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
-        if isinstance(self.network, PlanesDecoder):
-            return self.network.decode(pictures)
+        return self.network.decode(pictures) if self.tells_planes else self.features(pictures)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """The spatial map, flat, through which gradients go back to pictures of floats from 0 to 1."""
         return self.network.spatial(pictures).flatten(1)
 
 
@@ -228,6 +232,12 @@ class OnPretrained:
         """Observations as the network takes them, and whether there were several; see Stable-Baselines3."""
         if self.frozen is None:
             return super().obs_to_tensor(observation)  # type: ignore[misc]
+        pictures, several = self.pictures_to_tensor(observation)
+        return self.frozen(pictures), several
+
+    def pictures_to_tensor(self, observation: Any) -> tuple[Tensor, bool]:
+        """Observations as the frozen encoder takes them, (N, C, H, W), and whether there were several."""
+        assert self.frozen is not None
         shape: Any = self.seen_space.shape
         pictures = np.asarray(observation)
         if pictures.shape[-3:] != shape:  # channels last, from an environment that was not turned
@@ -236,4 +246,4 @@ class OnPretrained:
         if pictures.shape[-3:] != shape or not (several or pictures.ndim == len(shape)):
             raise ValueError(f"observations must be {shape} or (N, {', '.join(map(str, shape))}), got {pictures.shape}")
         device = next(self.frozen.buffers()).device
-        return self.frozen(torch.as_tensor(pictures.reshape(-1, *shape), device=device)), several
+        return torch.as_tensor(pictures.reshape(-1, *shape), device=device), several

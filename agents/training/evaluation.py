@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...envs import Evaluation, OptionError, Simulator, evaluate_player
+from ...envs import Evaluation, Observer, OptionError, Simulator, evaluate_player
 from ...envs.adapters.shared import seed_games
 from ...envs.bots import STEP_LIMIT, host
 from ..checkpoints.env_spec import make_environment
 from ..runtime.threads import undivided
+from .sight import decoded, saliency
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
+    from ...envs.viewer.scene import Sight
     from .agent import Agent
 
 
@@ -105,6 +108,30 @@ class Player:
         values, else probabilities."""
         numbers, values = self.agent.explain(self._observations(), self.state, **self._masks())
         return numbers, values, self.agent.acts_on_values
+
+    def sight(self, actions: np.ndarray) -> Sight | None:
+        """What the agent sees in the first game: planes that its encoder tells, or pixels and how much each matters to the
+        first of the actions decided on. None: it sees what the game tells."""
+        options, action = self.sim.options, int(actions.flat[0])
+        if options.obs_type not in ("rgb", "grayscale"):
+            return None
+        obs = self._observations()[:1]
+        state = None if self.state is None else tuple(part[:1] for part in self.state)
+        frozen = getattr(self.agent.policy, "frozen", None)
+        if frozen is not None and frozen.tells_planes:
+            planes = self.agent.policy.obs_to_tensor(obs)[0][0].cpu().numpy()
+            names = frozen.network.planes
+            return decoded(planes, names, self._planes() if names == self.sim.game.planes else None)
+        return saliency(self.agent, obs, state, action, options.frame_stack, self.sim.actions[action])
+
+    def _planes(self) -> np.ndarray:
+        """(rows, columns, P) uint8, the game's own planes in the first game."""
+        viewer = self.sim.player[:1] if self.sim.game.turns else 0
+        return self._observer(host(self.sim.records)[:1], viewer)[0]
+
+    @cached_property
+    def _observer(self) -> Observer:
+        return Observer(self.sim.game, players=self.sim.options.players)
 
     def _masks(self) -> dict[str, np.ndarray]:
         return {} if self.sim.legal is None else {"action_masks": host(self.sim.legal)}

@@ -37,6 +37,19 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What an agent sees, or looks at: a picture to be shown beside the game's."""
+
+    title: str
+    note: str  # a line on the picture
+    width: int  # pixels
+    height: int
+    rgb: bytes = field(repr=False)  # (height, width, 3)
+    cell: int = 0  # pixels of a square's side, if the picture is made of squares with lines between; else 0
+    legend: tuple[tuple[str, tuple[int, int, int]], ...] = ()  # what its colours stand for
+
+
+@dataclass(frozen=True)
 class Card:
     """Words over the picture."""
 
@@ -71,6 +84,7 @@ class Scene:
     asleep: frozenset[str] = frozenset()  # those of them that do nothing now
     whose: str = "score"  # the heading over the score
     decision: Decision | None = None
+    sight: Sight | None = None  # goes where there is no room for it
     card: Card | None = None  # over the picture, which it hides
     result: Card | None = None  # beside the picture, which it leaves as it is
     marks: tuple[Mark, ...] = ()

@@ -1,6 +1,6 @@
 """The window of `ludus play` and `watch`: a game's picture, a panel beside it, and input from keys and mouse.
 
-`run` shows a session until it is closed. What is painted where is in `board`, `panel` and `overlay`.
+`run` shows a session until it is closed. What is painted where is in `board`, `panel`, `overlay` and `sight`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from .desktop import DesktopWindow, NoDisplay, closes, find_display
 from .panel import WIDTH as PANEL
 from .panel import paint_panel, paint_strip
 from .scene import CLOSED, Scene, Session
+from .sight import WIDTH as SIGHT
+from .sight import paint_sight
 
 if TYPE_CHECKING:
     from ..engine.simulator import Simulator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 BOARD = 640  # points: longer side of the picture in a window that just opened
 SMALLEST = (320, 240)  # pixels
 LEAST_BOARD, LEAST_PANEL = 280, 370  # points: width of a picture, height of a window, below which the panel goes
+LEAST_BESIDE = BOARD - SIGHT  # points: width of a picture below which what an agent sees goes
 STRIP, LEAST_STRIP = 30, 120  # points: height of the line that stands in for the panel, of a window that has it
 DETAIL = 2  # the picture is drawn this much larger and scaled down, which smooths its edges
 FRAME_RATE = 60  # a second, at most
@@ -31,7 +34,7 @@ RULES, FULL_SCREEN = "h", "f11"  # keys that work whatever is in the window
 
 def run(session: Session, caption: str) -> None:
     """Open a window on a session's game and stay until either is closed; Ctrl-C closes it too."""
-    with Window(session.sim, caption) as window:
+    with Window(session.sim, caption, session.scene().sight is not None) as window:
         try:
             while not session.closed:
                 for key in window.pressed():
@@ -50,6 +53,11 @@ def run(session: Session, caption: str) -> None:
 class Window:
     """Opens a window on game number 0 of a simulator; `with Window(...)` closes it whatever happens.
 
+    Args:
+        sim: the games.
+        caption: what the window's frame says.
+        sight: open it so wide that there is room for what an agent sees.
+
     Attributes:
         held: pygame's names of the keys that are down, the last pressed at the end.
         clicks: places of the picture, in the game's units, that the last call of `pressed` found clicked.
@@ -60,15 +68,15 @@ class Window:
         NoDisplay: there is no screen.
     """
 
-    def __init__(self, sim: Simulator, caption: str) -> None:
-        self.sim = sim
+    def __init__(self, sim: Simulator, caption: str, sight: bool = False) -> None:
+        self.sim, self._sight = sim, sight
         self.held: list[str] = []
         self.clicks: list[tuple[float, float]] = []
         self.pointer: tuple[float, float] | None = None
         self.rules, self._scroll = False, 0
         width, height = sim.game.canvas
         scale = BOARD / max(width, height)
-        size = round(width * scale) + PANEL, max(round(height * scale), BOARD)
+        size = round(width * scale) + PANEL + SIGHT * sight, max(round(height * scale), BOARD)
         self.desktop = DesktopWindow(caption, size, SMALLEST)
         self.clock = pygame.time.Clock()
         self._brush = Brush(self.surface)
@@ -110,7 +118,8 @@ class Window:
         width, height = self.surface.get_size()
         scale = self.brush.scale
         if width >= (PANEL + LEAST_BOARD) * scale and height >= LEAST_PANEL * scale:
-            return pygame.Rect(0, 0, width - round(PANEL * scale), height), "panel"
+            both = PANEL + SIGHT if self._sight and width >= (PANEL + SIGHT + LEAST_BESIDE) * scale else PANEL
+            return pygame.Rect(0, 0, width - round(both * scale), height), "panel"
         if height >= LEAST_STRIP * scale:
             return pygame.Rect(0, 0, width, height - round(STRIP * scale)), "strip"
         return pygame.Rect(0, 0, width, height), ""
@@ -179,6 +188,7 @@ class Window:
         """Paint the window, unless it looks like this already."""
         if not self.desktop.alive:
             return
+        self._sight = scene.sight is not None
         picture = self.picture(scene.viewer)
         looks = (scene, picture, self.surface.get_size(), self.rules, self._scroll)
         if looks == self._shown:
@@ -202,6 +212,8 @@ class Window:
         width, height = (length / brush.scale for length in self.surface.get_size())
         if beside == "panel":
             paint_panel(brush, scene, width - PANEL, height)
+            if scene.sight is not None and board.width < self.surface.get_width() - round(PANEL * brush.scale):
+                paint_sight(brush, scene.sight, width - PANEL - SIGHT, height)
         elif beside == "strip":
             paint_strip(brush, scene, width, height - STRIP, STRIP)
 

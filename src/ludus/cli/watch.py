@@ -1,4 +1,4 @@
-"""`ludus watch`: an agent plays in a window, which can show its action probabilities and values."""
+"""`ludus watch`: an agent plays in a window, which can show its action probabilities and values, and what it sees."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..envs import OptionError, Simulator
 from ..envs.viewer.places import Places
-from ..envs.viewer.scene import CLOSED, Decision, Mark, Scene, command, number
+from ..envs.viewer.scene import CLOSED, Decision, Mark, Scene, Sight, command, number
 from .arguments import parse
 from .players import seats
 
@@ -36,7 +36,7 @@ VIEW = 64  # pixels of pictures that are compared
 
 @dataclass
 class Config:
-    """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects."""
+    """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects and sees."""
 
     agent: Path
     """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
@@ -90,6 +90,7 @@ class Session:
     def decide(self) -> None:
         """Ask the agent what it does next and, if that is shown, why."""
         self.actions = self.player.decide(not self.sampled)
+        self._sight: Sight | None = None
         explained = self.player.explain() if self.overlay else None
         if explained is not None:
             numbers, values, self.worth = explained
@@ -116,6 +117,7 @@ class Session:
                 self.restart()
             return
         self.over = self.player.step(self.actions) > 0
+        self._sight = None
         self.scores = [score + float(gain) for score, gain in zip(self.scores, self.sim.reward.flat, strict=True)]
         self.steps += 1
         self.rate.count()
@@ -173,6 +175,7 @@ class Session:
             live=not (self.paused or self.over),
             keys={**KEYS, "space": "play" if self.paused else "pause", "g": "greedy" if self.sampled else "sampled"},
             decision=decision,
+            sight=self.sight(),
             marks=() if decision is None or self.over else self.marks(decision),
         )
 
@@ -189,6 +192,12 @@ class Session:
     def decision(self) -> Decision:
         expected = tuple(self.values.values())
         return Decision(self.sim.actions, self.numbers, int(self.actions.flat[0]), expected, self.worth)
+
+    def sight(self) -> Sight | None:
+        """What the agent sees now. It is asked once, and for pictures that are shown: at high speed most are not."""
+        if self.overlay and self._sight is None:
+            self._sight = self.player.sight(self.actions)
+        return self._sight if self.overlay else None
 
     def marks(self, decision: Decision) -> tuple[Mark, ...]:
         """On a board that takes clicks, the actions in their places, the larger the likelier or the better."""
