@@ -52,13 +52,13 @@ def color_of(plane: int) -> tuple[int, int, int]:
 def drawn(planes: np.ndarray, crossed: np.ndarray) -> np.ndarray:
     """Planes (rows, columns, P) bool as a picture (rows * CELL, columns * CELL, 3) uint8.
 
-    Where a cell has several, the one with the fewest cells is inside and the next is its frame: a plane that fills the board
-    hides no other.
+    Where a cell has several, the last of them is inside and the one before is its frame; planes that most cells have come
+    first, so that they hide no other.
     """
     rows, columns, count = planes.shape
-    order = np.argsort(planes.sum((0, 1)), kind="stable")
-    ranked = planes[..., order].copy()  # the fewest first
-    colors = np.concatenate([PALETTE[order % len(PALETTE)], [EMPTY]]).astype(np.uint8)
+    order = sorted(range(count), key=lambda k: (2 * planes[..., k].sum() > rows * columns, -k))
+    ranked = planes[..., order]  # the innermost first
+    colors = np.concatenate([PALETTE[np.array(order) % len(PALETTE)], [EMPTY]]).astype(np.uint8)
 
     def first() -> np.ndarray:
         """(rows, columns), the first plane of each cell; P: none."""

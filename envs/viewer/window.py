@@ -32,9 +32,9 @@ FRAME_RATE = 60  # a second, at most
 RULES, FULL_SCREEN = "h", "f11"  # keys that work whatever is in the window
 
 
-def run(session: Session, caption: str) -> None:
-    """Open a window on a session's game and stay until either is closed; Ctrl-C closes it too."""
-    with Window(session.sim, caption, session.scene().sight is not None) as window:
+def run(session: Session, caption: str, sight: bool = False) -> None:
+    """Open a window on a session's game and stay until either is closed; Ctrl-C closes it too. See `Window`."""
+    with Window(session.sim, caption, sight) as window:
         try:
             while not session.closed:
                 for key in window.pressed():

@@ -12,9 +12,10 @@ import pytest
 
 from ludus.cli import watch
 from ludus.cli.players import seated
-from ludus.envs import OptionError, Simulator
-from ludus.envs.viewer.scene import CLOSED
-from ludus.envs.viewer.window import BOARD, NoDisplay, Window
+from ludus.envs import Bot, OptionError, Simulator
+from ludus.envs.viewer.scene import CLOSED, Sight
+from ludus.envs.viewer.sight import WIDTH as SIGHT_WIDTH
+from ludus.envs.viewer.window import BOARD, PANEL, NoDisplay, Window
 
 from .catcher import STAY, Catcher, press
 
@@ -107,6 +108,53 @@ def test_without_the_overlay_the_agent_is_not_asked_why():
     assert agent.explained == asked
     session.press("o")
     assert agent.explained == asked + 1
+
+
+SIGHT = Sight("Decoded planes", "1 of 4 cells wrong", 2, 2, bytes(range(12)))
+
+
+class Seer:
+    """A player that sees something, and counts how often it was asked."""
+
+    def __init__(self, sim):
+        self.sim, self.step, self.asked = sim, sim.step, []
+
+    def restart(self):
+        pass
+
+    def decide(self, deterministic):
+        return np.array([STAY])
+
+    def explain(self):
+        return np.full((1, 3), 1 / 3), np.zeros(1), False
+
+    def sight(self, actions):
+        self.asked.append((int(self.sim.records["ball_row"][0]), *actions.tolist()))
+        return SIGHT
+
+
+@pytest.fixture
+def seeing():
+    sim = Simulator("Catch", seed=1, autoreset="disabled")
+    return watch.Session(Seer(sim), sim, watch.Config(Path("runs/seer")))
+
+
+def test_what_the_agent_sees_is_told_once_for_each_picture_that_is_shown(seeing):
+    seeing.advance(0.3)
+    assert seeing.player.asked == []  # nothing was shown yet
+    assert [seeing.scene().sight for _ in range(3)] == [SIGHT] * 3
+    assert seeing.player.asked == [(3, STAY)]
+    seeing.advance(0.6)
+    assert seeing.over and seeing.scene().sight == SIGHT
+    assert seeing.player.asked == [(3, STAY), (9, STAY)]
+
+
+def test_without_the_overlay_the_agent_is_not_asked_what_it_sees(seeing):
+    seeing.press("o")
+    seeing.advance(0.2)
+    assert seeing.scene().sight is None and seeing.player.asked == []
+    seeing.press("o")
+    assert seeing.scene().sight == SIGHT and len(seeing.player.asked) == 1
 
 
 def test_the_overlay_tells_what_the_agent_says():
@@ -258,6 +306,9 @@ class Undecided:
     def explain(self):
         return self.sim.legal / self.sim.legal.sum(), np.zeros(1), False
 
+    def sight(self, actions):
+        pass
+
 
 @pytest.mark.parametrize(("game", "second"), [("TicTacToe", True), ("Backgammon", False)])
 def test_an_agents_moves_are_marked_where_they_are(game, second):
@@ -274,3 +325,12 @@ def test_an_agents_moves_are_marked_where_they_are(game, second):
 
 def test_games_that_take_no_clicks_have_no_marks(session):
     assert session.scene().decision is not None and session.scene().marks == ()
+
+
+@pytest.mark.parametrize("kind", [Bot, Seer])
+def test_agents_that_see_get_a_wider_window(kind, monkeypatch):
+    sizes, sim = set(), Simulator("Catch", seed=1, autoreset="disabled")
+    monkeypatch.setattr(Window, "show", lambda window, _: sizes.add(window.surface.get_size()))
+    monkeypatch.setattr(watch, "seats", lambda *_: (kind(sim), sim))
+    watch.main(["runs/x", "--episodes", "1", "--speed", "64"])
+    assert sizes == {(BOARD + PANEL + (SIGHT_WIDTH if kind is Seer else 0), BOARD)}

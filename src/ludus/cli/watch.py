@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
 
     find_display()  # before what takes long
     session = Session(*seats(config.agent, config.against, config.seed), config)
-    run(session, f"{session.sim.game.name} - {config.agent}")
+    run(session, f"{session.sim.game.name} - {config.agent}", session.sight() is not None)
     print(session.summary())
     return 0
 

@@ -13,6 +13,7 @@ from ludus.agents.training.evaluation import Player
 from ludus.agents.training.sight import CELL, EMPTY, color_of, decoded, saliency_map
 from ludus.envs import Match, Observer, Simulator, all_games
 from ludus.envs.bots import Bot
+from ludus.envs.sb3 import vec_env
 from tests.agents.small import NAMES, small
 
 CLASSES = [name for name, algorithm in NAMES.items() if algorithm in ALGORITHMS]
@@ -60,18 +61,18 @@ def test_a_cell_has_the_colour_of_its_plane_and_the_legend_those_that_are_there(
     assert np.all(cell(sight, 0, 0) == EMPTY)
 
 
-def test_of_several_planes_the_rarest_is_inside_and_one_that_fills_the_board_hides_nothing():
+def test_of_several_planes_the_last_is_inside_and_one_that_fills_the_board_hides_nothing():
     planes = np.zeros((3, 3, 3), np.uint8)
-    planes[..., 0] = 1
-    planes[0, :2, 1] = 1
-    planes[0, 0, 2] = 1
+    planes[..., 2] = 1
+    planes[0, :2, 0] = 1
+    planes[0, 0, 1] = 1
     sight = decoded(planes, "abc", planes)
     middle, corner = CELL // 2, 0
-    assert tuple(cell(sight, 0, 0)[middle, middle]) == color_of(2)
-    assert tuple(cell(sight, 0, 0)[corner, corner]) == color_of(1)
-    assert tuple(cell(sight, 0, 1)[middle, middle]) == color_of(1)
-    assert tuple(cell(sight, 0, 1)[corner, corner]) == color_of(0)
-    assert np.all(cell(sight, 2, 2) == color_of(0))
+    assert tuple(cell(sight, 0, 0)[middle, middle]) == color_of(1)
+    assert tuple(cell(sight, 0, 0)[corner, corner]) == color_of(0)
+    assert tuple(cell(sight, 0, 1)[middle, middle]) == color_of(0)
+    assert tuple(cell(sight, 0, 1)[corner, corner]) == color_of(2)
+    assert np.all(cell(sight, 2, 2) == color_of(2))
 
 
 def test_wrong_cells_are_counted_by_plane_and_crossed_by_place():
@@ -190,7 +191,7 @@ def test_the_newest_picture_of_a_stack_is_shown(options, monkeypatch):
 
 
 def test_recurrent_policies_and_games_in_turn():
-    env = ludus.make_sb3("ConnectFour", 4, obs_type="rgb", size=SIZE)
+    env = vec_env("ConnectFour", 4, obs_type="rgb", size=SIZE)
     agent = ludus.PPO("nature", env, policy_kwargs={"memory": "mingru"}, seed=0, **small("PPO"))
     one = playing(agent, "ConnectFour", obs_type="rgb", size=SIZE)
     match, seen = Match(one.sim, [one, Bot(one.sim, "random", 0)]), []
