@@ -35,11 +35,12 @@ class Pretrained:
 
     def network(self) -> PictureEncoder | PlanesDecoder | ClonedPolicy:
         """A copy of its own."""
-        network: Any = PictureEncoder(self.config)
-        if self.planes:
-            network = PlanesDecoder(network, self.planes)
-        elif self.actions:
-            network = ClonedPolicy(network, self.actions)
+        with torch.random.fork_rng(devices=[]):  # what a policy draws next is the same with it and without
+            network: Any = PictureEncoder(self.config)
+            if self.planes:
+                network = PlanesDecoder(network, self.planes)
+            elif self.actions:
+                network = ClonedPolicy(network, self.actions)
         if self.weights is not None:
             network.load_state_dict(dict(self.weights))
         return network.eval()
