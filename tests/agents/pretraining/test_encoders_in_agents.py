@@ -118,7 +118,8 @@ def test_an_encoder_that_knows_the_planes_makes_an_agent_that_learns_as_from_pla
 def test_the_learning_rate_of_the_encoder_is_its_own_and_annealed_alike(folder):
     agent = ludus.PPO(
         "nature", pictures(), seed=0,
-        policy_kwargs={"encoder": folder, "finetune_lr": 1e-4}, **{**small("PPO"), "learning_rate": lambda left: 5e-4 * (1 + left)},
+        policy_kwargs={"encoder": folder, "finetune_lr": 1e-4},
+        **{**small("PPO"), "learning_rate": lambda left: 5e-4 * (1 + left)},
     )  # fmt: skip
     agent.learn(256)
     rest, encoder = (group["lr"] for group in agent.policy.optimizer.param_groups)
