@@ -110,7 +110,7 @@ class FrozenEncoder(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """The spatial map, flat, through which gradients go back to pictures of floats from 0 to 1."""
-        return self.network.spatial(pictures).flatten(1)
+        return (self.network.spatial(pictures) / self.network.map_scale).flatten(1)
 
 
 def learning_modules(network: nn.Module) -> list[nn.Module]:

@@ -57,11 +57,13 @@ class PictureEncoder(nn.Module):
 
     Attributes:
         mean: (C, H, W), the mean picture, from 0 to 1; `scale` (), the standard deviation around it.
+        map_scale: (), root mean square of the spatial map, by which it is divided where another network learns from it.
         map_shape: (F, h, w) of the spatial map.
     """
 
     mean: Tensor
     scale: Tensor
+    map_scale: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -71,6 +73,7 @@ class PictureEncoder(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.zeros(channels, height, width))
         self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("map_scale", torch.ones(()))
         self.body = BODIES[config.kind](config)
         self.dropout = nn.Dropout2d(config.dropout)
         with torch.no_grad():
@@ -84,6 +87,12 @@ class PictureEncoder(nn.Module):
         x = pictures.float() / 255
         self.mean.copy_(x.mean(0))
         self.scale.copy_((x - self.mean).square().mean().sqrt().clamp(min=1e-3))
+
+    @torch.no_grad()
+    def fit_map_scale(self, pictures: Tensor) -> None:
+        """Take the scale of the spatial map from pictures (N, C, H, W) uint8."""
+        squares = [self.spatial(some).square().mean((1, 2, 3)) for some in pictures.split(256)]
+        self.map_scale.copy_(torch.cat(squares).mean().sqrt().clamp(min=1e-6))
 
     def standardized(self, pictures: Tensor) -> Tensor:
         """(B, C, H, W), uint8 or from 0 to 1 -> mean 0 at every pixel, standard deviation 1 over all."""

@@ -88,7 +88,7 @@ def pretrain(
         tell(trainer)
 
     history = trainer.train(keep)
-    learner.eval()
+    network.fit_map_scale(pictures[rows[:STATISTICS:10]])
     return Result(learner, history, learner.figures("test"), trainer.interrupted)
 
 

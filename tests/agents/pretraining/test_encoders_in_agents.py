@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
     config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16, norm="batch", dropout=0.1)
     network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
     network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
+    network.encoder.map_scale.fill_(2.0)
     write_encoder(folder, network, {})
     return folder
 
@@ -88,7 +89,7 @@ def test_what_is_stored_is_what_the_encoder_gives(use, folder):
     stored = agent.data.obs[0]
     seen = torch.from_numpy(pictures().reset()).permute(0, 3, 1, 2)
     with torch.no_grad():
-        expected = encoder.decode(seen) if use == "decode" else encoder.encoder.spatial(seen).flatten(1)
+        expected = encoder.decode(seen) if use == "decode" else encoder.encoder.spatial(seen).flatten(1) / 2
     assert stored.shape == expected.shape and stored.dtype == expected.dtype
     agent = agent_of("DQN", use, folder, env)
     agent.learn(64)
