@@ -1,16 +1,20 @@
 """Frames of a game: different pictures with the planes that they show, and the steps in which they were seen.
 
 Pictures are kept once each. A picture is of the training, validation or test part by its own content, a hash of it, so
-that no two parts share a picture, however often it was seen and in whatever order.
+that no two parts share a picture, however often it was seen and in whatever order; or by the levels that it was seen in,
+see `Frames.split_by_level`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from ...envs import OptionError
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.8, 0.1, 0.1)
@@ -31,6 +35,8 @@ class Frames:
         index: (T, N) int64, the picture of each step.
         action, advice: (T, N) int64, what was done then, and what the game's heuristic would have done (-1: it has none).
         reward: (T, N) float32; done: (T, N) bool, whether the episode ended with the step.
+        truncated: (T, N) bool, whether it was a step limit, not the rules, that ended it; None: nowhere.
+        level: (T, N) int64, the level's seed, see `Options.levels`; None: -1 everywhere, every episode was new.
     """
 
     game: str
@@ -47,10 +53,14 @@ class Frames:
     advice: np.ndarray
     reward: np.ndarray
     done: np.ndarray
+    truncated: np.ndarray = None  # type: ignore[assignment]
+    level: np.ndarray = None  # type: ignore[assignment]
     part: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.part = part_of(self.digests)
+        self.truncated = np.zeros_like(self.done) if self.truncated is None else self.truncated
+        self.level = np.full_like(self.index, -1) if self.level is None else self.level
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -66,6 +76,24 @@ class Frames:
         here = self.part[self.index] == PARTS.index(part)
         follows = here[:-1] & here[1:] & ~self.done[:-1]
         return steps[:-1][follows], steps[1:][follows]
+
+    def split_by_level(self) -> Frames:
+        """The same frames with whole levels in one part each, 80 %, 10 % and 10 % of them at random.
+
+        A picture that levels of several parts show is of the first of these parts, so that no two parts share one; one that
+        no step has seen is of the training part. Raises OptionError for frames without levels.
+        """
+        levels, number = np.unique(self.level, return_inverse=True)
+        if levels[0] < 0 or len(levels) < 10:
+            raise OptionError(f"a split by level needs 10 levels, there are {(levels >= 0).sum()}: collect with more")
+        ends = np.cumsum(SHARES)[:-1] * len(levels)
+        place = np.argsort(np.argsort(digest_of(levels[:, None])))  # at random, but the same whenever it is asked for
+        of_level = np.searchsorted(ends, place, "right")
+        part = np.full(len(self), len(PARTS))
+        np.minimum.at(part, self.index, of_level[number.reshape(self.index.shape)])
+        split = copy(self)
+        split.part = np.where(part == len(PARTS), 0, part).astype(np.uint8)
+        return split
 
 
 def digest_of(pictures: np.ndarray) -> np.ndarray:

@@ -1,0 +1,267 @@
+"""Frames on disk: a folder with a description in JSON, and shards, safetensors files that hold a stretch of time each.
+
+    frames.json                    the game, its options and names, and of each shard its file, SHA-256 and sizes
+    frames-<digest>.safetensors    a shard: frames of its own, with each of its pictures once
+
+Shards are written and read one by one, so there may be more than fit into memory. As with agents, nothing in a folder is
+executed, and it holds whole frames whenever the power goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+
+from ...envs import OptionError
+from ..checkpoints.reader import digest_of as digest_of_facts
+from ..files.checks import full, json_object, number, several, text, yes_or_no
+from ..files.safe_io import (
+    MAX_JSON,
+    CheckpointError,
+    Folder,
+    parse_json,
+    path_of,
+    read_tensors,
+    short,
+    sync_folder,
+    to_json,
+    turn_in,
+    write_whole,
+)  # fmt: skip
+from ..runtime.hardware import available_memory
+from .frames import Frames, digest_of
+from .merge import cut, merged
+
+NAME = "frames.json"
+FORMAT = 1
+SHARD = re.compile(r"frames-[0-9a-f]{16}\.safetensors")
+SHARD_BYTES = 256_000_000  # of the pictures in one
+PICTURES = {"pictures": torch.uint8, "planes": torch.uint8, "ambiguous": torch.bool, "seen": torch.int64}
+STEPS = {
+    "index": torch.int64, "action": torch.int64, "advice": torch.int64, "reward": torch.float32, "done": torch.bool,
+    "truncated": torch.bool, "level": torch.int64,
+}  # fmt: skip
+
+
+def word(name: str, value: Any) -> str:
+    """A check for lines of text."""
+    if value is None:
+        raise ValueError(f"{name} must be one line of text, got null")
+    return str(text(name, value))
+
+
+count = number(int, 1, 2**31 - 1)
+side = number(int, 0, 4096)
+SHARD_FACTS = {"file": word, "sha256": word, "pictures": count, "steps": count, "continues": yes_or_no}
+FACTS = {
+    "format": count,
+    "ludus": word,
+    "game": word,
+    "options": json_object,
+    "plane_names": several(word, 256),
+    "action_names": several(word, 256),
+    "picture": several(side, 3),  # (H, W, C)
+    "grid": several(side, 2),  # (rows, columns)
+    "games": count,
+    "shards": several(full(SHARD_FACTS), 10_000),
+    "sha256": word,
+}
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Frames in a folder; iterate to read one shard's after the other.
+
+    Attributes:
+        folder: where they are.
+        facts: what the description says: `FACTS`.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+
+    @property
+    def continues(self) -> list[bool]:
+        """Which shards go on where the one before ended."""
+        return [shard["continues"] for shard in self.facts["shards"]]
+
+    @property
+    def nbytes(self) -> int:
+        """Of all arrays of all shards together."""
+        return sum(tensor.nbytes for shard in self.facts["shards"] for tensor in self.expected(shard).values())
+
+    def expected(self, shard: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """Tensors without memory, like those of a shard."""
+        facts = self.facts
+        planes = len(facts["plane_names"])
+        shapes = {"pictures": facts["picture"], "planes": (*facts["grid"], planes), "ambiguous": (planes,), "seen": ()}
+        sizes = {name: (shard["pictures"], *shapes[name]) for name in PICTURES}
+        sizes |= dict.fromkeys(STEPS, (shard["steps"], facts["games"]))
+        kinds = {**PICTURES, **STEPS}
+        return {name: torch.empty(sizes[name], dtype=kinds[name], device="meta") for name in kinds}
+
+    def __len__(self) -> int:
+        return len(self.facts["shards"])
+
+    def __iter__(self) -> Iterator[Frames]:
+        for shard in self.facts["shards"]:
+            tensors = read_tensors(Folder(self.folder), shard["file"], shard["sha256"], self.expected(shard))
+            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+            names = {name: tuple(self.facts[name]) for name in ("plane_names", "action_names")}
+            frames = Frames(
+                game=self.facts["game"],
+                options=self.facts["options"],
+                digests=digest_of(arrays["pictures"]),
+                **names,
+                **arrays,
+            )
+            check(str(self.folder / shard["file"]), frames)
+            yield frames
+
+
+def save_frames(frames: Frames, folder: Any) -> None:
+    """Write frames into a folder, in place of those there; whole or not at all. Raises CheckpointError."""
+    _write(frames, path_of(folder), False, False)
+
+
+def add_frames(frames: Frames, folder: Any, continues: bool = False) -> None:
+    """Write frames beside those in a folder, if there are any; whole or not at all.
+
+    Args:
+        continues: their first step follows the last one there, in every game; otherwise episodes are cut between them.
+
+    Raises:
+        CheckpointError: what is there cannot be read, or is of another game or of other options.
+    """
+    _write(frames, path_of(folder), True, continues)
+
+
+def open_shards(folder: Any) -> Shards:
+    """The frames in a folder, of which only the description is read yet; raises CheckpointError."""
+    place = Folder(path_of(folder))
+    name = place.name_of(NAME)
+    if not (place.path / NAME).exists():
+        raise CheckpointError(f"{place.path} has no {NAME}: give a folder that `save_frames` wrote")
+    facts = parse_json(place.read(NAME, MAX_JSON), name)
+    if facts.get("format") != FORMAT:
+        raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
+    if digest_of_facts(facts) != facts.get("sha256"):
+        raise CheckpointError(f"{name} is damaged or was edited: its SHA-256 is not that of what it says")
+    try:
+        facts = full(FACTS)("the description", facts)
+        for shard in facts["shards"]:
+            if not SHARD.fullmatch(shard["file"]):
+                raise ValueError(f"frames cannot be in {short(repr(shard['file']))}")
+        if not facts["shards"]:
+            raise ValueError("it names no shards")
+    except ValueError as error:
+        raise CheckpointError(f"{name} does not describe frames: {short(error)}") from error
+    return Shards(place.path, facts)
+
+
+def load_frames(folder: Any) -> Frames:
+    """All frames of a folder in memory; raises CheckpointError, and OptionError if they are too many for that."""
+    shards = open_shards(folder)
+    there = available_memory(torch.device("cpu"))
+    if there is not None and 2 * shards.nbytes > there:  # the shards, and what they become together
+        raise OptionError(
+            f"frames in {shards.folder} take {2 * shards.nbytes / 1e9:.1f} GB, {there / 1e9:.1f} GB are free: "
+            "read them shard by shard, by open_shards"
+        )
+    return merged(list(shards), shards.continues)
+
+
+def check(path: str, frames: Frames) -> None:
+    """Raise CheckpointError at the first row with a value that cannot be; `path` is named then."""
+    _, first = np.unique(frames.digests, return_index=True)
+    again = np.ones(len(frames), np.bool_)
+    again[first] = False
+    pictures, actions = len(frames), len(frames.action_names)
+    for name, wrong, right in (
+        ("picture", again, "different from those before"),
+        ("planes", (frames.planes > 1).any((1, 2, 3)), "of 0 and 1"),
+        ("seen", frames.seen < 0, "0 or more"),
+        ("index", (frames.index < 0) | (frames.index >= pictures), f"from 0 to {pictures - 1}"),
+        ("action", (frames.action < 0) | (frames.action >= actions), f"from 0 to {actions - 1}"),
+        ("advice", (frames.advice < -1) | (frames.advice >= actions), f"from -1 to {actions - 1}"),
+        ("reward", ~np.isfinite(frames.reward), "finite"),
+        ("level", frames.level < -1, "-1 or more"),
+    ):
+        if wrong.any():
+            row = tuple(map(int, np.argwhere(wrong)[0]))
+            where = f"picture {row[0]}" if len(row) == 1 else f"step {row[0]} of game {row[1]}"
+            raise CheckpointError(f"{path}, {where}: {name} must be {right}")
+
+
+def _write(frames: Frames, folder: Path, beside: bool, continues: bool) -> None:
+    """Write shards, then the description that names them, and remove what it does not name."""
+    if not len(frames) or not frames.index.size:
+        raise OptionError("there are no frames to save: collect some first")
+    check("frames to save", frames)
+    facts = description(frames)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with turn_in(folder):
+            shards = _shards_there(folder, facts) if beside and (folder / NAME).exists() else []
+            for part in cut(frames, max(1, SHARD_BYTES // frames.pictures[0].nbytes)):
+                shards.append(_write_shard(part, folder, continues))
+                continues = True
+            sync_folder(folder)
+            facts["shards"] = shards
+            write_whole(folder / NAME, to_json({**facts, "sha256": digest_of_facts(facts)}))
+            sync_folder(folder)
+            named = {shard["file"] for shard in shards}
+            for other in folder.iterdir():
+                if SHARD.fullmatch(other.name) and other.name not in named:
+                    with suppress(OSError):
+                        other.unlink()
+    except OSError as error:
+        raise CheckpointError(f"cannot save frames in {folder}: {error.strerror or error}") from error
+
+
+def _shards_there(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the description in a folder says of its shards; raises CheckpointError if others do not go with them."""
+    there = open_shards(folder).facts
+    for name in ("game", "options", "plane_names", "action_names", "picture", "grid", "games"):
+        if there[name] != facts[name]:
+            raise CheckpointError(
+                f"{folder} has frames of {name} {short(there[name])}, not of {short(facts[name])}: give another folder"
+            )
+    return list(there["shards"])
+
+
+def _write_shard(frames: Frames, folder: Path, continues: bool) -> dict[str, Any]:
+    """Write one; returns what the description says of it."""
+    arrays = {name: np.ascontiguousarray(getattr(frames, name)) for name in (*PICTURES, *STEPS)}
+    content = safetensors.numpy.save(arrays)
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"frames-{digest[:16]}.safetensors"
+    write_whole(folder / name, content)
+    sizes = {"pictures": len(frames), "steps": len(frames.index), "continues": continues}
+    return {"file": name, "sha256": digest, **sizes}
+
+
+def description(frames: Frames) -> dict[str, Any]:
+    """What frames are of, as it will be read."""
+    facts = {
+        "format": FORMAT,
+        "ludus": version("ludus"),
+        "game": frames.game,
+        "options": frames.options,
+        "plane_names": frames.plane_names,
+        "action_names": frames.action_names,
+        "picture": frames.pictures.shape[1:],
+        "grid": frames.planes.shape[1:3],
+        "games": frames.index.shape[1],
+    }
+    return parse_json(to_json(facts), NAME)  # tuples become lists
