@@ -38,7 +38,7 @@ FLOORS = {
             "train",
             "watch",
         ),  # verbs: none imports another
-        ("players", "run_folder"),
+        ("players", "run_folder", "session"),
         ("making",),
         ("settings_file",),
         ("settings",),

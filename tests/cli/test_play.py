@@ -11,6 +11,7 @@ import pygame
 import pytest
 
 from ludus.cli import play
+from ludus.cli.session import REST
 from ludus.envs import OptionError, Simulator, UnknownGame, find_game
 from ludus.envs.viewer.scene import CLOSED
 from ludus.envs.viewer.window import BOARD, NoDisplay, Window
@@ -117,7 +118,7 @@ def test_after_the_end_several_keys_play_again(key):
     session = playing()
     session.advance(2.0, [])
     assert session.stage == "over"
-    session.advance(play.REST, [])
+    session.advance(REST, [])
     session.press(key)
     assert (session.stage, session.steps) == ("playing", 0)
     assert session.scene().result is None
@@ -126,7 +127,7 @@ def test_after_the_end_several_keys_play_again(key):
 def test_a_key_meant_for_the_game_does_not_start_the_next_one():
     session = playing()
     session.advance(2.0, [])
-    session.advance(play.REST / 2, [])
+    session.advance(REST / 2, [])
     session.press("space")
     assert session.stage == "over"
 

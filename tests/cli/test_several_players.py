@@ -11,6 +11,7 @@ import pytest
 from ludus.__main__ import main
 from ludus.cli import play, watch
 from ludus.cli.players import seats
+from ludus.cli.session import THINKING
 from ludus.envs import Bot, Match, OptionError, Simulator
 from ludus.envs.engine.kernel import SPECTATOR
 
@@ -50,9 +51,9 @@ def test_a_click_is_a_move_and_the_opponent_thinks_before_it_replies():
     session.click(1.5, 1.5)
     assert board(session) == [0, 0, 0, 0, 1, 0, 0, 0, 0] and session.scene().status == "nought is thinking"
     session.click(2.5, 2.5)  # not now
-    session.advance(0.9 * play.THINKING, [])
+    session.advance(0.9 * THINKING, [])
     assert session.steps == 1
-    session.advance(0.2 * play.THINKING, [])
+    session.advance(0.2 * THINKING, [])
     assert board(session) == [2, 0, 0, 0, 1, 0, 0, 0, 0] and session.scene().status == "your move"
 
 
@@ -86,7 +87,7 @@ def test_the_only_person_wins_or_loses(seat, title):
             cell = next(mine)
             session.click(cell % 3 + 0.5, cell // 3 + 0.5)
         else:
-            session.advance(1.1 * play.THINKING, [])
+            session.advance(1.1 * THINKING, [])
     assert session.scene().result.title == title
 
 
@@ -106,7 +107,7 @@ def test_places_where_one_may_move_are_marked():
     assert places(session) == {(x + 0.5, y + 0.5) for x in range(3) for y in range(3)}
     session.click(1.5, 1.5)
     assert places(session) == set()  # not my move
-    session.advance(1.1 * play.THINKING, [])
+    session.advance(1.1 * THINKING, [])
     assert len(places(session)) == 7 and not {(1.5, 1.5), (0.5, 0.5)} & places(session)
     session.point((2.4, 2.4))
     assert [(mark.x, mark.y) for mark in session.scene().marks if mark.chosen] == [pytest.approx((2.5, 2.5), abs=0.02)]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ludus.cli.play import IDLE
+from ludus.cli.session import IDLE
 from ludus.envs import Bot, Match, OptionError, Simulator, all_games, evaluate_player
 from ludus.envs.engine.plain import PlainRecord
 

@@ -5,7 +5,7 @@ import pygame
 import pytest
 
 from ludus.cli import watch
-from ludus.cli.play import KEYS, labels
+from ludus.cli.session import KEYS, labels
 from ludus.envs.viewer.board import paint_rules, rules_of
 from ludus.envs.viewer.brush import ACCENT, Brush
 from ludus.envs.viewer.overlay import most_likely
