@@ -117,14 +117,10 @@ class Shards:
         for shard in self.facts["shards"]:
             tensors = read_tensors(Folder(self.folder), shard["file"], shard["sha256"], self.expected(shard))
             arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-            names = {name: tuple(self.facts[name]) for name in ("plane_names", "action_names")}
-            frames = Frames(
-                game=self.facts["game"],
-                options=self.facts["options"],
-                digests=digest_of(arrays["pictures"]),
-                **names,
-                **arrays,
-            )
+            facts = self.facts
+            planes, actions = tuple(facts["plane_names"]), tuple(facts["action_names"])
+            digests = digest_of(arrays["pictures"])
+            frames = Frames(facts["game"], facts["options"], planes, actions, digests=digests, **arrays)
             check(str(self.folder / shard["file"]), frames)
             yield frames
 

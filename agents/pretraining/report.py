@@ -1,0 +1,179 @@
+"""A training in pictures and in one sentence: all figures that apply to a method, as PNG files and in TensorBoard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...envs import OptionError
+from ..nn.vision import PlanesDecoder
+from . import plots
+from .method import Method
+from .metrics import Counts
+from .saliency import activation, saliency, says_features, says_plane
+from .trainer import History
+
+SHOWN = 5  # pictures of a figure
+RISE = 1.1  # of the validation loss above its lowest, from which a training overfits
+GAP = 2.0  # validation loss / training loss, from which it does not carry over to new pictures
+FALL = 0.85  # of a loss, above which it hardly fell; and below which, from half to three quarters of a training, it still did
+
+
+def verdict(history: History) -> str:
+    """Whether a training overfitted or underfitted, in one sentence with the figures."""
+    steps, train, new = history.steps, history.loss, history.validation_loss
+    if len(steps) < 4:
+        return f"Too short to judge: {len(steps)} looks at the validation part, 4 are needed."
+    if not all(map(math.isfinite, (*train, *new))):
+        first = next(k for k, pair in enumerate(zip(train, new, strict=True)) if not all(map(math.isfinite, pair)))
+        return f"Diverged: the loss is not finite at step {steps[first]:,}; lower the learning rate."
+    low, end = min(range(len(new)), key=new.__getitem__), len(new) - 1
+    kept = f"weights of step {steps[history.best]:,} were kept"
+    if new[end] > RISE * new[low] > 0 and train[end] < train[low]:
+        return (
+            f"Overfits: from step {steps[low]:,} to {steps[end]:,} the training loss fell from {train[low]:.4g} to "
+            f"{train[end]:.4g}, while the validation loss rose from {new[low]:.4g} to {new[end]:.4g}; {kept}; more data, "
+            "augmentation or dropout would help."
+        )
+    if new[end] > GAP * train[end] > 0:
+        return (
+            f"Overfits: at the end the validation loss is {new[end]:.4g}, {new[end] / train[end]:.1f} times the training "
+            f"loss of {train[end]:.4g}, though it does not rise; more data or augmentation would help."
+        )
+    if train[end] > FALL * train[0] > 0:
+        return (
+            f"Underfits: the training loss hardly fell, from {train[0]:.4g} to {train[end]:.4g} in {steps[end]:,} steps; try "
+            "another learning rate, or a larger encoder."
+        )
+    half, late = len(new) // 2 - 1, len(new) * 3 // 4 - 1  # later, it levels off since the learning rate goes to 0
+    if 0 < new[late] < FALL * new[half]:
+        return (
+            f"Underfits: the validation loss still fell from {new[half]:.4g} to {new[late]:.4g} between steps "
+            f"{steps[half]:,} and {steps[late]:,}, before the learning rate came near 0, and ended at {new[end]:.4g}, the "
+            f"training loss at {train[end]:.4g}; train longer."
+        )
+    return (
+        f"Neither overfits nor underfits: the validation loss levelled off at {new[end]:.4g}, the training loss at "
+        f"{train[end]:.4g} after {steps[end]:,} steps; {kept}."
+    )
+
+
+def figures_of(method: Method, history: History | None = None, part: str = "test") -> dict[str, Any]:
+    """All figures that apply to a method, by name; pictures are of a part.
+
+    A method whose network is a `PlanesDecoder` gets F1 and decoded planes, and is told by its spatial map, since nothing
+    trains the features; others by their features. One that has `reconstruct`, pictures (B, C, H, W) uint8 -> the same as
+    floats from 0 to 1, gets reconstructions.
+    """
+    method.eval()
+    frames, encoder = method.frames, method.encoder
+    rows = frames.rows(part)
+    if not len(rows):
+        raise OptionError(f"there are no pictures in the {part} part: collect more steps")
+    some = torch.from_numpy(rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)])
+    x, pictures = method.pictures[some], frames.pictures[some.numpy()]
+    figures = {}
+    if history is not None and history.steps:
+        figures["loss"] = plots.loss_curves(history.steps, history.loss, history.validation_loss, history.best)
+    figures["activation"] = plots.activation_maps(pictures, activation(encoder, x))
+    figures |= _embedding_map(method, rows)
+    if isinstance(method.network, PlanesDecoder):
+        figures |= _planes_figures(method, method.network, rows, some)
+    else:
+        features = saliency(says_features(encoder), x, encoder.mean)
+        figures["saliency"] = plots.saliency_maps(pictures, features, "the features")
+    if hasattr(method, "reconstruct"):
+        with torch.no_grad():
+            rebuilt = method.reconstruct(x).permute(0, 2, 3, 1).cpu().numpy()  # type: ignore[operator]
+        figures["reconstructions"] = plots.reconstructions(pictures, rebuilt)
+    return figures
+
+
+def write_figures(
+    folder: Any, figures: Mapping[str, Any], history: History | None = None, log_dir: Any = None
+) -> list[Path]:
+    """Write figures as NAME.png into a folder; with `log_dir`, also into TensorBoard's files there, with the history.
+
+    Returns the files.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{name}.png" for name in figures]
+    for file, figure in zip(files, figures.values(), strict=True):
+        figure.savefig(file)
+    if log_dir is not None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(str(log_dir)) as writer:
+            last = history.steps[-1] if history is not None and history.steps else 0
+            for name, figure in figures.items():
+                writer.add_figure(name, figure, last, close=False)
+            for k, step in enumerate(history.steps if history is not None else ()):
+                losses = {"loss/train": history.loss[k], "loss/validation": history.validation_loss[k]}  # type: ignore[union-attr]
+                for name, value in {**losses, **history.figures[k]}.items():  # type: ignore[union-attr]
+                    writer.add_scalar(name, value, step)
+    return files
+
+
+def _embedding_map(method: Method, rows: np.ndarray) -> dict[str, Any]:
+    """Where pictures lie, by the heuristic's action for them or the action taken; nothing if there are fewer than 10."""
+    frames = method.frames
+    advised = bool((frames.advice >= 0).any())
+    label = first_seen(frames.index, frames.advice if advised else frames.action, len(frames))[rows]
+    rows, label = rows[label >= 0], label[label >= 0]  # others were made of shuffled records
+    if len(rows) < 10:
+        return {}
+    on_map = isinstance(method.network, PlanesDecoder)
+    embed = method.encoder.spatial if on_map else method.encoder
+    with torch.no_grad():
+        parts = [embed(method.pictures[some]).flatten(1).cpu() for some in torch.from_numpy(rows[:2000]).split(512)]
+    what, action = "Spatial maps" if on_map else "Features", "heuristic's action" if advised else "action taken"
+    title = f"{what} by t-SNE, coloured by the {action}"
+    return {"embeddings": plots.embedding_map(torch.cat(parts).numpy(), label[:2000], frames.action_names, title=title)}
+
+
+def first_seen(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """The value of the first step that shows each of `count` pictures, (count,); -1 for those that none does.
+
+    `index` and `values` are (T, N).
+    """
+    found = np.full(count, -1, np.int64)
+    found[index.ravel()[::-1]] = values.ravel()[::-1]  # the first is written last
+    return found
+
+
+def _planes_figures(method: Method, decoder: PlanesDecoder, rows: np.ndarray, some: Tensor) -> dict[str, Any]:
+    """What a decoder of planes finds and misses in pictures (K,), and in some of them (B,), which are shown."""
+    frames, names = method.frames, decoder.planes
+    found = [decoder.decode(method.pictures[few]).cpu() for few in torch.from_numpy(rows).split(512)]
+    predicted, true = torch.cat(found).numpy(), frames.planes[rows]
+    f1 = _counts(predicted, true).f1
+    here = np.searchsorted(rows, some.numpy())
+    figures = {
+        "f1": plots.f1_bars(f1, names, true.sum((0, 1, 2), dtype=np.int64), "F1 of planes (cells where each is)"),
+        "planes": plots.decoded_planes(frames.pictures[some.numpy()], true[here], predicted[here], names),
+    }
+    present = [k for k in range(len(names)) if true[here][..., k].any()]
+    if present:
+        worst = min(present, key=lambda k: f1[k])
+        x, mean = method.pictures[some], method.encoder.mean
+        heat = saliency(says_plane(decoder, worst), x, mean)
+        what = f"{names[worst]} (F1 {f1[worst]:.3f})"
+        figures["saliency-worst-plane"] = plots.saliency_maps(frames.pictures[some.numpy()], heat, what)
+    level = first_seen(frames.index, frames.level, len(frames))[rows]
+    levels = np.unique(level[level >= 0])
+    if len(levels) > 1:
+        by_level = np.stack([_counts(predicted[level == n], true[level == n]).f1 for n in levels], 1)
+        figures["f1-by-level"] = plots.f1_by_level(by_level, names, levels.tolist())
+    return figures
+
+
+def _counts(predicted: np.ndarray, true: np.ndarray) -> Counts:
+    """Of planes (K, rows, columns, P)."""
+    return Counts.of(predicted.reshape(-1, predicted.shape[-1]), true.reshape(-1, true.shape[-1]))
