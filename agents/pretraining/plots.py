@@ -133,7 +133,7 @@ def f1_by_level(
     axes.set_yticks(range(len(rows)), [names[k] for k in rows], fontsize=9)
     for (row, column), value in np.ndenumerate(shown):
         if not np.isnan(value):
-            text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
+            text = f"{value:.2f}".removeprefix("0").replace(".00", "0") if value < 0.995 else "1"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color="k" if value > 0.6 else "w")
     figure.colorbar(image, label="F1", shrink=0.9)
     return figure
@@ -258,10 +258,13 @@ def reconstructions(pictures: np.ndarray, rebuilt: np.ndarray) -> Any:
     return picture_rows(rows, "Reconstructions", (None, None, error), "error / its maximum")
 
 
-def decoded_planes(pictures: np.ndarray, true: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> Any:
-    """Pictures (N, H, W, C); over them the planes, true and predicted, (N, rows, columns, P) of 0 and 1; and what is wrong.
+def decoded_planes(
+    pictures: np.ndarray, true: np.ndarray, predicted: np.ndarray, names: Sequence[str], over: bool = True
+) -> Any:
+    """Pictures (N, H, W, C); under them the planes, true and predicted, (N, rows, columns, P) of 0 and 1; and what is wrong.
 
-    A cell with several planes has a stripe of each. The six commonest planes have colours of their own.
+    With `over`, cells lie over the pictures, which is right where the grid covers them; else on a board of their own. A cell
+    with several planes has a stripe of each. The six commonest planes have colours of their own.
     """
     from matplotlib.patches import Patch
 
@@ -276,11 +279,12 @@ def decoded_planes(pictures: np.ndarray, true: np.ndarray, predicted: np.ndarray
     figure = picture_rows(rows, "Planes, decoded from pictures")
     lines = np.array(figure.axes).reshape(len(rows), -1)
     for k in range(len(pictures)):
-        height, width = pictures[k].shape[:2]
+        height, width = pictures[k].shape[:2] if over else true[k].shape[:2]
         for axes, cells, of in zip(
             lines[1:, k], (true[k], predicted[k], wrong[k]), (colors, colors, (MISSED, MADE_UP)), strict=True
         ):
-            axes.images[0].set_data(_faint(pictures[k]))
+            axes.images[0].set_data(_faint(pictures[k]) if over else np.full((1, 1, 3), 0.85))
+            axes.images[0].set_extent((0, width, height, 0))
             axes.imshow(_striped(cells, of), extent=(0, width, height, 0), interpolation="nearest")
     shown = [(colors[k], names[k]) for k in common]
     shown += [(OTHERS, "other planes")] if len(kept) > len(common) else []

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...envs import OptionError
+from ...envs import OptionError, UnknownGame, find_game
 from ..nn.vision import PlanesDecoder
 from . import plots
+from .frames import Frames
 from .method import Method
+from .methods.planes import visible_planes
 from .metrics import Counts
 from .saliency import activation, saliency, says_features, says_plane
 from .trainer import History
@@ -22,7 +24,8 @@ from .trainer import History
 SHOWN = 5  # pictures of a figure
 RISE = 1.1  # of the validation loss above its lowest, from which a training overfits
 GAP = 2.0  # validation loss / training loss, from which it does not carry over to new pictures
-FALL = 0.85  # of a loss, above which it hardly fell; and below which, from half to three quarters of a training, it still did
+ALIKE, GOOD = 1.1, 0.95  # validation loss / training loss, and figure, below which more could be learned
+FALL = 0.9  # of a loss, above which it hardly fell; and below which, from half to three quarters of a training, it still did
 
 
 def verdict(history: History) -> str:
@@ -57,6 +60,13 @@ def verdict(history: History) -> str:
             f"Underfits: the validation loss still fell from {new[half]:.4g} to {new[late]:.4g} between steps "
             f"{steps[half]:,} and {steps[late]:,}, before the learning rate came near 0, and ended at {new[end]:.4g}, the "
             f"training loss at {train[end]:.4g}; train longer."
+        )
+    reached = history.score[history.best]
+    if new[end] < ALIKE * train[end] and 0 <= reached < GOOD:  # of losses, the score is below 0
+        return (
+            f"Underfits: the validation loss of {new[end]:.4g} is about as low as the training loss of {train[end]:.4g}, but "
+            f"the figure that it is judged by came to {reached:.3f} alone; train longer, or a larger encoder, unless "
+            "pictures show no more."
         )
     return (
         f"Neither overfits nor underfits: the validation loss levelled off at {new[end]:.4g}, the training loss at "
@@ -157,11 +167,13 @@ def _planes_figures(method: Method, decoder: PlanesDecoder, rows: np.ndarray, so
     here = np.searchsorted(rows, some.numpy())
     figures = {
         "f1": plots.f1_bars(f1, names, true.sum((0, 1, 2), dtype=np.int64), "F1 of planes (cells where each is)"),
-        "planes": plots.decoded_planes(frames.pictures[some.numpy()], true[here], predicted[here], names),
+        "planes": plots.decoded_planes(
+            frames.pictures[some.numpy()], true[here], predicted[here], names, covers_picture(frames)
+        ),
     }
-    present = [k for k in range(len(names)) if true[here][..., k].any()]
-    if present:
-        worst = min(present, key=lambda k: f1[k])
+    shown = visible_planes(frames) & true.any((0, 1, 2))
+    if shown.any():
+        worst = int(np.where(shown, f1, np.inf).argmin())
         x, mean = method.pictures[some], method.encoder.mean
         heat = saliency(says_plane(decoder, worst), x, mean)
         what = f"{names[worst]} (F1 {f1[worst]:.3f})"
@@ -172,6 +184,15 @@ def _planes_figures(method: Method, decoder: PlanesDecoder, rows: np.ndarray, so
         by_level = np.stack([_counts(predicted[level == n], true[level == n]).f1 for n in levels], 1)
         figures["f1-by-level"] = plots.f1_by_level(by_level, names, levels.tolist())
     return figures
+
+
+def covers_picture(frames: Frames) -> bool:
+    """Whether the grid of planes lies over the whole picture, cell by cell, as in games that draw nothing beside it."""
+    try:
+        width, height = find_game(frames.game).canvas
+    except UnknownGame:
+        return False
+    return (height, width) == frames.planes.shape[1:3]
 
 
 def _counts(predicted: np.ndarray, true: np.ndarray) -> Counts:
