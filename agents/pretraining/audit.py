@@ -14,6 +14,9 @@ FEW_PICTURES = 5_000  # a training part that is smaller makes encoders that over
 FEW_NEW = 0.25  # share of frames that are new pictures, below which playing longer adds little
 FEW_WITH = 20  # pictures of a part that a plane should be in, for a figure of it to mean something
 MANY_LABELS = 0.01  # share of pictures seen twice with two labels, above which a plane is not shown
+MANY_HIDDEN = (
+    0.1  # share of changes of a field that change a plane but not the picture, above which it is partly hidden
+)
 SAME_ACTION = 0.9
 WIDTH = 80  # columns of the text
 
@@ -251,6 +254,11 @@ def _advice_on_planes(found: Audit) -> list[str]:
     never = [plane.name for plane in found.planes if not plane.pictures]
     few = [f"{p.name} ({p.test:,})" for p in found.planes if p.pictures and p.test < FEW_WITH]
     unshown = [f"{p.name} ({_percent(p.two_labels)})" for p in found.planes if p.two_labels > MANY_LABELS]
+    partly = [
+        f"{p.name} ({_percent(p.hidden)} of its changes by {p.fields[0]} leave the picture as it is)"
+        for p in found.planes
+        if p.hidden > MANY_HIDDEN and not p.two_labels > MANY_LABELS
+    ]
     lines = []
     if never:
         lines.append(f"Never present: {', '.join(never)}. Nothing can be learned of them; shuffle, or play better.")
@@ -261,6 +269,8 @@ def _advice_on_planes(found: Audit) -> list[str]:
             f"Not shown: {', '.join(unshown)} of the pictures seen twice had two labels. No encoder can tell them: leave "
             "them out of averages."
         )
+    if partly:
+        lines.append(f"Partly hidden: {', '.join(partly)}. No encoder can tell all of it.")
     return lines
 
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ...envs import OptionError, UnknownGame, find_game
-from ..nn.vision import PlanesDecoder
+from ..nn.vision import PictureEncoder, PlanesDecoder
 from . import plots
 from .frames import Frames
 from .method import Method
 from .methods.planes import visible_planes
-from .metrics import Counts
+from .metrics import Counts, confusion
 from .saliency import activation, saliency, says_features, says_plane
 from .trainer import History
 
@@ -75,33 +75,29 @@ def verdict(history: History) -> str:
 
 
 def figures_of(method: Method, history: History | None = None, part: str = "test") -> dict[str, Any]:
-    """All figures that apply to a method, by name; pictures are of a part.
+    """All figures that apply to a method, by name; what is shown is of a part.
 
     A method whose network is a `PlanesDecoder` gets F1 and decoded planes, and is told by its spatial map, since nothing
-    trains the features; others by their features. One that has `reconstruct`, pictures (B, C, H, W) uint8 -> the same as
-    floats from 0 to 1, gets reconstructions.
+    trains the features; others by their features. One that learned classes (its data has `class_names`) gets F1, and a
+    confusion matrix where examples have one class each. One that has `reconstruct`, pictures (B, C, H, W) uint8 -> the same
+    as floats from 0 to 1, gets reconstructions.
     """
     method.eval()
-    frames, encoder = method.frames, method.encoder
-    rows = frames.rows(part)
+    data: Any = method.frames
+    rows = data.rows(part)
     if not len(rows):
-        raise OptionError(f"there are no pictures in the {part} part: collect more steps")
+        raise OptionError(f"there is nothing in the {part} part: collect more")
     some = torch.from_numpy(rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)])
-    x, pictures = method.pictures[some], frames.pictures[some.numpy()]
     figures = {}
     if history is not None and history.steps:
         figures["loss"] = plots.loss_curves(history.steps, history.loss, history.validation_loss, history.best)
-    figures["activation"] = plots.activation_maps(pictures, activation(encoder, x))
     figures |= _embedding_map(method, rows)
+    if hasattr(data, "class_names"):
+        figures |= _class_figures(method, rows)
+    if isinstance(method.encoder, PictureEncoder):
+        figures |= _picture_figures(method, some)
     if isinstance(method.network, PlanesDecoder):
         figures |= _planes_figures(method, method.network, rows, some)
-    else:
-        features = saliency(says_features(encoder), x, encoder.mean)
-        figures["saliency"] = plots.saliency_maps(pictures, features, "the features")
-    if hasattr(method, "reconstruct"):
-        with torch.no_grad():
-            rebuilt = method.reconstruct(x).permute(0, 2, 3, 1).cpu().numpy()  # type: ignore[operator]
-        figures["reconstructions"] = plots.reconstructions(pictures, rebuilt)
     return figures
 
 
@@ -132,20 +128,57 @@ def write_figures(
 
 
 def _embedding_map(method: Method, rows: np.ndarray) -> dict[str, Any]:
-    """Where pictures lie, by the heuristic's action for them or the action taken; nothing if there are fewer than 10."""
-    frames = method.frames
-    advised = bool((frames.advice >= 0).any())
-    label = first_seen(frames.index, frames.advice if advised else frames.action, len(frames))[rows]
-    rows, label = rows[label >= 0], label[label >= 0]  # others were made of shuffled records
+    """Where examples (K,) lie, by their class; pictures of a game by the heuristic's action for them or the action taken.
+
+    Nothing if fewer than 10 have one.
+    """
+    data: Any = method.frames
+    if hasattr(data, "class_names"):
+        label, names, by = data.labels[rows], data.class_names, "class"
+        if label.ndim > 1:  # several classes each
+            return {}
+    else:
+        advised = bool((data.advice >= 0).any())
+        label = first_seen(data.index, data.advice if advised else data.action, len(data))[rows]
+        names, by = data.action_names, "heuristic's action" if advised else "action taken"
+    rows, label = rows[label >= 0][:2000], label[label >= 0][:2000]  # others were made of shuffled records
     if len(rows) < 10:
         return {}
     on_map = isinstance(method.network, PlanesDecoder)
     embed = method.encoder.spatial if on_map else method.encoder
     with torch.no_grad():
-        parts = [embed(method.pictures[some]).flatten(1).cpu() for some in torch.from_numpy(rows[:2000]).split(512)]
-    what, action = "Spatial maps" if on_map else "Features", "heuristic's action" if advised else "action taken"
-    title = f"{what} by t-SNE, coloured by the {action}"
-    return {"embeddings": plots.embedding_map(torch.cat(parts).numpy(), label[:2000], frames.action_names, title=title)}
+        parts = [embed(method.pictures[few]).flatten(1).cpu() for few in torch.from_numpy(rows).split(512)]
+    title = f"{'Spatial maps' if on_map else 'Features'} by t-SNE, coloured by the {by}"
+    return {"embeddings": plots.embedding_map(torch.cat(parts).numpy(), label, names, title=title)}
+
+
+def _class_figures(method: Any, rows: np.ndarray) -> dict[str, Any]:
+    """What examples (K,) are taken for; the method has `predict`, rows -> classes (K,), or 0 and 1 of each (K, classes)."""
+    names = method.frames.class_names
+    predicted, true = method.predict(torch.from_numpy(rows)), method.frames.labels[rows]
+    figures = {}
+    if true.ndim == 1:
+        figures["confusion"] = plots.confusion_matrix(confusion(predicted, true, len(names)), names)
+        predicted, true = (x[:, None] == np.arange(len(names)) for x in (predicted, true))
+    figures["f1"] = plots.f1_bars(Counts.of(predicted, true).f1, names, true.sum(0, dtype=np.int64))
+    return figures
+
+
+def _picture_figures(method: Any, some: Tensor) -> dict[str, Any]:
+    """What an encoder looks at in some pictures (B,)."""
+    x, encoder = method.pictures[some], method.encoder
+    pictures = x.permute(0, 2, 3, 1).cpu().numpy()
+    if pictures.shape[-1] not in (1, 3):  # several pictures one after the other
+        return {}
+    figures = {"activation": plots.activation_maps(pictures, activation(encoder, x))}
+    if not isinstance(method.network, PlanesDecoder):
+        features = saliency(says_features(encoder), x, encoder.mean)
+        figures["saliency"] = plots.saliency_maps(pictures, features, "the features")
+    if hasattr(method, "reconstruct"):
+        with torch.no_grad():
+            rebuilt = method.reconstruct(x).permute(0, 2, 3, 1).cpu().numpy()
+        figures["reconstructions"] = plots.reconstructions(pictures, rebuilt)
+    return figures
 
 
 def first_seen(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:

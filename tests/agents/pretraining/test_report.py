@@ -190,6 +190,27 @@ def test_a_method_that_reconstructs_gets_reconstructions(trained):
     assert {"reconstructions", "activation", "saliency"} <= set(figures_of(few))
 
 
+def test_a_method_that_learned_classes_gets_a_confusion_matrix():
+    pytest.importorskip("captum")
+    pytest.importorskip("sklearn")
+    torch.manual_seed(0)
+    inputs = torch.randint(0, 256, (30, 16, 16, 1), dtype=torch.uint8)
+    labels = np.arange(30) % 3
+    data = SimpleNamespace(labels=labels, class_names=("a", "b", "c"), rows=lambda part: np.arange(30))
+    encoder = PictureEncoder(for_pictures("impala", (16, 16, 1), None, channels=4, width=8)).eval()
+    method = SimpleNamespace(
+        frames=data, encoder=encoder, network=encoder, eval=lambda: None,
+        pictures=Pictures(SimpleNamespace(pictures=inputs.numpy())), predict=lambda rows: np.zeros(30, np.int64),
+    )  # fmt: skip
+    figures = figures_of(method)
+    assert set(figures) == {"embeddings", "confusion", "f1", "activation", "saliency"}
+    assert figures["confusion"].axes[0].images[0].get_array().tolist() == [[1, 0, 0]] * 3
+    assert "a (10)" in texts(figures["f1"])
+    data.labels = np.eye(3, dtype=np.uint8)[labels]  # several classes each, as it may be
+    method.predict = lambda rows: data.labels
+    assert set(figures_of(method)) == {"f1", "activation", "saliency"}
+
+
 def test_saliency_is_where_the_plane_is_read():
     pytest.importorskip("captum")
     torch.manual_seed(0)
