@@ -204,6 +204,13 @@ def nature_body(config: EncoderConfig) -> nn.Sequential:
     return nn.Sequential(*(layer for size in sizes for layer in _conv(config, *size)))
 
 
+def small_body(config: EncoderConfig) -> nn.Sequential:
+    """Three 3x3 convolutions and one halving of the size, for pictures of some 8x8 to 32x32 pixels."""
+    n = config.channels or 64
+    first, second = _conv(config, config.shape[2], n // 2, 3, padding=1), _conv(config, n // 2, n // 2, 3, padding=1)
+    return nn.Sequential(*first, *second, nn.MaxPool2d(2), *_conv(config, n // 2, n, 3, padding=1))
+
+
 def impala_body(config: EncoderConfig) -> nn.Sequential:
     """The residual tower of IMPALA (Espeholt et al. 2018)."""
     from .encoders import _impala_block
@@ -215,7 +222,7 @@ def impala_body(config: EncoderConfig) -> nn.Sequential:
 
 
 BODIES: dict[str, Callable[[EncoderConfig], nn.Sequential]] = {
-    "grid": grid_body, "nature": nature_body, "impala": impala_body,
+    "grid": grid_body, "nature": nature_body, "small": small_body, "impala": impala_body,
 }  # fmt: skip
 
 

@@ -1,0 +1,129 @@
+"""Data sets of the Hugging Face hub, or in a folder, through the library `datasets`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....envs import OptionError
+from ...files.safe_io import short
+from ..extras import need
+from ..frames import PARTS
+from .columns import choose_columns, label_kind, label_reader_of, reader_of
+from .examples import Examples, allocate, parts_of
+from .inputs import Reader
+from .labels import LabelReader
+from .options import ReadOptions
+
+SPLITS = {"train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2}  # of `PARTS`
+
+
+def read_hub(name: str, source: str, options: ReadOptions, tell: Callable[[str], Any]) -> Examples:
+    """Examples of a data set; raises OptionError, which names the row where there is one.
+
+    Args:
+        name: of the data set, for messages.
+        source: OWNER/NAME on the hub, or a folder: of `save_to_disk`, of Parquet, CSV or JSON files, or one with a folder
+            of files for each class.
+        tell: hears how large it is before it is read.
+    """
+    splits = open_splits(name, source)
+    features = next(iter(splits.values())).features
+    column, label = choose_columns(name, features, options)
+    if label_kind(features[label]) == "boxes" and options.size is None:
+        options = replace(options, size=64)
+    splits = {
+        split: _raw(data, column, features[column]).select_columns([column, label]) for split, data in splits.items()
+    }
+    rows = {split: chosen_rows(len(data), options) for split, data in splits.items()}
+    training, numbers = next(iter(splits.values())), next(iter(rows.values()))
+    with _reading(name, next(iter(splits)), int(numbers[0])):
+        first = training[int(numbers[0])][column]
+        reader = reader_of(features[column], options, first, lambda: _texts(training.select(numbers)[column]))
+    labels = label_reader_of(features[label], options, lambda: (x for data in splits.values() for x in data[label]))
+    return _read(name, splits, rows, (column, reader), (label, labels), tell)
+
+
+def open_splits(name: str, source: str) -> dict[str, Any]:
+    """The splits that have labels, by name, that for training first; raises OptionError."""
+    datasets = need("datasets", f"the data set {name}")
+    saved = any((Path(source) / file).exists() for file in ("dataset_dict.json", "state.json"))
+    try:
+        found = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
+    except IndexError as error:  # what `load_from_disk` has to say of an empty one
+        raise OptionError(f"{name} has no rows") from error
+    except Exception as error:  # of the network, of the hub, of whatever is in files
+        where = "" if Path(source).exists() else " from the Hugging Face hub (a folder would do as well)"
+        raise OptionError(f"cannot read {source}{where}: {short(error)}") from error
+    splits = dict(found) if isinstance(found, dict) else {"train": found}
+    known = {split: data for split, data in splits.items() if split in SPLITS}
+    if not known and len(splits) > 1:
+        raise OptionError(f"{name} has splits {', '.join(splits)}: one of them must be named train")
+    splits = dict(sorted(known.items(), key=lambda item: SPLITS[item[0]])) or splits
+    empty = [split for split, data in splits.items() if not len(data)]
+    if empty or not splits:
+        raise OptionError(f"{name} has no rows" + (f" in its split {empty[0]}" if len(splits) > 1 else ""))
+    return splits
+
+
+def _raw(data: Any, column: str, feature: Any) -> Any:
+    """With files as their bytes, which are decoded here, where the row is known."""
+    if hasattr(feature, "decode"):
+        return data.cast_column(column, replace(feature, decode=False))
+    return data
+
+
+def chosen_rows(count: int, options: ReadOptions) -> np.ndarray:
+    """The rows of a split that are read, in order, (K,) int64."""
+    if options.limit is None or options.limit >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(options.seed).choice(count, options.limit, replace=False))
+
+
+def _texts(column: Any) -> Any:
+    return (text for text in column if isinstance(text, str))
+
+
+@contextmanager
+def _reading(name: str, split: str, row: int, value: Any = None) -> Iterator[None]:
+    """Says where it was that something could not be read."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except Exception as error:  # whatever is in files
+        path = value.get("path") if isinstance(value, dict) else None
+        where = f"{name}, split {split}, row {row}" + (f" ({path})" if path else "")
+        raise OptionError(f"{where}: {short(error)}") from error
+
+
+def _read(
+    name: str,
+    splits: dict[str, Any],
+    rows: dict[str, np.ndarray],
+    input: tuple[str, Reader],
+    label: tuple[str, LabelReader],
+    tell: Callable[[str], Any],
+) -> Examples:
+    """All rows that were chosen, one after the other into one array."""
+    (column, reader), (label_column, labels) = input, label
+    total, names = sum(map(len, rows.values())), labels.names
+    found = allocate(name, (total, *reader.shape), reader.dtype, tell)
+    classes = allocate(f"{name}'s labels", (total, *labels.shape), labels.dtype, lambda _: None)
+    split_of, k = np.zeros(total, np.uint8), 0
+    for split, data in splits.items():
+        for row, example in zip(rows[split].tolist(), data.select(rows[split]), strict=True):
+            value = example[column]
+            with _reading(name, split, row, value):
+                found[k] = reader.read(value)
+                classes[k] = labels.read(example[label_column], value)
+            split_of[k] = SPLITS.get(split, 0)
+            k += 1
+    if len(splits) > 1 and not (split_of == PARTS.index("test")).any():  # as where the labels of "test" are kept secret
+        split_of[split_of == PARTS.index("validation")] = PARTS.index("test")
+    return Examples(name, found, classes, names, parts_of(found, split_of if len(splits) > 1 else None), reader.words)
