@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ...envs import OptionError
 from ..nn.vision import PictureEncoder
 from .frames import Frames
+
+# What methods may need of frames, whether it is there, and what it is.
+NEEDS: dict[str, tuple[Callable[[Frames], Any], str]] = {
+    "planes": (lambda frames: frames.plane_names, "planes, and the game has none"),
+    "pairs": (
+        lambda frames: all(len(frames.pairs(part)[0]) for part in ("train", "validation")),
+        "two frames in a row of the training part, and of the validation part, and there are none: collect more",
+    ),
+    "advice": (lambda frames: (frames.advice >= 0).any(), "a heuristic's actions, and the game has no heuristic"),
+}
 
 
 class Pictures:
@@ -32,14 +44,23 @@ class Method(nn.Module):
 
     Attributes:
         judged_by: the figure by which the best weights are told, the higher the better.
+        supervised: whether it learns from more than what players see, do and get.
+        needs: of `NEEDS`.
+
+    Raises:
+        OptionError: the frames lack what it needs.
     """
 
     judged_by = "f1"
-
     supervised = True
+    needs: tuple[str, ...] = ()
 
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures) -> None:
         super().__init__()
+        for need in self.needs:
+            there, what = NEEDS[need]
+            if not there(frames):
+                raise OptionError(f"{frames.game}: {type(self).__name__} learns from {what}")
         self.encoder, self.frames, self.pictures = encoder, frames, pictures
 
     @property

@@ -1,20 +1,29 @@
-"""What an encoder can be trained to do, a file each."""
+"""Ways to train an encoder of pictures, by name."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from ....envs import OptionError
+from ..method import Method
 
-METHODS = {  # by name: where it is, and what it is
-    "planes": ("planes.Planes", "supervised: the game's planes at every cell, from the picture"),
+# The class of each, which is imported when it is asked for, and one line of help.
+METHODS = {
+    "planes": ("planes.Planes", "Supervised: the game's planes, at every cell."),
+    "cloning": ("cloning.BehaviourCloning", "Supervised: the action that the game's heuristic would take."),
+    "st-dim": ("st_dim.STDIM", "Contrastive: which frame comes next, at every position (Anand et al. 2019)."),
+    "latent": (
+        "latent.LatentPrediction",
+        "The next frame's features from these and the action (Schwarzer et al. 2021).",
+    ),
+    "masked": ("masked.MaskedAutoencoder", "The colours of pictures, above all where they differ (He et al. 2022)."),
+    "vae": ("vae.VAE", "Variational autoencoder (Kingma & Welling 2014)."),
 }
 
 
-def method_class(name: str) -> Any:
-    """The class of a method; raises OptionError."""
+def method_class(name: str) -> type[Method]:
+    """The class of a method, such as "st-dim"."""
     if name not in METHODS:
         raise OptionError(f"there is no method {name!r}: choose from {', '.join(METHODS)}")
-    file, _, title = METHODS[name][0].partition(".")
-    return getattr(import_module(f".{file}", __name__), title)
+    module, _, title = METHODS[name][0].partition(".")
+    return getattr(import_module(f".{module}", __name__), title)
