@@ -1,4 +1,4 @@
-"""From frames to a pretrained encoder."""
+"""From data to a pretrained encoder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ import torch
 from torch import nn
 
 from ...envs import OptionError
+from ..nn.text import TextConfig, TextEncoder
 from ..nn.vision import PictureEncoder, for_pictures
-from .frames import Frames
+from .augment import Augmentation, augment
+from .datasets.examples import Examples
+from .frames import PARTS, Frames
 from .method import Method, Pictures
 from .methods import method_class
+from .methods.classify import Classify, Inputs
 from .resume import load_training, save_training
 from .trainer import History, Trainer
 
 STATISTICS = 10_000  # pictures that the mean picture is of, at most
-DEFAULT_ENCODER = {"planes": "grid"}  # by method; of others, nature
+NATURE_FROM = 36  # pixels
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class Result:
     """A pretrained encoder and how it came about.
 
     Attributes:
-        method: with the best weights; `network` is what is kept of it, an encoder or a decoder of planes.
+        method: with the best weights; `network` is what is kept of it: an encoder, with a decoder of planes or a policy if
+            it learned one.
         history: the looks at the validation part.
-        figures: on the test part, whose pictures nothing was chosen by.
+        figures: on the test part, by which nothing was chosen.
         interrupted: whether Ctrl-C ended it.
     """
 
@@ -44,40 +49,39 @@ class Result:
 
 
 def pretrain(
-    frames: Frames,
-    method: str = "planes",
+    data: Frames | Examples,
+    method: str | None = None,
     encoder: str | None = None,
     tell: Callable[[Trainer], Any] = lambda _: None,
     settings: dict[str, Any] | None = None,
+    augmentation: Augmentation | None = None,
     folder: Path | None = None,
     resume: bool = False,
     **training: Any,
 ) -> Result:
-    """Train an encoder on frames.
+    """Train an encoder.
 
     Args:
-        method: of `methods.METHODS`.
-        encoder: grid, nature or impala; None: what suits the method.
+        data: frames of a game, or examples with labels.
+        method: of `methods.METHODS`; None: "planes" where there are such, "st-dim" for other games, "classify" for examples.
+        encoder: of `nn.vision.BODIES`; None: what suits the method and the pictures.
         tell: called after each look at the validation part.
-        settings: of the encoder, see `EncoderConfig`.
+        settings: of the encoder, see `EncoderConfig`; what is None is left as it is.
+        augmentation: random changes of the pictures that are trained on.
         folder: where the state of the training is kept after each look, so that it can go on; None: nowhere.
         resume: go on with the training in the folder.
         **training: see `Trainer`.
     """
     torch.manual_seed(int(training.get("seed", 0)))
-    kind = method_class(method)
-    shape, grid = frames.pictures.shape[1:], frames.planes.shape[1:3]
-    config = for_pictures(encoder or DEFAULT_ENCODER.get(method, "nature"), shape, grid if all(grid) else None)
-    network = PictureEncoder(_replaced(config, settings or {}))
-    pictures = Pictures(frames)
-    rows = torch.from_numpy(frames.rows("train"))
-    if len(rows) < 2 or not len(frames.rows("validation")) or not len(frames.rows("test")):
-        raise OptionError(
-            f"{len(frames)} different pictures are too few to train, validate and test on: collect more frames, or let "
-            "shuffle make more of them"
-        )
-    network.fit_statistics(pictures[rows[:STATISTICS]])
-    learner = kind(network, frames, pictures)
+    for part in PARTS:
+        if len(data.rows(part)) < 2:
+            raise OptionError(
+                f"{len(data)} different pictures are too few, {len(data.rows(part))} of them are of the {part} part: "
+                "collect more frames, or let shuffle make more of them"
+            )
+    learner = method_of(data, method or default_method(data), encoder, settings or {})
+    if augmentation is not None and augmentation.switches:
+        augment(learner, augmentation)
     trainer = Trainer(learner, **training)
     if folder is not None and resume:
         load_training(folder, trainer)
@@ -88,9 +92,51 @@ def pretrain(
         tell(trainer)
 
     history = trainer.train(keep)
-    network.fit_map_scale(pictures[rows[:STATISTICS:10]])
+    if isinstance(learner.encoder, PictureEncoder):
+        learner.encoder.fit_map_scale(learner.pictures[_statistics_rows(learner)[::10]])
     return Result(learner, history, learner.figures("test"), trainer.interrupted)
 
 
-def _replaced(config: Any, settings: dict[str, Any]) -> Any:
-    return replace(config, **{name: value for name, value in settings.items() if value is not None})
+def default_method(data: Frames | Examples) -> str:
+    """What data is best for."""
+    if isinstance(data, Examples):
+        return "planes" if data.labels.ndim == 4 else "classify"
+    return "planes" if data.plane_names else "st-dim"
+
+
+def method_of(data: Frames | Examples, method: str, encoder: str | None, settings: dict[str, Any]) -> Method:
+    """A method and the encoder that it trains, as both begin; raises OptionError where they do not go together."""
+    kind = method_class(method)
+    if isinstance(data, Examples) and kind is Classify:
+        inputs = Inputs(data)
+        network = (
+            _text_encoder(data, settings) if data.inputs.ndim == 2 else _encoder(data.inputs, (), encoder, settings)
+        )
+        learner = Classify(network, data, inputs)
+    elif kind is Classify:
+        raise OptionError("the method classify learns classes, and frames of a game have none: choose another method")
+    else:
+        frames = data.frames() if isinstance(data, Examples) else data
+        suiting = encoder or ("grid" if method == "planes" and all(frames.planes.shape[1:3]) else None)
+        network = _encoder(frames.pictures, frames.planes.shape[1:3], suiting, settings)
+        learner = kind(network, frames, Pictures(frames))
+    if isinstance(network, PictureEncoder):
+        network.fit_statistics(learner.pictures[_statistics_rows(learner)])
+    return learner
+
+
+def _statistics_rows(learner: Method) -> torch.Tensor:
+    """Pictures of the training part, by number."""
+    return torch.from_numpy(learner.frames.rows("train"))[:STATISTICS]
+
+
+def _encoder(pictures: Any, grid: Any, kind: str | None, settings: dict[str, Any]) -> PictureEncoder:
+    shape = pictures.shape[1:]
+    kind = kind or ("nature" if min(shape[:2]) >= NATURE_FROM else "small")
+    config = for_pictures(kind, shape, grid if len(grid) and all(grid) else None)
+    return PictureEncoder(replace(config, **{name: value for name, value in settings.items() if value is not None}))
+
+
+def _text_encoder(data: Examples, settings: dict[str, Any]) -> TextEncoder:
+    given = {name: settings[name] for name in ("channels", "width") if settings.get(name) is not None}
+    return TextEncoder(TextConfig(data.words, data.inputs.shape[1], **given))

@@ -22,14 +22,19 @@ import torch
 
 from ...envs import OptionError
 from ..nn.vision import PictureEncoder
+from .extras import need
 from .frames import Frames
 from .methods.planes import visible_planes
-from .packages import scikit_learn
 
 LAYERS = ("map", "output")
 LABELS = (100, 1000, 6000)
 TARGETS = ("planes", "reward", "advice")
 LEAST = 10  # pictures with an answer, in each part, for the answer to be asked for
+
+
+def scikit_learn(module: str) -> Any:
+    """A module of scikit-learn, such as "cluster"."""
+    return need(f"sklearn.{module}", "probing")
 
 
 def _scaled(classifier: Any) -> Any:

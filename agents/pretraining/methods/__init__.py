@@ -10,6 +10,7 @@ from ..method import Method
 # The class of each, which is imported when it is asked for, and one line of help.
 METHODS = {
     "planes": ("planes.Planes", "Supervised: the game's planes, at every cell."),
+    "classify": ("classify.Classify", "Supervised: the class of an example from a data set."),
     "cloning": ("cloning.BehaviourCloning", "Supervised: the action that the game's heuristic would take."),
     "st-dim": ("st_dim.STDIM", "Contrastive: which frame comes next, at every position (Anand et al. 2019)."),
     "latent": (

@@ -21,6 +21,8 @@ class LatentPrediction(PairMethod):
     covariance terms keep them apart, as in VICReg (Bardes et al. 2022), and the encoder itself gives the targets.
     """
 
+    judged_by = "explained"
+
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures, **options: Any) -> None:
         super().__init__(encoder, frames, pictures, **options)
         self.action = torch.from_numpy(frames.action.ravel())

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from ....envs import OptionError
 from ...nn.vision import PictureEncoder
+from ..extras import need
 from ..frames import Frames
 from ..method import Method, Pictures
-from ..packages import scikit_learn
 from .readout import Readout
 
 
@@ -29,6 +29,7 @@ class MaskedAutoencoder(Method):
         colours: of the palette, at most.
     """
 
+    judged_by = "foreground"
     supervised = False
 
     def __init__(
@@ -107,6 +108,8 @@ def palette(pictures: Tensor, colours: int) -> Tensor:
     numbers = np.arange(len(counts))[:, None]
     values = (numbers >> bits * np.arange(channels)) % 2**bits / 2.0**bits  # (2 ** bits, C)
     there = counts > 0
-    k_means = scikit_learn("cluster").KMeans(min(colours, int(there.sum())), n_init=4, random_state=0)
+    k_means = need("sklearn.cluster", "the masked autoencoder").KMeans(
+        min(colours, int(there.sum())), n_init=4, random_state=0
+    )
     k_means.fit(values[there], sample_weight=np.sqrt(counts[there]))
     return torch.from_numpy(k_means.predict(values)).long().to(pictures.device)

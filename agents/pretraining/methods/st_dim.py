@@ -21,6 +21,8 @@ class STDIM(PairMethod):
     minibatch: from the features of the whole picture (global to local), and from the same position (local to local).
     """
 
+    judged_by = "accuracy"
+
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures, **options: Any) -> None:
         super().__init__(encoder, frames, pictures, **options)
         channels = encoder.map_shape[0]

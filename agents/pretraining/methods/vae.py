@@ -19,6 +19,7 @@ class VAE(Method):
     The mean and the log variance of the latents are linear in the encoder's output.
     """
 
+    judged_by = "evidence"
     supervised = False
 
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures, latents: int = 64) -> None:

@@ -120,6 +120,8 @@ def ways_on_with(flags: Sequence[Flag], before: Sequence[str], word: str) -> Ite
 def flags_for(verb: str, before: Sequence[str]) -> list[Flag]:
     """A verb's flags; those of `train` depend on the algorithm."""
     module = import_module(f"ludus.cli.{verb}")
+    if hasattr(module, "config_for"):
+        return list(flags_of(blank(module.config_for(list(before)))))
     said = re.search(r"--algo[ =](\w+)", " ".join(before))
     kinds = getattr(module, "CONFIGS", {})
     return list(flags_of(blank(kinds.get(said[1] if said else None, module.Config))))
@@ -127,7 +129,7 @@ def flags_for(verb: str, before: Sequence[str]) -> list[Flag]:
 
 def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     """Values of a flag that begin with a word."""
-    if flag.name in ("game", "env"):
+    if flag.name in ("game", "env", "source"):
         yield from starting(word, ((game.name, game.summary) for game in all_games().values()))
     elif flag.name in ("agent", "against"):
         yield from agents(word, whole=flag.name == "agent")

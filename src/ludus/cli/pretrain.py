@@ -1,9 +1,12 @@
-"""`ludus pretrain`: train what an agent sees through, before the agent."""
+"""`ludus pretrain`: train what an agent sees through, before the agent.
+
+`ludus pretrain SOURCE` trains, `ludus pretrain collect GAME` keeps frames of a game, `ludus pretrain audit SOURCE` says what
+is in them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ from typing import Any
 from ..envs import OptionError
 from .arguments import parse
 from .interrupts import import_agents
+from .pretrain_data import Play, data_of, progress
 from .terminal import console, quoted, say
 
-ENCODERS = ("grid", "nature", "impala")
-COMMON = ("method", "encoder", "policy", "frames", "out", "time_limit", "seed", "overwrite")  # what `--help` shows
+ENCODERS = ("grid", "nature", "small", "impala")
+METHODS = ("planes", "classify", "cloning", "st-dim", "latent", "masked", "vae")
+COMMON = ("method", "encoder", "policy", "frames", "out", "time_limit", "seed", "overwrite", "resume")
 
 
 @dataclass
@@ -22,135 +27,239 @@ class Network:
     """What the encoder is made of."""
 
     channels: int | None = None
-    """Channels of its spatial map; None: as published, 64 for grid."""
-    depth: int = 2
-    """Convolutions after the first, of grid."""
-    activation: str = field(default="relu", metadata={"choices": ("relu", "silu", "gelu", "tanh")})
-    """After each convolution."""
-    norm: str = field(default="none", metadata={"choices": ("none", "batch", "layer")})
-    """Normalization after each convolution."""
-    dropout: float = 0.0
-    """Probability of zeroing a channel of the map while training."""
-    width: int = 512
-    """Features of the output layer."""
+    """Channels of its spatial map; None: as published; of grid, 64, or 32 where cells are small."""
+    depth: int | None = None
+    """Convolutions after the first, of grid; None: 2."""
+    activation: str | None = field(default=None, metadata={"choices": ("relu", "silu", "gelu", "tanh")})
+    """After each convolution; None: relu."""
+    norm: str | None = field(default=None, metadata={"choices": ("none", "batch", "layer")})
+    """Normalization after each convolution; None: none."""
+    dropout: float | None = None
+    """Probability of zeroing a channel of the map while training; None: 0."""
+    width: int | None = None
+    """Features of the output layer; None: 512, of texts 128."""
+
+
+@dataclass
+class Changes:
+    """Random changes of the pictures that are trained on; `--preview` shows them."""
+
+    shift: int = 0
+    """Shift by up to so many pixels each way."""
+    crop: float = 0.0
+    """Crop a part of at least this share of the area, and enlarge it; 0: off."""
+    rotation: float = 0.0
+    """Rotate by up to so many degrees either way."""
+    flip: bool = False
+    """Mirror every second picture, left to right."""
+    flip_vertical: bool = False
+    """Mirror every second picture, top to bottom."""
+    noise: float = 0.0
+    """Standard deviation of noise at every pixel, where 1 is from black to white."""
 
 
 @dataclass
 class Config:
-    """Train an encoder of a game's pictures: collect frames, train, and say how good it is on pictures never seen."""
+    """Train an encoder of pictures. Other steps: `ludus pretrain collect GAME`, `ludus pretrain audit SOURCE`."""
 
-    game: str
-    """A game's name, whose frames are collected first."""
-    method: str = field(default="planes", metadata={"choices": ("planes",)})
-    """What it is trained to do."""
+    source: str
+    """A game, whose frames are collected first; a folder of frames, or of what people played; or a data set: digits, mnist,
+    cifar10, coco, imdb, OWNER/NAME of the Hugging Face hub, or a folder with one."""
+    method: str | None = field(default=None, metadata={"choices": METHODS})
+    """What it is trained to do; None: planes for games that have some, st-dim for others, classify for data sets."""
     encoder: str | None = field(default=None, metadata={"choices": ENCODERS})
-    """The network; None: what suits the method, grid for planes and nature for others."""
-    policy: str = "both"
-    """Who plays while frames are collected: random, heuristic, both, or an agent's folder."""
-    frames: int = 50_000
-    """Frames to collect."""
-    shuffle: float = 0.0
-    """Share of further frames whose fields come from several games, for games that reach few states by themselves."""
-    obs_type: str = field(default="rgb", metadata={"choices": ("rgb", "grayscale")})
-    """Pictures that the encoder sees."""
-    size: int = 64
-    """Width and height of the pictures, in pixels."""
+    """The network; None: what suits the method and the pictures."""
     out: Path | None = None
-    """Folder for the encoder; None: encoders/GAME-METHOD."""
+    """Folder for the encoder and its pictures; None: encoders/SOURCE-METHOD."""
     overwrite: bool = False
     """Replace the encoder in --out."""
     resume: bool = False
-    """Go on with the training in --out, of the same frames and settings; --epochs and --time-limit may be given anew."""
+    """Go on with the training in --out, of the same data and settings; --epochs and --time-limit may be given anew."""
     time_limit: float | None = 60.0
     """Seconds of process time to train for; None: --epochs decide alone."""
     epochs: float | None = None
-    """Passes over the training pictures; None: the time limit decides alone."""
+    """Passes over the training part; None: the time limit decides alone."""
     batch_size: int = 64
     """Pictures in a minibatch."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """At the start; it falls to 0 along half a cosine."""
     weight_decay: float = 0.0
     """Of AdamW."""
     patience: int | None = None
-    """Looks at the validation pictures without a better figure after which training ends; None: never."""
+    """Looks at the validation part, of 20, without a better figure after which training ends; None: never."""
+    plots: bool = True
+    """Write pictures of the training and of what the encoder sees into --out, and into TensorBoard's files there."""
+    preview: Path | None = None
+    """Write a PNG file that shows the random changes of pictures, and train nothing."""
     seed: int = 0
     """Of the games, the weights and the order of pictures."""
+    play: Play = field(default_factory=Play)
     network: Network = field(default_factory=Network)
+    changes: Changes = field(default_factory=Changes)
+
+
+@dataclass
+class Collect:
+    """Collect frames of a game into a folder, with the planes under them."""
+
+    game: str
+    """A game's name."""
+    out: Path
+    """Folder for the frames."""
+    overwrite: bool = False
+    """Replace the frames in --out."""
+    seed: int = 0
+    """Of the games and who plays them."""
+    play: Play = field(default_factory=Play)
+
+
+@dataclass
+class Look:
+    """Say what frames are good for: different pictures, planes that they do not show, class balance, and advice."""
+
+    source: str
+    """A folder that `ludus pretrain collect` or `ludus play --save` wrote, or a game."""
+    seed: int = 0
+    """Of the games, where frames are collected first."""
+    play: Play = field(default_factory=Play)
 
 
 def main(argv: list[str]) -> int:
-    config = parse(Config, argv, "pretrain", COMMON)
-    import_agents()
-    from ..agents.checkpoints.encoder_file import NAME, write_encoder
-    from ..agents.pretraining.pretrain import pretrain
-    from ..envs import find_game
+    step, rest = (STEPS[argv[0]], argv[1:]) if argv and argv[0] in STEPS else (train, argv)
+    return step(rest)
 
-    game = find_game(config.game)
-    folder = config.out or Path("encoders") / f"{game.name}-{config.method}"
-    if (folder / NAME).exists() and not (config.overwrite or config.resume):
-        raise OptionError(f"--out {folder} has an encoder: give another folder, --overwrite or --resume")
-    frames = frames_of(game, config)
-    say(f"{frames.index.size} frames, {len(frames)} different pictures")
-    with progress("training", 1.0) as tell:
-        result = pretrain(
-            frames, config.method, config.encoder, lambda trainer: tell(trainer.progress),
-            asdict(config.network), batch_size=config.batch_size, learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay, time_limit=config.time_limit, epochs=config.epochs,
-            patience=config.patience, seed=config.seed, folder=folder, resume=config.resume,
-        )  # fmt: skip
-    about = {
-        "game": frames.game, "method": config.method, "frames": int(frames.index.size), "pictures": len(frames),
-        "figures": result.figures, "settings": {**asdict(config), "out": str(folder)},
-    }  # fmt: skip
-    write_encoder(folder, result.network, about)
-    print_figures(result.figures)
-    use = "--decode" if config.method == "planes" else "--freeze"
-    say(f"saved in {folder}. Next: ", (f"ludus train {game.name} --encoder {quoted(folder)} {use}", "bold"))
+
+def config_for(before: list[str]) -> Any:
+    """The flags after these words."""
+    return {"collect": Collect, "audit": Look}.get(before[0] if before else "", Config)
+
+
+def collect(argv: list[str]) -> int:
+    """Keep frames."""
+    config = parse(Collect, argv, "pretrain collect", ("out", "policy", "frames", "overwrite", "seed"))
+    import_agents()
+    from ..agents.pretraining.shards import NAME, save_frames
+
+    if (config.out / NAME).exists() and not config.overwrite:
+        raise OptionError(f"--out {config.out} has frames: give another folder, or --overwrite")
+    frames = data_of(config.game, config.play, config.seed)
+    save_frames(frames, config.out)
+    say(f"{frames.index.size} frames, {len(frames)} different pictures, saved in {config.out}")
+    say("Next: ", (f"ludus pretrain {quoted(config.out)}", "bold"))
     return 0
 
 
-def frames_of(game: Any, config: Config) -> Any:
-    """Frames of the game, from who is to play it."""
-    from ..agents.pretraining.play import NUM_ENVS, POLICIES, collect_frames
-    from .players import load, seated
+def audit(argv: list[str]) -> int:
+    """Say what is in frames."""
+    config = parse(Look, argv, "pretrain audit")
+    import_agents()
+    from ..agents.pretraining.audit import audit as audit_of
+    from ..agents.pretraining.audit import records_of_play
+    from ..agents.pretraining.frames import Frames
 
-    sim: Any = game
-    policy: Any = config.policy
-    if policy not in POLICIES:
-        agent, sim = load(Path(policy), config.seed, NUM_ENVS)
-        if sim.game is not game:
-            raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {game.name}")
-        policy = seated(agent, sim)
-    with progress(f"collecting {config.frames} frames", config.frames) as tell:
-        return collect_frames(
-            sim, config.frames, policy, config.obs_type, config.size, config.shuffle, config.seed, tell
-        )
+    frames = data_of(config.source, config.play, config.seed)
+    if not isinstance(frames, Frames):
+        raise OptionError(f"audit is for frames of games, {config.source} is a data set with labels")
+    print(audit_of(frames, records_of_play(frames.game) if frames.plane_names else None).text())
+    return 0
+
+
+def train(argv: list[str]) -> int:
+    """Train an encoder."""
+    config = parse(Config, argv, "pretrain", COMMON)
+    import_agents()
+    from ..agents.checkpoints.encoder_file import NAME, write_encoder
+    from ..agents.nn.vision import PictureEncoder
+    from ..agents.pretraining.augment import Augmentation
+    from ..agents.pretraining.pretrain import default_method, pretrain
+
+    augmentation = Augmentation(**asdict(config.changes))
+    if config.out is not None:
+        check_free(config.out / NAME, config)
+    data = data_of(config.source, config.play, config.seed)
+    if config.preview is not None:
+        return show_changes(data, augmentation, config.preview)
+    method = config.method or default_method(data)
+    folder = config.out or Path("encoders") / f"{Path(config.source).name}-{method}"
+    check_free(folder / NAME, config)
+    say(
+        f"{method}, on {', '.join(f'{len(data.rows(part))} {part}' for part in ('train', 'validation', 'test'))} pictures"
+    )
+    with progress("training", 1.0) as tell:
+        result = pretrain(
+            data, method, config.encoder, lambda trainer: tell(trainer.progress), asdict(config.network), augmentation,
+            folder, config.resume, batch_size=config.batch_size, learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay, time_limit=config.time_limit, epochs=config.epochs,
+            patience=config.patience, seed=config.seed,
+        )  # fmt: skip
+    print_figures(result.figures)
+    if config.plots:
+        draw(result, folder)
+    if not isinstance(result.method.encoder, PictureEncoder):
+        say("the encoder of texts is not kept: agents see no texts")
+        return 0
+    about = {"source": config.source, "method": method, "figures": result.figures, "settings": plain(asdict(config))}
+    write_encoder(folder, result.network, about)
+    use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
+    game = getattr(data, "game", "GAME")
+    say(f"saved in {folder}. Next: ", (f"ludus train {game} --encoder {quoted(folder)}{use}", "bold"))
+    return 0
+
+
+def check_free(file: Path, config: Config) -> None:
+    if file.exists() and not (config.overwrite or config.resume):
+        raise OptionError(f"--out {file.parent} has an encoder: give another folder, --overwrite or --resume")
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """As JSON holds them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+
+
+def show_changes(data: Any, augmentation: Any, path: Path) -> int:
+    """Write the sheet of what each change does."""
+    from ..agents.pretraining.augment import preview
+    from ..agents.pretraining.extras import need
+
+    pictures = data.pictures if hasattr(data, "pictures") else data.inputs
+    if pictures.ndim != 4:
+        raise OptionError("--preview is for pictures, not for texts")
+    if not augmentation.switches:
+        raise OptionError("--preview shows random changes: switch some on, such as --shift 4 --noise 0.1")
+    sheet = preview(pictures[:: max(1, len(pictures) // 6)][:6], augmentation)
+    need("PIL.Image", "preview").fromarray(sheet).save(path)
+    say(f"{path}: a row for each picture, a column for each change")
+    return 0
+
+
+def draw(result: Any, folder: Path) -> None:
+    """Pictures into the folder, a sentence for the terminal; where packages for them are missing, a line."""
+    from ..agents.pretraining.report import figures_of, verdict, write_figures
+
+    say(verdict(result.history))
+    try:
+        files = write_figures(folder / "plots", figures_of(result.method, result.history), result.history, folder)
+    except OptionError as error:
+        say(f"no pictures: {error}")
+    else:
+        say(f"{len(files)} pictures in {folder / 'plots'}")
 
 
 def print_figures(figures: dict[str, float]) -> None:
-    """On pictures never seen: the figures over all, and a table of those of each class."""
+    """On pictures never seen: the figures over all, and a table of F1 of each class, the worst first."""
     from rich import box
     from rich.table import Table
 
     whole = {name: value for name, value in figures.items() if "/" not in name}
-    say("on pictures never seen: " + ", ".join(f"{name} {value:.3f}" for name, value in whole.items()))
-    single = {name.partition("/")[2]: value for name, value in figures.items() if "/" in name}
+    say("on what was never seen: " + ", ".join(f"{name} {value:.3f}" for name, value in whole.items()))
+    single = {name.partition("/")[2]: value for name, value in figures.items() if name.startswith("f1/")}
     if single:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("plane")
+        table.add_column("class")
         table.add_column("F1", justify="right")
         for name, value in sorted(single.items(), key=lambda pair: pair[1]):
-            table.add_row(name, "never there" if value != value else f"{value:.3f}")
+            table.add_row(name, f"{value:.3f}")
         console().print(table)
 
 
-@contextmanager
-def progress(text: str, total: float) -> Iterator[Any]:
-    """A bar on a terminal's standard error; gives a function that takes how much is done."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    out = console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=28), TimeElapsedColumn()
-    with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
-        task = bar.add_task(text, total=total)
-        yield lambda done: bar.update(task, completed=done)
+STEPS: dict[str, Callable[[list[str]], int]] = {"collect": collect, "audit": audit}

@@ -75,7 +75,9 @@ def test_frames_without_pairs_are_refused(name, frames):
 
 def test_a_game_without_a_heuristic_is_refused_and_its_actions_are_taken(frames):
     silent = replace(frames, advice=np.full_like(frames.advice, -1))
-    with pytest.raises(OptionError, match=r"Breakout.*learns from a heuristic's actions, and the game has no heuristic"):
+    with pytest.raises(
+        OptionError, match=r"Breakout.*learns from a heuristic's actions, and the game has no heuristic"
+    ):
         make("cloning", silent)
     assert (make("cloning", silent, of="action").target.numpy() == frames.action.ravel()).all()
     with pytest.raises(OptionError, match="of must be 'advice' or 'action', got 'planes'"):

@@ -1,0 +1,83 @@
+"""What encoders are trained on: frames of games, collected or read, and data sets of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..envs import OptionError
+from .making import is_game
+from .players import load, seated
+from .terminal import console, say
+
+
+@dataclass
+class Play:
+    """How frames are collected, where a game is named."""
+
+    policy: str = "both"
+    """Who plays: random, heuristic, both (half of the games each), or an agent's folder."""
+    frames: int = 50_000
+    """Frames to collect."""
+    shuffle: float = 0.0
+    """Share of further frames whose fields come from several games, for games that reach few states by themselves."""
+    levels: int | None = None
+    """Play so many levels, and keep those of the test part apart; None: every episode is new, and parts share no picture."""
+    obs_type: str = field(default="rgb", metadata={"choices": ("rgb", "grayscale")})
+    """Pictures that the encoder sees."""
+    size: int = 64
+    """Width and height of the pictures, in pixels."""
+
+
+def data_of(source: str, play: Play, seed: int) -> Any:
+    """Frames of a game that is played now, of a folder that was collected or played by people, or examples of a data set."""
+    from ..agents.pretraining.datasets import load_examples
+    from ..agents.pretraining.demonstrations import frames_from_play
+    from ..agents.pretraining.shards import NAME, load_frames
+
+    if is_game(source):
+        return collected(source, play, seed)
+    folder = Path(source)
+    if (folder / NAME).exists():
+        return by_level(load_frames(folder))
+    if folder.is_dir() and any(folder.glob("*-*.json")):
+        return frames_from_play(folder, play.obs_type, play.size)
+    return load_examples(source, tell=say)
+
+
+def by_level(frames: Any) -> Any:
+    """The frames with whole levels apart, where they are of such."""
+    return frames.split_by_level() if frames.level.size and frames.level.min() >= 0 else frames
+
+
+def collected(game: str, play: Play, seed: int) -> Any:
+    """Frames of a game that is played now."""
+    from ..agents.pretraining.play import NUM_ENVS, POLICIES, collect_frames
+    from ..envs import find_game
+
+    sim: Any = find_game(game)
+    policy: Any = play.policy
+    options = {} if play.levels is None else {"levels": range(play.levels)}
+    if policy not in POLICIES:
+        agent, sim = load(Path(policy), seed, NUM_ENVS, **options)
+        if sim.game is not find_game(game):
+            raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {find_game(game).name}")
+        policy, options = seated(agent, sim), {}
+    with progress(f"collecting {play.frames} frames", play.frames) as tell:
+        frames = collect_frames(sim, play.frames, policy, play.obs_type, play.size, play.shuffle, seed, tell, **options)
+    return by_level(frames)
+
+
+@contextmanager
+def progress(text: str, total: float) -> Iterator[Any]:
+    """A bar on a terminal's standard error; gives a function that takes how much is done."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    out = console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=28), TimeElapsedColumn()
+    with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
