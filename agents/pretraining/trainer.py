@@ -22,7 +22,7 @@ class History:
     """What came of a training, one entry for each look at the validation part.
 
     Attributes:
-        steps, seconds: gradient steps and process time (CPU seconds, of all threads) until then.
+        steps, seconds: gradient steps and seconds, by the trainer's clock, until then.
         loss: mean of the training loss since the look before.
         validation_loss, figures: on pictures that were not trained on.
         score: the figure that decides which look was the best.
@@ -49,10 +49,11 @@ class Trainer:
         batch_size: rows of a minibatch.
         learning_rate: at the start; it falls to 0 along a half cosine (Loshchilov & Hutter 2017) over the whole training.
         weight_decay: of AdamW.
-        time_limit, epochs: when it ends, by seconds of process time or passes over the training part; whichever is first.
+        time_limit, epochs: when it ends, by seconds or passes over the training part; whichever is first.
         patience: looks without a better figure after which it ends early.
         looks: at the validation part, over the whole training.
         seed: of minibatches and of what methods draw.
+        clock: tells seconds; `time.process_time` where the machine is shared.
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class Trainer:
         patience: int | None = None,
         looks: int = 20,
         seed: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.method, self.batch_size, self.patience, self.looks = method, batch_size, patience, looks
-        self.learning_rate, self.time_limit = learning_rate, time_limit
+        self.learning_rate, self.time_limit, self.clock = learning_rate, time_limit, clock
         self.generator = torch.Generator().manual_seed(seed)
         self.rows = method.rows("train")
         self.max_steps = None if epochs is None else max(1, round(epochs * len(self.rows) / batch_size))
@@ -96,11 +98,11 @@ class Trainer:
         return self.history
 
     def _train(self, tell: Callable[[Trainer], Any]) -> None:
-        began, before = time.process_time(), self.spent
+        began, before = self.clock(), self.spent
         losses: list[Tensor] = []
         while not self._over():
             losses.append(self.step())
-            self.spent = before + time.process_time() - began
+            self.spent = before + self.clock() - began
             if self.progress >= (len(self.history.steps) + 1) / self.looks:
                 self.look(losses)
                 losses = []

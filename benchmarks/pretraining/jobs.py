@@ -22,7 +22,7 @@ def planes(game: str, seed: int, seconds: float, frames: int, shuffle: float, **
     began = time.process_time()
     data = collect_frames(game, frames, shuffle=shuffle, seed=seed)
     collected = time.process_time() - began
-    result = pretrain(data, "planes", time_limit=seconds - collected, seed=seed, **training)
+    result = pretrain(data, "planes", time_limit=seconds - collected, seed=seed, clock=time.process_time, **training)
     counts = result.method.counts("test")
     visible = visible_planes(data)
     names = np.array(data.plane_names)

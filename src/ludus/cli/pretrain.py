@@ -76,7 +76,7 @@ class Config:
     resume: bool = False
     """Go on with the training in --out, of the same data and settings; --epochs and --time-limit may be given anew."""
     time_limit: float | None = 60.0
-    """Seconds of process time to train for; None: --epochs decide alone."""
+    """Seconds to train for; None: --epochs decide alone."""
     epochs: float | None = None
     """Passes over the training part; None: the time limit decides alone."""
     batch_size: int = 64
