@@ -1,0 +1,106 @@
+"""What pretraining of encoders is worth; all times are process time on one core, collecting the data included.
+
+    python benchmarks/pretraining [--parts planes,probes] [--games Asterix,Tetris] [--seeds 3] [--quick] [--write]
+
+    planes     F1 of decoded planes on pictures never seen, after a fixed time of training
+    probes     what unsupervised encoders know, by linear classifiers on their embeddings, beside a random one
+
+Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor,
+and --write leaves what is not measured as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # what benchmarks share lies beside this folder
+
+from pretraining.tables import account, planes_table, probes_table
+from processes import run_job
+from report import Table, all_cores, machine, read_figures, write_results
+from rich.console import Console
+
+PACKAGES = ("ludus", "torch", "numpy", "scikit-learn")
+PLANES = {  # by game: seconds, frames to collect, share of shuffled ones
+    "Asterix": (60, 20_000, 0.0), "SpaceInvaders": (180, 20_000, 0.0), "Breakout": (180, 20_000, 0.5),
+    "Muncher": (300, 40_000, 0.0), "Tetris": (300, 20_000, 0.0), "Seaquest": (180, 40_000, 0.0),
+    "Freeway": (180, 20_000, 0.0), "Snake": (180, 20_000, 0.0), "Sokoban": (180, 20_000, 0.0),
+    "Minesweeper": (180, 20_000, 0.0),
+}  # fmt: skip
+PROBED = ("Asterix", "SpaceInvaders", "Breakout", "Muncher", "Seaquest")
+METHODS = ("st-dim", "latent", "masked", "vae")
+SECONDS = 180  # of unsupervised training
+console = Console()
+
+
+def planes_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any]]:
+    chosen = {game: PLANES[game] for game in games or PLANES}
+    return [
+        {"game": game, "seed": seed, "seconds": seconds / (10 if quick else 1), "frames": frames, "shuffle": shuffle}
+        for seed in range(seeds)
+        for game, (seconds, frames, shuffle) in chosen.items()
+    ]
+
+
+def probes_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any]]:
+    return [
+        {"game": game, "seed": seed, "seconds": SECONDS / (10 if quick else 1), "method": method}
+        for seed in range(seeds)
+        for game in games or PROBED
+        for method in METHODS
+    ]
+
+
+JOBS: dict[str, Callable[[list[str], int, bool], list[dict[str, Any]]]] = {"planes": planes_jobs, "probes": probes_jobs}
+TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {"planes": planes_table, "probes": probes_table}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="What pretraining of encoders is worth.")
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=list(JOBS))
+    parser.add_argument("--games", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time: rough")
+    parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/pretraining.json")
+    arguments = parser.parse_args()
+    for name in arguments.parts:
+        if name not in JOBS:
+            raise SystemExit(f"there is no part {name}; there are {', '.join(JOBS)}")
+    return arguments
+
+
+def measure(part: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results of jobs, with what they were asked for, as many at once as there are cores."""
+
+    def one(job: dict[str, Any]) -> dict[str, Any]:
+        found = {**job, **run_job("pretraining.jobs", part, 1, **job)}
+        console.print(f"{part}, {job['game']}, seed {job['seed']}: {found['told']}")
+        return found
+
+    with ThreadPoolExecutor(all_cores()) as pool:
+        return list(pool.map(one, jobs))
+
+
+def main() -> None:
+    """Measure, show, and with --write keep after every part."""
+    arguments, found = parse(), read_figures("pretraining")
+    for part in arguments.parts:
+        facts, processors = machine(PACKAGES), found.setdefault(part, {})
+        rows = measure(part, JOBS[part](arguments.games, arguments.seeds, arguments.quick))
+        key = ("game", "seed", "method")
+        new = {tuple(row.get(name) for name in key) for row in rows}
+        before = processors.get(facts["processor"], {"rows": []})["rows"]
+        kept = [row for row in before if tuple(row.get(name) for name in key) not in new]
+        processors[facts["processor"]] = {"machine": facts, "rows": [*kept, *rows]}
+        console.print(TABLES[part](processors[facts["processor"]]).rich())
+        if arguments.write:
+            write_results("pretraining", found, account(found))
+
+
+if __name__ == "__main__":
+    main()
