@@ -10,6 +10,7 @@ from typing import Any
 
 from ..envs import OptionError, Options, Simulator
 from .arguments import parse
+from .interrupts import import_agents
 from .players import opponent, to_play
 from .session import Session
 from .terminal import say
@@ -59,6 +60,7 @@ def kept(session: Session, folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
+    import_agents()
     from ..agents.pretraining.demonstrations import prepare_folder, write_demonstration
 
     prepare_folder(folder)
