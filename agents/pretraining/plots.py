@@ -18,7 +18,12 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLORS = (
 )  # fmt: skip
 PLANE_COLORS = (BLUE, ORANGE, GREEN, RED, SKY, YELLOW)
 OTHERS, MISSED, MADE_UP = "#FFFFFF", BLACK, PURPLE  # further planes, and what is wrong
-MARKERS = "osD^vPX*"
+LABEL_COLORS = (
+    *COLORS,
+    "#882255",
+    "#999933",
+)  # the last two are Tol's (2021), for ten classes
+MARKERS = "osD^vPX*<h"
 GREY = "#666666"
 MOST_BARS = 40
 DPI = 100
@@ -155,7 +160,7 @@ def embedding_map(
 ) -> Any:
     """Embeddings (N, F) in the plane, by t-SNE (van der Maaten & Hinton 2008), coloured by labels (N,) of `names`.
 
-    At most `most` of them, drawn at random. The eight commonest labels have colours and markers of their own.
+    At most `most` of them, drawn at random. The ten commonest labels have colours and markers of their own.
     """
     try:
         from sklearn.decomposition import PCA
@@ -177,11 +182,11 @@ def embedding_map(
     axes.set_xticks([])
     axes.set_yticks([])
     found, counts = np.unique(labels[rows], return_counts=True)
-    common = found[np.argsort(-counts, kind="stable")][: len(COLORS)]
+    common = np.sort(found[np.argsort(-counts, kind="stable")][: len(LABEL_COLORS)])
     rare = ~np.isin(labels[rows], common)
     if rare.any():
         axes.scatter(*places[rare].T, s=8, color="#BBBBBB", label="others")
-    for label, color, marker in zip(common, COLORS, MARKERS, strict=False):
+    for label, color, marker in zip(common, LABEL_COLORS, MARKERS, strict=False):
         axes.scatter(
             *places[labels[rows] == label].T, s=11, color=color, marker=marker, linewidths=0, label=names[label]
         )
