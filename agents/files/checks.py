@@ -111,8 +111,8 @@ def plain(value: Any, names: Mapping[type, str] | None = None) -> Any:
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if hasattr(value, "facts") and not isinstance(value, type):  # it says itself what it is made of
-        return plain(value.facts(), names)
+    if not isinstance(value, type) and (facts := getattr(value, "facts", None)):  # it says itself what it is made of
+        return plain(facts(), names)
     if isinstance(value, range):
         return {"range": [value.start, value.stop, value.step]}
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -57,9 +57,9 @@ class Pretrained:
     def check_shape(self, space: spaces.Space) -> None:
         """Raise OptionError unless observations are pictures of the encoder's size."""
         height, width, channels = self.config.shape
-        shape = space.shape if isinstance(space, spaces.Box) and is_image_space(space) else None
-        if shape is not None and is_image_space_channels_first(space):
-            shape = (*shape[1:], shape[0])
+        shape: Any = None
+        if isinstance(space, spaces.Box) and is_image_space(space):
+            shape = space.shape if not is_image_space_channels_first(space) else (*space.shape[1:], space.shape[0])
         if shape != (height, width, channels):
             kind = {1: "grayscale", 3: "rgb"}.get(channels, f"{channels} channels")
             raise OptionError(
@@ -134,7 +134,7 @@ class PretrainedExtractor(BaseFeaturesExtractor):
         encoder.check_shape(observation_space)
         super().__init__(observation_space, features_dim=encoder.config.width)
         self.encoder = encoder.encoder()
-        self.channels_last = not is_image_space_channels_first(observation_space)
+        self.channels_last = observation_space.shape == encoder.config.shape
         self.encoder.requires_grad_(trainable)
 
     def forward(self, obs: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ class OnPretrained:
             else:
                 kwargs["features_extractor_class"] = PretrainedExtractor
                 kwargs["features_extractor_kwargs"] = {"encoder": encoder}
-        super().__init__(observation_space, *args, **kwargs)
+        super().__init__(observation_space, *args, **kwargs)  # type: ignore[call-arg]
         self.frozen = frozen
         self._told = {"encoder": encoder, "freeze": freeze, "decode": decode, "finetune_lr": finetune_lr}
         if finetune_lr is not None:
