@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...envs import OptionError
+from ..runtime.hardware import on_gpu
 from .extras import need
 from .method import Method, Pictures
 from .methods.planes import Planes
@@ -52,18 +53,18 @@ class Augmentation:
         if not self.switches:
             return pictures
         x = pictures.float() / 255
-        for change in self._changes(int(x.shape[2]), int(x.shape[3])):
+        for change in self._changes(x):
             x = change(x)
         return (x * 255).round().clamp(0, 255).to(torch.uint8)
 
-    def _changes(self, height: int, width: int) -> list[Callable[[Tensor], Tensor]]:
-        """Those of kornia that are on, for pictures of a size."""
-        kornia, size = need("kornia.augmentation", "augmentation"), (height, width)
-        border = {"padding_mode": "border", "p": 1.0}
+    def _changes(self, x: Tensor) -> list[Callable[[Tensor], Tensor]]:
+        """Those of kornia that are on, for pictures (B, C, H, W)."""
+        kornia, size = need("kornia.augmentation", "augmentation"), tuple(x.shape[2:])
+        cut = {"cropping_mode": "resample" if on_gpu(x.device) else "slice"}  # one by one, half the time on a CPU
         every: dict[str, Callable[[], Any]] = {
-            "shift": lambda: kornia.RandomCrop(size, padding=self.shift, padding_mode="replicate"),
-            "crop": lambda: kornia.RandomResizedCrop(size, scale=(self.crop, 1.0), cropping_mode="resample"),
-            "rotation": lambda: kornia.RandomAffine(self.rotation, **border),
+            "shift": lambda: kornia.RandomCrop(size, padding=self.shift, padding_mode="replicate", **cut),
+            "crop": lambda: kornia.RandomResizedCrop(size, scale=(self.crop, 1.0), **cut),
+            "rotation": lambda: kornia.RandomAffine(self.rotation, padding_mode="border", p=1.0),
             "flip": lambda: kornia.RandomHorizontalFlip(),
             "flip_vertical": lambda: kornia.RandomVerticalFlip(),
             "noise": lambda: kornia.RandomGaussianNoise(std=self.noise, p=1.0),
@@ -113,8 +114,15 @@ def preview(pictures: np.ndarray, augmentation: Augmentation, seed: int = 0, sid
     x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        changed = [_as_rgb(change(x).permute(0, 2, 3, 1).numpy()) for change in columns.values()]
+        changed = [_as_rgb(_surely(change, x).permute(0, 2, 3, 1).numpy()) for change in columns.values()]
     return _sheet([name.replace("_", " ") for name in columns], changed, side)
+
+
+def _surely(augmentation: Augmentation, x: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) as they are changed; a flip alone is of every picture, not of every second."""
+    if augmentation.switches in (("flip",), ("flip_vertical",)):
+        return x.flip(3 if augmentation.flip else 2)
+    return augmentation(x)
 
 
 def _as_rgb(pictures: np.ndarray) -> np.ndarray:

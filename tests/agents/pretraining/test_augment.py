@@ -51,7 +51,9 @@ def test_flips_mirror(pictures):
     assert {torch.equal(x, pictures[0].flip(1)) for x in changed} == {True, False}
 
 
-def test_shifts_move_by_whole_pixels_and_repeat_the_border(pictures):
+@pytest.mark.parametrize("gpus", [("cuda",), ("cpu",)], ids=["cpu", "as on a GPU"])
+def test_shifts_move_by_whole_pixels_and_repeat_the_border(pictures, gpus, monkeypatch):
+    monkeypatch.setattr("ludus.agents.runtime.hardware.GPUS", gpus)
     padded = torch.nn.functional.pad(pictures[:1].float(), (3, 3, 3, 3), mode="replicate")[0].to(torch.uint8)
     moved = [padded[:, y : y + 20, x : x + 24] for y in range(7) for x in range(7)]
     for changed in Augmentation(shift=3)(pictures):
@@ -111,8 +113,9 @@ def test_a_sheet_has_a_row_for_each_picture_and_a_column_for_each_switch(channel
     state = torch.get_rng_state()
     sheet = preview(pictures, augmentation, side=64)
     assert sheet.dtype == np.uint8 and sheet.shape == (26 + 2 * 72, 8 + 4 * 72, 3)
+    column = sheet[26 : 26 + 64, 8 + 2 * 72 : 72 + 2 * 72][::4, ::4]  # of the flip
     last = pictures[..., -3:] if channels % 3 == 0 else pictures[..., -1:]
     shown = sheet[26 : 26 + 64, 8 : 8 + 64][::4, ::4]
-    assert (shown == last[0]).all()
+    assert (shown == last[0]).all() and (column == last[0][:, ::-1]).all()
     assert torch.equal(torch.get_rng_state(), state)
     assert (preview(pictures, augmentation, side=64) == sheet).all()
