@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from ludus.agents.nn.vision import PictureEncoder, for_pictures
+from ludus.agents.pretraining.augment import Augmentation
 from ludus.agents.pretraining.datasets import load_examples
 from ludus.agents.pretraining.datasets.examples import LEFT_OUT, Examples, allocate, parts_of
 from ludus.agents.pretraining.frames import PARTS
 from ludus.agents.pretraining.methods.classify import Classify, Inputs
+from ludus.agents.pretraining.pretrain import pretrain
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 
@@ -39,14 +41,13 @@ def test_digits_are_there_without_a_download(digits):
 
 
 def test_an_encoder_learns_digits_in_a_minute(digits):
-    method = classifier(digits)
-    start = time.process_time()
-    history = Trainer(method, time_limit=50, epochs=20, looks=5).train()
+    augmentation, start = Augmentation(rotation=10, crop=0.8, noise=0.05), time.process_time()
+    result = pretrain(digits, settings={"norm": "batch"}, augmentation=augmentation, time_limit=50, epochs=20, looks=5)
     assert time.process_time() - start < 60
-    figures = method.figures("test")
+    figures, method, loss = result.figures, result.method, result.history.loss
     assert figures["accuracy"] >= 0.97
     assert figures["f1"] == pytest.approx(np.mean([figures[f"f1/{name}"] for name in digits.class_names]))
-    assert history.loss[-1] < history.loss[0]
+    assert loss[-1] < loss[0]
     table = method.confusion("test")
     assert table.sum() == len(digits.rows("test"))
     assert np.trace(table) / table.sum() == pytest.approx(figures["accuracy"])

@@ -13,6 +13,7 @@ from ludus.agents.pretraining.frames import PARTS
 from ludus.agents.pretraining.method import Pictures
 from ludus.agents.pretraining.methods.classify import Classify, Inputs
 from ludus.agents.pretraining.methods.planes import Planes
+from ludus.agents.pretraining.pretrain import method_of, pretrain
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 from tests.agents.pretraining import hub_data as hub
@@ -157,6 +158,9 @@ def test_sounds(tmp_path):
     assert loudest[examples.labels == 0].min() > loudest[examples.labels == 1].max()  # low is at the bottom
     hertz = (128 - loudest) * 8000 / 256
     assert (abs(hertz[examples.labels == 0] - 550) < 200).all()
+    settings = {"channels": 8, "width": 32, "norm": "batch"}
+    result = pretrain(examples, encoder="small", settings=settings, time_limit=20, epochs=4, looks=1)
+    assert result.figures["accuracy"] > 0.9
 
 
 def test_videos(tmp_path):
@@ -165,6 +169,28 @@ def test_videos(tmp_path):
     brightness = examples.inputs.reshape(40, -1, 3, 3).mean(1)  # (N, frames, RGB)
     assert (np.diff(brightness.max(2), axis=1) > 30).all()
     assert (brightness[:, -1].argmax(1) == 2 * examples.labels).all()
+    method = method_of(examples, "classify", None, {"width": 16})
+    assert method.encoder(method.pictures[torch.arange(3)]).shape == (3, 16)
+
+
+def test_lists_of_classes(tmp_path):
+    tags = [[k % 3] if k % 4 else [0, 2] for k in range(60)]
+    features = hub.Features({"picture": hub.Image(), "tags": hub.Sequence(hub.ClassLabel(names=["a", "b", "c"]))})
+    pictures = [hub.png(x) for x in hub.rng.integers(0, 256, (60, 8, 8, 3), np.uint8)]
+    tags[7] = []
+    folder = saved(hub.Dataset.from_dict({"picture": pictures, "tags": tags}, features), tmp_path / "tags")
+    examples = load_examples(folder)
+    assert examples.labels[[0, 1, 7]].tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_boxes_by_width_and_height(tmp_path):
+    rows = [hub.scene(2 * k, [(1, [0, 0, 8, 8])]) for k in range(60)]
+    rows[0]["objects"]["bbox"] = [[40.0, 30.0, 10.0, 10.0]]
+    folder = saved(hub.Dataset.from_list(rows, hub.COCO), tmp_path / "coco")
+    examples = load_examples(folder, ReadOptions(grid=(3, 4), box_format="xywh"))
+    assert np.argwhere(examples.labels[0]).tolist() == [[2, 2, 1]]
+    with pytest.raises(OptionError, match=r"row 0: the box .* ends before it begins"):
+        load_examples(folder, ReadOptions(grid=(3, 4)))
 
 
 def mnist_with(rows, **columns):
