@@ -12,12 +12,12 @@ METHODS = {
     "planes": ("planes.Planes", "Supervised: the game's planes, at every cell."),
     "classify": ("classify.Classify", "Supervised: the class of an example from a data set."),
     "cloning": ("cloning.BehaviourCloning", "Supervised: the action that the game's heuristic would take."),
-    "st-dim": ("st_dim.STDIM", "Contrastive: which frame comes next, at every position (Anand et al. 2019)."),
-    "latent": (
-        "latent.LatentPrediction",
-        "The next frame's features from these and the action (Schwarzer et al. 2021).",
+    "autoencoder": (
+        "autoencoder.Autoencoder",
+        "The colours of pictures, above all where they differ, by a linear decoder.",
     ),
-    "masked": ("masked.MaskedAutoencoder", "The colours of pictures, above all where they differ (He et al. 2022)."),
+    "st-dim": ("st_dim.STDIM", "Contrastive: which frame comes next, at every position (Anand et al. 2019)."),
+    "latent": ("latent.LatentPrediction", "The features of the next frame, by the action (Schwarzer et al. 2021)."),
     "vae": ("vae.VAE", "Variational autoencoder (Kingma & Welling 2014)."),
 }
 

@@ -10,8 +10,8 @@ from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.pretraining.collect import Collector
 from ludus.agents.pretraining.method import Pictures
 from ludus.agents.pretraining.methods import METHODS, method_class
+from ludus.agents.pretraining.methods.autoencoder import coarse, palette
 from ludus.agents.pretraining.methods.latent import vicreg
-from ludus.agents.pretraining.methods.masked import coarse, palette
 from ludus.agents.pretraining.methods.pairs import PARTS
 from ludus.agents.pretraining.methods.st_dim import info_nce
 from ludus.agents.pretraining.trainer import Trainer
@@ -147,7 +147,7 @@ def test_a_palette_has_the_colours_of_a_game_and_tells_them_apart(frames):
 
 
 def test_masks_hide_the_share_that_is_asked_for(frames):
-    method = make("masked", frames, mask=0.5)
+    method = make("autoencoder", frames, mask=0.5)
     seen = []
     method.encoder.body[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     pictures = torch.full((64, 3, 36, 36), 255, dtype=torch.uint8)
@@ -155,4 +155,4 @@ def test_masks_hide_the_share_that_is_asked_for(frames):
     hidden = (seen[0].abs() < 1e-6).all(1).float().mean()
     assert 0.45 < hidden < 0.55
     with pytest.raises(OptionError, match=r"mask must be from 0 to 0.9, got 1"):
-        make("masked", frames, mask=1)
+        make("autoencoder", frames, mask=1)

@@ -113,7 +113,8 @@ def test_questions_are_drawn_by_the_seed(frames, pools):
     assert told[0] == told[1] != told[2]
 
 
-def test_questions_of_advice_and_reward_say_what_the_first_step_says(frames, pools):
+def test_questions_of_advice_and_reward_say_what_the_first_step_says(frames, pools, monkeypatch):
+    monkeypatch.setattr(probes, "LEAST", 2)
     for target, column in (("advice", frames.advice), ("reward", np.sign(frames.reward) + 1)):
         (question,) = questions(frames, target, pools)
         picture, first = np.unique(frames.index, return_index=True)

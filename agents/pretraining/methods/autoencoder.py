@@ -17,15 +17,16 @@ from ..method import Method, Pictures
 from .readout import Readout
 
 
-class MaskedAutoencoder(Method):
-    """A masked autoencoder (He et al. 2022) whose decoder is linear, so that features must say plainly what there is.
+class Autoencoder(Method):
+    """An autoencoder (Hinton & Salakhutdinov 2006) with a linear decoder, so that features must say plainly what there is.
 
     The targets are colours, as classes of a small palette (Chen et al. 2020, Image GPT). The foreground, pixels of another
     colour than most pictures have there, weighs as much as the background. Each position of the map describes its own square;
     the output has to describe the map.
 
     Args:
-        mask: the share of squares that are hidden, by the mean picture.
+        mask: the share of squares that are hidden by the mean picture, as in a masked autoencoder (He et al. 2022). In games,
+            where hidden objects cannot be guessed, encoders learn more without.
         colours: of the palette, at most.
     """
 
