@@ -69,26 +69,22 @@ class Autoencoder(Method):
         """Of pictures (B, C, H, W) uint8, (B, H / 2, W / 2) int64: of every second pixel in every second row."""
         return self.palette[coarse(pictures[..., ::2, ::2])]
 
-    def loss(self, rows: Tensor) -> Tensor:
-        pictures = self.pictures[rows]
+    def losses(self, pictures: Tensor) -> Tensor:
+        """Cross-entropy (2, 2) of the map and the output, in the foreground and in the background."""
         colours = self.colours(pictures)
-        foreground = colours != self.usual
-        losses = torch.stack([F.cross_entropy(logits, colours, reduction="none") for logits in self.decoded(pictures)])
-        grounds = foreground, ~foreground
-        return torch.stack([(losses * ground).sum() / ground.sum().clamp(min=1) for ground in grounds]).sum()
+        wrong = torch.stack([F.cross_entropy(each, colours, reduction="none") for each in self.decoded(pictures)])
+        grounds = torch.stack([colours != self.usual, colours == self.usual]).float()  # (2, B, H / 2, W / 2)
+        return torch.einsum("lbhw,gbhw->lg", wrong, grounds) / grounds.sum((1, 2, 3)).clamp(min=1)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        return self.losses(self.pictures[rows]).sum()
 
     @torch.no_grad()
     def figures(self, part: str) -> dict[str, Any]:
-        """The share of foreground pixels whose colour is found, from the map and from the output; their mean first."""
-        right, total = torch.zeros(2), 0
-        for rows in self.rows(part)[:2048].split(256):
-            pictures = self.pictures[rows]
-            colours = self.colours(pictures)
-            foreground = colours != self.usual
-            right += torch.stack([((x.argmax(1) == colours) & foreground).sum() for x in self.decoded(pictures)]).cpu()
-            total += int(foreground.sum())
-        spatial, output = (right / max(total, 1)).tolist()
-        return {"foreground": (spatial + output) / 2, "map": spatial, "output": output}
+        """The probability of the right colour, as a geometric mean; also from the map and from the output alone."""
+        found = torch.stack([self.losses(self.pictures[rows]) for rows in self.rows(part)[:2048].split(256)]).mean(0)
+        spatial, output = (-found.mean(1)).exp().tolist()
+        return {"probability": float((-found.mean()).exp()), "map": spatial, "output": output}
 
 
 def coarse(pictures: Tensor) -> Tensor:

@@ -34,10 +34,10 @@ class VAE(Method):
 
     def loss(self, rows: Tensor) -> Tensor:
         """The negative evidence lower bound, in nats a picture, without constants."""
-        x = self.encoder.standardized(self.pictures[rows])
-        mean, log_variance = self.posterior(self.encoder(x * self.encoder.scale + self.encoder.mean)).chunk(2, 1)
+        pictures = self.pictures[rows]
+        mean, log_variance = self.posterior(self.encoder(pictures)).chunk(2, 1)
         decoded = self.decoder(mean + torch.randn_like(mean) * (log_variance / 2).exp())
-        target = F.interpolate(x, decoded.shape[2:], mode="area")
+        target = F.interpolate(self.encoder.standardized(pictures), decoded.shape[2:], mode="area")
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return (0.5 * (decoded - target).square().flatten(1).sum(1) + divergence).mean()
 
