@@ -165,6 +165,7 @@ def embedding_map(
     try:
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise OptionError("t-SNE needs scikit-learn: pip install 'ludus[pretrain]'") from error
     if len(embeddings) < 10:
@@ -174,7 +175,8 @@ def embedding_map(
     x = embeddings[rows].reshape(len(rows), -1).astype(np.float32)
     if x.shape[1] > 50:  # as the paper does
         x = PCA(min(50, len(x)), random_state=seed).fit_transform(x)
-    places = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(x)
+    with threadpool_limits(1):  # on a machine that others use, its threads would wait for each other most of the time
+        places = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(x)
     figure = figure_of(7.5, 5.5)
     axes = axes_of(figure, title)
     axes.grid(visible=False)

@@ -33,7 +33,7 @@ PLANES = {  # by game: seconds, frames to collect, share of shuffled ones
     "Minesweeper": (180, 20_000, 0.0),
 }  # fmt: skip
 PROBED = ("Asterix", "SpaceInvaders", "Breakout", "Muncher", "Seaquest")
-METHODS = ("st-dim", "latent", "masked", "vae")
+METHODS = ("autoencoder", "st-dim", "latent", "vae")
 SECONDS = 180  # of unsupervised training
 console = Console()
 

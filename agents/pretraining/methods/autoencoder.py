@@ -30,7 +30,7 @@ class Autoencoder(Method):
         colours: of the palette, at most.
     """
 
-    judged_by = "foreground"
+    judged_by = "probability"
     supervised = False
 
     def __init__(

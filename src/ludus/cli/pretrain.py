@@ -18,7 +18,7 @@ from .pretrain_data import Play, data_of, progress
 from .terminal import console, quoted, say
 
 ENCODERS = ("grid", "nature", "small", "impala")
-METHODS = ("planes", "classify", "cloning", "st-dim", "latent", "masked", "vae")
+METHODS = ("planes", "classify", "cloning", "autoencoder", "st-dim", "latent", "vae")  # a test compares them
 COMMON = ("method", "encoder", "policy", "frames", "out", "time_limit", "seed", "overwrite", "resume")
 
 

@@ -74,4 +74,4 @@ def test_a_game_without_planes_and_too_few_pictures_are_refused():
     with pytest.raises(OptionError, match="1 different pictures are too few"):
         pretrain(collect_frames("TicTacToe", 64, policy="random"), "planes", time_limit=1)
     with pytest.raises(OptionError, match="there is no method 'plane'"):
-        pretrain(collect_frames("Catch", 64), "plane", time_limit=1)
+        pretrain(collect_frames("Asterix", 1280, size=40), "plane", time_limit=1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ludus.agents.nn.vision import PictureEncoder, for_pictures
-from ludus.agents.pretraining import packages, probes
+from ludus.agents.pretraining import extras, probes
 from ludus.agents.pretraining.collect import Collector
 from ludus.agents.pretraining.probes import LEAST, PROBES, clusters, embed, probe_table, questions, random_like
 from ludus.envs import Bot, OptionError, Simulator
@@ -170,7 +170,7 @@ def test_scikit_learn_that_is_missing_is_said(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(packages, "import_module", missing)
+    monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(OptionError, match=r"pip install 'ludus\[pretrain\]'"):
         ask("linear", *planted(1), 10)
 
