@@ -7,8 +7,8 @@ Whether what was learned from some digits helps to tell others apart, of which f
     encoder = pretrain(known, epochs=10, settings={"norm": "batch"}).network
     figures = transfer(encoder, new, labels=25)
 
-The spatial map is worth a few hundredths of accuracy there; the output layer, made for the classes that were learned, is
-worth no more than one that was never trained.
+It helps little there, and the output layer, made for the classes that were learned, no more than one that was never
+trained: it is the comparison with such an encoder that tells.
 """
 
 from __future__ import annotations
