@@ -32,7 +32,7 @@ def one_thread():
 def test_an_encoder_is_trained_kept_and_gone_on_with(capsys):
     assert main(["pretrain", "Catch", *TRAINING, "--out", "enc"]) == 0
     out = capsys.readouterr().out
-    assert "on what was never seen: f1" in out and "ludus train ludus/Catch-v1 --encoder enc --decode" in out
+    assert "on what was never seen: f1" in out and "ludus train Catch --encoder enc --decode" in out
     assert load_encoder("enc").planes == ("ball", "paddle")
     assert main(["pretrain", "Catch", *TRAINING, "--out", "enc"]) == 2
     assert "--out enc has an encoder: give another folder, --overwrite or --resume" in capsys.readouterr().err
@@ -66,7 +66,7 @@ def test_changes_are_shown_and_nothing_is_trained(tmp_path, capsys):
         (["pretrain", "Nowhere"], "there is no data set 'Nowhere'"),
         (["pretrain", "Catch", "--method", "magic", *SMALL], "there is no method 'magic'"),
         (["pretrain", "Catch", "--encoder", "magic", *SMALL], "unknown encoder 'magic'"),
-        (["pretrain", "Pong", "--method", "planes", *SMALL], "the game has none"),
+        (["pretrain", "Pong", "--method", "planes", *SMALL], "shows no planes to learn from"),
         (["pretrain", "Catch", "--method", "classify", *SMALL], "frames of a game have none"),
         (["pretrain", "Catch", "--shift", "99", *SMALL], "--shift must be from 0 to 64"),
         (["pretrain", "Catch", "--frames", "3"], "--frames must be 64 or more"),

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..envs import OptionError
+from ..envs import OptionError, find_game
 from .arguments import parse
 from .interrupts import import_agents
-from .pretrain_data import Play, data_of, progress
+from .pretrain_data import Play, Reading, data_of, progress
 from .terminal import console, quoted, say
 
 ENCODERS = ("grid", "nature", "small", "impala")
@@ -85,6 +85,8 @@ class Config:
     """At the start; it falls to 0 along half a cosine."""
     weight_decay: float = 0.0
     """Of AdamW."""
+    class_weight: str | None = field(default=None, metadata={"choices": ("balanced",)})
+    """Of classify: balanced gives rare classes as much weight as common ones."""
     patience: int | None = None
     """Looks at the validation part, of 20, without a better figure after which training ends; None: never."""
     plots: bool = True
@@ -94,6 +96,7 @@ class Config:
     seed: int = 0
     """Of the games, the weights and the order of pictures."""
     play: Play = field(default_factory=Play)
+    reading: Reading = field(default_factory=Reading)
     network: Network = field(default_factory=Network)
     changes: Changes = field(default_factory=Changes)
 
@@ -176,7 +179,7 @@ def train(argv: list[str]) -> int:
     augmentation = Augmentation(**asdict(config.changes))
     if config.out is not None:
         check_free(config.out / NAME, config)
-    data = data_of(config.source, config.play, config.seed)
+    data = data_of(config.source, config.play, config.seed, config.reading)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
     method = config.method or default_method(data)
@@ -188,7 +191,7 @@ def train(argv: list[str]) -> int:
     with progress("training", 1.0) as tell:
         result = pretrain(
             data, method, config.encoder, lambda trainer: tell(trainer.progress), asdict(config.network), augmentation,
-            folder, config.resume, batch_size=config.batch_size, learning_rate=config.learning_rate,
+            config.class_weight, folder, config.resume, batch_size=config.batch_size, learning_rate=config.learning_rate,
             weight_decay=config.weight_decay, time_limit=config.time_limit, epochs=config.epochs,
             patience=config.patience, seed=config.seed,
         )  # fmt: skip
@@ -200,8 +203,11 @@ def train(argv: list[str]) -> int:
         return 0
     about = {"source": config.source, "method": method, "figures": result.figures, "settings": plain(asdict(config))}
     write_encoder(folder, result.network, about)
+    if not hasattr(data, "game"):
+        say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network()")
+        return 0
     use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
-    game = getattr(data, "game", "GAME")
+    game = find_game(data.game).name
     say(f"saved in {folder}. Next: ", (f"ludus train {game} --encoder {quoted(folder)}{use}", "bold"))
     return 0
 

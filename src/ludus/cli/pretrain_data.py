@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +32,28 @@ class Play:
     """Width and height of the pictures, in pixels."""
 
 
-def data_of(source: str, play: Play, seed: int) -> Any:
+@dataclass
+class Reading:
+    """How a data set of others is read."""
+
+    input: str | None = None
+    """Column of the inputs; None: the only one that it can be."""
+    label: str | None = None
+    """Column of the labels; None: the only one that it can be."""
+    limit: int | None = None
+    """At most so many examples of each split; None: all."""
+    grid: Sequence[int] | None = None
+    """Rows and columns of cells, whose classes pictures with boxes then have; None: classes of the whole picture."""
+    words: int = 20_000
+    """At most so many in the vocabulary of texts; 0: a token is a byte."""
+    length: int = 256
+    """Tokens of a text."""
+
+
+def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) -> Any:
     """Frames of a game that is played now, of a folder that was collected or played by people, or examples of a data set."""
     from ..agents.pretraining.datasets import load_examples
+    from ..agents.pretraining.datasets.options import ReadOptions
     from ..agents.pretraining.demonstrations import frames_from_play
     from ..agents.pretraining.shards import NAME, load_frames
 
@@ -45,7 +64,8 @@ def data_of(source: str, play: Play, seed: int) -> Any:
         return by_level(load_frames(folder))
     if folder.is_dir() and any(folder.glob("*-*.json")):
         return frames_from_play(folder, play.obs_type, play.size)
-    return load_examples(source, tell=say)
+    options = ReadOptions(seed=seed, **vars(reading or Reading()))
+    return load_examples(source, options, tell=say)
 
 
 def by_level(frames: Any) -> Any:
