@@ -87,7 +87,8 @@ def main() -> None:
     if arguments.write:
         facts = machine(PACKAGES)
         how = HOW.format(
-            machine=describe(facts), algos=",".join(found), names="; ".join(NAMES.get(str(algo), str(algo).upper()) for algo in found),
+            machine=describe(facts), algos=",".join(found),
+            names="; ".join(NAMES.get(str(algo), str(algo).upper()) for algo in found),
             kills=arguments.kills, mutations=arguments.mutations, interval=INTERVAL,
         )  # fmt: skip
         text = "\n\n".join(["## Robustness", how, *account(found)])
