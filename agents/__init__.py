@@ -22,6 +22,7 @@ _LAZY = {  # imported when asked for, since torch takes seconds
     "evaluate": "training.evaluation",
     "PretrainedExtractor": "nn.pretrained",
     "load_encoder": "checkpoints.encoder_file",
+    "save_encoder": "checkpoints.encoder_file",
     "join_group": "runtime.distributed",
 }
 for _name, _path in ALGORITHMS.items():

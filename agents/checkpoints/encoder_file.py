@@ -56,7 +56,7 @@ class EncoderFile:
     about: dict[str, Any]
 
 
-def write_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
+def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
     content = safetensors.torch.save(tensors)

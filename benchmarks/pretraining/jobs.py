@@ -14,8 +14,8 @@ from processes import answer
 
 from ludus.agents.pretraining.methods.planes import visible_planes
 from ludus.agents.pretraining.play import collect_frames
-from ludus.agents.pretraining.pretrain import pretrain
 from ludus.agents.pretraining.probes import probe_table
+from ludus.agents.pretraining.run import pretrain
 
 LEARNING_RATE = 2e-3
 

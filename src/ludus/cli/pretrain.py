@@ -171,10 +171,10 @@ def train(argv: list[str]) -> int:
     """Train an encoder."""
     config = parse(Config, argv, "pretrain", COMMON)
     import_agents()
-    from ..agents.checkpoints.encoder_file import NAME, write_encoder
+    from ..agents.checkpoints.encoder_file import NAME, save_encoder
     from ..agents.nn.vision import PictureEncoder
     from ..agents.pretraining.augment import Augmentation
-    from ..agents.pretraining.pretrain import default_method, pretrain
+    from ..agents.pretraining.run import default_method, pretrain
 
     augmentation = Augmentation(**asdict(config.changes))
     if config.out is not None:
@@ -202,7 +202,7 @@ def train(argv: list[str]) -> int:
         say("the encoder of texts is not kept: agents see no texts")
         return 0
     about = {"source": config.source, "method": method, "figures": result.figures, "settings": plain(asdict(config))}
-    write_encoder(folder, result.network, about)
+    save_encoder(folder, result.network, about)
     if not hasattr(data, "game"):
         say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network()")
         return 0

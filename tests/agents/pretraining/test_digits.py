@@ -12,7 +12,7 @@ from ludus.agents.pretraining.datasets import load_examples
 from ludus.agents.pretraining.datasets.examples import LEFT_OUT, Examples, allocate, parts_of
 from ludus.agents.pretraining.frames import PARTS
 from ludus.agents.pretraining.methods.classify import Classify, Inputs
-from ludus.agents.pretraining.pretrain import pretrain
+from ludus.agents.pretraining.run import pretrain
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 

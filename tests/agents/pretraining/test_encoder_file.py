@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ludus.agents.checkpoints.encoder_file import load_encoder, read_encoder, write_encoder
+from ludus.agents.checkpoints.encoder_file import load_encoder, read_encoder, save_encoder
 from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
@@ -26,7 +26,7 @@ def test_what_was_written_comes_back(tmp_path, kind, norm):
     network = PictureEncoder(for_pictures(kind, (40, 40, 3), (5, 7), norm=norm, channels=16, width=32)).eval()
     pictures = torch.randint(0, 255, (4, 3, 40, 40), dtype=torch.uint8)
     network.fit_statistics(pictures)
-    write_encoder(tmp_path, network, {"figures": {"f1": 0.5}})
+    save_encoder(tmp_path, network, {"figures": {"f1": 0.5}})
     back = read_encoder(tmp_path)
     assert torch.equal(back.encoder.network()(pictures), network(pictures))
     assert back.about == {"figures": {"f1": 0.5}} and back.encoder.config == network.config
@@ -34,14 +34,14 @@ def test_what_was_written_comes_back(tmp_path, kind, norm):
 
 def test_a_decoder_keeps_the_names_of_its_planes(tmp_path):
     network, pictures = decoder().eval(), torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)
-    write_encoder(tmp_path, network, {})
+    save_encoder(tmp_path, network, {})
     back = load_encoder(tmp_path)
     assert back.planes == PLANES and torch.equal(back.network().decode(pictures), network.decode(pictures))
 
 
 def test_another_encoder_takes_the_place_of_the_first(tmp_path):
-    write_encoder(tmp_path, decoder(), {})
-    write_encoder(tmp_path, decoder(), {})
+    save_encoder(tmp_path, decoder(), {})
+    save_encoder(tmp_path, decoder(), {})
     assert len(list(tmp_path.glob("*.safetensors"))) == 1
 
 
@@ -71,7 +71,7 @@ def doctored(folder, change):
     ],
 )
 def test_what_a_stranger_wrote_is_refused_in_one_line(tmp_path, change, words):
-    write_encoder(tmp_path, decoder(), {})
+    save_encoder(tmp_path, decoder(), {})
     doctored(tmp_path, change)
     with pytest.raises(CheckpointError, match=words) as caught:
         load_encoder(tmp_path)
@@ -79,7 +79,7 @@ def test_what_a_stranger_wrote_is_refused_in_one_line(tmp_path, change, words):
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
-    write_encoder(tmp_path, decoder(), {})
+    save_encoder(tmp_path, decoder(), {})
     (path,) = tmp_path.glob("*.safetensors")
     tensors = load_file(path)
     tensors["head.bias"][0] = torch.nan

@@ -7,7 +7,7 @@ import torch
 
 import ludus
 from ludus.agents import ALGORITHMS, load_agent
-from ludus.agents.checkpoints.encoder_file import load_encoder, write_encoder
+from ludus.agents.checkpoints.encoder_file import load_encoder, save_encoder
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.pretrained import PretrainedExtractor
 from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
     network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
     network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
     network.encoder.map_scale.fill_(2.0)
-    write_encoder(folder, network, {})
+    save_encoder(folder, network, {})
     return folder
 
 
@@ -180,6 +180,6 @@ def test_pictures_of_another_size_and_planes_are_refused(folder):
 
 
 def test_an_encoder_without_planes_cannot_decode(tmp_path):
-    write_encoder(tmp_path, PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None)), {})
+    save_encoder(tmp_path, PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None)), {})
     with pytest.raises(OptionError, match="decode needs an encoder that tells planes"):
         ludus.PPO("cnn", pictures(), policy_kwargs={"encoder": tmp_path, "decode": True})

@@ -13,7 +13,7 @@ from ludus.agents.pretraining.frames import PARTS
 from ludus.agents.pretraining.method import Pictures
 from ludus.agents.pretraining.methods.classify import Classify, Inputs
 from ludus.agents.pretraining.methods.planes import Planes
-from ludus.agents.pretraining.pretrain import method_of, pretrain
+from ludus.agents.pretraining.run import method_of, pretrain
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 from tests.agents.pretraining import hub_data as hub

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from ludus.agents.pretraining.methods.planes import best_threshold, visible_planes
 from ludus.agents.pretraining.metrics import Counts, confusion
 from ludus.agents.pretraining.play import collect_frames
-from ludus.agents.pretraining.pretrain import pretrain
+from ludus.agents.pretraining.run import pretrain
 from ludus.envs import OptionError
 
 

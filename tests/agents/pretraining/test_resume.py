@@ -8,7 +8,7 @@ import torch
 from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.pretraining.play import collect_frames
-from ludus.agents.pretraining.pretrain import pretrain
+from ludus.agents.pretraining.run import pretrain
 
 SETTINGS = {"settings": {"channels": 8, "depth": 1, "dropout": 0.1}, "time_limit": None, "seed": 3, "looks": 4}
 

@@ -14,7 +14,7 @@ from ludus.agents.pretraining import transfer as module
 from ludus.agents.pretraining.datasets import load_examples
 from ludus.agents.pretraining.datasets.examples import Examples, parts_of
 from ludus.agents.pretraining.methods.classify import Inputs
-from ludus.agents.pretraining.pretrain import pretrain
+from ludus.agents.pretraining.run import pretrain
 from ludus.agents.pretraining.transfer import features, transfer
 from ludus.envs import OptionError
 
