@@ -126,6 +126,8 @@ def video_reader(options: ReadOptions) -> Reader:
 
     def read(value: Any) -> np.ndarray:
         data = content(value)
+        if b"\0" not in data[:4096]:  # playlists are texts, by which FFmpeg would open other files
+            raise ValueError("the file is text and no video")
         with tempfile.NamedTemporaryFile(suffix=Path(value.get("path") or "video.mp4").suffix) as file:
             file.write(data)
             file.flush()

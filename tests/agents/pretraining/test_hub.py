@@ -261,9 +261,13 @@ def test_damaged_sounds_and_videos_are_named(tmp_path):
         folder = saved(hub.files("audio", values, [0, 1], hub.Audio(), ["a", "b"]), tmp_path / f"tones{k}")
         with pytest.raises(OptionError, match=rf"tones{k}, split train, row 1 \(b\.wav\): the sound.*({said})"):
             load_examples(folder)
-    values = [{"bytes": b"no video at all", "path": "a.mp4"}] * 2
+    values = [{"bytes": b"no video at all\0", "path": "a.mp4"}] * 2
     folder = saved(hub.files("video", values, [0, 1], hub.Video(), ["a", "b"]), tmp_path / "clips")
     with pytest.raises(OptionError, match=r"clips, split train, row 0 \(a\.mp4\): the file is no video"):
+        load_examples(folder)
+    values = [{"bytes": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", "path": "a.m3u8"}] * 2  # opens another file
+    folder = saved(hub.files("video", values, [0, 1], hub.Video(), ["a", "b"]), tmp_path / "lists")
+    with pytest.raises(OptionError, match="the file is text and no video"):
         load_examples(folder)
 
 
