@@ -1,9 +1,10 @@
 """What pretraining of encoders is worth; all times are process time on one core, collecting the data included.
 
-    python benchmarks/pretraining [--parts planes,probes] [--games Asterix,Tetris] [--seeds 3] [--quick] [--write]
+    python benchmarks/pretraining [--parts planes,probes,agents] [--games Asterix,Tetris] [--seeds 3] [--quick] [--write]
 
     planes     F1 of decoded planes on pictures never seen, after a fixed time of training
     probes     what unsupervised encoders know, by linear classifiers on their embeddings, beside a random one
+    agents     what PPO learns from pixels in five minutes through encoders of every kind, beside true planes
 
 Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor,
 and --write leaves what is not measured as it is.
@@ -20,9 +21,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what benchmarks share lies beside this folder
 
-from pretraining.tables import account, planes_table, probes_table
+from pretraining.agents import VARIANTS
+from pretraining.tables import TABLES, account
 from processes import run_job
-from report import Table, all_cores, machine, read_figures, write_results
+from report import all_cores, machine, read_figures, write_results
 from rich.console import Console
 
 PACKAGES = ("ludus", "torch", "numpy", "scikit-learn")
@@ -35,6 +37,7 @@ PLANES = {  # by game: seconds, frames to collect, share of shuffled ones
 PROBED = ("Asterix", "SpaceInvaders", "Breakout", "Muncher", "Seaquest")
 METHODS = ("autoencoder", "st-dim", "latent", "vae")
 SECONDS = 180  # of unsupervised training
+LEARNED, FIVE_MINUTES = ("Asterix", "Breakout", "SpaceInvaders", "Seaquest"), 300
 console = Console()
 
 
@@ -56,8 +59,18 @@ def probes_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any
     ]
 
 
-JOBS: dict[str, Callable[[list[str], int, bool], list[dict[str, Any]]]] = {"planes": planes_jobs, "probes": probes_jobs}
-TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {"planes": planes_table, "probes": probes_table}
+def agents_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any]]:
+    return [
+        {"game": game, "seed": seed, "seconds": FIVE_MINUTES / (10 if quick else 1), "variant": variant}
+        for seed in range(seeds)
+        for game in games or LEARNED
+        for variant in VARIANTS
+    ]
+
+
+JOBS: dict[str, Callable[[list[str], int, bool], list[dict[str, Any]]]] = {
+    "planes": planes_jobs, "probes": probes_jobs, "agents": agents_jobs,
+}  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -79,7 +92,8 @@ def measure(part: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     def one(job: dict[str, Any]) -> dict[str, Any]:
         found = {**job, **run_job("pretraining.jobs", part, 1, **job)}
-        console.print(f"{part}, {job['game']}, seed {job['seed']}: {found['told']}")
+        which = ", ".join(str(value) for name, value in job.items() if name in ("game", "method", "variant"))
+        console.print(f"{part}, {which}, seed {job['seed']}: {found['told']}")
         return found
 
     with ThreadPoolExecutor(all_cores()) as pool:
@@ -92,7 +106,7 @@ def main() -> None:
     for part in arguments.parts:
         facts, processors = machine(PACKAGES), found.setdefault(part, {})
         rows = measure(part, JOBS[part](arguments.games, arguments.seeds, arguments.quick))
-        key = ("game", "seed", "method")
+        key = ("game", "seed", "method", "variant")
         new = {tuple(row.get(name) for name in key) for row in rows}
         before = processors.get(facts["processor"], {"rows": []})["rows"]
         kept = [row for row in before if tuple(row.get(name) for name in key) not in new]

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from pretraining.agents import agents
 from processes import answer
 
 from ludus.agents.pretraining.methods.planes import visible_planes
@@ -57,4 +58,4 @@ def probes(game: str, seed: int, seconds: float, method: str, **_: Any) -> dict[
 
 
 if __name__ == "__main__":
-    answer({"planes": planes, "probes": probes})
+    answer({"planes": planes, "probes": probes, "agents": agents})

@@ -1,0 +1,116 @@
+"""One agent that learns from pixels, with the encoder that a variant pretrains first; process time is counted from there."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+from ludus.agents import save_encoder
+from ludus.agents.nn.vision import PictureEncoder, for_pictures
+from ludus.agents.pretraining import collect_frames, pretrain
+from ludus.agents.training.evaluation import evaluate
+from ludus.cli import train
+from ludus.cli.making import make_agent, make_env
+
+FRAMES, POINTS, LEARNING_RATE = 20_000, 100, 2e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """How an agent sees.
+
+    Attributes:
+        method: that its encoder is pretrained by, "random" for none, and None for an agent without encoder.
+        encoder: the network.
+        flags: of `ludus train`, but for the encoder.
+        obs_type: what the game shows.
+        share: of the time that is spent on the encoder, collecting included.
+    """
+
+    method: str | None
+    encoder: str = "nature"
+    flags: dict[str, Any] = dataclasses.field(default_factory=dict)
+    obs_type: str | None = "rgb"
+    share: float = 0.1
+
+
+VARIANTS = {
+    "pixels, end to end": Variant(None),
+    "random, frozen": Variant("random", flags={"freeze": True}),
+    "supervised, frozen": Variant("planes", "grid", {"freeze": True}),
+    "unsupervised, frozen": Variant("autoencoder", flags={"freeze": True}),
+    "unsupervised, fine-tuned": Variant("autoencoder"),
+    "behaviour cloned": Variant("cloning"),
+    "decoded planes": Variant("planes", "grid", {"decode": True}),
+    "true planes": Variant(None, obs_type=None),
+}
+
+
+class Curve(BaseCallback):
+    """Points (process time, steps, mean return of the last hundred episodes); ends the training when the time is up."""
+
+    def __init__(self, began: float, seconds: float) -> None:
+        super().__init__()
+        self.began, self.seconds, self.points = began, seconds, []
+        self.over = False
+
+    def _on_step(self) -> bool:
+        return not self.over
+
+    def _on_rollout_end(self) -> None:
+        spent, episodes = time.process_time() - self.began, self.model.ep_info_buffer
+        self.over = spent >= self.seconds
+        if episodes and spent >= self.seconds * (len(self.points) + 1) / POINTS:
+            mean = fmean(float(episode["r"]) for episode in episodes)
+            self.points.append((round(spent, 2), self.num_timesteps, round(mean, 3)))
+
+
+def prepared(variant: Variant, game: str, seed: int, seconds: float, folder: Path) -> None:
+    """Write the encoder of a variant."""
+    began = time.process_time()
+    frames = collect_frames(game, FRAMES if variant.method != "random" else 2_000, seed=seed)
+    if variant.method == "random":
+        torch.manual_seed(seed)
+        network: Any = PictureEncoder(for_pictures(variant.encoder, frames.pictures.shape[1:], None)).eval()
+        pictures = torch.from_numpy(frames.pictures[:1000]).permute(0, 3, 1, 2)
+        network.fit_statistics(pictures)
+        network.fit_map_scale(pictures)
+    else:
+        limit = seconds - (time.process_time() - began)
+        given = {"learning_rate": LEARNING_RATE, "clock": time.process_time, "time_limit": limit, "seed": seed}
+        network = pretrain(frames, variant.method, variant.encoder, **given).network
+    save_encoder(folder, network, {})
+
+
+def agents(game: str, variant: str, seed: int, seconds: float, algo: str = "ppo", **_: Any) -> dict[str, Any]:
+    """The curve of one agent, and its returns over 100 episodes in the end."""
+    torch.set_num_threads(1)
+    began, chosen = time.process_time(), VARIANTS[variant]
+    config = train.from_recipe(game, algo, device="cpu", tensorboard=False, seed=seed, total_timesteps=10**9)
+    changes: dict[str, Any] = {"num_threads": 1, **chosen.flags}
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.method is not None:
+            prepared(chosen, game, seed, chosen.share * seconds, Path(folder))
+            changes["encoder"] = folder
+        pretrained = time.process_time() - began
+        config.settings = dataclasses.replace(config.settings, **changes)
+        config.options = dataclasses.replace(config.options, obs_type=chosen.obs_type)
+        config.time_limit = seconds - pretrained  # by which it anneals
+        agent = make_agent(config, make_env(config), None)
+    curve = Curve(began, seconds)
+    agent.learn(config.total_timesteps, callback=curve)
+    spent = time.process_time() - began
+    greedy, sampled = (evaluate(agent, 100, deterministic=choice, step_limit=10_000) for choice in (True, False))
+    rate = agent.num_timesteps / (spent - pretrained)
+    return {
+        "pretraining": pretrained, "spent": spent, "steps": agent.num_timesteps, "rate": rate, "curve": curve.points,
+        "greedy": greedy.mean, "sampled": sampled.mean,
+        "told": f"greedy {greedy.mean:.1f}, sampled {sampled.mean:.1f}, {rate:,.0f} steps/s",
+    }  # fmt: skip
