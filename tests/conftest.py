@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 
@@ -17,3 +19,14 @@ PREPARED = ("test_write_a_game.py", "test_robustness.py")  # half a minute each,
 def pytest_collection_modifyitems(items):
     """What takes long to prepare comes first: were it last, two workers would share its tests and each prepare them."""
     items.sort(key=lambda item: item.path.name not in PREPARED)
+
+
+@pytest.fixture
+def one_thread():
+    """Stable-Baselines3's small networks wait for PyTorch's threads most of the time, the more so on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

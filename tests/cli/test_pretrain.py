@@ -19,16 +19,6 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch, one_thread):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def one_thread():
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_an_encoder_is_trained_kept_and_gone_on_with(capsys):
     assert main(["pretrain", "Catch", *TRAINING, "--out", "enc"]) == 0
     out = capsys.readouterr().out

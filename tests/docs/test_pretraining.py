@@ -22,16 +22,6 @@ SMALL = {  # what is added to a command, by its beginning, and left out of it
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("one_thread")]
 
 
-@pytest.fixture
-def one_thread():
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def made_small(command):
     words = command.removeprefix("ludus ")
     for beginning, (more, less) in SMALL.items():

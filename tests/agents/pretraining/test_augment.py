@@ -14,8 +14,6 @@ from ludus.agents.pretraining.methods.planes import Planes
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SWITCHES = {"shift": 3, "crop": 0.5, "rotation": 30, "flip": True, "flip_vertical": True, "noise": 0.1}
 
 

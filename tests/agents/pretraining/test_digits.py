@@ -16,8 +16,6 @@ from ludus.agents.pretraining.run import pretrain
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def digits():

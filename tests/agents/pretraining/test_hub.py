@@ -18,8 +18,6 @@ from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 from tests.agents.pretraining import hub_data as hub
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):

@@ -43,7 +43,6 @@ def test_training_helps_on_pictures_that_were_not_trained_on(name, frames):
     method = make(name, frames)
     before = method.eval().figures("validation")
     weights = [parameter.clone() for parameter in method.encoder.parameters()]
-    torch.set_num_threads(1)
     trainer = Trainer(method, batch_size=32, time_limit=None, epochs=60 * 32 / len(method.rows("train")), looks=3)
     history = trainer.train()
     assert history.validation_loss[-1] < history.validation_loss[0]
@@ -88,11 +87,11 @@ def test_a_game_without_a_heuristic_is_refused_and_its_actions_are_taken(frames)
 @pytest.mark.parametrize("part", PARTS)
 def test_parts_are_added_to_the_loss_and_learn(name, part, frames):
     method, plain = make(name, frames, parts=(part,)), make(name, frames)
-    rows = method.rows("train")[:64]
+    rows = method.rows("train")[:32]
     added = method.loss(rows) - method.loss_of(*method.views(rows), rows)
     assert added > 0 and plain.loss(rows).item() == pytest.approx(plain.loss_of(*plain.views(rows), rows).item())
     optimizer = torch.optim.Adam(method.parameters(), 1e-3)
-    for _ in range(30):
+    for _ in range(20):
         loss = method.parts[part](*method.views(rows), rows)
         optimizer.zero_grad()
         loss.backward()

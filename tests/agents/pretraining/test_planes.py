@@ -20,7 +20,7 @@ def catch():
     return collect_frames("Catch", 6400, shuffle=1.0, size=40, seed=0)
 
 
-def test_planes_are_learned_from_pictures_never_seen(catch, one_thread):
+def test_planes_are_learned_from_pictures_never_seen(catch):
     result = pretrain(catch, "planes", settings={"channels": 16, "depth": 1}, epochs=30, time_limit=None, seed=0)
     assert result.figures["f1"] > 0.95
     rows = catch.rows("test")

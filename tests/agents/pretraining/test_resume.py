@@ -34,7 +34,7 @@ def stop_at(look):
     return tell
 
 
-def test_a_training_that_was_cut_off_comes_to_the_same_weights(frames, tmp_path, one_thread):
+def test_a_training_that_was_cut_off_comes_to_the_same_weights(frames, tmp_path):
     whole = pretrain(frames, epochs=4, **SETTINGS)
     with pytest.raises(Stop):
         pretrain(frames, epochs=4, folder=tmp_path, tell=stop_at(2), **SETTINGS)

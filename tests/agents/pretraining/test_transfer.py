@@ -18,8 +18,6 @@ from ludus.agents.pretraining.run import pretrain
 from ludus.agents.pretraining.transfer import features, transfer
 from ludus.envs import OptionError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def encoder_of(examples):
     torch.manual_seed(0)
