@@ -47,6 +47,8 @@ class Autoencoder(Method):
         count = int(self.palette.max()) + 1
         found = self.palette[coarse(some)]
         self.usual = torch.stack([(found == colour).sum(0) for colour in range(count)]).argmax(0)  # (H / 2, W / 2)
+        pixels = some.permute(0, 2, 3, 1).float() / 255
+        self.shades = torch.stack([pixels[found == colour].mean(0) for colour in range(count)]).nan_to_num()  # (K, C)
         side = max(-(-self.size[0] // rows), -(-self.size[1] // columns))
         self.describe = nn.Sequential(Readout(channels, count * side * side), nn.PixelShuffle(side))
         self.expand = Readout(encoder.config.width, channels * rows * columns)
@@ -64,6 +66,11 @@ class Autoencoder(Method):
         if logits[0].shape[2:] != self.size:
             logits = [F.interpolate(each, self.size, mode="bilinear") for each in logits]
         return logits[0], logits[1]
+
+    def reconstruct(self, pictures: Tensor) -> Tensor:
+        """What the map says that pictures (B, C, H, W) uint8 show, in colours of the palette, from 0 to 1; (B, C, H, W)."""
+        shades = self.shades[self.decoded(pictures)[0].argmax(1)].permute(0, 3, 1, 2)
+        return F.interpolate(shades, pictures.shape[2:])
 
     def colours(self, pictures: Tensor) -> Tensor:
         """Of pictures (B, C, H, W) uint8, (B, H / 2, W / 2) int64: of every second pixel in every second row."""

@@ -41,6 +41,12 @@ class VAE(Method):
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return (0.5 * (decoded - target).square().flatten(1).sum(1) + divergence).mean()
 
+    def reconstruct(self, pictures: Tensor) -> Tensor:
+        """What is decoded of the mean latents of pictures (B, C, H, W) uint8, from 0 to 1; (B, C, H, W)."""
+        mean, _ = self.posterior(self.encoder(pictures)).chunk(2, 1)
+        decoded = F.interpolate(self.decoder(mean), pictures.shape[2:])
+        return (decoded * self.encoder.scale + self.encoder.mean).clamp(0, 1)
+
     @torch.no_grad()
     def figures(self, part: str) -> dict[str, Any]:
         """The evidence lower bound, on some pictures."""

@@ -54,6 +54,22 @@ def test_training_helps_on_pictures_that_were_not_trained_on(name, frames):
     assert all(changed)
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "vae"])
+def test_reconstructions_come_nearer_to_pictures(name, frames):
+    method = make(name, frames)
+    pictures = method.pictures[method.rows("test")]
+
+    def distance():
+        with torch.no_grad():
+            rebuilt = method.eval().reconstruct(pictures)
+        assert rebuilt.shape == pictures.shape and rebuilt.min() >= 0 and rebuilt.max() <= 1
+        return float((rebuilt - pictures / 255).square().mean())
+
+    before = distance()
+    Trainer(method, batch_size=32, time_limit=None, epochs=60 * 32 / len(method.rows("train")), looks=1).train()
+    assert distance() < before  # which is that of the mean picture, for the VAE
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_help_and_says_whether_it_is_supervised(name):
     help_line = METHODS[name][1]
