@@ -13,10 +13,12 @@ and --write leaves what is not measured as it is.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what benchmarks share lies beside this folder
@@ -96,8 +98,17 @@ def measure(part: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         console.print(f"{part}, {which}, seed {job['seed']}: {found['told']}")
         return found
 
-    with ThreadPoolExecutor(all_cores()) as pool:
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(all_cores()):
+        cores.put(core)
+    with ThreadPoolExecutor(all_cores(), initializer=lambda: stay_on(cores.get())) as pool:
         return list(pool.map(one, jobs))
+
+
+def stay_on(core: int) -> None:
+    """Keep this thread, and the processes that it starts, on a core of their own."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
 
 
 def main() -> None:
