@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
@@ -113,6 +114,14 @@ class FrozenEncoder(nn.Module):
         return (self.network.spatial(pictures) / self.network.map_scale).flatten(1)
 
 
+def not_pretrained(network: nn.Module) -> list[nn.Module]:
+    """All modules but those of pretrained encoders, which other layers in their midst would change."""
+    known = {
+        id(part) for module in network.modules() if isinstance(module, PretrainedExtractor) for part in module.modules()
+    }
+    return [module for module in network.modules() if id(module) not in known]
+
+
 def learning_modules(network: nn.Module) -> list[nn.Module]:
     """All modules but those of frozen encoders, which are done when the network begins."""
     frozen = {
@@ -136,6 +145,10 @@ class PretrainedExtractor(BaseFeaturesExtractor):
         self.encoder = encoder.encoder()
         self.channels_last = observation_space.shape == encoder.config.shape
         self.encoder.requires_grad_(trainable)
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> PretrainedExtractor:
+        """As PyTorch's; but Stable-Baselines3's orthogonal initialization, which comes by it, leaves the weights alone."""
+        return self if getattr(fn, "func", fn) is BasePolicy.init_weights else super().apply(fn)
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.encoder(obs.permute(0, 3, 1, 2) if self.channels_last else obs)

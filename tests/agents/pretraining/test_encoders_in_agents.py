@@ -10,7 +10,7 @@ from ludus.agents import ALGORITHMS, load_agent
 from ludus.agents.checkpoints.encoder_file import load_encoder, save_encoder
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.pretrained import PretrainedExtractor
-from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+from ludus.agents.nn.vision import ClonedPolicy, PictureEncoder, PlanesDecoder, for_pictures
 from ludus.envs import OptionError, all_games
 from tests.agents.small import NAMES, small
 
@@ -56,7 +56,11 @@ def encoder_weights(agent):
 @pytest.mark.parametrize("name", CLASSES)
 def test_agents_learn_save_and_load(name, use, folder, tmp_path):
     agent = agent_of(name, use, folder, pictures(max_episode_steps=20))
-    before = encoder_weights(agent)
+    before, told = encoder_weights(agent), load_encoder(folder).weights
+    for key, weight in before.items():
+        known = key.rpartition("encoder.")[2] if use in ("finetune", "slow", "freeze") else key.partition("network.")[2]
+        known = known.removeprefix("frozen.network.")
+        assert torch.equal(weight, told[known if known in told else f"encoder.{known}"]), key
     agent.learn(256)
     moved = any(not torch.equal(before[key], x) for key, x in encoder_weights(agent).items())
     assert moved == (use in ("finetune", "slow"))
@@ -136,6 +140,7 @@ def test_it_is_an_extractor_for_stable_baselines3_too(folder):
         )  # fmt: skip
         weight = agent.policy.features_extractor.encoder.body[0].weight
         before = weight.clone()
+        assert torch.equal(before, load_encoder(folder).encoder().body[0].weight)  # ortho_init comes after it was made
         agent.learn(64)
         assert torch.equal(before, weight) != trainable
 
@@ -183,3 +188,38 @@ def test_an_encoder_without_planes_cannot_decode(tmp_path):
     save_encoder(tmp_path, PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None)), {})
     with pytest.raises(OptionError, match="decode needs an encoder that tells planes"):
         ludus.PPO("cnn", pictures(), policy_kwargs={"encoder": tmp_path, "decode": True})
+
+
+def test_ppo_begins_as_the_policy_that_was_cloned(tmp_path):
+    env = pictures()
+    names = env.simulator.actions
+    torch.manual_seed(1)
+    cloned = ClonedPolicy(PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None, width=32)), names).eval()
+    with torch.no_grad():
+        cloned.head.weight.mul_(50)  # so that actions differ
+    save_encoder(tmp_path / "cloned", cloned, {})
+    agent = agent_of("PPO", "finetune", tmp_path / "cloned", env)
+    seen = torch.randint(0, 255, (32, 3, SIZE, SIZE), dtype=torch.uint8)
+    expected = cloned(seen).argmax(1).numpy()
+    assert len(set(expected)) > 1
+    assert np.array_equal(agent.predict(seen.numpy(), deterministic=True)[0], expected)
+    agent.learn(128)
+    agent.save(tmp_path / "agent")
+    back = load_agent(tmp_path / "agent")
+    assert np.array_equal(
+        back.predict(seen.numpy(), deterministic=True)[0], agent.predict(seen.numpy(), deterministic=True)[0]
+    )
+    with pytest.raises(OptionError, match="chooses from 5 actions by 32 features, this one from 6"):
+        agent_of("PPO", "finetune", tmp_path / "cloned", pictures(full_action_space=True))
+    for name in ("DQN", "PQN"):  # which take the encoder alone
+        agent_of(name, "finetune", tmp_path / "cloned").learn(64)
+
+
+def test_noisy_layers_and_normalization_leave_the_encoder_as_it_is(folder):
+    seen = torch.randint(0, 255, (8, 3, SIZE, SIZE), dtype=torch.uint8)
+    encoder = load_encoder(folder).encoder()
+    for settings in ({"noisy": True}, {"layer_norm": True}, {"dueling": True}):
+        agent = agent_of("DQN", "finetune", folder, **settings)
+        features = agent.policy.q_net.extract_features(seen)
+        assert torch.allclose(features, agent.policy.q_net.features_extractor.encoder.eval()(seen), atol=1e-6)
+        assert torch.allclose(agent.policy.q_net.features_extractor.encoder(seen), encoder(seen), atol=1e-6), settings
