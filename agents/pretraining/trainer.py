@@ -52,7 +52,7 @@ class Trainer:
         time_limit, epochs: when it ends, by seconds or passes over the training part; whichever is first.
         patience: looks without a better figure after which it ends early.
         looks: at the validation part, over the whole training.
-        seed: of minibatches and of what methods draw.
+        seed: of minibatches; what methods draw comes from PyTorch's own generator.
         clock: tells seconds; `time.process_time` where the machine is shared.
     """
 
