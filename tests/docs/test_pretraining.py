@@ -13,9 +13,9 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S)
 BLOCKS = [(block["kind"], block["body"]) for block in BLOCK.finditer(GUIDE)]
 SMALL = {  # what is added to a command, by its beginning, and left out of it
-    "pretrain collect": ("--frames 6400 --size 32", ""),
-    "pretrain data": ("--epochs 4 --channels 16 --depth 1", ""),
-    "train": ("--total-timesteps 8192 --num-envs 64", "--time-limit 60"),
+    "pretrain collect": ("--frames 3200 --size 32", ""),
+    "pretrain data": ("--epochs 3 --channels 8 --depth 1", ""),
+    "train": ("--total-timesteps 4096 --num-envs 64", "--time-limit 60"),
     "watch": ("--episodes 1 --speed 64 --sampled", ""),
 }
 
