@@ -40,7 +40,7 @@ def test_games_explore_less_the_later_they_come(epsilon, games, power):
     assert chances.shape == (games,) and chances.dtype == torch.float32
     assert np.allclose(chances.numpy(), expected, rtol=1e-4)
     assert float(chances[0]) == pytest.approx(epsilon, rel=1e-6)
-    assert (chances.diff() <= 0).all()
+    assert (chances.diff() <= 1e-6).all()  # as single precision rounds
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.05, 1.0])
