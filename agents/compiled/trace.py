@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..nn.noisy import NoisyLinear
-from ..nn.pretrained import learning_modules
+from ..nn.pretrained import FrozenEncoder, modules_outside
 from ..nn.q_network import ChannelNorm, Duel
 from .layers import padded
 
@@ -193,7 +193,7 @@ def trace(network: nn.Module, shape: tuple[int, ...], forward: Callable[[Any], A
             but noisy layers are taken without their noise.
     """
     owners = {id(weight): module for module in network.modules() for weight in module.parameters(recurse=False)}
-    modules = learning_modules(network)
+    modules = modules_outside(network, FrozenEncoder)  # which is done when the network begins
     for module in modules:
         if type(module).__module__.startswith("torch.") and not isinstance(module, KNOWN):
             raise NotCompiled(type(module).__name__)

@@ -24,7 +24,7 @@ from .action_dists import head_of, masked
 from .encoders import ENCODERS
 from .normalize import ObservationNormalizer
 from .overridden import OverriddenHead
-from .pretrained import OnPretrained, learning_modules
+from .pretrained import FrozenEncoder, OnPretrained, modules_outside
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 
@@ -275,7 +275,7 @@ def row_by_row(policy: nn.Module) -> bool:
     Batch normalisation averages over the whole minibatch, and threads would draw dropout's random numbers in any order.
     """
     kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
-    return not any(isinstance(module, kinds) for module in learning_modules(policy))
+    return not any(isinstance(module, kinds) for module in modules_outside(policy, FrozenEncoder))
 
 
 def full_precision(device: str) -> AbstractContextManager[Any]:

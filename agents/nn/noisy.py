@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .pretrained import not_pretrained
+from .pretrained import PretrainedExtractor, modules_outside
 
 # PyTorch's layers that compute the same in training and in evaluation.
 MODELESS = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.Flatten, nn.ReLU, nn.Tanh, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)
@@ -69,7 +69,7 @@ def set_training_mode(policy: Any, mode: bool) -> None:
 
 def make_noisy(network: nn.Module) -> None:
     """Replace all fully connected layers by noisy ones."""
-    for parent in not_pretrained(network):
+    for parent in modules_outside(network, PretrainedExtractor):
         for name, layer in list(parent.named_children()):
             if type(layer) is nn.Linear:
                 setattr(parent, name, NoisyLinear(layer))

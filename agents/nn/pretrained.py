@@ -114,20 +114,10 @@ class FrozenEncoder(nn.Module):
         return (self.network.spatial(pictures) / self.network.map_scale).flatten(1)
 
 
-def not_pretrained(network: nn.Module) -> list[nn.Module]:
-    """All modules but those of pretrained encoders, which other layers in their midst would change."""
-    known = {
-        id(part) for module in network.modules() if isinstance(module, PretrainedExtractor) for part in module.modules()
-    }
-    return [module for module in network.modules() if id(module) not in known]
-
-
-def learning_modules(network: nn.Module) -> list[nn.Module]:
-    """All modules but those of frozen encoders, which are done when the network begins."""
-    frozen = {
-        id(part) for module in network.modules() if isinstance(module, FrozenEncoder) for part in module.modules()
-    }
-    return [module for module in network.modules() if id(module) not in frozen]
+def modules_outside(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
+    """All modules of a network but those of this kind, and what is in them."""
+    inside = {id(part) for module in network.modules() if isinstance(module, kind) for part in module.modules()}
+    return [module for module in network.modules() if id(module) not in inside]
 
 
 class PretrainedExtractor(BaseFeaturesExtractor):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .actor_critic import OnEncoder, policies_of
 from .encoders import MlpEncoder
 from .noisy import make_noisy
-from .pretrained import OnPretrained, not_pretrained
+from .pretrained import OnPretrained, PretrainedExtractor, modules_outside
 from .starts import from_zero, into_space, starts_of
 from .value_dists import Distribution, Scalar
 
@@ -147,7 +147,8 @@ class ChannelNorm(nn.LayerNorm):
 
 def _normalize(network: nn.Module) -> None:
     """Put a layer normalisation before each ReLU that follows a layer."""
-    for sequence in [module for module in not_pretrained(network) if isinstance(module, nn.Sequential)]:
+    modules = modules_outside(network, PretrainedExtractor)
+    for sequence in [module for module in modules if isinstance(module, nn.Sequential)]:
         for place in range(len(sequence) - 1, 0, -1):
             if isinstance(sequence[place], nn.ReLU):
                 before = sequence[place - 1]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...envs import OptionError
+from .encoders import _impala_block
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True), "silu": lambda: nn.SiLU(inplace=True), "gelu": nn.GELU, "tanh": nn.Tanh,
@@ -213,8 +214,6 @@ def small_body(config: EncoderConfig) -> nn.Sequential:
 
 def impala_body(config: EncoderConfig) -> nn.Sequential:
     """The residual tower of IMPALA (Espeholt et al. 2018)."""
-    from .encoders import _impala_block
-
     n = config.channels or 32
     sizes = (config.shape[2], 16, 32, n)
     blocks = [_impala_block(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]

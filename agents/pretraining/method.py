@@ -14,7 +14,6 @@ from .frames import Frames
 
 # What methods may need of frames, whether it is there, and what it is.
 NEEDS: dict[str, tuple[Callable[[Frames], Any], str]] = {
-    "planes": (lambda frames: frames.plane_names, "planes, and the game has none"),
     "pairs": (
         lambda frames: all(len(frames.pairs(part)[0]) for part in ("train", "validation")),
         "two frames in a row of the training part, and of the validation part, and there are none: collect more",

@@ -39,7 +39,6 @@ from .trainer import History, Trainer
 
 NAME = "training.json"
 NUMBERS = re.compile(r"training-[0-9a-f]{16}\.safetensors")
-GENERATOR_BYTES = 5056  # of a torch.Generator's state on a CPU
 count, real = number(int, 0, 2**53), number(float, -1e300, 1e300)
 
 

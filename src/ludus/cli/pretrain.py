@@ -15,6 +15,7 @@ from ..envs import OptionError, find_game
 from .arguments import parse
 from .interrupts import import_agents
 from .pretrain_data import Play, Reading, data_of, progress
+from .settings_file import to_plain
 from .terminal import console, quoted, say
 
 ENCODERS = ("grid", "nature", "small", "impala")
@@ -201,7 +202,7 @@ def train(argv: list[str]) -> int:
     if not isinstance(result.method.encoder, PictureEncoder):
         say("the encoder of texts is not kept: agents see no texts")
         return 0
-    about = {"source": config.source, "method": method, "figures": result.figures, "settings": plain(asdict(config))}
+    about = {"source": config.source, "method": method, "figures": result.figures, "settings": to_plain(config)}
     save_encoder(folder, result.network, about)
     if not hasattr(data, "game"):
         say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network()")
@@ -215,11 +216,6 @@ def train(argv: list[str]) -> int:
 def check_free(file: Path, config: Config) -> None:
     if file.exists() and not (config.overwrite or config.resume):
         raise OptionError(f"--out {file.parent} has an encoder: give another folder, --overwrite or --resume")
-
-
-def plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """As JSON holds them."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
 
 def show_changes(data: Any, augmentation: Any, path: Path) -> int:
