@@ -30,8 +30,9 @@ import safetensors.torch
 from torch import Tensor
 
 from ..files.archive import NEWEST, is_open_file, write_archive
+from ..files.described import digest_of
 from ..files.safe_io import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, turn_in, write_whole
-from .reader import FORMAT, NUMBERS, digest_of, read_description
+from .reader import FORMAT, NUMBERS, read_description
 
 OLDER = re.compile(r"agent-(\d{1,20})\.json")
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # a disk, or the user's share of it

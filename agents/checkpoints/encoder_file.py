@@ -8,10 +8,8 @@ As with agents, nothing in it is executed, and a folder holds a whole encoder wh
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -20,23 +18,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..files.safe_io import (
-    MAX_JSON,
-    CheckpointError,
-    Folder,
-    parse_json,
-    path_of,
-    read_tensors,
-    short,
-    sync_folder,
-    to_json,
-    turn_in,
-    write_whole,
-)  # fmt: skip
+from ..files.described import check_digest, write_description, write_numbers, writing
+from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short
 from ..nn.pretrained import Pretrained
 from ..nn.vision import PictureEncoder
 from .encoder_facts import read_pretrained
-from .reader import digest_of
 
 NAME = "encoder.json"
 FORMAT = 1
@@ -59,31 +45,11 @@ class EncoderFile:
 def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
-    content = safetensors.torch.save(tensors)
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"encoder-{digest[:16]}.safetensors"
-    facts = {
-        "format": FORMAT,
-        "ludus": version("ludus"),
-        **pretrained_of(network).facts(),
-        "about": dict(about),
-        "weights": {"file": name, "sha256": digest},
-    }
-    facts = parse_json(to_json(facts), NAME)  # tuples become lists, as they will be read
+    facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
     folder = path_of(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with turn_in(folder):
-            write_whole(folder / name, content)
-            sync_folder(folder)
-            write_whole(folder / NAME, to_json({**facts, "sha256": digest_of(facts)}))
-            sync_folder(folder)
-            for other in folder.iterdir():
-                if WEIGHTS.fullmatch(other.name) and other.name != name:
-                    with suppress(OSError):
-                        other.unlink()
-    except OSError as error:
-        raise CheckpointError(f"cannot save the encoder in {folder}: {error.strerror or error}") from error
+    with writing(folder, "the encoder"):
+        weights = write_numbers(folder, "encoder", safetensors.torch.save(tensors))
+        write_description(folder, NAME, {**facts, "weights": weights}, WEIGHTS, {weights["file"]})
 
 
 def pretrained_of(network: nn.Module) -> Pretrained:
@@ -107,8 +73,7 @@ def read_encoder(path: Any) -> EncoderFile:
     facts = parse_json(place.read(NAME, MAX_JSON), name)
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
-    if digest_of(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{name} is damaged or was edited: its SHA-256 is not that of what it says")
+    check_digest(facts, name)
     try:
         encoder = read_pretrained("encoder", {part: facts[part] for part in ("config", "planes", "actions")})
         about, file, digest = dict(facts["about"]), facts["weights"]["file"], facts["weights"]["sha256"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from ..files.archive import NEWEST, Archive
+from ..files.described import check_digest
+from ..files.described import digest_of as digest_of
 from ..files.safe_io import MAX_JSON, CheckpointError, Folder, NoAgent, parse_json, read_tensors, short
 from .schema import SCHEMAS
 
@@ -44,15 +44,8 @@ def read_facts(place: Place, name: str) -> dict[str, Any]:
     if not isinstance(facts.get("algorithm"), str) or facts["algorithm"] not in SCHEMAS:
         name = short(repr(facts.get("algorithm")))
         raise CheckpointError(f"{path} is an agent of algorithm {name}, this Ludus knows {', '.join(SCHEMAS)}")
-    if digest_of(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
+    check_digest(facts, path)
     return facts
-
-
-def digest_of(facts: Mapping[str, Any]) -> str:
-    """The SHA-256 of a description, which is part of it: of all else that it says, however it is laid out."""
-    rest = {name: value for name, value in facts.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def numbers_name(place: Place, facts: Mapping[str, Any], part: str) -> str:

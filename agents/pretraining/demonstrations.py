@@ -16,8 +16,8 @@ import numpy as np
 
 from ...envs import LudusError, OptionError, Simulator, find_game
 from ..checkpoints.env_spec import option_facts, read_options
-from ..checkpoints.reader import digest_of
 from ..files.checks import Check, full, json_object, number, several
+from ..files.described import check_digest, digest_of
 from ..files.safe_io import CheckpointError, parse_json, path_of, read_bytes, short, sync_folder, write_whole
 from .collect import Collector
 from .frames import Frames
@@ -140,8 +140,7 @@ def _read(file: Path) -> dict[str, Any]:
     facts = parse_json(read_bytes(file, MOST_BYTES), str(file))
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{file} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
-    if digest_of(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{file} is damaged or was edited: its SHA-256 is not that of what it says")
+    check_digest(facts, file)
     try:
         return full(FACTS)("the file", facts)
     except ValueError as error:

@@ -9,9 +9,7 @@ the learning rate depends on the clock.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,20 +19,9 @@ import torch
 from torch import Tensor
 
 from ..checkpoints.optimizer_state import optimizer_tensors, restore_optimizer
-from ..checkpoints.reader import digest_of
 from ..files.checks import full, number, several
-from ..files.safe_io import (
-    MAX_JSON,
-    CheckpointError,
-    Folder,
-    parse_json,
-    read_tensors,
-    short,
-    sync_folder,
-    to_json,
-    turn_in,
-    write_whole,
-)  # fmt: skip
+from ..files.described import check_digest, write_description, write_numbers, writing
+from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, read_tensors, short
 from .trainer import History, Trainer
 
 NAME = "training.json"
@@ -58,23 +45,13 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
 
 def save_training(folder: Path, trainer: Trainer) -> None:
     """Write the state of a training, whole or not at all; raises CheckpointError."""
-    content = safetensors.torch.save(state_of(trainer))
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"training-{digest[:16]}.safetensors"
     facts = {
         "steps": trainer.steps, "spent": trainer.spent, "history": asdict(trainer.history),
-        "rows": len(trainer.rows), "order": len(trainer.order), "weights": {"file": name, "sha256": digest},
+        "rows": len(trainer.rows), "order": len(trainer.order),
     }  # fmt: skip
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with turn_in(folder):
-            write_whole(folder / name, content)
-            sync_folder(folder)
-            write_whole(folder / NAME, to_json({**facts, "sha256": digest_of(parse_json(to_json(facts), NAME))}))
-            sync_folder(folder)
-            _drop_others(folder, name)
-    except OSError as error:
-        raise CheckpointError(f"cannot save the training in {folder}: {error.strerror or error}") from error
+    with writing(folder, "the training"):
+        weights = write_numbers(folder, "training", safetensors.torch.save(state_of(trainer)))
+        write_description(folder, NAME, {**facts, "weights": weights}, NUMBERS, {weights["file"]})
 
 
 def load_training(folder: Path, trainer: Trainer) -> None:
@@ -82,8 +59,7 @@ def load_training(folder: Path, trainer: Trainer) -> None:
     place = Folder(folder)
     path = place.name_of(NAME)
     facts = parse_json(place.read(NAME, MAX_JSON), path)
-    if digest_of(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that of what it says")
+    check_digest(facts, path)
     try:
         history = _history(facts["history"])
         steps, spent, rows, order = (count("steps", facts["steps"]), real("spent", facts["spent"]),
@@ -130,10 +106,3 @@ def _history(facts: Any) -> History:
     if any(len(column) != len(figures) for column in found.values()):
         raise ValueError("history has columns of different lengths")
     return History(**found, figures=figures)
-
-
-def _drop_others(folder: Path, kept: str) -> None:
-    for path in folder.iterdir():
-        if NUMBERS.fullmatch(path.name) and path.name != kept:
-            with suppress(OSError):
-                path.unlink()

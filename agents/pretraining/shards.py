@@ -9,10 +9,8 @@ executed, and it holds whole frames whenever the power goes.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,21 +21,9 @@ import safetensors.numpy
 import torch
 
 from ...envs import OptionError
-from ..checkpoints.reader import digest_of as digest_of_facts
 from ..files.checks import full, json_object, number, several, text, yes_or_no
-from ..files.safe_io import (
-    MAX_JSON,
-    CheckpointError,
-    Folder,
-    parse_json,
-    path_of,
-    read_tensors,
-    short,
-    sync_folder,
-    to_json,
-    turn_in,
-    write_whole,
-)  # fmt: skip
+from ..files.described import check_digest, write_description, write_numbers, writing
+from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short, to_json
 from ..runtime.hardware import available_memory
 from .frames import Frames, digest_of
 from .merge import cut, merged
@@ -151,8 +137,7 @@ def open_shards(folder: Any) -> Shards:
     facts = parse_json(place.read(NAME, MAX_JSON), name)
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
-    if digest_of_facts(facts) != facts.get("sha256"):
-        raise CheckpointError(f"{name} is damaged or was edited: its SHA-256 is not that of what it says")
+    check_digest(facts, name)
     try:
         facts = full(FACTS)("the description", facts)
         for shard in facts["shards"]:
@@ -205,24 +190,12 @@ def _write(frames: Frames, folder: Path, beside: bool, continues: bool) -> None:
         raise OptionError("there are no frames to save: collect some first")
     check("frames to save", frames)
     facts = description(frames)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with turn_in(folder):
-            shards = _shards_there(folder, facts) if beside and (folder / NAME).exists() else []
-            for part in cut(frames, max(1, SHARD_BYTES // frames.pictures[0].nbytes)):
-                shards.append(_write_shard(part, folder, continues))
-                continues = True
-            sync_folder(folder)
-            facts["shards"] = shards
-            write_whole(folder / NAME, to_json({**facts, "sha256": digest_of_facts(facts)}))
-            sync_folder(folder)
-            named = {shard["file"] for shard in shards}
-            for other in folder.iterdir():
-                if SHARD.fullmatch(other.name) and other.name not in named:
-                    with suppress(OSError):
-                        other.unlink()
-    except OSError as error:
-        raise CheckpointError(f"cannot save frames in {folder}: {error.strerror or error}") from error
+    with writing(folder, "frames"):
+        shards = _shards_there(folder, facts) if beside and (folder / NAME).exists() else []
+        for part in cut(frames, max(1, SHARD_BYTES // frames.pictures[0].nbytes)):
+            shards.append(_write_shard(part, folder, continues))
+            continues = True
+        write_description(folder, NAME, {**facts, "shards": shards}, SHARD, {shard["file"] for shard in shards})
 
 
 def _shards_there(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -239,12 +212,8 @@ def _shards_there(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
 def _write_shard(frames: Frames, folder: Path, continues: bool) -> dict[str, Any]:
     """Write one; returns what the description says of it."""
     arrays = {name: np.ascontiguousarray(getattr(frames, name)) for name in (*PICTURES, *STEPS)}
-    content = safetensors.numpy.save(arrays)
-    digest = hashlib.sha256(content).hexdigest()
-    name = f"frames-{digest[:16]}.safetensors"
-    write_whole(folder / name, content)
-    sizes = {"pictures": len(frames), "steps": len(frames.index), "continues": continues}
-    return {"file": name, "sha256": digest, **sizes}
+    file = write_numbers(folder, "frames", safetensors.numpy.save(arrays))
+    return {**file, "pictures": len(frames), "steps": len(frames.index), "continues": continues}
 
 
 def description(frames: Frames) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from ludus.agents.checkpoints.reader import digest_of as digest_of_facts
+from ludus.agents.files import described
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.pretraining import shards
 from ludus.agents.pretraining.merge import cut, merged
@@ -237,7 +238,7 @@ def test_a_failed_save_leaves_what_was_there(frames, tmp_path, monkeypatch):
     def fail(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shards, "write_whole", fail)
+    monkeypatch.setattr(described, "write_whole", fail)
     with pytest.raises(CheckpointError, match=r"cannot save frames in .*: No space left"):
         save_frames(collected("Catch"), tmp_path)
     assert same(load_frames(tmp_path), frames)
