@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ....envs import OptionError
-from ..method import Method
+
+if TYPE_CHECKING:  # it needs torch, which the command line does not load to name methods
+    from ..method import Method
 
 # The class of each, which is imported when it is asked for, and one line of help.
 METHODS = {

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..agents.pretraining.methods import METHODS
 from ..envs import OptionError, find_game
 from .arguments import parse
 from .interrupts import import_agents
@@ -19,7 +20,6 @@ from .settings_file import to_plain
 from .terminal import console, quoted, say
 
 ENCODERS = ("grid", "nature", "small", "impala")
-METHODS = ("planes", "classify", "cloning", "autoencoder", "st-dim", "latent", "vae")  # a test compares them
 COMMON = ("method", "encoder", "policy", "frames", "out", "time_limit", "seed", "overwrite", "resume")
 
 
@@ -66,7 +66,7 @@ class Config:
     source: str
     """A game, whose frames are collected first; a folder of frames, or of what people played; or a data set: digits, mnist,
     cifar10, coco, imdb, OWNER/NAME of the Hugging Face hub, or a folder with one."""
-    method: str | None = field(default=None, metadata={"choices": METHODS})
+    method: str | None = field(default=None, metadata={"choices": tuple(METHODS)})
     """What it is trained to do; None: planes for games that have some, st-dim for others, classify for data sets."""
     encoder: str | None = field(default=None, metadata={"choices": ENCODERS})
     """The network; None: what suits the method and the pictures."""
