@@ -7,6 +7,9 @@ import pytest
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
+# PyTorch's own threads, in every process of the tests: two workers on two cores have none to spare, and what they compute
+# does not depend on the machine then. Tests of several threads set their number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if hasattr(signal, "SIGHUP"):  # whoever runs the tests may ignore it, which their processes would inherit
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

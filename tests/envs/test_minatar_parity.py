@@ -3,7 +3,7 @@
 Whole episodes are played at random by both, with sticky actions. Two things are levelled first. MinAtar carries the
 last action over into the next episode, ours forgets it: the reference is made to forget it too. And an adapter may cut
 episodes short where the reference would take minutes: Freeway's, which always last 2501 steps, are cut to 100. The step
-by step comparison goes to their end.
+by step comparison goes to their end. `make check` compares many more steps and episodes.
 
 Seeds are fixed and each test fails by chance once in 10,000, had the seeds been others.
 """
@@ -25,10 +25,16 @@ def adapter(request):
     return request.param
 
 
+@pytest.fixture(scope="module", params=[1, pytest.param(5, marks=pytest.mark.long)], ids=["few", "many"])
+def amount(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def steps(adapter):
-    """100,000 random steps, and another 20,000 that come further."""
-    return parity.record_steps(adapter, 100_000, seed=1), parity.record_steps(adapter, 20_000, seed=2, persistent=True)
+def steps(adapter, amount):
+    """Random steps, and some that come further."""
+    random = parity.record_steps(adapter, 20_000 * amount, seed=1)
+    return random, parity.record_steps(adapter, 10_000 * amount, seed=2, persistent=True)
 
 
 def same_distribution(theirs, ours):
@@ -93,9 +99,9 @@ def test_starts_have_the_references_distribution(adapter):
     assert same_distribution(adapter.started(theirs), adapter.started(sim.records)) > ALPHA
 
 
-def test_sticky_actions_have_the_references_distribution(adapter):
-    theirs = repeats(parity_episodes.reference_choices(adapter, 100_000, seed=7))
-    ours = repeats(parity_episodes.our_choices(adapter, 100_000, seed=8))
+def test_sticky_actions_have_the_references_distribution(adapter, amount):
+    theirs = repeats(parity_episodes.reference_choices(adapter, 20_000 * amount, seed=7))
+    ours = repeats(parity_episodes.our_choices(adapter, 20_000 * amount, seed=8))
     assert same_distribution(theirs, ours) > ALPHA
     assert binomtest(int(ours.sum()), len(ours), parity.STICKINESS).pvalue > ALPHA
 
@@ -107,10 +113,10 @@ def repeats(choices):
     return (taken == before)[given != before]
 
 
-def test_random_episodes_have_the_references_distribution(adapter):
+def test_random_episodes_have_the_references_distribution(adapter, amount):
     theirs, ours = (
-        parity_episodes.reference_episodes(adapter, 10_000, seed=9),
-        parity_episodes.our_episodes(adapter, 10_000, seed=10),
+        parity_episodes.reference_episodes(adapter, 2_000 * amount, seed=9),
+        parity_episodes.our_episodes(adapter, 2_000 * amount, seed=10),
     )
     assert same_distribution(theirs.returns, ours.returns) > ALPHA
     assert ks_2samp(theirs.lengths, ours.lengths, method="asymp").pvalue > ALPHA

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=[("ppo", 20, 200), ("dqn", 10, 100)], ids=["ppo", "dqn"])
+@pytest.fixture(scope="module", params=[("ppo", 8, 100), ("dqn", 5, 50)], ids=["ppo", "dqn"])
 def robustness(request):
     """A short run of the benchmark: an algorithm, how many kills and mutations, and what was found."""
     algo, kills, mutations = request.param

@@ -20,16 +20,16 @@ TOGETHER = [game.name for game in GAMES if game.together]
 @pytest.mark.filterwarnings("ignore::UserWarning")  # api_test warns of good style, such as the shape of observations
 @pytest.mark.parametrize("game", GAMES, ids=lambda game: game.name)
 def test_pettingzoos_aec_tests(game):
-    api_test(aec_env(game), num_cycles=200)
-    seed_test(lambda: aec_env(game), num_cycles=100)
+    api_test(aec_env(game), num_cycles=60)
+    seed_test(lambda: aec_env(game), num_cycles=40)
     render_test(lambda **options: aec_env(game, **options))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("game", TOGETHER)
 def test_pettingzoos_parallel_tests(game):
-    parallel_api_test(parallel_env(game), num_cycles=200)
-    parallel_seed_test(lambda: parallel_env(game), num_cycles=100)
+    parallel_api_test(parallel_env(game), num_cycles=60)
+    parallel_seed_test(lambda: parallel_env(game), num_cycles=40)
 
 
 @pytest.mark.parametrize("game", TURNS)
