@@ -3,7 +3,8 @@
 Numba's own `njit` turns each function into machine code that can be called from Python, again with all that it calls, and
 has passes for parallel loops, array expressions, object mode and closures. Of all this a kernel needs only the code of its
 functions before they are optimized, so this is a target of Numba's for which nothing else is done: a library of it is just
-a list of LLVM modules, and a function is compiled once for all constants that it is called with, such as colours.
+a list of LLVM modules, and a function is compiled once for all constants that it is called with, such as colours, and once
+for all kernels of a process that call it: what steps a game is the same whatever is shown, and a loop whatever its sizes.
 
 All of it builds on Numba's way to add targets (`numba.core.target_extension`), of which not all is promised to last, so
 `compile_cpu` goes back to `njit` if anything here breaks.
@@ -12,13 +13,15 @@ All of it builds on Numba's way to add targets (`numba.core.target_extension`), 
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from numba import types
 from numba.core import cgutils, codegen, compiler, cpu, ir, optional, sigutils, typed_passes, typing, untyped_passes  # noqa: F401
 from numba.core.compiler_lock import global_compiler_lock
@@ -35,6 +38,8 @@ from .bounded import with_fuel
 from .compile import link
 
 TARGET = "ludus"
+MOST_SHARED = 1000  # functions, of some twenty games
+_shared: OrderedDict[Any, QuickDispatcher] = OrderedDict()
 
 # No allocation inside rules (_nrt), as on a GPU; x / 0 gives inf as in NumPy, so that no check slows the loop down.
 # In checked kernels it raises, as in Python.
@@ -103,10 +108,10 @@ def translate(
 
     Rules that the short way refuses are tried again with all of Numba, which may know better and else says what is wrong.
     """
-    options = {**OPTIONS, **({"boundscheck": True, "error_model": "python"} if checked else {})}
+    options = options_of(checked)
     with target_override(TARGET), global_compiler_lock:
         try:
-            code, name = _code_of(link(function, names, partial(QuickDispatcher, options=options)), signature)
+            code, name = _code_of(link(function, names, partial(shared_dispatcher, checked=checked)), signature)
         except (NumbaError, KeyError):
             RuleDispatcher.targetdescr.target_context.know_all()
             code, name = _code_of(link(function, names, partial(RuleDispatcher, options=options)), signature)
@@ -116,12 +121,40 @@ def translate(
 def _code_of(dispatcher: RuleDispatcher, signature: Any) -> tuple[str, str]:
     dispatcher.compile(signature)
     result = dispatcher.overloads[signature.args]
-    whole, *parts = (
-        llvm.parse_assembly(cgutils.normalize_ir_text(str(module))) for module in result.library.all_modules()
-    )
+    whole, *parts = map(llvm.parse_assembly, result.library.all_modules())
     for part in parts:
         whole.link_in(part)
     return str(whole), result.fndesc.llvm_func_name
+
+
+def options_of(checked: bool) -> dict[str, Any]:
+    """Numba's, for a kernel."""
+    return {**OPTIONS, **({"boundscheck": True, "error_model": "python"} if checked else {})}
+
+
+def shared_dispatcher(function: FunctionType, checked: bool) -> QuickDispatcher:
+    """That of a linked function, or of an equal one from before: the same code that reads the same values."""
+    values = {name: value for name, value in function.__globals__.items() if not name.startswith("__")}
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    read = tuple(map(_identity, (*values, *values.values(), *cells, function.__defaults__)))
+    key = checked, function.__qualname__, function.__code__.co_filename, function.__code__, read
+    if key not in _shared:
+        _shared[key] = QuickDispatcher(function, options_of(checked))
+    _shared.move_to_end(key)
+    if len(_shared) > MOST_SHARED:
+        _shared.popitem(last=False)
+    return _shared[key]
+
+
+def _identity(value: Any) -> Any:
+    """What tells a value that a function reads from others. Functions are dispatchers by now, which are kept."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, Dispatcher):
+        return id(value)
+    if isinstance(value, tuple):
+        return tuple(map(_identity, value))
+    return type(value), repr(value)
 
 
 class Rules(CPU):
@@ -132,15 +165,15 @@ target_registry[TARGET] = Rules
 
 
 class RuleLibrary(codegen.JITCodeLibrary):
-    """A function's LLVM modules and the libraries of what it calls, neither optimized nor loaded."""
+    """A function's LLVM modules, as text, and the libraries of what it calls, neither optimized nor loaded."""
 
     def __init__(self, owner: RuleCodegen, name: str) -> None:
         codegen.CodeLibrary.__init__(self, owner, name)
-        self.modules: list[Any] = []
+        self.modules: list[str] = []
         self.callees: list[RuleLibrary] = []
 
     def add_ir_module(self, ir_module: Any) -> None:
-        self.modules.append(ir_module)
+        self.modules.append(cgutils.normalize_ir_text(str(ir_module)))
 
     def add_linking_library(self, library: RuleLibrary) -> None:
         self.callees.append(library)
@@ -151,7 +184,7 @@ class RuleLibrary(codegen.JITCodeLibrary):
     def get_pointer_to_function(self, name: str) -> int:
         return 0  # by its contract: not here
 
-    def all_modules(self) -> list[Any]:
+    def all_modules(self) -> list[str]:
         """Its own and, each once, those of all that it calls."""
         found, todo = {self: None}, [self]
         while todo:
