@@ -16,7 +16,8 @@ from .extras import need
 from .method import Method, Pictures
 from .methods.planes import Planes
 
-LIMITS = {"rotation": 180, "noise": 1, "crop": 1, "shift": 64}
+LIMITS = {"rotation": 180, "noise": 1, "crop": 1, "shift": 64, "color_jitter": 1}
+STAY = {"noise", "color_jitter"}  # leave everything in its place
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Augmentation:
         rotation: up to so many degrees either way.
         flip, flip_vertical: mirrored, left to right or top to bottom, every second picture.
         noise: standard deviation of normal noise at every pixel, where 1 is from black to white.
+        color_jitter: brightness, contrast and saturation by a factor up to so much from 1, hue by up to half of it in turns
+            (Chen et al. 2020); of pictures in colours.
     """
 
     shift: int = 0
@@ -37,6 +40,7 @@ class Augmentation:
     flip: bool = False
     flip_vertical: bool = False
     noise: float = 0.0
+    color_jitter: float = 0.0
 
     def __post_init__(self) -> None:
         for name, most in LIMITS.items():
@@ -53,6 +57,8 @@ class Augmentation:
         if not self.switches:
             return pictures
         x = pictures.float() / 255
+        if self.color_jitter and x.shape[1] != 3:
+            raise OptionError(f"color_jitter is for pictures in colours, these have {x.shape[1]} channels")
         for change in self._changes(x):
             x = change(x)
         return (x * 255).round().clamp(0, 255).to(torch.uint8)
@@ -68,6 +74,7 @@ class Augmentation:
             "flip": lambda: kornia.RandomHorizontalFlip(),
             "flip_vertical": lambda: kornia.RandomVerticalFlip(),
             "noise": lambda: kornia.RandomGaussianNoise(std=self.noise, p=1.0),
+            "color_jitter": lambda: kornia.ColorJiggle(*[self.color_jitter] * 3, self.color_jitter / 2, p=1.0),
         }
         return [every[name]() for name in self.switches]
 
@@ -89,9 +96,11 @@ def augment(method: Method, augmentation: Augmentation) -> None:
 
     Raises OptionError for texts, and where labels are at places of the picture, which would have to change along.
     """
-    moving = [name for name in augmentation.switches if name != "noise"]
+    moving = [name for name in augmentation.switches if name not in STAY]
     if isinstance(method, Planes) and moving:
-        raise OptionError(f"{moving[0]} moves what planes are labels of: the method planes can only have noise")
+        raise OptionError(
+            f"{moving[0]} moves what planes are labels of: the method planes can only have noise and color_jitter"
+        )
     if method.pictures.store.ndim != 4:
         raise OptionError("augmentation is for pictures, not for texts")
     method.pictures = Augmented(method.pictures, augmentation, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def pretrain(
     class_weight: str | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    start: nn.Module | None = None,
     **training: Any,
 ) -> Result:
     """Train an encoder.
@@ -72,6 +74,9 @@ def pretrain(
         augmentation: random changes of the pictures that are trained on.
         folder: where the state of the training is kept after each look, so that it can go on; None: nowhere.
         resume: go on with the training in the folder.
+        start: a network that was pretrained before, on other data or by another method, to begin from: an encoder, or a
+            decoder of planes or a policy on one, whose last layer is taken, too, where it is for the same planes or actions.
+            It brings its own mean picture, scale and settings.
         **training: see `Trainer`.
     """
     torch.manual_seed(int(training.get("seed", 0)))
@@ -81,7 +86,7 @@ def pretrain(
                 f"{len(data)} different pictures are too few, {len(data.rows(part))} of them are of the {part} part: "
                 "collect more frames, or let shuffle make more of them"
             )
-    learner = method_of(data, method or default_method(data), encoder, settings or {}, class_weight)
+    learner = method_of(data, method or default_method(data), encoder, settings or {}, class_weight, start)
     if augmentation is not None and augmentation.switches:
         augment(learner, augmentation)
     trainer = Trainer(learner, **training)
@@ -107,28 +112,61 @@ def default_method(data: Frames | Examples) -> str:
 
 
 def method_of(
-    data: Frames | Examples, method: str, encoder: str | None, settings: dict[str, Any], class_weight: str | None = None
+    data: Frames | Examples,
+    method: str,
+    encoder: str | None,
+    settings: dict[str, Any],
+    class_weight: str | None = None,
+    start: nn.Module | None = None,
 ) -> Method:
     """A method and the encoder that it trains, as both begin; raises OptionError where they do not go together."""
     kind = method_class(method)
+    if start is not None and (encoder or any(value is not None for value in settings.values())):
+        raise OptionError("what a training starts from brings its own encoder: leave out encoder and its settings")
     if isinstance(data, Examples) and kind is Classify:
-        inputs = Inputs(data)
-        network = (
-            _text_encoder(data, settings) if data.inputs.ndim == 2 else _encoder(data.inputs, (), encoder, settings)
-        )
-        learner = Classify(network, data, inputs, class_weight)
+        if start is not None:
+            network = _encoder_of(start, data.inputs)
+            if isinstance(network, TextEncoder) and data.words != network.config.words:
+                raise OptionError("the encoder to start from has other words: give its tokenizer to ReadOptions")
+        elif data.inputs.ndim == 2:
+            network = _text_encoder(data, settings)
+        else:
+            network = _encoder(data.inputs, (), encoder, settings)
+        learner = Classify(network, data, Inputs(data), class_weight)
     elif class_weight is not None:
         raise OptionError(f"class_weight is for the method classify, not for {method}: leave it out")
     elif kind is Classify:
         raise OptionError("the method classify learns classes, and frames of a game have none: choose another method")
     else:
         frames = data.frames() if isinstance(data, Examples) else data
-        suiting = encoder or ("grid" if method == "planes" and all(frames.planes.shape[1:3]) else None)
-        network = _encoder(frames.pictures, frames.planes.shape[1:3], suiting, settings)
+        if start is not None:
+            network = _encoder_of(start, frames.pictures)
+        else:
+            suiting = encoder or ("grid" if method == "planes" and all(frames.planes.shape[1:3]) else None)
+            network = _encoder(frames.pictures, frames.planes.shape[1:3], suiting, settings)
         learner = kind(network, frames, Pictures(frames))
-    if isinstance(network, PictureEncoder):
+    if start is not None and _says_the_same(learner.network, start):
+        learner.network.load_state_dict(start.state_dict())
+    elif isinstance(network, PictureEncoder) and start is None:
         network.fit_statistics(learner.pictures[_statistics_rows(learner)])
     return learner
+
+
+def _encoder_of(start: Any, inputs: Any) -> Any:
+    """A copy of the encoder of a pretrained network, to train on; raises OptionError where it is not for such inputs."""
+    encoder = deepcopy(getattr(start, "encoder", start)).requires_grad_(True)
+    if isinstance(encoder, PictureEncoder) != (inputs.ndim == 4):
+        raise OptionError("an encoder of pictures cannot start one of texts, nor the other way round")
+    if isinstance(encoder, PictureEncoder) and tuple(encoder.config.shape) != inputs.shape[1:]:
+        theirs, ours = ("x".join(map(str, shape)) for shape in (encoder.config.shape, inputs.shape[1:]))
+        raise OptionError(f"the encoder to start from sees pictures of {theirs}, these are of {ours}")
+    return encoder
+
+
+def _says_the_same(network: nn.Module, start: nn.Module) -> bool:
+    """Whether last layers are for the same planes or actions."""
+    names = [getattr(network, name, None) for name in ("planes", "actions")]
+    return type(network) is type(start) and names == [getattr(start, name, None) for name in ("planes", "actions")]
 
 
 def _statistics_rows(learner: Method) -> torch.Tensor:

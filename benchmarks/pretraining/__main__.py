@@ -1,10 +1,13 @@
 """What pretraining of encoders is worth; all times are process time on one core, collecting the data included.
 
-    python benchmarks/pretraining [--parts planes,probes,agents] [--games Asterix,Tetris] [--seeds 3] [--quick] [--write]
+    python benchmarks/pretraining [--parts planes,probes] [--games Asterix,Tetris] [--seeds 3] [--quick] [--write]
 
     planes     F1 of decoded planes on pictures never seen, after a fixed time of training
     probes     what unsupervised encoders know, by linear classifiers on their embeddings, beside a random one
-    agents     what PPO learns from pixels in five minutes through encoders of every kind, beside true planes
+    scarce     F1 of planes by the number of labelled pictures: labels alone, with augmentation, after an autoencoder
+    looks      F1 of planes where colours and sizes are other than those learned from, with and without augmentation
+    levels     F1 of planes on other pictures of levels that were learned from, and on levels that were not
+    agents     what PPO learns from pixels in a third of the time through encoders of every kind, beside true planes
 
 Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor,
 and --write leaves what is not measured as it is.
@@ -39,7 +42,7 @@ PLANES = {  # by game: seconds, frames to collect, share of shuffled ones
 PROBED = ("Asterix", "SpaceInvaders", "Breakout", "Muncher", "Seaquest")
 METHODS = ("autoencoder", "st-dim", "latent", "vae")
 SECONDS = 180  # of unsupervised training
-LEARNED, FIVE_MINUTES = ("Asterix", "Breakout", "SpaceInvaders", "Seaquest"), 300
+LEARNED = ("Asterix", "Breakout", "SpaceInvaders", "Seaquest")
 console = Console()
 
 
@@ -63,15 +66,27 @@ def probes_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any
 
 def agents_jobs(games: list[str], seeds: int, quick: bool) -> list[dict[str, Any]]:
     return [
-        {"game": game, "seed": seed, "seconds": FIVE_MINUTES / (10 if quick else 1), "variant": variant}
+        {"game": game, "seed": seed, "seconds": how.seconds / (10 if quick else 1), "variant": variant}
         for seed in range(seeds)
         for game in games or LEARNED
-        for variant in VARIANTS
+        for variant, how in VARIANTS.items()
+    ]
+
+
+def shift_jobs(seconds: float, frames: dict[str, int]) -> Callable[[list[str], int, bool], list[dict[str, Any]]]:
+    """Jobs of a game each, of so many frames."""
+    return lambda games, seeds, quick: [
+        {"game": game, "seed": seed, "seconds": seconds / (10 if quick else 1), "frames": frames[game]}
+        for seed in range(seeds)
+        for game in games or frames
     ]
 
 
 JOBS: dict[str, Callable[[list[str], int, bool], list[dict[str, Any]]]] = {
     "planes": planes_jobs, "probes": probes_jobs, "agents": agents_jobs,
+    "scarce": shift_jobs(30, {"Asterix": 160_000, "SpaceInvaders": 160_000}),
+    "looks": shift_jobs(60, {"Asterix": 20_000, "SpaceInvaders": 20_000, "Tetris": 20_000}),
+    "levels": shift_jobs(60, {"Muncher": 20_000, "Sokoban": 20_000, "Maze": 20_000}),
 }  # fmt: skip
 
 

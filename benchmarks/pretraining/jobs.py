@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from pretraining.agents import agents
+from pretraining.shifts import levels, looks, scarce
 from processes import answer
 
 from ludus.agents.pretraining.methods.planes import visible_planes
@@ -60,4 +61,4 @@ def probes(game: str, seed: int, seconds: float, method: str, **_: Any) -> dict[
 
 
 if __name__ == "__main__":
-    answer({"planes": planes, "probes": probes, "agents": agents})
+    answer({"planes": planes, "probes": probes, "agents": agents, "scarce": scarce, "looks": looks, "levels": levels})

@@ -29,6 +29,12 @@ class Planes(Method):
         super().__init__(encoder, frames, pictures)
         if not frames.plane_names:
             raise OptionError(f"{frames.game} shows no planes to learn from: choose another method")
+        if encoder.map_shape[1:] != frames.planes.shape[1:3]:
+            theirs, ours = ("x".join(map(str, shape)) for shape in (encoder.map_shape[1:], frames.planes.shape[1:3]))
+            raise OptionError(
+                f"the method planes needs an encoder whose map has the game's {ours} rows and columns, as that of grid has; "
+                f"this one's has {theirs}"
+            )
         self.decoder = PlanesDecoder(encoder, frames.plane_names)
         self.labels = torch.from_numpy(frames.planes).permute(0, 3, 1, 2)  # (U, P, rows, columns)
         share = self.labels[self.rows("train")].float().mean((0, 2, 3)).clamp(1e-6, 1 - 1e-6)  # (P,)

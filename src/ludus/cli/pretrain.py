@@ -57,6 +57,8 @@ class Changes:
     """Mirror every second picture, top to bottom."""
     noise: float = 0.0
     """Standard deviation of noise at every pixel, where 1 is from black to white."""
+    color_jitter: float = 0.0
+    """Change brightness, contrast and saturation by a factor up to so much from 1, and hue by up to half of it."""
 
 
 @dataclass
@@ -70,6 +72,8 @@ class Config:
     """What it is trained to do; None: planes for games that have some, st-dim for others, classify for data sets."""
     encoder: str | None = field(default=None, metadata={"choices": ENCODERS})
     """The network; None: what suits the method and the pictures."""
+    start: Path | None = None
+    """Begin from this encoder's folder, which other data or another method trained; None: from random weights."""
     out: Path | None = None
     """Folder for the encoder and its pictures; None: encoders/SOURCE-METHOD."""
     overwrite: bool = False
@@ -172,7 +176,7 @@ def train(argv: list[str]) -> int:
     """Train an encoder."""
     config = parse(Config, argv, "pretrain", COMMON)
     import_agents()
-    from ..agents.checkpoints.encoder_file import NAME, save_encoder
+    from ..agents.checkpoints.encoder_file import NAME, load_encoder, save_encoder
     from ..agents.nn.vision import PictureEncoder
     from ..agents.pretraining.augment import Augmentation
     from ..agents.pretraining.run import default_method, pretrain
@@ -180,6 +184,7 @@ def train(argv: list[str]) -> int:
     augmentation = Augmentation(**asdict(config.changes))
     if config.out is not None:
         check_free(config.out / NAME, config)
+    start = None if config.start is None else load_encoder(config.start).network()
     data = data_of(config.source, config.play, config.seed, config.reading)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
@@ -192,9 +197,9 @@ def train(argv: list[str]) -> int:
     with progress("training", 1.0) as tell:
         result = pretrain(
             data, method, config.encoder, lambda trainer: tell(trainer.progress), asdict(config.network), augmentation,
-            config.class_weight, folder, config.resume, batch_size=config.batch_size, learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay, time_limit=config.time_limit, epochs=config.epochs,
-            patience=config.patience, seed=config.seed,
+            config.class_weight, folder, config.resume, start, batch_size=config.batch_size,
+            learning_rate=config.learning_rate, weight_decay=config.weight_decay, time_limit=config.time_limit,
+            epochs=config.epochs, patience=config.patience, seed=config.seed,
         )  # fmt: skip
     print_figures(result.figures)
     if config.plots:

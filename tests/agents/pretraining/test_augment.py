@@ -14,7 +14,15 @@ from ludus.agents.pretraining.methods.planes import Planes
 from ludus.agents.pretraining.trainer import Trainer
 from ludus.envs import OptionError
 
-SWITCHES = {"shift": 3, "crop": 0.5, "rotation": 30, "flip": True, "flip_vertical": True, "noise": 0.1}
+SWITCHES = {
+    "shift": 3,
+    "crop": 0.5,
+    "rotation": 30,
+    "flip": True,
+    "flip_vertical": True,
+    "noise": 0.1,
+    "color_jitter": 0.5,
+}
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""Decoders of planes where labels are few, and where pictures look other than those that were learned from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ludus.agents.nn.vision import PlanesDecoder
+from ludus.agents.pretraining import collect_frames, pretrain
+from ludus.agents.pretraining.augment import Augmentation
+from ludus.agents.pretraining.frames import PARTS, Frames
+from ludus.agents.pretraining.methods.planes import visible_planes
+from ludus.agents.pretraining.metrics import Counts
+
+LEARNING_RATE = 2e-3
+LABELS = (100, 300, 1000, 10_000, 100_000)
+LEVELS = 200
+AUGMENTATIONS = {
+    "as they are": Augmentation(), "noise": Augmentation(noise=0.05), "colours": Augmentation(color_jitter=0.5),
+}  # fmt: skip
+
+
+def scarce(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[str, Any]:
+    """F1 on the test part by the number of labelled pictures: of labels alone, with augmentation, and begun from an encoder
+    that an autoencoder trained on all pictures."""
+    torch.set_num_threads(1)
+    data, given = collect_frames(game, frames, seed=seed), {"seed": seed, "learning_rate": LEARNING_RATE}
+    given |= {"clock": time.process_time}
+    begun = pretrain(data, "autoencoder", "grid", time_limit=2 * seconds, **given).network
+    ways: dict[str, dict[str, Any]] = {
+        "labels alone": {}, "with noise": {"augmentation": AUGMENTATIONS["noise"]},
+        "with colours": {"augmentation": AUGMENTATIONS["colours"]}, "autoencoder first": {"start": begun},
+    }  # fmt: skip
+    found = {
+        way: {
+            str(labels): pretrain(labelled(data, labels, seed), "planes", time_limit=seconds, **given, **how).figures[
+                "f1"
+            ]
+            for labels in LABELS
+            if labels <= len(data.rows("train"))
+        }
+        for way, how in ways.items()
+    }
+    told = ", ".join(f"{way} {f1['1000']:.3f}" for way, f1 in found.items())
+    return {"f1": found, "pictures": len(data), "told": f"1,000 labels: {told}"}
+
+
+def labelled(data: Frames, count: int, seed: int) -> Frames:
+    """The same frames with labels of so many pictures of the training part, a fifth of them for validation."""
+    chosen = np.random.default_rng(seed).permutation(data.rows("train"))[:count]
+    some = copy(data)
+    some.part = np.where(data.part == PARTS.index("test"), data.part, len(PARTS)).astype(np.uint8)
+    some.part[chosen] = PARTS.index("train")
+    some.part[chosen[: count // 5]] = PARTS.index("validation")
+    return some
+
+
+def resized(size: int) -> Callable[[Tensor], Tensor]:
+    """To so many pixels and back."""
+
+    def change(x: Tensor) -> Tensor:
+        small = F.interpolate(x, size, mode="bilinear", antialias=True)
+        return F.interpolate(small, tuple(x.shape[2:]), mode="bilinear", antialias=True)
+
+    return change
+
+
+LOOKS: dict[str, Callable[[Tensor], Tensor]] = {  # of pictures (B, 3, H, W) from 0 to 1
+    "as it is": lambda x: x,
+    "darker": lambda x: 0.6 * x,
+    "paler": lambda x: 0.6 * x + 0.4 * x.mean(1, keepdim=True),
+    "gray": lambda x: x.mean(1, keepdim=True).expand_as(x),
+    "channels swapped": lambda x: x.flip(1),
+    "inverted": lambda x: 1 - x,
+    "half the size": resized(32),
+    "three quarters": resized(48),
+}
+
+
+def looks(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[str, Any]:
+    """F1 on pictures never seen whose look was changed, of decoders trained with and without augmentation."""
+    torch.set_num_threads(1)
+    data, found = collect_frames(game, frames, seed=seed), {}
+    for name, augmentation in AUGMENTATIONS.items():
+        decoder: Any = pretrain(
+            data, "planes", augmentation=augmentation, time_limit=seconds, seed=seed, learning_rate=LEARNING_RATE,
+            clock=time.process_time,
+        ).network  # fmt: skip
+        found[name] = {look: f1_of(decoder, data, change) for look, change in LOOKS.items()}
+    told = ", ".join(f"{name} {min(f1.values()):.3f}" for name, f1 in found.items())
+    return {"f1": found, "told": f"at worst: {told}"}
+
+
+@torch.no_grad()
+def f1_of(decoder: PlanesDecoder, data: Frames, change: Callable[[Tensor], Tensor]) -> float:
+    """The mean over planes that pictures show, on changed pictures of the test part."""
+    total = None
+    for rows in np.array_split(data.rows("test"), max(1, len(data.rows("test")) // 512)):
+        x = torch.from_numpy(data.pictures[rows]).permute(0, 3, 1, 2).float() / 255
+        predicted = decoder.decode((change(x) * 255).round() / 255)
+        counts = Counts.of(predicted.flatten(0, 2).numpy(), data.planes[rows].reshape(-1, len(data.plane_names)))
+        total = counts if total is None else total + counts
+    assert total is not None
+    return float(np.nanmean(total.f1[visible_planes(data)]))
+
+
+def levels(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[str, Any]:
+    """F1 on pictures never seen, of levels that were learned from and of levels that were not."""
+    torch.set_num_threads(1)
+    data = collect_frames(game, frames, seed=seed, levels=range(LEVELS))
+    found = {
+        split: pretrain(
+            some, "planes", time_limit=seconds, seed=seed, learning_rate=LEARNING_RATE, clock=time.process_time
+        ).figures["f1"]
+        for split, some in {"other pictures": data, "other levels": data.split_by_level()}.items()
+    }
+    return {"f1": found, "told": ", ".join(f"{split} {f1:.4f}" for split, f1 in found.items())}
