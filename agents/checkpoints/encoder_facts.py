@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..files.checks import full, number, one_of, optional, several, table, text, width
-from ..nn.pretrained import Pretrained
+from ..files.checks import full, number, one_of, optional, several, table, text, width, yes_or_no
+from ..files.safe_io import short
+from ..nn.pretrained import TEXT, Pretrained
+from ..nn.text import TextConfig
 from ..nn.vision import ACTIVATIONS, BODIES, NORMS, EncoderConfig
+
+
+def anything(name: str, value: Any) -> str:
+    """A check for words of a vocabulary and names of classes, which whoever made the data has chosen."""
+    if not isinstance(value, str) or len(value) > 1000:
+        raise ValueError(f"{name} must be words of at most 1000 characters, got {short(repr(value))}")
+    return value
+
+
+def is_text(config: Any) -> bool:
+    """Whether a file's config is that of an encoder of texts."""
+    return isinstance(config, dict) and config.get("kind") == TEXT
+
 
 side = number(int, 1, 4096)
 CONFIG = table(
@@ -23,19 +38,42 @@ CONFIG = table(
     },
     needed=("kind", "shape"),
 )
+TEXT_CONFIG = full(
+    {
+        "kind": one_of([TEXT]),
+        "words": several(anything, 1_000_000),
+        "length": number(int, 1, 65_536),
+        "channels": width,
+        "dropout": number(float, 0, 1),
+        "width": width,
+    }
+)
 NAMES = several(text, 256)
-FACTS = full({"config": CONFIG, "planes": NAMES, "actions": NAMES})
+PARTS = {
+    "config": lambda name, value: (TEXT_CONFIG if is_text(value) else CONFIG)(name, value),
+    "planes": NAMES, "actions": NAMES, "classes": several(anything, 10_000), "several": yes_or_no,
+}  # fmt: skip
+FACTS = table(PARTS, needed=("config", "planes", "actions"))
 
 
 def read_pretrained(name: str, facts: Any) -> Pretrained:
     """An encoder without its weights, from what `Pretrained.facts` said; raises ValueError."""
     found = FACTS(name, facts)
     config, planes, actions = found["config"], found["planes"], found["actions"]
+    classes = found.get("classes", [])
+    if any(one is None for one in (*planes, *actions)):
+        raise ValueError("planes or actions must be names")
+    if sum(map(bool, (planes, actions, classes))) > 1:
+        raise ValueError("of planes, actions and classes there may be one")
+    rest: dict[str, Any] = {"classes": tuple(classes), "several": found.get("several", False)}
+    if config["kind"] == TEXT:
+        if planes or actions:
+            raise ValueError("an encoder of texts tells no planes and chooses no actions")
+        named = {name: value for name, value in config.items() if name != "kind"}
+        return Pretrained(TextConfig(**{**named, "words": tuple(config["words"])}), **rest)
     for part, count in (("shape", 3), ("grid", 2)):
         if config.get(part) is not None:
             if len(config[part]) != count:
                 raise ValueError(f"{part} must be {count} numbers, got {config[part]}")
             config[part] = tuple(config[part])
-    if any(one is None for one in (*planes, *actions)) or (planes and actions):
-        raise ValueError("planes or actions must be names, and not both are there")
-    return Pretrained(EncoderConfig(**config), tuple(planes), tuple(actions))
+    return Pretrained(EncoderConfig(**config), tuple(planes), tuple(actions), **rest)

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from ..files.described import check_digest, write_description, write_numbers, writing
 from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short
 from ..nn.pretrained import Pretrained
-from ..nn.vision import PictureEncoder
-from .encoder_facts import read_pretrained
+from .encoder_facts import PARTS, read_pretrained
 
 NAME = "encoder.json"
 FORMAT = 1
@@ -43,7 +42,7 @@ class EncoderFile:
 
 
 def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write a `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy`, whole or not at all; raises CheckpointError."""
+    """Write a network that was pretrained, of `Pretrained.network`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
     facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
     folder = path_of(path)
@@ -53,10 +52,10 @@ def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> Non
 
 
 def pretrained_of(network: nn.Module) -> Pretrained:
-    """A `PictureEncoder`, `PlanesDecoder` or `ClonedPolicy` as policies take it; the weights are its own."""
-    encoder: Any = network if isinstance(network, PictureEncoder) else network.encoder
-    names = {name: getattr(network, name, ()) for name in ("planes", "actions")}
-    return Pretrained(encoder.config, **names, weights=network.state_dict())
+    """A network that was pretrained as policies take it; the weights are its own."""
+    encoder: Any = getattr(network, "encoder", network)
+    names = {name: getattr(network, name, ()) for name in ("planes", "actions", "classes")}
+    return Pretrained(encoder.config, **names, several=getattr(network, "several", False), weights=network.state_dict())
 
 
 def load_encoder(path: Any) -> Pretrained:
@@ -75,7 +74,7 @@ def read_encoder(path: Any) -> EncoderFile:
         raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
     check_digest(facts, name)
     try:
-        encoder = read_pretrained("encoder", {part: facts[part] for part in ("config", "planes", "actions")})
+        encoder = read_pretrained("encoder", {part: facts[part] for part in PARTS if part in facts})
         about, file, digest = dict(facts["about"]), facts["weights"]["file"], facts["weights"]["sha256"]
         if not WEIGHTS.fullmatch(file):
             raise ValueError(f"its weights cannot be in {short(repr(file))}")

@@ -15,7 +15,11 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from ...envs import OptionError
+from .classifier import Classifier
+from .text import TextConfig, TextEncoder
 from .vision import ClonedPolicy, EncoderConfig, PictureEncoder, PlanesDecoder
+
+TEXT = "text"  # the kind of encoder that reads texts, in files
 
 
 @dataclass(frozen=True)
@@ -26,37 +30,48 @@ class Pretrained:
         config: what it is made of.
         planes: names of the planes that its decoder tells; empty if it has none.
         actions: names of the actions that its policy chooses from; empty if it has none.
+        classes: names of those that its classifier tells; empty if it has none. `several`: an input may have several.
         weights: of `network()`, by name; None where they come later, as from an agent's file.
     """
 
-    config: EncoderConfig
+    config: EncoderConfig | TextConfig
     planes: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    several: bool = False
     weights: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
 
-    def network(self) -> PictureEncoder | PlanesDecoder | ClonedPolicy:
-        """A copy of its own."""
+    def network(self) -> Any:
+        """A copy of its own: the encoder, or a `PlanesDecoder`, `ClonedPolicy` or `Classifier` on it."""
         with torch.random.fork_rng(devices=[]):  # what a policy draws next is the same with it and without
-            network: Any = PictureEncoder(self.config)
+            network: Any = (
+                TextEncoder(self.config) if isinstance(self.config, TextConfig) else PictureEncoder(self.config)
+            )
             if self.planes:
                 network = PlanesDecoder(network, self.planes)
             elif self.actions:
                 network = ClonedPolicy(network, self.actions)
+            elif self.classes:
+                network = Classifier(network, self.classes, self.several)
         if self.weights is not None:
             network.load_state_dict(dict(self.weights))
         return network.eval()
 
     def facts(self) -> dict[str, Any]:
         """What an agent's file says of it; the weights are among the agent's."""
-        return {"config": asdict(self.config), "planes": list(self.planes), "actions": list(self.actions)}
+        config = {**({"kind": TEXT} if isinstance(self.config, TextConfig) else {}), **asdict(self.config)}
+        facts = {"config": config, "planes": list(self.planes), "actions": list(self.actions)}
+        return facts if not self.classes else {**facts, "classes": list(self.classes), "several": self.several}
 
-    def encoder(self) -> PictureEncoder:
+    def encoder(self) -> Any:
         """The same without what stands on it."""
         network = self.network()
-        return network if isinstance(network, PictureEncoder) else network.encoder
+        return getattr(network, "encoder", network)
 
     def check_shape(self, space: spaces.Space) -> None:
         """Raise OptionError unless observations are pictures of the encoder's size."""
+        if isinstance(self.config, TextConfig):
+            raise OptionError(f"the encoder reads texts, observations are {space}: give an encoder of pictures")
         height, width, channels = self.config.shape
         shape: Any = None
         if isinstance(space, spaces.Box) and is_image_space(space):
@@ -133,7 +148,8 @@ class PretrainedExtractor(BaseFeaturesExtractor):
         encoder.check_shape(observation_space)
         super().__init__(observation_space, features_dim=encoder.config.width)
         self.encoder = encoder.encoder()
-        self.channels_last = observation_space.shape == encoder.config.shape
+        config: Any = encoder.config  # of pictures, or `check_shape` would have refused it
+        self.channels_last = observation_space.shape == config.shape
         self.encoder.requires_grad_(trainable)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> PretrainedExtractor:

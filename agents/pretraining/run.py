@@ -80,12 +80,7 @@ def pretrain(
         **training: see `Trainer`.
     """
     torch.manual_seed(int(training.get("seed", 0)))
-    for part in PARTS:
-        if len(data.rows(part)) < 2:
-            raise OptionError(
-                f"{len(data)} different pictures are too few, {len(data.rows(part))} of them are of the {part} part: "
-                "collect more frames, or let shuffle make more of them"
-            )
+    _refuse_too_few(data)
     learner = method_of(data, method or default_method(data), encoder, settings or {}, class_weight, start)
     if augmentation is not None and augmentation.switches:
         augment(learner, augmentation)
@@ -102,6 +97,15 @@ def pretrain(
     if isinstance(learner.encoder, PictureEncoder):
         learner.encoder.fit_map_scale(learner.pictures[_statistics_rows(learner)[::10]])
     return Result(learner, history, learner.figures("test"), trainer.interrupted)
+
+
+def _refuse_too_few(data: Frames | Examples) -> None:
+    for part in PARTS:
+        if len(data.rows(part)) < 2:
+            raise OptionError(
+                f"{len(data)} different pictures are too few, {len(data.rows(part))} of them are of the {part} part: "
+                "collect more frames, or let shuffle make more of them"
+            )
 
 
 def default_method(data: Frames | Examples) -> str:
@@ -164,9 +168,11 @@ def _encoder_of(start: Any, inputs: Any) -> Any:
 
 
 def _says_the_same(network: nn.Module, start: nn.Module) -> bool:
-    """Whether last layers are for the same planes or actions."""
-    names = [getattr(network, name, None) for name in ("planes", "actions")]
-    return type(network) is type(start) and names == [getattr(start, name, None) for name in ("planes", "actions")]
+    """Whether last layers are for the same planes, actions or classes."""
+    ours, theirs = (
+        [getattr(one, name, None) for name in ("planes", "actions", "classes", "several")] for one in (network, start)
+    )
+    return type(network) is type(start) and ours == theirs
 
 
 def _statistics_rows(learner: Method) -> torch.Tensor:

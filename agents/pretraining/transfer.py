@@ -36,7 +36,7 @@ def transfer(
 
     Args:
         encoder: of `nn.vision`, for pictures of any size, which are resized to its own; or of `nn.text`, for texts that
-            were read with its tokenizer.
+            were read with its tokenizer; or a network on one, such as a `Classifier`.
         examples: with one class each.
         labels: at most so many, drawn from the training part; None: all.
         spatial: features are the spatial map, of pictures; else the output layer.
@@ -45,6 +45,7 @@ def transfer(
     Returns: accuracy and macro f1; and those of an encoder that is the same but was never trained, as random_accuracy and
         random_f1, without which the others say nothing of the training.
     """
+    encoder = getattr(encoder, "encoder", encoder)
     if examples.labels.ndim != 1:
         raise OptionError(f"transfer needs one class for each example, those of {examples.name} may have several")
     train, test = examples.rows("train"), examples.rows("test")

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ....envs import OptionError
+from ...nn.classifier import Classifier
 from ..datasets.examples import Examples
 from ..method import Method, Pictures
 from ..metrics import Counts, confusion, means
@@ -49,22 +50,26 @@ class Classify(Method):
             raise OptionError(f"class_weight must be 'balanced' or None, got {class_weight!r}")
         self.examples, self.several = examples, examples.labels.ndim == 2
         self.labels = torch.from_numpy(examples.labels)
-        self.head = nn.Linear(encoder.config.width, len(examples.class_names))
+        self.classifier = Classifier(encoder, examples.class_names, self.several)
         labels = self.labels[self.rows("train")]
         if self.several:
             share = labels.float().mean(0).clamp(1 / (len(labels) + 1), 1 - 1 / (len(labels) + 1))  # (K,)
             weight = (1 - share) / share
             with torch.no_grad():  # to begin at their frequencies, not at one half: most are rare
-                self.head.bias.copy_(-weight.log())
+                self.classifier.head.bias.copy_(-weight.log())
         else:
             count = labels.bincount(minlength=len(examples.class_names)).clamp(min=1)
             weight = len(labels) / (len(count) * count)
         self.register_buffer("weight", weight if class_weight else None, persistent=False)
         self.to(inputs.device)
 
+    @property
+    def network(self) -> Classifier:
+        return self.classifier
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (B, K)."""
-        return self.head(self.encoder(inputs))
+        return self.classifier(inputs)
 
     def loss(self, rows: Tensor) -> Tensor:
         logits, labels = self(self.pictures[rows]), self.labels[rows].to(self.pictures.device)
@@ -96,6 +101,6 @@ class Classify(Method):
         """Classes of examples (K,), as their labels have them."""
         was_training = self.training
         self.eval()
-        logits = torch.cat([self(self.pictures[some]) for some in rows.split(512)]).cpu()
+        predicted = torch.cat([self.classifier.predict(self.pictures[some]) for some in rows.split(512)])
         self.train(was_training)
-        return (logits > 0).to(torch.uint8).numpy() if self.several else logits.argmax(1).numpy()
+        return predicted.cpu().numpy()

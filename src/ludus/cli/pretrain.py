@@ -177,7 +177,6 @@ def train(argv: list[str]) -> int:
     config = parse(Config, argv, "pretrain", COMMON)
     import_agents()
     from ..agents.checkpoints.encoder_file import NAME, load_encoder, save_encoder
-    from ..agents.nn.vision import PictureEncoder
     from ..agents.pretraining.augment import Augmentation
     from ..agents.pretraining.run import default_method, pretrain
 
@@ -204,13 +203,10 @@ def train(argv: list[str]) -> int:
     print_figures(result.figures)
     if config.plots:
         draw(result, folder)
-    if not isinstance(result.method.encoder, PictureEncoder):
-        say("the encoder of texts is not kept: agents see no texts")
-        return 0
     about = {"source": config.source, "method": method, "figures": result.figures, "settings": to_plain(config)}
     save_encoder(folder, result.network, about)
     if not hasattr(data, "game"):
-        say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network()")
+        say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network().predict(inputs)")
         return 0
     use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
     game = find_game(data.game).name

@@ -7,10 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import ludus
 from ludus.agents.checkpoints.encoder_file import load_encoder, read_encoder, save_encoder
 from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.files.safe_io import CheckpointError
+from ludus.agents.nn.classifier import Classifier
+from ludus.agents.nn.text import TextConfig, TextEncoder
 from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+from ludus.envs import OptionError
 
 PLANES = ("ball", "paddle")
 
@@ -93,4 +97,49 @@ def test_a_folder_without_one_and_a_pipe_are_refused(tmp_path):
         load_encoder(tmp_path)
     os.mkfifo(tmp_path / "encoder.json")
     with pytest.raises(CheckpointError):
+        load_encoder(tmp_path)
+
+
+def classifier(**settings):
+    return Classifier(decoder().encoder, ("cat\n", "dog"), **settings).eval()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_classifier_keeps_its_classes_and_tells_them(tmp_path, several):
+    network, pictures = classifier(several=several), torch.randint(0, 255, (8, 3, 32, 32), dtype=torch.uint8)
+    save_encoder(tmp_path, network, {})
+    back = load_encoder(tmp_path).network()
+    assert back.classes == ("cat\n", "dog") and back.several == several
+    logits = network(pictures)
+    assert torch.equal(back.predict(pictures), (logits > 0).to(torch.uint8) if several else logits.argmax(1))
+
+
+def test_an_encoder_of_texts_keeps_its_words(tmp_path):
+    encoder = TextEncoder(TextConfig(("good", "bad", "\x1b"), 8, 4, width=6)).eval()
+    save_encoder(tmp_path, encoder, {})
+    back = load_encoder(tmp_path).network()
+    assert torch.equal(back.encode(["good, not bad"]), encoder.encode(["good, not bad"]))
+    save_encoder(tmp_path, Classifier(encoder, ("yes", "no")), {})
+    assert load_encoder(tmp_path).network().encoder.config == encoder.config
+    with pytest.raises(OptionError, match="the encoder reads texts"):
+        ludus.PPO("cnn", ludus.make_sb3("Catch", 2, obs_type="rgb"), policy_kwargs={"encoder": tmp_path})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda facts: facts["config"].update(length=10**9), "length must be a whole number"),
+        (lambda facts: facts["config"].update(words="good"), "words must be a list"),
+        (lambda facts: facts["config"].update(words=["good", "bad", 7]), "words must be words of at most"),
+        (lambda facts: facts["config"]["words"].append("more"), "is of another network"),
+        (lambda facts: facts.update(planes=["ball"]), "there may be one"),
+        (lambda facts: facts.update(classes=[], planes=["ball"]), "tells no planes"),
+        (lambda facts: facts["classes"].append("more"), "is of another network"),
+    ],
+)
+def test_nor_does_a_doctored_classifier_of_texts(tmp_path, change, words):
+    network = Classifier(TextEncoder(TextConfig(("good", "bad"), 8, 4, width=6)), ("yes", "no"))
+    save_encoder(tmp_path, network, {})
+    doctored(tmp_path, change)
+    with pytest.raises(CheckpointError, match=words):
         load_encoder(tmp_path)
