@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...envs import OptionError
+from .extras import need
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLORS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
@@ -31,11 +32,7 @@ DPI = 100
 
 def figure_of(width: float, height: float) -> Any:
     """An empty figure, in inches; raises OptionError without Matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise OptionError("figures need Matplotlib: pip install 'ludus[pretrain]'") from error
-    return Figure((width, height), dpi=DPI, layout="constrained")
+    return need("matplotlib.figure", "a figure").Figure((width, height), dpi=DPI, layout="constrained")
 
 
 def axes_of(figure: Any, title: str, x: str = "", y: str = "") -> Any:
@@ -162,21 +159,18 @@ def embedding_map(
 
     At most `most` of them, drawn at random. The ten commonest labels have colours and markers of their own.
     """
-    try:
-        from sklearn.decomposition import PCA
-        from sklearn.manifold import TSNE
-        from threadpoolctl import threadpool_limits
-    except ImportError as error:
-        raise OptionError("t-SNE needs scikit-learn: pip install 'ludus[pretrain]'") from error
+    decomposition, manifold = need("sklearn.decomposition", "t-SNE"), need("sklearn.manifold", "t-SNE")
     if len(embeddings) < 10:
         raise OptionError(f"t-SNE needs 10 embeddings or more, got {len(embeddings)}")
     rows = np.random.default_rng(seed).permutation(len(embeddings))[:most]
     perplexity = min(30, (len(rows) - 1) / 3)
     x = embeddings[rows].reshape(len(rows), -1).astype(np.float32)
     if x.shape[1] > 50:  # as the paper does
-        x = PCA(min(50, len(x)), random_state=seed).fit_transform(x)
-    with threadpool_limits(1):  # on a machine that others use, its threads would wait for each other most of the time
-        places = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(x)
+        x = decomposition.PCA(min(50, len(x)), random_state=seed).fit_transform(x)
+    with need("threadpoolctl", "t-SNE").threadpool_limits(
+        1
+    ):  # on a machine that others use, its threads would wait for each other most of the time
+        places = manifold.TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(x)
     figure = figure_of(7.5, 5.5)
     axes = axes_of(figure, title)
     axes.grid(visible=False)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...envs import OptionError
 from ..nn.vision import PictureEncoder, PlanesDecoder
+from .extras import need
 
 KINDS = ("integrated gradients", "gradients")
 
@@ -34,16 +35,13 @@ def saliency(
     """
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    try:
-        from captum.attr import IntegratedGradients, Saliency
-    except ImportError as error:
-        raise OptionError("saliency needs Captum: pip install 'ludus[pretrain]'") from error
+    attr = need("captum.attr", "saliency")
     x = (pictures.float() / 255).requires_grad_()
     if kind == "gradients":
-        found = Saliency(says).attribute(x)
+        found = attr.Saliency(says).attribute(x)
     else:
         steps = 32  # of the integral
-        found = IntegratedGradients(says).attribute(
+        found = attr.IntegratedGradients(says).attribute(
             x, baseline[None].expand_as(x).contiguous(), n_steps=steps, internal_batch_size=max(64, len(x))
         )
     return found.abs().sum(1).detach().cpu().numpy()

@@ -249,7 +249,7 @@ def test_values_are_those_of_the_first_step_that_shows_a_picture():
 @pytest.mark.parametrize(
     ("package", "needs", "ask"),
     [
-        ("matplotlib.figure", "figures need Matplotlib", lambda: plots.f1_bars(np.ones(2), ["a", "b"])),
+        ("matplotlib.figure", "a figure needs matplotlib", lambda: plots.f1_bars(np.ones(2), ["a", "b"])),
         (
             "sklearn.manifold",
             "t-SNE needs scikit-learn",
@@ -257,7 +257,7 @@ def test_values_are_those_of_the_first_step_that_shows_a_picture():
         ),
         (
             "captum.attr",
-            "saliency needs Captum",
+            "saliency needs captum",
             lambda: saliency(lambda x: x, torch.zeros(1, 1, 2, 2), torch.zeros(1)),
         ),
     ],
