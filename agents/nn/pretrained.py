@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
@@ -68,41 +68,48 @@ class Pretrained:
         network = self.network()
         return getattr(network, "encoder", network)
 
-    def check_shape(self, space: spaces.Space) -> None:
-        """Raise OptionError unless observations are pictures of the encoder's size."""
+    def pictures_in(self, space: spaces.Space) -> int:
+        """How many pictures of the encoder's size an observation is, as a stack; raises OptionError if it is none."""
         if isinstance(self.config, TextConfig):
             raise OptionError(f"the encoder reads texts, observations are {space}: give an encoder of pictures")
         height, width, channels = self.config.shape
         shape: Any = None
         if isinstance(space, spaces.Box) and is_image_space(space):
-            shape = space.shape if not is_image_space_channels_first(space) else (*space.shape[1:], space.shape[0])
-        if shape != (height, width, channels):
+            first = space.shape[1:] == (height, width)
+            shape = (*space.shape[1:], space.shape[0]) if first else space.shape
+        colours = (
+            channels == 1 and shape is not None and shape[2] % 3 == 0
+        )  # which might as well be three gray pictures
+        if shape is None or shape[:2] != (height, width) or shape[2] % channels or colours:
             kind = {1: "grayscale", 3: "rgb"}.get(channels, f"{channels} channels")
             raise OptionError(
                 f"the encoder sees {kind} pictures of {height}x{width}, observations are {space}: "
                 f"give obs_type={kind!r} and size={height}"
             )
+        return shape[2] // channels
 
 
 class FrozenEncoder(nn.Module):
-    """Pictures (B, C, H, W) uint8 -> what the network that learns sees in their place; it is never trained.
+    """Pictures (B, K * C, H, W) uint8 -> what the network that learns sees in their place; it is never trained.
 
     Its weights are buffers, so that no optimizer has them and no gradient goes there.
 
     Args:
         pretrained: the encoder.
-        decode: give planes, (B, rows, columns, P) uint8 of 0 and 1; else the spatial map, flat, (B, F * h * w) float32.
+        decode: give planes, (B, rows, columns, K * P) uint8 of 0 and 1; else the spatial maps, flat, (B, K * F * h * w)
+            float32.
+        stacked: K, pictures in an observation, each of which is encoded by itself.
 
     Attributes:
         space: of what it gives.
         tells_planes: whether that is planes.
     """
 
-    def __init__(self, pretrained: Pretrained, decode: bool) -> None:
+    def __init__(self, pretrained: Pretrained, decode: bool, stacked: int = 1) -> None:
         super().__init__()
         if decode and not pretrained.planes:
             raise OptionError("decode needs an encoder that tells planes, of `ludus pretrain --method planes`")
-        self.tells_planes = decode
+        self.tells_planes, self.stacked = decode, stacked
         self.network: Any = pretrained.network() if decode else pretrained.encoder()
         for module in self.network.modules():
             for name, weight in list(module.named_parameters(recurse=False)):
@@ -111,9 +118,9 @@ class FrozenEncoder(nn.Module):
         encoder = self.network.encoder if decode else self.network
         del encoder.layer  # of which neither makes use
         if decode:
-            self.space = spaces.Box(0, 1, (*encoder.map_shape[1:], len(pretrained.planes)), np.uint8)
+            self.space = spaces.Box(0, 1, (*encoder.map_shape[1:], stacked * len(pretrained.planes)), np.uint8)
         else:
-            self.space = spaces.Box(-np.inf, np.inf, (int(np.prod(encoder.map_shape)),), np.float32)
+            self.space = spaces.Box(-np.inf, np.inf, (stacked * int(np.prod(encoder.map_shape)),), np.float32)
         self.eval()
 
     def train(self, mode: bool = True) -> FrozenEncoder:
@@ -122,11 +129,20 @@ class FrozenEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.network.decode(pictures) if self.tells_planes else self.features(pictures)
+        if not self.tells_planes:
+            return self.features(pictures)
+        planes = self.network.decode(one_by_one(pictures, self.stacked))  # (B * K, rows, columns, P)
+        return planes.unflatten(0, (-1, self.stacked)).permute(0, 2, 3, 1, 4).flatten(3)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """The spatial map, flat, through which gradients go back to pictures of floats from 0 to 1."""
-        return (self.network.spatial(pictures) / self.network.map_scale).flatten(1)
+        """The spatial maps, flat, through which gradients go back to pictures of floats from 0 to 1."""
+        maps = self.network.spatial(one_by_one(pictures, self.stacked)) / self.network.map_scale
+        return maps.reshape(len(pictures), -1)
+
+
+def one_by_one(pictures: Tensor, stacked: int) -> Tensor:
+    """Stacks (B, K * C, H, W), the newest picture last -> their pictures (B * K, C, H, W)."""
+    return pictures.unflatten(1, (stacked, -1)).flatten(0, 1) if stacked > 1 else pictures
 
 
 def modules_outside(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
@@ -139,17 +155,18 @@ class PretrainedExtractor(BaseFeaturesExtractor):
     """A pretrained encoder as `features_extractor_class`, also in Stable-Baselines3's own agents.
 
     Args:
-        observation_space: pictures of the encoder's size.
+        observation_space: pictures of the encoder's size, or stacks of them, whose features come one after the other.
         encoder: a `Pretrained`, as `ludus.agents.load_encoder` gives it.
         trainable: whether it learns along; else its weights stay as they are.
     """
 
     def __init__(self, observation_space: spaces.Space, encoder: Pretrained, trainable: bool = True) -> None:
-        encoder.check_shape(observation_space)
-        super().__init__(observation_space, features_dim=encoder.config.width)
-        self.encoder = encoder.encoder()
-        config: Any = encoder.config  # of pictures, or `check_shape` would have refused it
-        self.channels_last = observation_space.shape == config.shape
+        stacked = encoder.pictures_in(observation_space)
+        super().__init__(observation_space, features_dim=stacked * encoder.config.width)
+        self.encoder, self.stacked = encoder.encoder(), stacked
+        config: Any = encoder.config
+        shape: Any = observation_space.shape
+        self.channels_last = shape[:2] == config.shape[:2]
         self.encoder.requires_grad_(trainable)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> PretrainedExtractor:
@@ -157,7 +174,8 @@ class PretrainedExtractor(BaseFeaturesExtractor):
         return self if getattr(fn, "func", fn) is BasePolicy.init_weights else super().apply(fn)
 
     def forward(self, obs: Tensor) -> Tensor:
-        return self.encoder(obs.permute(0, 3, 1, 2) if self.channels_last else obs)
+        pictures = one_by_one(obs.permute(0, 3, 1, 2) if self.channels_last else obs, self.stacked)
+        return self.encoder(pictures).reshape(len(obs), -1)
 
 
 class OnPretrained:
@@ -195,9 +213,9 @@ class OnPretrained:
         if len(chosen) > 1:
             raise OptionError(f"{' and '.join(chosen)} exclude each other: give one of them")
         if encoder is not None:
-            encoder.check_shape(observation_space)
+            stacked = encoder.pictures_in(observation_space)
             if freeze or decode:
-                frozen = FrozenEncoder(encoder, decode)
+                frozen = FrozenEncoder(encoder, decode, stacked)
                 observation_space = frozen.space
             else:
                 kwargs["features_extractor_class"] = PretrainedExtractor

@@ -121,6 +121,7 @@ class Player:
         if frozen is not None and frozen.tells_planes:
             planes = self.agent.policy.obs_to_tensor(obs)[0][0].cpu().numpy()
             names = frozen.network.planes
+            planes = planes[..., -len(names) :]  # of the newest picture
             return decoded(planes, names, self._planes() if names == self.sim.game.planes else None)
         return saliency(self.agent, obs, state, action, options.frame_stack, self.sim.actions[action])
 
