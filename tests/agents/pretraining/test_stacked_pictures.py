@@ -96,11 +96,9 @@ def test_a_stack_in_the_original_of_stable_baselines3(folder):
 def test_three_gray_pictures_could_be_colours(tmp_path):
     config = for_pictures("grid", (SIZE, SIZE, 1), (10, 10), channels=8, depth=1, width=16)
     save_encoder(tmp_path, PictureEncoder(config), {})
-    with pytest.raises(OptionError, match="the encoder sees grayscale pictures of 40x40"):
-        ludus.PPO("mlp", stacks(), policy_kwargs={"encoder": tmp_path, "freeze": True})
-    with pytest.raises(OptionError, match="the encoder sees grayscale pictures of 40x40"):
-        env = ludus.make_sb3("Asterix", 2, obs_type="rgb", size=SIZE)
-        ludus.PPO("mlp", env, policy_kwargs={"encoder": tmp_path, "freeze": True})
+    for env in (stacks(), ludus.make_sb3("Asterix", 2, obs_type="rgb", size=SIZE)):
+        with pytest.raises(OptionError, match="the encoder sees grayscale pictures of 40x40"):
+            ludus.PPO("mlp", env, policy_kwargs={"encoder": tmp_path, "freeze": True})
     env = ludus.make_sb3("Asterix", 2, obs_type="grayscale", size=SIZE, frame_stack=4)
     agent = ludus.PPO("mlp", env, policy_kwargs={"encoder": tmp_path, "freeze": True})
     assert agent.policy.frozen.stacked == 4
