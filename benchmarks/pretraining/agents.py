@@ -44,8 +44,17 @@ class Variant:
     seconds: float = FIVE_MINUTES / 3
 
 
-VARIANTS = {
+# Of PPO on Atari, as RL Baselines3 Zoo has them (Raffin 2020): Ludus's defaults are for many more steps a second.
+ATARI = {
+    "num_envs": 8, "n_steps": 128, "batch_size": 256, "n_epochs": 4, "learning_rate": 2.5e-4, "clip_range": 0.1,
+    "ent_coef": 0.01,
+}  # fmt: skip
+END_TO_END = {
     "pixels, end to end": Variant(None, seconds=FIVE_MINUTES),
+    "pixels, end to end, Atari's settings": Variant(None, flags=ATARI, seconds=FIVE_MINUTES),
+}
+VARIANTS = {
+    **END_TO_END,
     "random, frozen": Variant("random", flags={"freeze": True}),
     "supervised, frozen": Variant("planes", "grid", {"freeze": True}),
     "unsupervised, frozen": Variant("autoencoder", flags={"freeze": True}),
