@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from report import Table, amount, describe
 from pretraining.agents import END_TO_END
+from report import Table, amount, describe
 from scipy.stats import trim_mean
 
 ABOUT = {
