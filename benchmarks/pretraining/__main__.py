@@ -9,8 +9,8 @@
     levels     F1 of planes on other pictures of levels that were learned from, and on levels that were not
     agents     what PPO learns from pixels in a third of the time through encoders of every kind, beside true planes
 
-Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor,
-and --write leaves what is not measured as it is.
+Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor;
+--write keeps each there as it comes and leaves others as they are, --missing makes only those that are not there yet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -42,7 +42,7 @@ PLANES = {  # by game: seconds, frames to collect, share of shuffled ones
 PROBED = ("Asterix", "SpaceInvaders", "Breakout", "Muncher", "Seaquest")
 METHODS = ("autoencoder", "st-dim", "latent", "vae")
 SECONDS = 180  # of unsupervised training
-LEARNED = ("Asterix", "Breakout", "SpaceInvaders", "Seaquest")
+LEARNED = ("SpaceInvaders", "Breakout", "Snake", "Muncher")  # which PPO learns from planes in 300,000 steps
 console = Console()
 
 
@@ -97,6 +97,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of the time: rough")
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/pretraining.json")
+    parser.add_argument("--missing", action="store_true", help="only what this processor has no results of")
     arguments = parser.parse_args()
     for name in arguments.parts:
         if name not in JOBS:
@@ -104,8 +105,8 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def measure(part: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results of jobs, with what they were asked for, as many at once as there are cores."""
+def measure(part: str, jobs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The results of jobs, with what they were asked for, in their order and as many at once as there are cores."""
 
     def one(job: dict[str, Any]) -> dict[str, Any]:
         found = {**job, **run_job("pretraining.jobs", part, 1, **job)}
@@ -117,7 +118,7 @@ def measure(part: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for core in sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(all_cores()):
         cores.put(core)
     with ThreadPoolExecutor(all_cores(), initializer=lambda: stay_on(cores.get())) as pool:
-        return list(pool.map(one, jobs))
+        yield from pool.map(one, jobs)
 
 
 def stay_on(core: int) -> None:
@@ -126,20 +127,25 @@ def stay_on(core: int) -> None:
         os.sched_setaffinity(0, {core})
 
 
+def key(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells a measurement from the others of its part."""
+    return tuple(row.get(name) for name in ("game", "seed", "method", "variant"))
+
+
 def main() -> None:
-    """Measure, show, and with --write keep after every part."""
+    """Measure, show, and with --write keep every measurement."""
     arguments, found = parse(), read_figures("pretraining")
     for part in arguments.parts:
-        facts, processors = machine(PACKAGES), found.setdefault(part, {})
-        rows = measure(part, JOBS[part](arguments.games, arguments.seeds, arguments.quick))
-        key = ("game", "seed", "method", "variant")
-        new = {tuple(row.get(name) for name in key) for row in rows}
-        before = processors.get(facts["processor"], {"rows": []})["rows"]
-        kept = [row for row in before if tuple(row.get(name) for name in key) not in new]
-        processors[facts["processor"]] = {"machine": facts, "rows": [*kept, *rows]}
-        console.print(TABLES[part](processors[facts["processor"]]).rich())
-        if arguments.write:
-            write_results("pretraining", found, account(found))
+        facts = machine(PACKAGES)
+        measured = found.setdefault(part, {}).setdefault(facts["processor"], {"machine": facts, "rows": []})
+        rows = {key(row): row for row in measured["rows"]}
+        jobs = JOBS[part](arguments.games, arguments.seeds, arguments.quick)
+        for row in measure(part, [job for job in jobs if not (arguments.missing and key(job) in rows)]):
+            rows[key(row)] = row
+            measured |= {"machine": facts, "rows": list(rows.values())}
+            if arguments.write:
+                write_results("pretraining", found, account(found))
+        console.print(TABLES[part](measured).rich())
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.pretraining import collect_frames, pretrain
 from ludus.cli import train
 from ludus.cli.making import make_agent, make_env
+from ludus.envs import Options
+from ludus.zoo import recipe_names
 
 FRAMES, POINTS, LEARNING_RATE = 20_000, 100, 2e-3
 FIVE_MINUTES = 300
+SHUFFLED = {"Breakout": 0.5}  # shares of records put together from several games', where play comes to too few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +87,13 @@ class Curve(BaseCallback):
             self.points.append((round(spent, 2), self.num_timesteps, round(mean, 3)))
 
 
-def prepared(variant: Variant, game: str, seed: int, seconds: float, folder: Path) -> None:
-    """Write the encoder of a variant."""
+def prepared(variant: Variant, game: str, options: Options, seed: int, seconds: float, folder: Path) -> None:
+    """Write the encoder of a variant, from a game with these options."""
     began = time.process_time()
-    frames = collect_frames(game, FRAMES if variant.method != "random" else 2_000, seed=seed)
+    frames = collect_frames(
+        game, FRAMES if variant.method != "random" else 2_000, shuffle=SHUFFLED.get(game, 0.0), seed=seed,
+        repeat_action_probability=options.repeat_action_probability, full_action_space=options.full_action_space,
+    )  # fmt: skip
     if variant.method == "random":
         torch.manual_seed(seed)
         network: Any = PictureEncoder(for_pictures(variant.encoder, frames.pictures.shape[1:], None)).eval()
@@ -105,11 +111,12 @@ def agents(game: str, variant: str, seed: int, seconds: float, algo: str = "ppo"
     """The curve of one agent."""
     torch.set_num_threads(1)
     began, chosen = time.process_time(), VARIANTS[variant]
-    config = train.from_recipe(game, algo, device="cpu", tensorboard=False, seed=seed, total_timesteps=10**9)
+    config = train.from_recipe(game, algo) if game in recipe_names() else train.CONFIGS[algo](game=game)
+    config = dataclasses.replace(config, device="cpu", tensorboard=False, seed=seed, total_timesteps=10**9)
     changes: dict[str, Any] = {"num_threads": 1, **chosen.flags}
     with tempfile.TemporaryDirectory() as folder:
         if chosen.method is not None:
-            prepared(chosen, game, seed, chosen.share * seconds, Path(folder))
+            prepared(chosen, game, config.options, seed, chosen.share * seconds, Path(folder))
             changes["encoder"] = folder
         pretrained = time.process_time() - began
         config.settings = dataclasses.replace(config.settings, **changes)
