@@ -9,7 +9,7 @@ As with agents, nothing in it is executed, and a folder holds a whole encoder wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -90,3 +90,9 @@ def with_encoder(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     encoder = policy_kwargs["encoder"]
     known = encoder is None or isinstance(encoder, Pretrained)
     return {**policy_kwargs, "encoder": encoder if known else load_encoder(encoder)}
+
+
+def for_actions(policy_kwargs: Any, names: Sequence[str]) -> Any:
+    """Arguments of a policy whose encoder, if it has one, chooses from these actions; see `Pretrained.for_actions`."""
+    encoder = (policy_kwargs or {}).get("encoder")
+    return policy_kwargs if encoder is None else {**policy_kwargs, "encoder": encoder.for_actions(names)}

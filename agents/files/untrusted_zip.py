@@ -20,6 +20,7 @@ from .safe_io import CheckpointError, short
 
 MAX_MEMBERS = 10_000
 CHUNK = 1_000_000  # bytes read at once
+COUNTER = ".num_batches_tracked"  # what batch normalization counts in whole numbers
 
 
 class ShortReads:
@@ -45,7 +46,7 @@ def read_members(file: IO[bytes], limits: Mapping[str, int], optional: Set[str] 
 
 
 def read_tensors(content: bytes, limit: int) -> dict[str, Tensor]:
-    """A dictionary of finite float32 tensors that `torch.save` wrote, of `limit` bytes in all, on the CPU."""
+    """A dictionary of finite float32 tensors, and counters of batches, that `torch.save` wrote, of `limit` bytes in all."""
     with explained("it is not a file of tensors"):
         tensors = saved_by_torch(content, limit)
         check_tensors(tensors, limit)
@@ -119,20 +120,20 @@ def check_tensors(tensors: Any, limit: int) -> None:
     if not isinstance(tensors, dict) or not tensors:
         raise CheckpointError("it is not a file of named tensors")
     for name, tensor in tensors.items():
-        fault = fault_of(tensor)
+        fault = fault_of(tensor, torch.int64 if str(name).endswith(COUNTER) else torch.float32)
         if fault:
             raise CheckpointError(f"{short(name)} {fault}")
     if sum(tensor.nbytes for tensor in tensors.values()) > limit:
         raise CheckpointError(f"the tensors have more than {limit} bytes")
 
 
-def fault_of(tensor: Any) -> str | None:
-    """What keeps a thing from being a plain array of finite float32 numbers, all of them there."""
+def fault_of(tensor: Any, dtype: torch.dtype = torch.float32) -> str | None:
+    """What keeps a thing from being a plain array of finite numbers of a type, all of them there."""
     if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return "is not a plain array"
-    if tensor.dtype is not torch.float32:
-        return f"is {tensor.dtype}, expected torch.float32"
-    if tensor.dim() == 0 or tensor.numel() == 0:
+    if tensor.dtype is not dtype:
+        return f"is {tensor.dtype}, expected {dtype}"
+    if tensor.numel() == 0:
         return f"has the shape {tuple(tensor.shape)}, which no weights have"
     if tensor.untyped_storage().nbytes() < tensor.nbytes:
         return "has fewer numbers than its shape says"

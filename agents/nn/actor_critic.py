@@ -95,6 +95,7 @@ class ActorCritic(OnPretrained, ActorCriticPolicy):
         return {**vars(self), "action_dist": action_dist}
 
     def extract_features(self, obs: Any, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        obs = self.encoded(obs)
         if self.shortcut is not None and len(obs) >= SHORTCUT_FROM:
             return self.shortcut(obs)
         if self.divisor is not None and features_extractor is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 from torch import Tensor, nn
+from torch.random import fork_rng
 
 from ...envs import OptionError
 from .classifier import Classifier
@@ -20,6 +21,7 @@ from .text import TextConfig, TextEncoder
 from .vision import ClonedPolicy, EncoderConfig, PictureEncoder, PlanesDecoder
 
 TEXT = "text"  # the kind of encoder that reads texts, in files
+UNLIKELY = 2.0  # logits of actions that a cloned policy does not know are so much below its bias for the rarest
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Pretrained:
 
     def network(self) -> Any:
         """A copy of its own: the encoder, or a `PlanesDecoder`, `ClonedPolicy` or `Classifier` on it."""
-        with torch.random.fork_rng(devices=[]):  # what a policy draws next is the same with it and without
+        with fork_rng(devices=[]):  # what a policy draws next is the same with it and without
             network: Any = (
                 TextEncoder(self.config) if isinstance(self.config, TextConfig) else PictureEncoder(self.config)
             )
@@ -56,6 +58,25 @@ class Pretrained:
         if self.weights is not None:
             network.load_state_dict(dict(self.weights))
         return network.eval()
+
+    def for_actions(self, names: Sequence[str]) -> Pretrained:
+        """The same, with its policy's outputs in the order of these actions; those it does not know are rarely chosen.
+
+        Without a policy it is as it is; raises OptionError where no action has a name that it knows.
+        """
+        if not self.actions or self.weights is None or tuple(names) == self.actions:
+            return self
+        known = [self.actions.index(name) if name in self.actions else -1 for name in names]
+        if max(known) < 0:
+            raise OptionError(
+                f"the encoder's policy chooses from {', '.join(self.actions)}, here are {', '.join(names)}: take an encoder "
+                "that was cloned in this game"
+            )
+        weight, bias = self.weights["head.weight"], self.weights["head.bias"]
+        there = torch.tensor(known) >= 0
+        weight = torch.where(there[:, None], weight[known], 0.0)
+        bias = torch.where(there, bias[known], bias.min() - UNLIKELY)
+        return replace(self, actions=tuple(names), weights={**self.weights, "head.weight": weight, "head.bias": bias})
 
     def facts(self) -> dict[str, Any]:
         """What an agent's file says of it; the weights are among the agent's."""
@@ -74,6 +95,11 @@ class Pretrained:
             raise OptionError(f"the encoder reads texts, observations are {space}: give an encoder of pictures")
         height, width, channels = self.config.shape
         shape: Any = None
+        if isinstance(space, spaces.Box) and len(space.shape) == 3 and not is_image_space(space):
+            raise OptionError(
+                f"the encoder sees pictures of whole numbers from 0 to 255, observations are of {space.dtype}: leave their "
+                "normalization out, as VecNormalize(norm_obs=False) does"
+            )
         if isinstance(space, spaces.Box) and is_image_space(space):
             first = space.shape[1:] == (height, width)
             shape = (*space.shape[1:], space.shape[0]) if first else space.shape
@@ -140,6 +166,11 @@ class FrozenEncoder(nn.Module):
         return maps.reshape(len(pictures), -1)
 
 
+def as_pictures(obs: Tensor) -> Tensor:
+    """Observations from 0 to 255 as encoders take them: uint8 as they are, others from 0 to 1."""
+    return obs if obs.dtype == torch.uint8 else obs.float() / 255
+
+
 def one_by_one(pictures: Tensor, stacked: int) -> Tensor:
     """Stacks (B, K * C, H, W), the newest picture last -> their pictures (B * K, C, H, W)."""
     return pictures.unflatten(1, (stacked, -1)).flatten(0, 1) if stacked > 1 else pictures
@@ -157,10 +188,16 @@ class PretrainedExtractor(BaseFeaturesExtractor):
     Args:
         observation_space: pictures of the encoder's size, or stacks of them, whose features come one after the other.
         encoder: a `Pretrained`, as `ludus.agents.load_encoder` gives it.
-        trainable: whether it learns along; else its weights stay as they are.
+        trainable: whether it learns along; else it stays as it is, in evaluation mode.
+
+    The encoder divides by 255 what is uint8 and takes floats from 0 to 1, as policies with `normalize_images` give them.
     """
 
     def __init__(self, observation_space: spaces.Space, encoder: Pretrained, trainable: bool = True) -> None:
+        if not isinstance(encoder, Pretrained):
+            raise OptionError(
+                f"encoder must be what ludus.agents.load_encoder(FOLDER) gives, got {type(encoder).__name__}"
+            )
         stacked = encoder.pictures_in(observation_space)
         super().__init__(observation_space, features_dim=stacked * encoder.config.width)
         self.encoder, self.stacked = encoder.encoder(), stacked
@@ -168,6 +205,14 @@ class PretrainedExtractor(BaseFeaturesExtractor):
         shape: Any = observation_space.shape
         self.channels_last = shape[:2] == config.shape[:2]
         self.encoder.requires_grad_(trainable)
+        self.trainable = trainable
+
+    def train(self, mode: bool = True) -> PretrainedExtractor:
+        """One that is frozen has no dropout and keeps its statistics."""
+        super().train(mode)
+        if not self.trainable:
+            self.encoder.train(False)
+        return self
 
     def apply(self, fn: Callable[[nn.Module], None]) -> PretrainedExtractor:
         """As PyTorch's; but Stable-Baselines3's orthogonal initialization, which comes by it, leaves the weights alone."""
@@ -185,7 +230,8 @@ class OnPretrained:
         encoder: a `Pretrained`; None: none.
         freeze: keep it as it is and learn from its spatial map; each picture goes through it once.
         decode: learn from the planes that it tells, as if the game showed them.
-        finetune_lr: learning rate of the encoder, if it is to be another than that of the rest; it is annealed alike.
+        finetune_lr: learning rate of the encoder where that of the rest is at its highest, if it is to be another; they are
+            annealed alike.
 
     Attributes:
         frozen: the encoder in front of the network, or None. The policy's `observation_space` is then that of what it
@@ -217,6 +263,11 @@ class OnPretrained:
             if freeze or decode:
                 frozen = FrozenEncoder(encoder, decode, stacked)
                 observation_space = frozen.space
+                if kwargs.get("features_extractor_class", getattr(self, "extractor", None)) is NatureCNN:
+                    raise OptionError(
+                        f"CnnPolicy is for pictures, and with {'decode' if decode else 'freeze'} the network sees what the "
+                        f"encoder gives: use {'cnn' if decode else 'mlp'!r}"
+                    )
             else:
                 kwargs["features_extractor_class"] = PretrainedExtractor
                 kwargs["features_extractor_kwargs"] = {"encoder": encoder}
@@ -224,7 +275,8 @@ class OnPretrained:
         self.frozen = frozen
         self._told = {"encoder": encoder, "freeze": freeze, "decode": decode, "finetune_lr": finetune_lr}
         if finetune_lr is not None:
-            self._split_optimizer(finetune_lr)
+            schedule = args[1] if len(args) > 1 else kwargs["lr_schedule"]
+            self._split_optimizer(finetune_lr, max(map(schedule, np.linspace(0, 1, 101).tolist())))
         if encoder is not None and encoder.actions and frozen is None and hasattr(self, "action_net"):
             self._begin_as(encoder)
 
@@ -242,19 +294,22 @@ class OnPretrained:
                 layer.weight.copy_(cloned.weights["head.weight"])
                 layer.bias.copy_(cloned.weights["head.bias"])
 
-    def _split_optimizer(self, finetune_lr: float) -> None:
-        """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's."""
+    def _split_optimizer(self, finetune_lr: float, peak: float) -> None:
+        """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's; `peak` is the latter's
+        highest."""
         policy: Any = self
         base = policy.optimizer.param_groups[0]["lr"]
         if finetune_lr <= 0:
             raise OptionError(f"finetune_lr must be above 0, got {finetune_lr}: freeze keeps the encoder as it is")
+        if peak <= 0:
+            raise OptionError("finetune_lr needs a learning_rate that is above 0 some time")
         weights = [weight for group in policy.optimizer.param_groups for weight in group["params"]]
         own = {id(x) for m in policy.modules() if isinstance(m, PretrainedExtractor) for x in m.encoder.parameters()}
         groups = [
             {"params": [weight for weight in weights if id(weight) not in own]},
             {
                 "params": [weight for weight in weights if id(weight) in own],
-                "lr_scale": finetune_lr / base if base else 1.0,
+                "lr_scale": finetune_lr / peak,
             },
         ]
         policy.optimizer = policy.optimizer_class(groups, lr=base, **policy.optimizer_kwargs)
@@ -278,10 +333,21 @@ class OnPretrained:
         assert self.frozen is not None
         shape: Any = self.seen_space.shape
         pictures = np.asarray(observation)
-        if pictures.shape[-3:] != shape:  # channels last, from an environment that was not turned
-            pictures = np.moveaxis(pictures, -1, -3)
         several = pictures.ndim == len(shape) + 1
+        if (
+            pictures.ndim >= len(shape) and pictures.shape[-3:] != shape
+        ):  # channels last, of an environment not transposed
+            pictures = np.moveaxis(pictures, -1, -3)
         if pictures.shape[-3:] != shape or not (several or pictures.ndim == len(shape)):
             raise ValueError(f"observations must be {shape} or (N, {', '.join(map(str, shape))}), got {pictures.shape}")
         device = next(self.frozen.buffers()).device
-        return torch.as_tensor(pictures.reshape(-1, *shape), device=device), several
+        return as_pictures(torch.as_tensor(pictures.reshape(-1, *shape), device=device)), several
+
+    def encoded(self, obs: Any) -> Any:
+        """Pictures as the frozen encoder gives them; what it gave is left as it is.
+
+        Ludus's agents encode pictures once, Stable-Baselines3's own give them to the policy again and again.
+        """
+        if self.frozen is None or not isinstance(obs, Tensor) or obs.shape[1:] != self.seen_space.shape:
+            return obs
+        return self.frozen(as_pictures(obs))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,21 +45,18 @@ class Tokenizer:
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
         """(N, length) int32, `NOTHING` behind the end of a text."""
-        rows = [self._row(text) for text in texts]
+        numbers = {word: FIRST + k for k, word in enumerate(self.words)}
+        rows = [self._row(text, numbers) for text in texts]
         encoded = np.full((len(rows), self.length), NOTHING, np.int32)
         for row, tokens in zip(encoded, rows, strict=True):
             row[: len(tokens)] = tokens
         return encoded
 
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {word: FIRST + k for k, word in enumerate(self.words)}
-
-    def _row(self, text: str) -> list[int]:
+    def _row(self, text: str, numbers: Mapping[str, int]) -> list[int]:
         if not self.words:
             return [FIRST + byte for byte in text.encode()[: self.length]]
         found = (match[0] for match in TOKEN.finditer(text.lower()))
-        return [self._numbers.get(word, UNKNOWN) for word, _ in zip(found, range(self.length), strict=False)]
+        return [numbers.get(word, UNKNOWN) for word, _ in zip(found, range(self.length), strict=False)]
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,13 @@ def check_policy_kwargs(kind: Any, policy: Any, given: Any) -> None:
             "policy_kwargs has activation_fn, which is for the layers of net_arch, and there are none: give net_arch, "
             "or take the policy 'MlpPolicy'"
         )
+    if given.get("encoder") is not None and not (given.get("freeze") or given.get("decode")):
+        own = [name for name in ("features_extractor_class", "features_extractor_kwargs") if given.get(name)]
+        own += ["normalize_images"] * (given.get("normalize_images") is False)
+        if own:
+            raise OptionError(
+                f"policy_kwargs has {own[0]} beside encoder, which is the features extractor: leave it out"
+            )
     if "memory_size" in given and given.get("memory") is None:
         raise OptionError("policy_kwargs has memory_size, but no memory: give memory, such as 'mingru'")
 

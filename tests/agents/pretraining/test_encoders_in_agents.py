@@ -209,10 +209,27 @@ def test_ppo_begins_as_the_policy_that_was_cloned(tmp_path):
     assert np.array_equal(
         back.predict(seen.numpy(), deterministic=True)[0], agent.predict(seen.numpy(), deterministic=True)[0]
     )
-    with pytest.raises(OptionError, match="chooses from 5 actions by 32 features, this one from 6"):
-        agent_of("PPO", "finetune", tmp_path / "cloned", pictures(full_action_space=True))
     for name in ("DQN", "PQN"):  # which take the encoder alone
         agent_of(name, "finetune", tmp_path / "cloned").learn(64)
+
+
+def test_a_cloned_policy_knows_its_actions_by_name(tmp_path):
+    env, names = pictures(full_action_space=True), pictures().simulator.actions
+    torch.manual_seed(1)
+    cloned = ClonedPolicy(PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None, width=32)), names[::-1]).eval()
+    save_encoder(tmp_path / "cloned", cloned, {})
+    agent = agent_of("PPO", "finetune", tmp_path / "cloned", env)
+    seen = torch.randint(0, 255, (8, 3, SIZE, SIZE), dtype=torch.uint8)
+    logits, theirs = agent.policy.get_distribution(seen).distribution.logits, cloned(seen).log_softmax(1)
+    order = [env.simulator.actions.index(name) for name in names[::-1]]
+    assert len(env.simulator.actions) == 6 and len(names) == 5
+    assert torch.allclose(logits[:, order].log_softmax(1), theirs, atol=1e-5)
+    (other,) = set(range(6)) - set(order)
+    assert (logits[:, other] < logits[:, order].amax(1)).all()
+    agent.learn(64)
+    save_encoder(tmp_path / "others", ClonedPolicy(cloned.encoder, ("hop", "skip")), {})
+    with pytest.raises(OptionError, match="chooses from hop, skip, here are"):
+        agent_of("PPO", "finetune", tmp_path / "others", env)
 
 
 def test_noisy_layers_and_normalization_leave_the_encoder_as_it_is(folder):
