@@ -104,7 +104,8 @@ class ActorCritic(OnPretrained, ActorCriticPolicy):
         return super().extract_features(self._prepared(obs), features_extractor)
 
     def _prepared(self, obs: Any) -> Any:
-        """Observations as Stable-Baselines3's preprocessing takes them: counted from 0, and normalised."""
+        """Observations as Stable-Baselines3's preprocessing takes them: encoded, counted from 0, and normalised."""
+        obs = self.encoded(obs)
         return from_zero(obs, self.starts) if self.normalizer is None else self.normalizer(obs)
 
     def get_distribution(self, obs: Any) -> Distribution:

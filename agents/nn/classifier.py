@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...envs import OptionError
 from .text import TextEncoder
 from .vision import PictureEncoder
 
@@ -28,8 +31,40 @@ class Classifier(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         return self.head(self.encoder(inputs))
 
+    def predict(self, inputs: Any) -> Tensor:
+        """The number of the class of each input, (B,) int64; where there may be several, (B, K) uint8 of 0 and 1.
+
+        Args:
+            inputs: pictures (B, C, H, W), uint8 or floats from 0 to 1; or texts, or their tokens (B, L); arrays or tensors.
+
+        Raises:
+            OptionError: the encoder is not for such inputs.
+        """
+        shares = self.probabilities(inputs)
+        return (shares > 0.5).to(torch.uint8) if self.several else shares.argmax(1)
+
     @torch.no_grad()
-    def predict(self, inputs: Tensor) -> Tensor:
-        """The number of the class of each, (B,) int64; where there may be several, (B, K) uint8 of 0 and 1."""
-        logits = self(inputs)
-        return (logits > 0).to(torch.uint8) if self.several else logits.argmax(1)
+    def probabilities(self, inputs: Any) -> Tensor:
+        """Of each class, (B, K); they sum to 1 where an input has one class. Takes what `predict` takes."""
+        texts = isinstance(self.encoder, TextEncoder)
+        logits = self(self._tokens(inputs) if texts else self._pictures(inputs))
+        return logits.sigmoid() if self.several else logits.softmax(1)
+
+    def _tokens(self, texts: Any) -> Tensor:
+        encoder: Any = self.encoder
+        if not isinstance(texts, (np.ndarray, Tensor)):
+            texts = encoder.tokenizer.encode(texts)
+        return torch.as_tensor(texts, device=self.head.weight.device)
+
+    def _pictures(self, pictures: Any) -> Tensor:
+        x = torch.as_tensor(pictures, device=self.head.weight.device)
+        height, width, channels = self.encoder.config.shape  # type: ignore[union-attr]
+        if x.ndim != 4 or x.shape[1:] != (channels, height, width):
+            raise OptionError(f"pictures must be (B, {channels}, {height}, {width}), got {tuple(x.shape)}")
+        if x.dtype != torch.uint8:
+            x = x.float()
+            if x.numel() and not 0 <= float(x.min()) <= float(x.max()) <= 1:
+                raise OptionError(
+                    f"pictures must be uint8 or floats from 0 to 1, got numbers from {float(x.min()):g} to {float(x.max()):g}"
+                )
+        return x

@@ -295,8 +295,7 @@ class OnPretrained:
                 layer.bias.copy_(cloned.weights["head.bias"])
 
     def _split_optimizer(self, finetune_lr: float, peak: float) -> None:
-        """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's; `peak` is the latter's
-        highest."""
+        """Two groups of parameters: the encoder's, whose learning rate is `lr_scale` times the other's, at most `peak`."""
         policy: Any = self
         base = policy.optimizer.param_groups[0]["lr"]
         if finetune_lr <= 0:

@@ -44,7 +44,9 @@ class Tokenizer:
         return FIRST + (len(self.words) or 256)
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
-        """(N, length) int32, `NOTHING` behind the end of a text."""
+        """(N, length) int32, `NOTHING` behind the end of a text; raises OptionError for a single text."""
+        if isinstance(texts, str):
+            raise OptionError("texts must be a list of them, got a single one: put it in brackets")
         numbers = {word: FIRST + k for k, word in enumerate(self.words)}
         rows = [self._row(text, numbers) for text in texts]
         encoded = np.full((len(rows), self.length), NOTHING, np.int32)

@@ -59,8 +59,8 @@ def export_zip(agent: Agent, path: Path | str) -> None:
         raise CheckpointError("Stable-Baselines3's PPO has no memory, this agent has: train one without to export it")
     if getattr(agent.policy, "frozen", None) is not None and agent.acts_on_values:
         raise CheckpointError(
-            "Stable-Baselines3's DQN gives its network pictures, and this one's sees what a frozen encoder makes of them: export "
-            "an agent of PPO, or one whose encoder learns along"
+            "Stable-Baselines3's DQN gives its network pictures, this one's sees what a frozen encoder makes of them: "
+            "export an agent of PPO, or one whose encoder learns along"
         )
     if any("lr_scale" in group for group in agent.policy.optimizer.param_groups):
         warnings.warn("Stable-Baselines3 has one learning rate for all weights: finetune_lr is not kept", stacklevel=3)

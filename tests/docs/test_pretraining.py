@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from ludus.__main__ import main
+from ludus.agents import save_encoder
+from ludus.agents.nn.classifier import Classifier
+from ludus.agents.nn.text import TextConfig, TextEncoder
 from ludus.agents.pretraining.methods import METHODS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "pretraining.md").read_text()
@@ -49,6 +52,9 @@ def test_five_commands_lead_from_nothing_to_an_agent(tmp_path, monkeypatch, caps
     program = "\n".join(body for kind, body in BLOCKS if kind == "python").replace(
         'obs_type="rgb")', 'obs_type="rgb", size=32)'
     )
+    assert main(["pretrain", "digits", "--epochs", "1", "--no-plots"]) == 0
+    reviews = Classifier(TextEncoder(TextConfig(("dull", "lovely"), 8)), ("bad", "good"))
+    save_encoder("encoders/reviews-classify", reviews, {})
     found = {}
     exec(program.replace("learn(10_000)", "learn(64)"), found)
     assert found["encoder"].planes == ("player", "enemy", "trail", "gold")

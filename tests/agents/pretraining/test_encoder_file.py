@@ -114,6 +114,28 @@ def test_a_classifier_keeps_its_classes_and_tells_them(tmp_path, several):
     assert torch.equal(back.predict(pictures), (logits > 0).to(torch.uint8) if several else logits.argmax(1))
 
 
+def test_classes_are_told_of_arrays_texts_and_whatever_is_meant():
+    network, pictures = classifier(), torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)
+    told = network.predict(pictures)
+    for same in (pictures.numpy(), pictures / 255, pictures.double().numpy() / 255):
+        assert torch.equal(network.predict(same), told)
+    assert torch.allclose(network.probabilities(pictures).sum(1), torch.ones(4))
+    for wrong, words in (
+        (pictures[0], r"must be \(B, 3, 32, 32\), got \(3, 32, 32\)"),
+        (pictures.permute(0, 2, 3, 1), r"got \(4, 32, 32, 3\)"),
+        (pictures.float(), "uint8 or floats from 0 to 1, got numbers from 0 to 25"),
+        (pictures.float() / 255 - 2, "floats from 0 to 1"),
+        (torch.full((1, 3, 32, 32), torch.nan), "floats from 0 to 1"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            network.predict(wrong)
+    texts = Classifier(TextEncoder(TextConfig(("good", "bad"), 8, 4, width=6)), ("yes", "no")).eval()
+    tokens = texts.encoder.tokenizer.encode(["good", "bad bad"])
+    assert torch.equal(texts.probabilities(["good", "bad bad"]), texts.probabilities(tokens))
+    with pytest.raises(OptionError, match="a list of them"):
+        texts.predict("good")
+
+
 def test_an_encoder_of_texts_keeps_its_words(tmp_path):
     encoder = TextEncoder(TextConfig(("good", "bad", "\x1b"), 8, 4, width=6)).eval()
     save_encoder(tmp_path, encoder, {})
