@@ -85,11 +85,11 @@ def read_encoder(path: Any) -> EncoderFile:
     return EncoderFile(replace(encoder, weights=read_tensors(place, file, digest, expected)), about)
 
 
-def with_encoder(policy_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def with_encoder(policy_kwargs: Any) -> Any:
     """Arguments of a policy with the encoder itself in the place of its folder's name; raises CheckpointError."""
-    encoder = policy_kwargs["encoder"]
-    known = encoder is None or isinstance(encoder, Pretrained)
-    return {**policy_kwargs, "encoder": encoder if known else load_encoder(encoder)}
+    if not isinstance(policy_kwargs, Mapping) or isinstance(policy_kwargs.get("encoder"), (Pretrained, type(None))):
+        return policy_kwargs
+    return {**policy_kwargs, "encoder": load_encoder(policy_kwargs["encoder"])}
 
 
 def for_actions(policy_kwargs: Any, names: Sequence[str]) -> Any:

@@ -95,7 +95,7 @@ class Pretrained:
             raise OptionError(f"the encoder reads texts, observations are {space}: give an encoder of pictures")
         height, width, channels = self.config.shape
         shape: Any = None
-        if isinstance(space, spaces.Box) and len(space.shape) == 3 and not is_image_space(space):
+        if isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype.kind == "f":
             raise OptionError(
                 f"the encoder sees pictures of whole numbers from 0 to 255, observations are of {space.dtype}: leave their "
                 "normalization out, as VecNormalize(norm_obs=False) does"
@@ -300,15 +300,13 @@ class OnPretrained:
         base = policy.optimizer.param_groups[0]["lr"]
         if finetune_lr <= 0:
             raise OptionError(f"finetune_lr must be above 0, got {finetune_lr}: freeze keeps the encoder as it is")
-        if peak <= 0:
-            raise OptionError("finetune_lr needs a learning_rate that is above 0 some time")
         weights = [weight for group in policy.optimizer.param_groups for weight in group["params"]]
         own = {id(x) for m in policy.modules() if isinstance(m, PretrainedExtractor) for x in m.encoder.parameters()}
         groups = [
             {"params": [weight for weight in weights if id(weight) not in own]},
             {
                 "params": [weight for weight in weights if id(weight) in own],
-                "lr_scale": finetune_lr / peak,
+                "lr_scale": finetune_lr / peak if peak > 0 else 1.0,  # nothing learns at a rate of 0
             },
         ]
         policy.optimizer = policy.optimizer_class(groups, lr=base, **policy.optimizer_kwargs)

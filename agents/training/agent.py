@@ -102,8 +102,7 @@ class Agent(FollowsChanges, Base):
         policy = self.stable_policies.get(policy, policy)
         given = bound(type(self), policy, env, *args, **kwargs)
         check_objects(type(self), given)
-        if isinstance(kwargs_given := given.get("policy_kwargs"), Mapping) and "encoder" in kwargs_given:
-            given["policy_kwargs"] = with_encoder(kwargs_given)
+        given["policy_kwargs"] = with_encoder(given.get("policy_kwargs"))
         if isinstance(given.get("tensorboard_log"), os.PathLike):
             given["tensorboard_log"] = os.fspath(given["tensorboard_log"])
         stable = self._set_options(given)

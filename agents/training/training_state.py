@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd as DROPOUT
 
 from ...envs.bots import host
 from ...envs.engine.simulator import STATE
@@ -51,8 +52,11 @@ def capture(agent: Agent) -> dict[str, Any]:
         "seconds": agent.elapsed(),
         "rows": agent.own_rows() if own else {},
         "last_obs": agent.simulator is None and agent._last_obs is not None,
+        "dropout": draws_dropout(agent.policy),
     }
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
+    if progress["dropout"]:  # which draws from PyTorch's own generator
+        tensors["dropout"] = _own_generator(agent).get_state()
     tensors["episodes"] = torch.tensor(episodes, dtype=torch.float64).reshape(-1, 3)
     tensors |= own
     if progress["last_obs"]:
@@ -69,12 +73,14 @@ def expected_tensors(agent: Agent, description: Description) -> dict[str, Tensor
     if agent.simulator is None:  # so that nobody resets environments to see what they show
         _restore_last(agent, {f"last.{name}": _tensor(x) for name, x in _blank_last(agent).items()})
     tensors = capture(agent)["tensors"]
-    tensors = {name: x for name, x in tensors.items() if not name.startswith(("generators.", "last."))}
+    tensors = {name: x for name, x in tensors.items() if not name.startswith(("generators.", "last.", "dropout"))}
     if description.progress["last_obs"]:
         tensors |= {f"last.{name}": _tensor(x) for name, x in _blank_last(agent).items()}
     size = GENERATOR_BYTES[description.device]
     for k in range(description.play_threads + 1):
         tensors[f"generators.{k}"] = torch.empty(size, dtype=torch.uint8, device="meta")
+    if description.progress["dropout"]:
+        tensors["dropout"] = torch.empty(size, dtype=torch.uint8, device="meta")
     tensors["episodes"] = torch.empty((description.progress["recent_episodes"], 3), dtype=torch.float64, device="meta")
     here = agent.own_rows(filled=False)
     for name, rows in (here | description.progress["rows"]).items():
@@ -118,11 +124,26 @@ def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor
 def _restore_generators(agent: Agent, tensors: Mapping[str, Tensor]) -> None:
     if f"generators.{len(agent.generators)}" in tensors or f"generators.{len(agent.generators) - 1}" not in tensors:
         raise CheckpointError(f"the training was shared by other threads than here: {len(agent.generators) - 1} play")
-    for k, generator in enumerate(agent.generators):
+    places = {f"generators.{k}": generator for k, generator in enumerate(agent.generators)}
+    if "dropout" in tensors:
+        places["dropout"] = _own_generator(agent)
+    for name, generator in places.items():
         try:
-            generator.set_state(tensors[f"generators.{k}"])
+            generator.set_state(tensors[name])
         except RuntimeError as error:
-            raise CheckpointError(f"generators.{k} is no generator's state: {short(error)}") from error
+            raise CheckpointError(f"{name} is no generator's state: {short(error)}") from error
+
+
+def draws_dropout(policy: nn.Module) -> bool:
+    """Whether training a policy takes random numbers of PyTorch's own generator."""
+    return any(isinstance(module, DROPOUT) and module.p > 0 for module in policy.modules())
+
+
+def _own_generator(agent: Agent) -> torch.Generator:
+    """PyTorch's own, of the agent's device."""
+    if agent.device.type == "cpu":
+        return torch.default_generator
+    return torch.cuda.default_generators[agent.device.index or 0]
 
 
 def _last(agent: Agent) -> dict[str, Any]:

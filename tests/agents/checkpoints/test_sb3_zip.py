@@ -16,6 +16,7 @@ from ludus.agents.checkpoints.sb3_zip import import_zip
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.sb3_export import export_zip
+from tests.agents.encoded import behind_an_encoder
 
 SMALL = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 0, "device": "cpu"}
 PIXELS = {"obs_type": "rgb", "size": 36}
@@ -35,6 +36,8 @@ EXPORTED = {
         "MlpPolicy", poles(), learning_rate=LinearSchedule(1e-3, 0, 1), clip_range_vf=0.5, **SMALL
     ),
     "normalized": lambda: PPO("mlp", poles(), policy_kwargs={"normalize_obs": True}, **SMALL),
+    "frozen": lambda: behind_an_encoder("freeze", **SMALL),
+    "decoded": lambda: behind_an_encoder("decode", **SMALL),
     "continuous": lambda: PPO("MlpPolicy", make_vec_env("Pendulum-v1", n_envs=8, seed=0), **SMALL),
 }
 

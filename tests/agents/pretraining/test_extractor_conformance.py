@@ -6,7 +6,7 @@ import stable_baselines3
 import torch
 
 import ludus
-from ludus.agents import PretrainedExtractor, load_encoder
+from ludus.agents import PretrainedExtractor, load_agent, load_encoder
 from ludus.agents.checkpoints.encoder_file import save_encoder
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
@@ -63,10 +63,13 @@ def test_the_encoders_rate_is_what_was_asked_for_where_the_others_is_highest(nam
     assert own == pytest.approx(rest * 1e-5 / peak) and rest > 0
 
 
-def test_a_rate_of_nothing_is_refused(folder):
+def test_an_agent_whose_rate_ended_at_nothing_is_loaded(folder, tmp_path):
     kwargs = {"encoder": folder, "finetune_lr": 1e-5}
-    with pytest.raises(OptionError, match="learning_rate that is above 0"):
-        ludus.PPO("nature", pictures(), learning_rate=0.0, policy_kwargs=kwargs)
+    agent = ludus.PPO("nature", pictures(), learning_rate=lambda p: 1e-3 * p, policy_kwargs=kwargs, **small("PPO"))
+    agent.learn(256)
+    agent.learning_rate = 0.0
+    agent.save(tmp_path)
+    assert load_agent(tmp_path).learning_rate == 0.0
 
 
 @pytest.mark.parametrize(("use", "policy"), [("freeze", "mlp"), ("decode", "cnn")])
