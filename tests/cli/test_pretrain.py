@@ -9,6 +9,7 @@ from ludus.__main__ import main
 from ludus.agents.checkpoints.encoder_file import load_encoder
 from ludus.agents.pretraining.methods import METHODS
 from ludus.cli import pretrain
+from tests.agents.pretraining import hub_data
 
 SMALL = ["--frames", "1280", "--size", "32", "--shuffle", "0.5"]
 TRAINING = [*SMALL, "--epochs", "2", "--channels", "8", "--depth", "1", "--no-plots"]
@@ -40,6 +41,15 @@ def test_frames_are_collected_looked_at_and_trained_on(capsys):
     assert "saved in encoders/data-planes" in capsys.readouterr().out
     assert main(["pretrain", "collect", "Catch", *SMALL, "--out", "data"]) == 2
     assert "has frames: give another folder, or --overwrite" in capsys.readouterr().err
+
+
+def test_a_classifier_of_texts_is_kept(capsys):
+    hub_data.imdb().save_to_disk("imdb")
+    assert main(["pretrain", "imdb", "--epochs", "10", "--no-plots", "--out", "out"]) == 0
+    assert "network().predict(inputs)" in capsys.readouterr().out.replace("\n", "")
+    network = load_encoder("out").network()
+    told = network.predict(["Great! A lovely, superb film.", "Awful. A dull, terrible film."])
+    assert [network.classes[k] for k in told] == ["pos", "neg"]
 
 
 def test_changes_are_shown_and_nothing_is_trained(tmp_path, capsys):

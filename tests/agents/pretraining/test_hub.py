@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from ludus.__main__ import main
-from ludus.agents import load_encoder
 from ludus.agents.nn.text import TextConfig, TextEncoder, Tokenizer
 from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.pretraining.datasets import ReadOptions, load_examples
@@ -269,17 +267,6 @@ def test_damaged_sounds_and_videos_are_named(tmp_path):
     folder = saved(hub.files("video", values, [0, 1], hub.Video(), ["a", "b"]), tmp_path / "lists")
     with pytest.raises(OptionError, match="the file is text and no video"):
         load_examples(folder)
-
-
-def test_the_command_line_keeps_a_classifier_of_texts(tmp_path, capsys):
-    saved(hub.imdb(), tmp_path / "imdb")
-    assert (
-        main(["pretrain", str(tmp_path / "imdb"), "--epochs", "10", "--no-plots", "--out", str(tmp_path / "out")]) == 0
-    )
-    assert "network().predict(inputs)" in capsys.readouterr().out.replace("\n", "")
-    network = load_encoder(tmp_path / "out").network()
-    tokens = network.encoder.tokenizer.encode(["Great! A lovely, superb film.", "Awful. A dull, terrible film."])
-    assert [network.classes[k] for k in network.predict(torch.from_numpy(tokens))] == ["pos", "neg"]
 
 
 def test_texts_that_are_missing_are_named(tmp_path):
