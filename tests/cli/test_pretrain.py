@@ -44,8 +44,8 @@ def test_frames_are_collected_looked_at_and_trained_on(capsys):
 
 
 def test_a_classifier_of_texts_is_kept(capsys):
-    hub_data.imdb().save_to_disk("imdb")
-    assert main(["pretrain", "imdb", "--epochs", "10", "--no-plots", "--out", "out"]) == 0
+    hub_data.imdb().save_to_disk("data/imdb")
+    assert main(["pretrain", "data/imdb", "--epochs", "10", "--no-plots", "--out", "out"]) == 0
     assert "network().predict(inputs)" in capsys.readouterr().out.replace("\n", "")
     network = load_encoder("out").network()
     told = network.predict(["Great! A lovely, superb film.", "Awful. A dull, terrible film."])
