@@ -9,7 +9,8 @@ As with agents, nothing in it is executed, and a folder holds a whole encoder wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ...envs import Simulator
 from ..files.described import check_digest, write_description, write_numbers, writing
 from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short
 from ..nn.pretrained import Pretrained
@@ -92,7 +94,17 @@ def with_encoder(policy_kwargs: Any) -> Any:
     return {**policy_kwargs, "encoder": load_encoder(policy_kwargs["encoder"])}
 
 
-def for_actions(policy_kwargs: Any, names: Sequence[str]) -> Any:
-    """Arguments of a policy whose encoder, if it has one, chooses from these actions; see `Pretrained.for_actions`."""
+def for_game(policy_kwargs: Any, sim: Simulator) -> Any:
+    """Arguments of a policy whose encoder, if it has one, chooses from the actions of a game; see `Pretrained.for_actions`.
+
+    Warns where planes are decoded that the game does not have.
+    """
     encoder = (policy_kwargs or {}).get("encoder")
-    return policy_kwargs if encoder is None else {**policy_kwargs, "encoder": encoder.for_actions(names)}
+    if encoder is None:
+        return policy_kwargs
+    if policy_kwargs.get("decode") and encoder.planes not in ((), sim.game.planes):
+        theirs, ours = (short(", ".join(planes) or "none") for planes in (encoder.planes, sim.game.planes))
+        warnings.warn(
+            f"the encoder is of another game: it tells {theirs}; planes of {sim.game.name}: {ours}", stacklevel=4
+        )
+    return {**policy_kwargs, "encoder": encoder.for_actions(sim.actions)}

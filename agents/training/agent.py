@@ -18,7 +18,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
 
 from ...envs import Simulator
-from ..checkpoints.encoder_file import for_actions, with_encoder
+from ..checkpoints.encoder_file import for_game, with_encoder
 from ..checkpoints.env_spec import environment_facts
 from ..checkpoints.schema import SCHEMAS
 from ..data.env_adapters import games_by_name, simulator_of
@@ -120,7 +120,7 @@ class Agent(FollowsChanges, Base):
         simulator, _ = simulator_of(games)
         if simulator is not None:
             stable["device"] = device_beside(simulator.device, asked)
-            stable["policy_kwargs"] = for_actions(stable.get("policy_kwargs"), simulator.actions)
+            stable["policy_kwargs"] = for_game(stable.get("policy_kwargs"), simulator)
         self.policy_name = policy if isinstance(policy, str) else policy.__name__
         self.simulator: Simulator | None = None
         self.channels_first = False

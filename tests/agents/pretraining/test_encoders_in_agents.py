@@ -186,6 +186,14 @@ def test_pictures_of_another_size_and_planes_are_refused(folder):
             ludus.PPO("mlp", env, policy_kwargs={"encoder": folder, "freeze": True})
 
 
+def test_planes_of_another_game_are_decoded_with_a_warning(folder):
+    env = ludus.make_sb3("Breakout", 4, obs_type="rgb", size=SIZE)
+    with pytest.warns(
+        UserWarning, match=r"of another game: it tells player, enemy, trail, gold; planes of Breakout: paddle"
+    ):
+        agent_of("PPO", "decode", folder, env)
+
+
 def test_an_encoder_without_planes_cannot_decode(tmp_path):
     save_encoder(tmp_path, PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None)), {})
     with pytest.raises(OptionError, match="decode needs an encoder that tells planes"):
