@@ -20,6 +20,7 @@ from ...envs import OptionError
 from ..files.checks import Check, full, hex_text, json_object, meant, number, one_of, plain, rate, several, table, text
 from ..files.safe_io import CheckpointError, short
 from ..files.spaces import read_space
+from .encoder_file import with_encoder
 from .schema import LATER, NAMES, OBJECTS, SCHEMAS, STABLE_POLICIES
 from .user_attributes import kept_and_lost, read_attributes
 
@@ -92,7 +93,7 @@ def read(facts: Mapping[str, Any], agent_class: Any, given: Mapping[str, Any] | 
         if name not in facts["schedules"]:
             raise ValueError(f"schedules lacks {name!r}")
         settings[name] = read_schedule(name, facts["schedules"][name], began)
-    policy_kwargs = given.pop("policy_kwargs", {})
+    policy_kwargs = with_encoder(given.pop("policy_kwargs", {}))
     return Description(
         facts["algorithm"],
         facts["environment"],

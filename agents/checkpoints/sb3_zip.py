@@ -95,7 +95,8 @@ def import_zip(path: Any, env: Any, device: Any, agent_class: Any, **given: Any)
 def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[str, Any]) -> tuple[Any, list[str]]:
     """The agent of a file, and in words what is lost of it."""
     data, weights, optimizer = read_zip(file)
-    settings = {**read_settings(data), **given}
+    told = dict(given.get("policy_kwargs") or {})
+    settings = {**read_settings(data), **{name: value for name, value in given.items() if name != "policy_kwargs"}}
     progress = {key: read_number(data, key, PROGRESS) for key in PROGRESS if key in data}
     batch_size = settings["batch_size"]
     settings["batch_size"] = settings["n_steps"]  # for now, since `env` may have fewer games than there were
@@ -104,14 +105,14 @@ def make_from(file: IO[bytes], env: Any, device: Any, kind: Any, given: Mapping[
         for key, argument in SCHEDULES.items()
         if isinstance(data.get(key), dict) and argument not in settings
     ]
-    policy_kwargs = infer_network(data, weights)
+    policy_kwargs = infer_network(data, weights, told)
     asked = data["policy_kwargs"].get("optimizer_class", str(torch.optim.Adam))
     if asked in OPTIMIZERS_BY_WORD:
         policy_kwargs |= infer_optimizer(OPTIMIZERS_BY_WORD[asked], optimizer[0] if optimizer else {})
     else:
         lost.append(f"its optimizer was {short(asked)}, here Adam starts afresh")
         optimizer = None
-    policy = "CnnPolicy" if feature_layers(weights) else "MlpPolicy"
+    policy = "CnnPolicy" if feature_layers(weights) and "features_extractor_class" not in told else "MlpPolicy"
     known = library_names(algorithm_class(kind))
     own = {name: value for name, value in data.items() if name.isidentifier() and name not in known}
     pickled = {name for name, value in own.items() if isinstance(value, dict) and ":serialized:" in value}
@@ -202,8 +203,8 @@ def infer_optimizer(kind: type[torch.optim.Optimizer], group: Mapping[str, Any])
     return {**kwargs, "optimizer_kwargs": {name: OPTIMIZER_KWARGS[name](name, plain(x)) for name, x in told.items()}}
 
 
-def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """`policy_kwargs` for a policy of these weights.
+def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor], told: Mapping[str, Any]) -> dict[str, Any]:
+    """`policy_kwargs` for a policy of these weights; a class of features that is `told` need not be read.
 
     Widths are read off the weights. What leaves no trace there is in the text that Stable-Baselines3 puts beside its
     pickles: the activation, and whether a class that is not its own is part of the policy.
@@ -225,7 +226,9 @@ def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dic
     for name in ("normalize_images", "full_std", "use_expln", "squash_output"):
         if isinstance(given.get(name), bool):
             kwargs[name] = given[name]
-    return {**kwargs, **infer_features(given, weights)}
+    if "features_extractor_class" in told:
+        return {**kwargs, **told}
+    return {**kwargs, **infer_features(given, weights), **told}
 
 
 def infer_features(given: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:

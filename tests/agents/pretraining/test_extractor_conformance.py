@@ -140,5 +140,15 @@ def test_parameters_that_stable_baselines3_saved_with_batch_normalization_are_re
     theirs.save(tmp_path / "theirs.zip")
     ours = ludus.PPO("CnnPolicy", pictures(), policy_kwargs=kwargs, **small("PPO"))
     ours.set_parameters(tmp_path / "theirs.zip")
+    whole = ludus.PPO.load(tmp_path / "theirs.zip", env=pictures(), policy_kwargs=kwargs)
     for name, weight in theirs.policy.state_dict().items():
         assert torch.equal(weight, ours.policy.state_dict()[name]), name
+        assert torch.equal(weight, whole.policy.state_dict()[name]), name
+    whole.learn(64)
+
+
+def test_loading_takes_the_encoders_folder_again(folder, tmp_path):
+    agent = ludus.PPO("nature", pictures(), policy_kwargs={"encoder": folder}, **small("PPO"))
+    agent.save(tmp_path)
+    for encoder in (folder, load_encoder(folder)):
+        assert ludus.PPO.load(tmp_path, policy_kwargs={"encoder": encoder}).policy_kwargs == agent.policy_kwargs
