@@ -119,6 +119,9 @@ def test_words_and_bytes():
     words = Tokenizer.fit(["A b. b"], most=2, length=4)
     assert words.words == ("b", ".")
     assert words.encode(["B . x b b b", ""]).tolist() == [[2, 3, 1, 2], [0, 0, 0, 0]]
+    code = "ab" * 51  # as of a file in a text
+    long = Tokenizer.fit([f"{code} {code} good"], length=4)
+    assert long.words == ("good",) and long.encode([f"{code} good"]).tolist() == [[1, 2, 0, 0]]
     plain = Tokenizer.fit(["never read"], most=0, length=3)
     assert plain.encode(["aé"]).tolist() == [[2 + 97, 2 + 0xC3, 2 + 0xA9]]
     features = TextEncoder(TextConfig(length=3)).eval().encode(["", "abc"])
