@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..envs import OptionError
 from .making import is_game
 from .players import load, seated
 from .terminal import console, say
+
+SIZE = 64  # of pictures of games
 
 
 @dataclass
@@ -28,8 +30,8 @@ class Play:
     """Play so many levels, and keep those of the test part apart; None: every episode is new, and parts share no picture."""
     obs_type: str = field(default="rgb", metadata={"choices": ("rgb", "grayscale")})
     """Pictures that the encoder sees."""
-    size: int = 64
-    """Width and height of the pictures, in pixels."""
+    size: int | None = None
+    """Width and height of the pictures, in pixels; None: 64, and pictures of data sets as they are."""
 
 
 @dataclass
@@ -57,15 +59,32 @@ def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) 
     from ..agents.pretraining.demonstrations import frames_from_play
     from ..agents.pretraining.shards import NAME, load_frames
 
+    reading, size = reading or Reading(), SIZE if play.size is None else play.size
+    if not source:
+        raise OptionError("a source is needed, got an empty name: give a game, a folder or a data set")
     if is_game(source):
-        return collected(source, play, seed)
+        refuse_given(reading, "data sets", f"{source} is a game")
+        return collected(source, replace(play, size=size), seed)
     folder = Path(source)
     if (folder / NAME).exists():
+        refuse_given(reading, "data sets", f"{source} has frames of a game")
+        refuse_given(play, "games that are played now", f"{source} has frames already")
         return by_level(load_frames(folder))
     if folder.is_dir() and any(folder.glob("*-*.json")):
-        return frames_from_play(folder, play.obs_type, play.size)
-    options = ReadOptions(seed=seed, **vars(reading or Reading()))
-    return load_examples(source, options, tell=say)
+        refuse_given(reading, "data sets", f"{source} has games that were played")
+        refuse_given(
+            replace(play, obs_type="rgb", size=None), "games that are played now", f"{source} has games already"
+        )
+        return frames_from_play(folder, play.obs_type, size)
+    refuse_given(replace(play, size=None), "games", f"{source} is a data set")
+    return load_examples(source, ReadOptions(seed=seed, size=play.size, **vars(reading)), tell=say)
+
+
+def refuse_given(flags: Any, right: str, here: str) -> None:
+    """Raise OptionError for the first of the flags that is not as it is by itself, and has no effect `here`."""
+    for flag in fields(flags):
+        if getattr(flags, flag.name) != flag.default:
+            raise OptionError(f"--{flag.name.replace('_', '-')} is for {right}, and {here}: leave it out")
 
 
 def by_level(frames: Any) -> Any:
