@@ -44,13 +44,22 @@ class EncoderFile:
 def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a network that was pretrained, of `Pretrained.network`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
-    facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
     folder, weights = path_of(path), safetensors.torch.save(tensors)
     said = numbers_of("encoder", weights)
-    content = description_of(NAME, {**facts, "weights": said}, _described)
+    content = _description(network, about, said)
     with writing(folder, "the encoder"):
         write_numbers(folder, "encoder", weights)
         write_description(folder, NAME, content, WEIGHTS, {said["file"]})
+
+
+def check_can_be_kept(network: nn.Module) -> None:
+    """Raise CheckpointError for a network that `save_encoder` will refuse; it is for asking before a long training."""
+    _description(network, {}, {"file": f"encoder-{0:016}.safetensors", "sha256": ""})
+
+
+def _description(network: nn.Module, about: Mapping[str, Any], weights: Mapping[str, str]) -> bytes:
+    facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
+    return description_of(NAME, {**facts, "weights": weights}, _described)
 
 
 def pretrained_of(network: nn.Module) -> Pretrained:

@@ -17,7 +17,7 @@ from ...files.safe_io import short
 from ...runtime.hardware import available_memory
 from ..frames import PARTS, Frames, digest_of, part_of
 
-MAX_NAMES_BYTES = 1_000_000  # of the names of all classes, which descriptions have several times
+MAX_NAMES_BYTES = 500_000  # of the names of all classes, which agents with the encoder have in their files, too
 LEFT_OUT = len(PARTS)  # the part of an example that another part has, too
 
 
