@@ -33,6 +33,11 @@ class Play:
     size: int | None = None
     """Width and height of the pictures, in pixels; None: 64, and pictures of data sets as they are."""
 
+    @property
+    def picture_size(self) -> int:
+        """Of pictures of a game."""
+        return SIZE if self.size is None else self.size
+
 
 @dataclass
 class Reading:
@@ -59,12 +64,12 @@ def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) 
     from ..agents.pretraining.demonstrations import frames_from_play
     from ..agents.pretraining.shards import NAME, load_frames
 
-    reading, size = reading or Reading(), SIZE if play.size is None else play.size
+    reading = reading or Reading()
     if not source:
         raise OptionError("a source is needed, got an empty name: give a game, a folder or a data set")
     if is_game(source):
         refuse_given(reading, "data sets", f"{source} is a game")
-        return collected(source, replace(play, size=size), seed)
+        return collected(source, play, seed)
     folder = Path(source)
     if (folder / NAME).exists():
         refuse_given(reading, "data sets", f"{source} has frames of a game")
@@ -75,7 +80,7 @@ def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) 
         refuse_given(
             replace(play, obs_type="rgb", size=None), "games that are played now", f"{source} has games already"
         )
-        return frames_from_play(folder, play.obs_type, size)
+        return frames_from_play(folder, play.obs_type, play.picture_size)
     refuse_given(replace(play, size=None), "games", f"{source} is a data set")
     return load_examples(source, ReadOptions(seed=seed, size=play.size, **vars(reading)), tell=say)
 
@@ -106,7 +111,8 @@ def collected(game: str, play: Play, seed: int) -> Any:
             raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {find_game(game).name}")
         policy, options = seated(agent, sim), {}
     with progress(f"collecting {play.frames} frames", play.frames) as tell:
-        frames = collect_frames(sim, play.frames, policy, play.obs_type, play.size, play.shuffle, seed, tell, **options)
+        shown = play.obs_type, play.picture_size
+        frames = collect_frames(sim, play.frames, policy, *shown, play.shuffle, seed, tell, **options)
     return by_level(frames)
 
 
