@@ -8,9 +8,7 @@ import torch
 from ludus.agents.checkpoints.reader import digest_of
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.pretraining.play import collect_frames
-from ludus.agents.pretraining.resume import load_training, save_training
-from ludus.agents.pretraining.run import method_of, pretrain
-from ludus.agents.pretraining.trainer import History, Trainer
+from ludus.agents.pretraining.run import pretrain
 
 SETTINGS = {"settings": {"channels": 8, "depth": 1, "dropout": 0.1}, "time_limit": None, "seed": 3, "looks": 4}
 
@@ -83,18 +81,3 @@ def test_what_a_stranger_wrote_is_refused_in_one_line(frames, tmp_path, change, 
     with pytest.raises(CheckpointError, match=words) as caught:
         pretrain(frames, epochs=1, folder=tmp_path, resume=True, **SETTINGS)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("planes", "looks"), [(2500, 20), (10_000, 60)]
-)  # MB of figures, and more than a file may have
-def test_a_training_with_many_classes_goes_on(frames, tmp_path, planes, looks):
-    trainer = Trainer(method_of(frames, "planes", None, {"channels": 8, "depth": 1}))
-    row = {"f1": 0.5, **{f"f1/plane {k}": k / 7 for k in range(planes)}}
-    trainer.history = History(*([k] * looks for k in (1, 0.1, 0.1, 0.1)), [row] * looks, [0.5] * looks)
-    trainer.best = trainer.method.state_dict()
-    save_training(tmp_path, trainer)
-    again = Trainer(method_of(frames, "planes", None, {"channels": 8, "depth": 1}))
-    load_training(tmp_path, again)
-    assert again.history.score == trainer.history.score
-    assert again.history.figures == [row if planes == 2500 else {"f1": 0.5}] * looks
