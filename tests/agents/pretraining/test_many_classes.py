@@ -4,7 +4,7 @@ import pytest
 
 from ludus.agents.pretraining.resume import load_training, save_training
 from ludus.agents.pretraining.run import method_of
-from ludus.agents.pretraining.trainer import History, Trainer
+from ludus.agents.pretraining.trainer import Trainer
 
 from .small import collected
 
@@ -18,7 +18,9 @@ def frames():
 def test_a_training_with_many_classes_goes_on(frames, tmp_path, planes, looks):
     trainer = Trainer(method_of(frames, "planes", None, {"channels": 8, "depth": 1}))
     row = {"f1": 0.5, **{f"f1/plane {k}": k / 7 for k in range(planes)}}
-    trainer.history = History(*([k] * looks for k in (1, 0.1, 0.1, 0.1)), [row] * looks, [0.5] * looks)
+    for name, column in vars(trainer.history).items():
+        if isinstance(column, list):
+            column.extend([row if name == "figures" else 1] * looks)
     trainer.best = trainer.method.state_dict()
     save_training(tmp_path, trainer)
     again = Trainer(method_of(frames, "planes", None, {"channels": 8, "depth": 1}))
