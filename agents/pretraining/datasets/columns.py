@@ -45,14 +45,16 @@ def choose_columns(name: str, features: Mapping[str, Any], options: ReadOptions)
     found = {column: input_kind(feature) for column, feature in features.items() if column != options.label}
     inputs = {column: kind for column, kind in found.items() if kind}
     files = [column for column, kind in inputs.items() if kind != "text"]
-    chosen = _only(name, "input", options.input, list(inputs), files or list(inputs), list(features))
+    chosen = _only(name, "input", options.input, list(inputs), files or list(inputs), list(found))
     labels = {
         column: kind for column, feature in features.items() if (kind := label_kind(feature)) and column != chosen
     }
     plain = [column for column, kind in labels.items() if kind != "value"]
     others = [column for column in features if column != chosen]
     if not others and inputs[chosen] != "text":  # as `datasets` reads a folder of files with one folder in it, or none
-        raise OptionError(f"{name} has one class: there must be two or more to tell apart, a folder of files for each")
+        raise OptionError(
+            f"{name} has no labels, so one class: two or more are needed, such as a folder of files for each"
+        )
     return chosen, _only(name, "label", options.label, list(labels), plain or list(labels), others)
 
 
@@ -61,7 +63,7 @@ def _only(name: str, what: str, asked: str | None, possible: list[str], likely: 
     if asked in possible:
         return asked
     if not possible:
-        there = f"none of {', '.join(columns)} can be" if columns else "there is no other column than the input"
+        there = f"none of {', '.join(columns)} can be" if columns else "there is no other"
         raise OptionError(f"{name} has no column that can be the {what}: {there}")
     if asked is not None:
         raise OptionError(f"{name} has no column {asked!r} that can be the {what}: choose from {', '.join(possible)}")

@@ -70,9 +70,9 @@ def open_splits(name: str, source: str) -> dict[str, Any]:
         raise OptionError(f"{name} has no rows") from error
     except Exception as error:  # of the network, of the hub, of whatever is in files
         where = "" if folder.exists() else " from the Hugging Face hub (a folder would do as well)"
-        known = type(error).__name__ == "DatasetGenerationError"  # which only its cause says more of
-        cause = _no_utf8(folder) or short(error.__cause__ if known else error)
-        raise OptionError(f"cannot read {source}{where}: {cause}") from error
+        cause = (type(error).__name__ == "DatasetGenerationError" and error.__cause__) or error  # that says nothing
+        said = (isinstance(cause, UnicodeError) and _not_utf8(folder)) or short(cause)
+        raise OptionError(f"cannot read {source}{where}: {said}") from error
     splits = dict(found) if isinstance(found, dict) else {"train": found}
     known = {split: data for split, data in splits.items() if split in SPLITS}
     if not known and len(splits) > 1:
@@ -98,13 +98,15 @@ def _quiet(datasets: Any) -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _no_utf8(folder: Path) -> str | None:
+def _not_utf8(folder: Path) -> str | None:
     """What is wrong with the first file of text in a folder that is not UTF-8, if one is: the library names no file."""
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in TEXTS and path.is_file()):
         try:
             with path.open(encoding="utf-8") as file:
                 while file.read(1_000_000):
                     pass
+        except OSError:
+            continue
         except UnicodeDecodeError:
             return f"{path.relative_to(folder)} is not in UTF-8, convert it first"
     return None

@@ -55,10 +55,11 @@ def test_words_in_a_csv_file_are_labels(name, tmp_path, monkeypatch):
 
 def test_what_can_be_no_label_is_not_offered_for_one(tmp_path):
     folder = written(tmp_path / "texts", b"text\n" + b"a film\n" * 9)
-    assert refusal(folder) == "texts has no column that can be the label: there is no other column than the input"
+    assert refusal(folder) == "texts has no column that can be the label: there is no other"
     folder = written(tmp_path / "numbers", b"text,score\n" + b"a film,0.5\n" * 9)
     assert refusal(folder) == "numbers has no column that can be the label: none of score can be"
     assert refusal(folder, ReadOptions(label="score")) == refusal(folder)
+    assert "no column that can be the input: none of score can be" in refusal(folder, ReadOptions(label="text"))
 
 
 def test_files_that_are_not_in_utf8_are_named(tmp_path, caplog):
@@ -66,6 +67,7 @@ def test_files_that_are_not_in_utf8_are_named(tmp_path, caplog):
     assert refusal(folder) == f"cannot read {folder}: train.csv is not in UTF-8, convert it first"
     assert not caplog.records
     folder = written(tmp_path / "torn", b'a,b\n1,2,3,4\n1\n"')
+    (tmp_path / "torn" / "notes.txt").write_bytes(b"caf\xe9")  # which is not to blame
     assert "EOF inside string" in refusal(folder)
 
 
@@ -78,7 +80,7 @@ def test_patterns_in_names_of_folders_are_refused(tmp_path):
 
 @pytest.mark.parametrize("classes", [("cats",), (".",), ("train/cats",)])
 def test_one_class_is_not_enough(classes, tmp_path):
-    assert "pets has one class: there must be two or more to tell apart" in refusal(
+    assert "pets has no labels, so one class: two or more are needed" in refusal(
         pictures(tmp_path / "pets", classes, 9)
     )
 
