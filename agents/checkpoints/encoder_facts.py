@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..files.checks import full, number, one_of, optional, several, table, text, width, yes_or_no
+from ..files.checks import full, number, one_of, optional, several, table, width, yes_or_no
 from ..files.safe_io import short
 from ..nn.pretrained import TEXT, Pretrained
 from ..nn.text import TextConfig
 from ..nn.vision import ACTIVATIONS, BODIES, NORMS, EncoderConfig
 
+MAX_SIDE = 4096  # of pictures and grids
+MAX_LENGTH = 65_536  # tokens of a text
+MAX_NAMES = 10_000  # planes, actions or classes
+MAX_NAME = 1000  # characters
+
 
 def anything(name: str, value: Any) -> str:
-    """A check for words of a vocabulary and names of classes, which whoever made the data has chosen."""
-    if not isinstance(value, str) or len(value) > 1000:
-        raise ValueError(f"{name} must be words of at most 1000 characters, got {short(repr(value))}")
+    """A check for words of a vocabulary and names of planes and classes, which whoever made the data has chosen."""
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise ValueError(f"{name} must be words of at most {MAX_NAME} characters, got {short(repr(value))}")
     return value
 
 
@@ -23,7 +28,7 @@ def is_text(config: Any) -> bool:
     return isinstance(config, dict) and config.get("kind") == TEXT
 
 
-side = number(int, 1, 4096)
+side = number(int, 1, MAX_SIDE)
 CONFIG = table(
     {
         "kind": one_of(list(BODIES)),
@@ -42,16 +47,16 @@ TEXT_CONFIG = full(
     {
         "kind": one_of([TEXT]),
         "words": several(anything, 1_000_000),
-        "length": number(int, 1, 65_536),
+        "length": number(int, 1, MAX_LENGTH),
         "channels": width,
         "dropout": number(float, 0, 1),
         "width": width,
     }
 )
-NAMES = several(text, 256)
+NAMES = several(anything, MAX_NAMES)
 PARTS = {
     "config": lambda name, value: (TEXT_CONFIG if is_text(value) else CONFIG)(name, value),
-    "planes": NAMES, "actions": NAMES, "classes": several(anything, 10_000), "several": yes_or_no,
+    "planes": NAMES, "actions": NAMES, "classes": NAMES, "several": yes_or_no,
 }  # fmt: skip
 FACTS = table(PARTS, needed=("config", "planes", "actions"))
 
@@ -61,8 +66,6 @@ def read_pretrained(name: str, facts: Any) -> Pretrained:
     found = FACTS(name, facts)
     config, planes, actions = found["config"], found["planes"], found["actions"]
     classes = found.get("classes", [])
-    if any(one is None for one in (*planes, *actions)):
-        raise ValueError("planes or actions must be names")
     if sum(map(bool, (planes, actions, classes))) > 1:
         raise ValueError("of planes, actions and classes there may be one")
     rest: dict[str, Any] = {"classes": tuple(classes), "several": found.get("several", False)}

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from ...envs import Simulator
-from ..files.described import check_digest, write_description, write_numbers, writing
-from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short
+from ..files.described import description_of, numbers_of, read_description, write_description, write_numbers, writing
+from ..files.safe_io import CheckpointError, Folder, path_of, read_tensors, short
 from ..nn.pretrained import Pretrained
 from .encoder_facts import PARTS, read_pretrained
 
@@ -46,11 +46,22 @@ class EncoderFile:
 def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> None:
     """Write a network that was pretrained, of `Pretrained.network`, whole or not at all; raises CheckpointError."""
     tensors = {name: x.detach().cpu().contiguous() for name, x in network.state_dict().items()}
-    facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
-    folder = path_of(path)
+    folder, weights = path_of(path), safetensors.torch.save(tensors)
+    said = numbers_of("encoder", weights)
+    content = _description(network, about, said)
     with writing(folder, "the encoder"):
-        weights = write_numbers(folder, "encoder", safetensors.torch.save(tensors))
-        write_description(folder, NAME, {**facts, "weights": weights}, WEIGHTS, {weights["file"]})
+        write_numbers(folder, "encoder", weights)
+        write_description(folder, NAME, content, WEIGHTS, {said["file"]})
+
+
+def check_can_be_kept(network: nn.Module) -> None:
+    """Raise CheckpointError for a network that `save_encoder` will refuse; it is for asking before a long training."""
+    _description(network, {}, {"file": f"encoder-{0:016}.safetensors", "sha256": ""})
+
+
+def _description(network: nn.Module, about: Mapping[str, Any], weights: Mapping[str, str]) -> bytes:
+    facts = {"format": FORMAT, "ludus": version("ludus"), **pretrained_of(network).facts(), "about": dict(about)}
+    return description_of(NAME, {**facts, "weights": weights}, _described)
 
 
 def pretrained_of(network: nn.Module) -> Pretrained:
@@ -71,20 +82,23 @@ def read_encoder(path: Any) -> EncoderFile:
     name = place.name_of(NAME)
     if not (place.path / NAME).exists():
         raise CheckpointError(f"{place.path} has no {NAME}: give what `ludus pretrain` wrote")
-    facts = parse_json(place.read(NAME, MAX_JSON), name)
-    if facts.get("format") != FORMAT:
-        raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
-    check_digest(facts, name)
+    facts = read_description(place, NAME, FORMAT)
     try:
-        encoder = read_pretrained("encoder", {part: facts[part] for part in PARTS if part in facts})
-        about, file, digest = dict(facts["about"]), facts["weights"]["file"], facts["weights"]["sha256"]
-        if not WEIGHTS.fullmatch(file):
-            raise ValueError(f"its weights cannot be in {short(repr(file))}")
-        with torch.device("meta"):  # memory is taken only for a file that is as large as it should be
-            expected: dict[str, Tensor] = dict(encoder.network().state_dict())
+        encoder, (file, digest), expected = _described(facts)
+        about = dict(facts["about"])
     except Exception as error:  # whatever a stranger's file may bring about
         raise CheckpointError(f"{name} does not describe an encoder: {short(error)}") from error
     return EncoderFile(replace(encoder, weights=read_tensors(place, file, digest, expected)), about)
+
+
+def _described(facts: Mapping[str, Any]) -> tuple[Pretrained, tuple[str, str], dict[str, Tensor]]:
+    """The encoder without its weights, their file and its SHA-256, and tensors like them; raises what comes about."""
+    encoder = read_pretrained("encoder", {part: facts[part] for part in PARTS if part in facts})
+    file, digest = facts["weights"]["file"], facts["weights"]["sha256"]
+    if not WEIGHTS.fullmatch(file):
+        raise ValueError(f"its weights cannot be in {short(repr(file))}")
+    with torch.device("meta"):  # memory is taken only for a file that is as large as it should be
+        return encoder, (file, digest), dict(encoder.network().state_dict())
 
 
 def with_encoder(policy_kwargs: Any) -> Any:

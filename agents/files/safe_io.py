@@ -105,8 +105,8 @@ def _open_folder(folder: Path) -> Iterator[int | None]:
 
 
 def to_json(facts: Any) -> bytes:
-    """As people like to read it."""
-    return json.dumps(facts, indent=2).encode() + b"\n"
+    """As people like to read it, in UTF-8; half a character, as names of files may have, is escaped."""
+    return json.dumps(facts, indent=2, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

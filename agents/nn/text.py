@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...envs import OptionError
 
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")  # words, with what apostrophes join, and signs
+LONGEST = 100  # letters of a word; what has more, such as an encoded file, is never in a vocabulary
 NOTHING, UNKNOWN, FIRST = 0, 1, 2  # numbers of tokens: behind the end, a word that is not known, the first word
 
 
@@ -31,10 +32,11 @@ class Tokenizer:
 
     @classmethod
     def fit(cls, texts: Iterable[str], most: int = 20_000, length: int = 256) -> Tokenizer:
-        """With the most frequent words of texts, at most so many; of bytes if that is 0."""
+        """With the most frequent words of texts, at most so many of up to `LONGEST` letters; of bytes if that is 0."""
         if not most:
             return cls((), length)
-        counts = Counter(token for text in texts for token in TOKEN.findall(text.lower()))
+        found = (token for text in texts for token in TOKEN.findall(text.lower()))
+        counts = Counter(token for token in found if len(token) <= LONGEST)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(tuple(ordered[:most]), length)
 

@@ -207,6 +207,9 @@ def nature_body(config: EncoderConfig) -> nn.Sequential:
 
 def small_body(config: EncoderConfig) -> nn.Sequential:
     """Three 3x3 convolutions and one halving of the size, for pictures of some 8x8 to 32x32 pixels."""
+    height, width, _ = config.shape
+    if min(height, width) < 2:
+        raise OptionError(f"encoder 'small' needs at least 2x2 pixels, got {height}x{width}")
     n = config.channels or 64
     first, second = _conv(config, config.shape[2], n // 2, 3, padding=1), _conv(config, n // 2, n // 2, 3, padding=1)
     return nn.Sequential(*first, *second, nn.MaxPool2d(2), *_conv(config, n // 2, n, 3, padding=1))

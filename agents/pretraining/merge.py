@@ -56,13 +56,18 @@ def merged(parts: Sequence[Frames], continues: Sequence[bool] = ()) -> Frames:
     return replace(first, **total, **steps, index=index, done=np.concatenate(done))
 
 
+def pieces(frames: Frames, most: int) -> int:
+    """How many `cut` makes of frames."""
+    return min(len(frames.index), -(-len(frames) // most))
+
+
 def cut(frames: Frames, most: int) -> Iterator[Frames]:
     """The frames as several of about `most` pictures each, which `merged` puts together again.
 
     Each has the steps of a stretch of time and the pictures seen in them; what no step has seen is spread over all.
     """
     steps, pictures = len(frames.index), len(frames)
-    count = min(steps, -(-pictures // most))
+    count = pieces(frames, most)
     edges = np.arange(count + 1) * steps // count
     home = np.arange(pictures) * count // pictures  # the stretch that a picture was first seen in
     for k in reversed(range(count)):

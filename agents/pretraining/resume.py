@@ -20,12 +20,21 @@ from torch import Tensor
 
 from ..checkpoints.optimizer_state import optimizer_tensors, restore_optimizer
 from ..files.checks import full, number, several
-from ..files.described import check_digest, write_description, write_numbers, writing
-from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, read_tensors, short
+from ..files.described import (
+    MAX_DESCRIPTION,
+    description_of,
+    numbers_of,
+    read_description,
+    write_description,
+    write_numbers,
+    writing,
+)
+from ..files.safe_io import CheckpointError, Folder, read_tensors, short
 from .trainer import History, Trainer
 
 NAME = "training.json"
 NUMBERS = re.compile(r"training-[0-9a-f]{16}\.safetensors")
+FIGURE = 40  # bytes that a figure takes in JSON beside its name
 count, real = number(int, 0, 2**53), number(float, -1e300, 1e300)
 
 
@@ -46,27 +55,32 @@ def state_of(trainer: Trainer) -> dict[str, Tensor]:
 def save_training(folder: Path, trainer: Trainer) -> None:
     """Write the state of a training, whole or not at all; raises CheckpointError."""
     facts = {
-        "steps": trainer.steps, "spent": trainer.spent, "history": asdict(trainer.history),
+        "steps": trainer.steps, "spent": trainer.spent, "history": _kept(trainer.history),
         "rows": len(trainer.rows), "order": len(trainer.order),
     }  # fmt: skip
+    numbers = safetensors.torch.save(state_of(trainer))
+    said = numbers_of("training", numbers)
+    content = description_of(NAME, {**facts, "weights": said}, _described)
     with writing(folder, "the training"):
-        weights = write_numbers(folder, "training", safetensors.torch.save(state_of(trainer)))
-        write_description(folder, NAME, {**facts, "weights": weights}, NUMBERS, {weights["file"]})
+        write_numbers(folder, "training", numbers)
+        write_description(folder, NAME, content, NUMBERS, {said["file"]})
+
+
+def _kept(history: History) -> dict[str, Any]:
+    """What came of a training, without the figures of single classes where these are too many for a file."""
+    facts = asdict(history)
+    if sum(len(name) + FIGURE for row in history.figures for name in row) > MAX_DESCRIPTION // 2:
+        facts["figures"] = [{name: x for name, x in row.items() if "/" not in name} for row in history.figures]
+    return facts
 
 
 def load_training(folder: Path, trainer: Trainer) -> None:
     """Let a trainer of the same method, data and settings go on; raises CheckpointError, and then nothing has changed."""
     place = Folder(folder)
     path = place.name_of(NAME)
-    facts = parse_json(place.read(NAME, MAX_JSON), path)
-    check_digest(facts, path)
+    facts = read_description(place, NAME)
     try:
-        history = _history(facts["history"])
-        steps, spent, rows, order = (count("steps", facts["steps"]), real("spent", facts["spent"]),
-                                     count("rows", facts["rows"]), count("order", facts["order"]))  # fmt: skip
-        file, digest = facts["weights"]["file"], facts["weights"]["sha256"]
-        if not NUMBERS.fullmatch(file):
-            raise ValueError(f"its numbers cannot be in {short(repr(file))}")
+        history, (steps, rows, order), spent, (file, digest) = _described(facts)
     except Exception as error:  # whatever a stranger's file may bring about
         raise CheckpointError(f"{path} does not describe a training: {short(error)}") from error
     if rows != len(trainer.rows):
@@ -82,6 +96,18 @@ def load_training(folder: Path, trainer: Trainer) -> None:
         raise CheckpointError(f"{path}: the order of rows names some that are not there")
     _restore(trainer, tensors)
     trainer.steps, trainer.spent, trainer.history = steps, spent, history
+
+
+def _described(facts: dict[str, Any]) -> tuple[History, list[int], float, tuple[str, str]]:
+    """The looks; steps, rows and how many are left of their order; seconds; the file of numbers and its SHA-256.
+
+    Raises what comes about.
+    """
+    file, digest = facts["weights"]["file"], facts["weights"]["sha256"]
+    if not NUMBERS.fullmatch(file):
+        raise ValueError(f"its numbers cannot be in {short(repr(file))}")
+    counts = [count(name, facts[name]) for name in ("steps", "rows", "order")]
+    return _history(facts["history"]), counts, real("spent", facts["spent"]), (file, digest)
 
 
 def _restore(trainer: Trainer, tensors: dict[str, Tensor]) -> None:

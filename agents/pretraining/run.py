@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ...envs import OptionError
+from ..checkpoints.encoder_file import check_can_be_kept
 from ..nn.text import TextConfig, TextEncoder
 from ..nn.vision import PictureEncoder, for_pictures
 from .augment import Augmentation, augment
@@ -82,6 +83,8 @@ def pretrain(
     torch.manual_seed(int(training.get("seed", 0)))
     _refuse_too_few(data)
     learner = method_of(data, method or default_method(data), encoder, settings or {}, class_weight, start)
+    if folder is not None:
+        check_can_be_kept(learner.network)
     if augmentation is not None and augmentation.switches:
         augment(learner, augmentation)
     trainer = Trainer(learner, **training)

@@ -21,17 +21,19 @@ import safetensors.numpy
 import torch
 
 from ...envs import OptionError
+from ..checkpoints.encoder_facts import MAX_NAMES, anything
 from ..files.checks import full, json_object, number, several, text, yes_or_no
-from ..files.described import check_digest, write_description, write_numbers, writing
-from ..files.safe_io import MAX_JSON, CheckpointError, Folder, parse_json, path_of, read_tensors, short, to_json
+from ..files.described import description_of, read_description, write_description, write_numbers, writing
+from ..files.safe_io import CheckpointError, Folder, parse_json, path_of, read_tensors, short, to_json
 from ..runtime.hardware import available_memory
 from .frames import Frames, digest_of
-from .merge import cut, merged
+from .merge import cut, merged, pieces
 
 NAME = "frames.json"
 FORMAT = 1
 SHARD = re.compile(r"frames-[0-9a-f]{16}\.safetensors")
 SHARD_BYTES = 256_000_000  # of the pictures in one
+MAX_SHARDS = 10_000
 PICTURES = {"pictures": torch.uint8, "planes": torch.uint8, "ambiguous": torch.bool, "seen": torch.int64}
 STEPS = {
     "index": torch.int64, "action": torch.int64, "advice": torch.int64, "reward": torch.float32, "done": torch.bool,
@@ -49,17 +51,18 @@ def word(name: str, value: Any) -> str:
 count = number(int, 1, 2**31 - 1)
 side = number(int, 0, 4096)
 SHARD_FACTS = {"file": word, "sha256": word, "pictures": count, "steps": count, "continues": yes_or_no}
+PLANNED = {"file": f"frames-{0:016}.safetensors", "sha256": "", "pictures": 1, "steps": 1, "continues": False}
 FACTS = {
     "format": count,
     "ludus": word,
     "game": word,
     "options": json_object,
-    "plane_names": several(word, 256),
-    "action_names": several(word, 256),
+    "plane_names": several(anything, MAX_NAMES),
+    "action_names": several(anything, MAX_NAMES),
     "picture": several(side, 3),  # (H, W, C)
     "grid": several(side, 2),  # (rows, columns)
     "games": count,
-    "shards": several(full(SHARD_FACTS), 10_000),
+    "shards": several(full(SHARD_FACTS), MAX_SHARDS),
     "sha256": word,
 }
 
@@ -134,20 +137,22 @@ def open_shards(folder: Any) -> Shards:
     name = place.name_of(NAME)
     if not (place.path / NAME).exists():
         raise CheckpointError(f"{place.path} has no {NAME}: give a folder that `save_frames` wrote")
-    facts = parse_json(place.read(NAME, MAX_JSON), name)
-    if facts.get("format") != FORMAT:
-        raise CheckpointError(f"{name} has format {short(facts.get('format'))}, this Ludus reads {FORMAT}")
-    check_digest(facts, name)
+    facts = read_description(place, NAME, FORMAT)
     try:
-        facts = full(FACTS)("the description", facts)
-        for shard in facts["shards"]:
-            if not SHARD.fullmatch(shard["file"]):
-                raise ValueError(f"frames cannot be in {short(repr(shard['file']))}")
-        if not facts["shards"]:
-            raise ValueError("it names no shards")
+        return Shards(place.path, _described(facts))
     except ValueError as error:
         raise CheckpointError(f"{name} does not describe frames: {short(error)}") from error
-    return Shards(place.path, facts)
+
+
+def _described(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a description says, checked; raises ValueError."""
+    facts = full(FACTS)("the description", facts)
+    for shard in facts["shards"]:
+        if not SHARD.fullmatch(shard["file"]):
+            raise ValueError(f"frames cannot be in {short(repr(shard['file']))}")
+    if not facts["shards"]:
+        raise ValueError("it names no shards")
+    return facts
 
 
 def load_frames(folder: Any) -> Frames:
@@ -192,10 +197,19 @@ def _write(frames: Frames, folder: Path, beside: bool, continues: bool) -> None:
     facts = description(frames)
     with writing(folder, "frames"):
         shards = _shards_there(folder, facts) if beside and (folder / NAME).exists() else []
-        for part in cut(frames, max(1, SHARD_BYTES // frames.pictures[0].nbytes)):
+        most = max(1, SHARD_BYTES // frames.pictures[0].nbytes)
+        if len(shards) + pieces(frames, most) > MAX_SHARDS:
+            raise CheckpointError(f"{folder} would have more than {MAX_SHARDS:,} shards: give another folder")
+        described(facts, [*shards, PLANNED])  # whose names may be odd, which is told before gigabytes are written
+        for part in cut(frames, most):
             shards.append(_write_shard(part, folder, continues))
             continues = True
-        write_description(folder, NAME, {**facts, "shards": shards}, SHARD, {shard["file"] for shard in shards})
+        write_description(folder, NAME, described(facts, shards), SHARD, {shard["file"] for shard in shards})
+
+
+def described(facts: dict[str, Any], shards: list[dict[str, Any]]) -> bytes:
+    """The description of these shards; raises CheckpointError where it could not be read again."""
+    return description_of(NAME, {**facts, "shards": shards}, _described)
 
 
 def _shards_there(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:

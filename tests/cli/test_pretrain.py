@@ -71,6 +71,10 @@ def test_changes_are_shown_and_nothing_is_trained(tmp_path, capsys):
         (["pretrain", "Catch", "--shift", "99", *SMALL], "--shift must be from 0 to 64"),
         (["pretrain", "Catch", "--frames", "3"], "--frames must be 64 or more"),
         (["pretrain", "Catch", "--policy", "nobody"], "nobody"),
+        (
+            ["pretrain", "Catch", *SMALL, "--depth", "65", "--time-limit", "1e6"],
+            "depth must be a whole number from 0 to 64",
+        ),
         (["pretrain", "collect", "Catch"], "needs --out"),
         (["pretrain", "audit", "digits"], "audit is for frames of games"),
         (["pretrain", "Catch", "--learn", "1"], "unknown flag --learn: did you mean --learning-rate?"),

@@ -28,11 +28,18 @@ def load_examples(
         options: how it is read.
         tell: hears how large it is before it is read.
     """
+    options = options or ReadOptions()
+    if not source:
+        raise OptionError(
+            f"a source is needed: {', '.join(('digits', *READY))}, OWNER/NAME, or a folder with a data set"
+        )
     if source == "digits":
+        if options.given:
+            raise OptionError(f"digits are read as they are: leave out {' and '.join(options.given)}")
         return digits()
     if source not in READY and not Path(source).is_dir() and source.count("/") != 1:
         names = ", ".join(("digits", *READY))
         raise OptionError(
             f"there is no data set {source!r}: choose {names}, OWNER/NAME of the Hugging Face hub, or a folder"
         )
-    return read_hub(Path(source).name, READY.get(source, source), options or ReadOptions(), tell)
+    return read_hub(Path(source).name, READY.get(source, source), options, tell)

@@ -12,6 +12,7 @@ from .labels import LabelReader, boxes, one_class, one_value, several_classes
 from .options import ReadOptions
 
 FILES = ("Image", "Audio", "Video")  # types of `datasets` that are files
+STRINGS = ("string", "large_string", "string_view")  # the second is what CSV files are read as
 WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 
 
@@ -20,7 +21,7 @@ def input_kind(feature: Any) -> str | None:
     kind = type(feature).__name__
     if kind in FILES:
         return kind
-    return "text" if getattr(feature, "dtype", None) in ("string", "large_string") else None
+    return "text" if getattr(feature, "dtype", None) in STRINGS else None
 
 
 def label_kind(feature: Any) -> str | None:
@@ -31,7 +32,7 @@ def label_kind(feature: Any) -> str | None:
         return "classes"
     if isinstance(feature, Mapping) and {"bbox", "category"} <= set(feature):
         return "boxes"
-    return "value" if getattr(feature, "dtype", None) in (*WHOLE, "string") else None
+    return "value" if getattr(feature, "dtype", None) in (*WHOLE, *STRINGS) else None
 
 
 def _inner(feature: Any) -> Any:
@@ -41,27 +42,34 @@ def _inner(feature: Any) -> Any:
 
 def choose_columns(name: str, features: Mapping[str, Any], options: ReadOptions) -> tuple[str, str]:
     """The columns of inputs and labels, those asked for or the only ones that they can be; raises OptionError."""
-    inputs = {column: kind for column, feature in features.items() if (kind := input_kind(feature))}
+    found = {column: input_kind(feature) for column, feature in features.items() if column != options.label}
+    inputs = {column: kind for column, kind in found.items() if kind}
     files = [column for column, kind in inputs.items() if kind != "text"]
-    chosen = _only(name, "input", options.input, list(inputs), files or list(inputs), features)
+    chosen = _only(name, "input", options.input, list(inputs), files or list(inputs), list(found))
     labels = {
         column: kind for column, feature in features.items() if (kind := label_kind(feature)) and column != chosen
     }
     plain = [column for column, kind in labels.items() if kind != "value"]
-    return chosen, _only(name, "label", options.label, list(labels), plain or list(labels), features)
+    others = [column for column in features if column != chosen]
+    if not others and inputs[chosen] != "text":  # as `datasets` reads a folder of files with one folder in it, or none
+        raise OptionError(
+            f"{name} has no labels, so one class: two or more are needed, such as a folder of files for each"
+        )
+    return chosen, _only(name, "label", options.label, list(labels), plain or list(labels), others)
 
 
-def _only(
-    name: str, what: str, asked: str | None, possible: list[str], likely: list[str], features: Mapping[str, Any]
-) -> str:
+def _only(name: str, what: str, asked: str | None, possible: list[str], likely: list[str], columns: list[str]) -> str:
+    """The column asked for, or the only likely one; raises OptionError, which names all that are `possible`."""
+    if asked in possible:
+        return asked
+    if not possible:
+        there = f"none of {', '.join(columns)} can be" if columns else "there is no other"
+        raise OptionError(f"{name} has no column that can be the {what}: {there}")
     if asked is not None:
-        if asked in possible:
-            return asked
-        choice = f"choose from {', '.join(possible)}" if possible else f"its columns are {', '.join(features)}"
-        raise OptionError(f"{name} has no column {asked!r} that can be the {what}: {choice}")
+        raise OptionError(f"{name} has no column {asked!r} that can be the {what}: choose from {', '.join(possible)}")
     if len(likely) != 1:
-        choice = f"several columns that can be the {what}" if likely else f"no column that can be the {what}"
-        raise OptionError(f"{name} has {choice}: give {what}=NAME, one of {', '.join(likely or features)}")
+        choice = f"name the {what} (--{what}), one of {', '.join(likely)}"
+        raise OptionError(f"{name} has several columns that can be the {what}: {choice}")
     return likely[0]
 
 

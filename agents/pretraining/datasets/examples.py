@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +12,12 @@ import numpy as np
 import torch
 
 from ....envs import OptionError
+from ...checkpoints.encoder_facts import MAX_LENGTH, MAX_NAME, MAX_NAMES, MAX_SIDE
+from ...files.safe_io import short
 from ...runtime.hardware import available_memory
 from ..frames import PARTS, Frames, digest_of, part_of
 
+MAX_NAMES_BYTES = 500_000  # of the names of all classes, which agents with the encoder have in their files, too
 LEFT_OUT = len(PARTS)  # the part of an example that another part has, too
 
 
@@ -40,8 +44,7 @@ class Examples:
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.class_names) < 2:
-            raise OptionError(f"{self.name} has {len(self.class_names)} class: there must be two or more to tell apart")
+        refuse_odd(self.name, self.inputs.shape[1:], self.class_names)
         for part in PARTS:
             if not len(self.rows(part)):
                 few = f"{self.name} has {len(self):,} examples and none of them is of the {part} part"
@@ -114,15 +117,45 @@ def parts_of(inputs: np.ndarray, split: np.ndarray | None = None) -> np.ndarray:
     return part
 
 
+def refuse_odd(name: str, shape: Sequence[int], class_names: Sequence[str]) -> None:
+    """Raise OptionError for inputs (*shape) and classes of which no encoder can be kept."""
+    if max(shape) > (most := MAX_SIDE if len(shape) == 3 else MAX_LENGTH):
+        each = "x".join(map(str, shape))
+        raise OptionError(
+            f"{name} has inputs of {each}, and no side may be above {most:,}: give a smaller size (--size)"
+        )
+    count, size = len(class_names), len(json.dumps(class_names, ensure_ascii=False).encode(errors="replace"))
+    if count < 2:
+        classes = "one class" if count else "no class"
+        raise OptionError(f"{name} has {classes}: there must be two or more to tell apart")
+    longest = max(class_names, key=len)
+    if len(longest) > MAX_NAME:
+        raise OptionError(
+            f"{name} has a class whose name has {len(longest):,} characters, at most {MAX_NAME:,} may be: "
+            f"{short(repr(longest))[:60]}"
+        )
+    if count > MAX_NAMES or size > MAX_NAMES_BYTES:
+        raise OptionError(
+            f"{name} has {count:,} classes, whose names take {amount(size)}: at most {MAX_NAMES:,} and "
+            f"{amount(MAX_NAMES_BYTES)} may be, choose another label (--label)"
+        )
+
+
+def amount(size: int) -> str:
+    """Bytes, as people read them."""
+    number, unit = (size / 1e9, "GB") if size >= 1e9 else (size / 1e6, "MB")
+    return f"{number:,.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
+
+
 def allocate(name: str, shape: Sequence[int], dtype: type, tell: Callable[[str], Any]) -> np.ndarray:
     """An array for the inputs of a data set, whose size `tell` hears first; raises OptionError where it does not fit."""
     size, left = math.prod(shape) * np.dtype(dtype).itemsize, available_memory(torch.device("cpu"))
-    each = "x".join(str(n) for n in shape[1:])
-    tell(f"{name}: {shape[0]:,} examples of {each}, {size / 1e9:.3g} GB in memory")
+    each = f"pictures of {'x'.join(map(str, shape[1:]))}" if len(shape) == 4 else f"texts of up to {shape[-1]} tokens"
+    tell(f"{name}: {shape[0]:,} {each}, {amount(size)}")
     if left is not None and size > left:
-        fitting = int(shape[0] * left / size / 2)
+        fitting = max(1, int(shape[0] * left / size / 2))
         raise OptionError(
-            f"{name} takes {size / 1e9:.3g} GB in memory, where {left / 1e9:.3g} GB are left: "
-            f"give limit={fitting}, or a smaller size or length"
+            f"{name} takes {amount(size)} of memory, and {amount(left)} is left: "
+            f"give a limit (--limit {fitting}), or a smaller size or length"
         )
     return np.zeros(shape, dtype)

@@ -14,13 +14,15 @@ from ....envs import OptionError
 from ...files.safe_io import short
 from ..extras import need
 from ..frames import PARTS
-from .columns import choose_columns, label_kind, label_reader_of, reader_of
-from .examples import Examples, allocate, parts_of
+from .columns import choose_columns, input_kind, label_kind, label_reader_of, reader_of
+from .examples import Examples, allocate, parts_of, refuse_odd
 from .inputs import Reader
 from .labels import LabelReader
 from .options import ReadOptions
 
 SPLITS = {"train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2}  # of `PARTS`
+PATTERNS = "*?[]"  # by which the library finds files
+TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".txt")
 
 
 def read_hub(name: str, source: str, options: ReadOptions, tell: Callable[[str], Any]) -> Examples:
@@ -35,6 +37,7 @@ def read_hub(name: str, source: str, options: ReadOptions, tell: Callable[[str],
     splits = open_splits(name, source)
     features = next(iter(splits.values())).features
     column, label = choose_columns(name, features, options)
+    options.refuse_unused(name, input_kind(features[column]), label_kind(features[label]))
     if label_kind(features[label]) == "boxes" and options.size is None:
         options = replace(options, size=64)
     splits = {
@@ -52,14 +55,24 @@ def read_hub(name: str, source: str, options: ReadOptions, tell: Callable[[str],
 def open_splits(name: str, source: str) -> dict[str, Any]:
     """The splits that have labels, by name, that for training first; raises OptionError."""
     datasets = need("datasets", f"the data set {name}")
-    saved = any((Path(source) / file).exists() for file in ("dataset_dict.json", "state.json"))
+    folder = Path(source)
+    saved = any((folder / file).exists() for file in ("dataset_dict.json", "state.json"))
+    if folder.exists() and not saved and set(PATTERNS) & set(str(folder.resolve())):
+        raise OptionError(
+            f"cannot read {source}: {' '.join(PATTERNS)} in a folder's name would be a pattern, rename it"
+        )
     try:
-        found = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
+        with _quiet(datasets):
+            # whole, since a folder may be named csv or json, which are the library's words for kinds of files
+            place = str(folder.resolve()) if folder.exists() else source
+            found = datasets.load_from_disk(place) if saved else datasets.load_dataset(place)
     except IndexError as error:  # what `load_from_disk` has to say of an empty one
         raise OptionError(f"{name} has no rows") from error
     except Exception as error:  # of the network, of the hub, of whatever is in files
-        where = "" if Path(source).exists() else " from the Hugging Face hub (a folder would do as well)"
-        raise OptionError(f"cannot read {source}{where}: {short(error)}") from error
+        where = "" if folder.exists() else " from the Hugging Face hub (a folder would do as well)"
+        cause = (type(error).__name__ == "DatasetGenerationError" and error.__cause__) or error  # that says nothing
+        said = (isinstance(cause, UnicodeError) and _not_utf8(folder)) or short(cause)
+        raise OptionError(f"cannot read {source}{where}: {said}") from error
     splits = dict(found) if isinstance(found, dict) else {"train": found}
     known = {split: data for split, data in splits.items() if split in SPLITS}
     if not known and len(splits) > 1:
@@ -69,6 +82,34 @@ def open_splits(name: str, source: str) -> dict[str, Any]:
     if empty or not splits:
         raise OptionError(f"{name} has no rows" + (f" in its split {empty[0]}" if len(splits) > 1 else ""))
     return splits
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Without the library's bars and messages, which would go through what is said here; afterwards as it was."""
+    shown, heard = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(heard)
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _not_utf8(folder: Path) -> str | None:
+    """What is wrong with the first file of text in a folder that is not UTF-8, if one is: the library names no file."""
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in TEXTS and path.is_file()):
+        try:
+            with path.open(encoding="utf-8") as file:
+                while file.read(1_000_000):
+                    pass
+        except OSError:
+            continue
+        except UnicodeDecodeError:
+            return f"{path.relative_to(folder)} is not in UTF-8, convert it first"
+    return None
 
 
 def _raw(data: Any, column: str, feature: Any) -> Any:
@@ -113,6 +154,7 @@ def _read(
     """All rows that were chosen, one after the other into one array."""
     (column, reader), (label_column, labels) = input, label
     total, names = sum(map(len, rows.values())), labels.names
+    refuse_odd(name, reader.shape, names)
     found = allocate(name, (total, *reader.shape), reader.dtype, tell)
     classes = allocate(f"{name}'s labels", (total, *labels.shape), labels.dtype, lambda _: None)
     split_of, k = np.zeros(total, np.uint8), 0

@@ -19,11 +19,11 @@ import numpy as np
 
 from ...nn.text import Tokenizer
 from ..extras import need
-from .options import ReadOptions
+from .options import HOP, MAX_RATE, ReadOptions
 
 GRAY = ("1", "L", "LA")  # Pillow's modes
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L")  # more than eight bits
-WINDOW, HOP, DECIBELS = 256, 128, 80.0  # of spectrograms: samples, samples, and how far below the loudest is silence
+WINDOW, DECIBELS = 256, 80.0  # of spectrograms: samples, and how far below the loudest is silence
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def picture_reader(options: ReadOptions, first: Any) -> Reader:
             picture = picture.convert(mode).resize((width, height), pillow.Resampling.BILINEAR)
         elif picture.size != (width, height):
             found = "x".join(map(str, picture.size[::-1]))
-            raise ValueError(f"the picture is {found}, the first is {height}x{width}: give size=N to resize all to NxN")
+            raise ValueError(
+                f"the picture is {found}, the first is {height}x{width}: give a size (--size N) to make all NxN"
+            )
         return np.asarray(picture.convert(mode)).reshape(shape)
 
     return Reader(shape, np.uint8, read)
@@ -88,7 +90,8 @@ def sound_reader(options: ReadOptions) -> Reader:
     def read(value: Any) -> np.ndarray:
         rate, sound = _wav(wavfile, content(value))
         common = math.gcd(rate, options.rate)
-        sound = signal.resample_poly(sound, options.rate // common, rate // common)[:samples]
+        needed = math.ceil((samples / options.rate + 1) * rate)  # with a second more, which the filter may look at
+        sound = signal.resample_poly(sound[:needed], options.rate // common, rate // common)[:samples]
         sound = np.pad(sound, (0, samples - len(sound)))
         power = transform.spectrogram(sound, p0=0, p1=shape[1])[1:][::-1]  # without that of 0 Hz
         level = 10 * np.log10(np.maximum(power, 1e-30) / max(power.max(), 1e-30))
@@ -110,6 +113,8 @@ def _wav(wavfile: Any, data: bytes) -> tuple[int, np.ndarray]:
         raise ValueError(f"the sound is damaged: {error}") from error
     if not len(sound) or rate < 1:
         raise ValueError("the sound has no samples")
+    if rate > MAX_RATE:
+        raise ValueError(f"the sound is damaged: it has {rate:,} samples a second, above {MAX_RATE:,}")
     kind, scaled = sound.dtype, sound.astype(np.float64)
     if kind == np.uint8:
         scaled = scaled / 128 - 1

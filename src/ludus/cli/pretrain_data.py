@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..envs import OptionError
 from .making import is_game
 from .players import load, seated
 from .terminal import console, say
+
+SIZE = 64  # of pictures of games
 
 
 @dataclass
@@ -28,8 +30,13 @@ class Play:
     """Play so many levels, and keep those of the test part apart; None: every episode is new, and parts share no picture."""
     obs_type: str = field(default="rgb", metadata={"choices": ("rgb", "grayscale")})
     """Pictures that the encoder sees."""
-    size: int = 64
-    """Width and height of the pictures, in pixels."""
+    size: int | None = None
+    """Width and height of the pictures, in pixels; None: 64, and pictures of data sets as they are."""
+
+    @property
+    def picture_size(self) -> int:
+        """Of pictures of a game."""
+        return SIZE if self.size is None else self.size
 
 
 @dataclass
@@ -57,15 +64,32 @@ def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) 
     from ..agents.pretraining.demonstrations import frames_from_play
     from ..agents.pretraining.shards import NAME, load_frames
 
+    reading = reading or Reading()
+    if not source:
+        raise OptionError("a source is needed, got an empty name: give a game, a folder or a data set")
     if is_game(source):
+        refuse_given(reading, "data sets", f"{source} is a game")
         return collected(source, play, seed)
     folder = Path(source)
     if (folder / NAME).exists():
+        refuse_given(reading, "data sets", f"{source} has frames of a game")
+        refuse_given(play, "games that are played now", f"{source} has frames already")
         return by_level(load_frames(folder))
     if folder.is_dir() and any(folder.glob("*-*.json")):
-        return frames_from_play(folder, play.obs_type, play.size)
-    options = ReadOptions(seed=seed, **vars(reading or Reading()))
-    return load_examples(source, options, tell=say)
+        refuse_given(reading, "data sets", f"{source} has games that were played")
+        refuse_given(
+            replace(play, obs_type="rgb", size=None), "games that are played now", f"{source} has games already"
+        )
+        return frames_from_play(folder, play.obs_type, play.picture_size)
+    refuse_given(replace(play, size=None), "games", f"{source} is a data set")
+    return load_examples(source, ReadOptions(seed=seed, size=play.size, **vars(reading)), tell=say)
+
+
+def refuse_given(flags: Any, right: str, here: str) -> None:
+    """Raise OptionError for the first of the flags that is not as it is by itself, and has no effect `here`."""
+    for flag in fields(flags):
+        if getattr(flags, flag.name) != flag.default:
+            raise OptionError(f"--{flag.name.replace('_', '-')} is for {right}, and {here}: leave it out")
 
 
 def by_level(frames: Any) -> Any:
@@ -87,7 +111,8 @@ def collected(game: str, play: Play, seed: int) -> Any:
             raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {find_game(game).name}")
         policy, options = seated(agent, sim), {}
     with progress(f"collecting {play.frames} frames", play.frames) as tell:
-        frames = collect_frames(sim, play.frames, policy, play.obs_type, play.size, play.shuffle, seed, tell, **options)
+        shown = play.obs_type, play.picture_size
+        frames = collect_frames(sim, play.frames, policy, *shown, play.shuffle, seed, tell, **options)
     return by_level(frames)
 
 

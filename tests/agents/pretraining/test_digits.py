@@ -104,7 +104,7 @@ def test_classes_at_cells_are_for_another_method():
 def test_examples_too_few_are_refused():
     with pytest.raises(OptionError, match="few has 3 examples and none of them is of the"):
         few([0, 1, 0])
-    with pytest.raises(OptionError, match="few has 1 class"):
+    with pytest.raises(OptionError, match="few has one class"):
         few([0] * 100, classes=1)
 
 
@@ -129,9 +129,11 @@ def test_some_classes_alone(digits):
 def test_what_does_not_fit_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr("ludus.agents.pretraining.datasets.examples.available_memory", lambda device: 10**6)
     told = []
-    with pytest.raises(OptionError, match=r"huge takes 1\.2 GB in memory, where 0\.001 GB are left: give limit=416"):
+    with pytest.raises(
+        OptionError, match=r"huge takes 1\.2 GB of memory, and 1 MB is left: give a limit \(--limit 416\)"
+    ):
         allocate("huge", (1_000_000, 20, 20, 3), np.uint8, told.append)
-    assert told == ["huge: 1,000,000 examples of 20x20x3, 1.2 GB in memory"]
+    assert told == ["huge: 1,000,000 pictures of 20x20x3, 1.2 GB"]
 
 
 def test_an_unknown_data_set_is_named():

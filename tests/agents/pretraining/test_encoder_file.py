@@ -68,7 +68,7 @@ def doctored(folder, change):
         (lambda facts: facts["config"].update(channels=60_000, depth=60), "is of another network"),
         (lambda facts: facts["config"].update(depth=2), "is of another network"),
         (lambda facts: facts["planes"].append("more"), "is of another network"),
-        (lambda facts: facts["planes"].append(None), "planes or actions must be names"),
+        (lambda facts: facts["planes"].append(None), "planes must be words of at most"),
         (lambda facts: facts.pop("config"), "does not describe an encoder"),
         (lambda facts: facts["weights"].update(file="../../etc/passwd"), "weights cannot be in"),
         (lambda facts: facts["weights"].update(sha256="0"), "SHA-256"),
@@ -165,3 +165,35 @@ def test_nor_does_a_doctored_classifier_of_texts(tmp_path, change, words):
     doctored(tmp_path, change)
     with pytest.raises(CheckpointError, match=words):
         load_encoder(tmp_path)
+
+
+def test_names_and_words_of_data_sets_come_back_however_many_and_odd_they_are(tmp_path):
+    odd = ("a\nb", "\x1b[31m", "\udc80", "я" * 1000)
+    planes = (*odd, *(f"plane {k}" for k in range(400)))
+    save_encoder(tmp_path / "planes", PlanesDecoder(decoder().encoder, planes), {})
+    assert load_encoder(tmp_path / "planes").planes == planes
+    words = tuple(f"{'слово' * 2}{k}" for k in range(20_000))  # above 1 MB where letters are escaped
+    save_encoder(tmp_path / "words", TextEncoder(TextConfig(words, 8, 2, width=2)), {})
+    assert load_encoder(tmp_path / "words").network().config.words == words
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (lambda: Classifier(decoder().encoder, ("cat", "d" * 1001)), "classes must be words of at most 1000"),
+        (lambda: PlanesDecoder(decoder().encoder, [str(k) for k in range(10_001)]), "planes must be a list of at most"),
+        (lambda: TextEncoder(TextConfig(("a" * 2000,), 8, 2, width=2)), "words must be words of at most"),
+        (lambda: TextEncoder(TextConfig((), 65_537, 2, width=2)), "length must be a whole number from 1 to 65536"),
+        (
+            lambda: TextEncoder(TextConfig(("a" * 900,) * 30_000, 8, 1, width=1)),
+            "would have .* MB, and 20 MB can be read",
+        ),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, network, said):
+    save_encoder(tmp_path, decoder(), {})
+    there = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(CheckpointError, match=said) as caught:
+        save_encoder(tmp_path, network(), {})
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == there

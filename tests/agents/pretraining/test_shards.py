@@ -242,3 +242,26 @@ def test_a_failed_save_leaves_what_was_there(frames, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"cannot save frames in .*: No space left"):
         save_frames(collected("Catch"), tmp_path)
     assert same(load_frames(tmp_path), frames)
+
+
+def test_there_may_be_as_many_shards_as_can_be_read_and_no_more(frames, tmp_path, monkeypatch):
+    save_frames(frames, tmp_path)
+    shard = open_shards(tmp_path).facts["shards"][0]
+    facts = shards.description(frames)
+    content = shards.described(facts, [shard] * 9_999)
+    described.write_description(tmp_path, shards.NAME, content, shards.SHARD, {shard["file"]})
+    add_frames(frames, tmp_path)
+    assert len(open_shards(tmp_path)) == 10_000
+    there = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(CheckpointError, match="would have more than 10,000 shards: give another folder"):
+        add_frames(frames, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == there
+
+
+def test_planes_may_have_odd_names_and_games_may_not(frames, tmp_path):
+    planes = tuple(f"plane\n{k}" for k in range(frames.planes.shape[3]))
+    save_frames(replace(frames, plane_names=planes), tmp_path)
+    assert open_shards(tmp_path).facts["plane_names"] == list(planes)
+    with pytest.raises(CheckpointError, match="game must be one line"):
+        save_frames(replace(frames, game="a\nb"), tmp_path)
+    assert load_frames(tmp_path).game == frames.game and len(list(tmp_path.iterdir())) == 2
