@@ -93,7 +93,8 @@ class Config:
     class_weight: str | None = field(default=None, metadata={"choices": ("balanced",)})
     """Of classify: balanced gives rare classes as much weight as common ones."""
     patience: int | None = None
-    """Looks at the validation part, of 20, without a better figure after which training ends; None: never."""
+    """Looks at the validation part, of 20, without a better figure, or a lower loss at the same one, after which training
+    ends; None: never."""
     plots: bool = True
     """Write pictures of the training and of what the encoder sees into --out, and into TensorBoard's files there."""
     preview: Path | None = None
