@@ -185,6 +185,26 @@ def test_decoded_planes_show_what_is_missed_and_made_up():
     assert {"ball", "wall", "enemy", "wrong: missed", "wrong: made up"} <= set(texts(figure))
 
 
+def test_planes_have_the_same_colours_in_all_figures_and_the_legend_is_whole():
+    names = ["gold", "a plane with a long name", "wall"]
+
+    def drawn(only, count):
+        true = np.zeros((count, 2, 2, 3), np.uint8)
+        true[:, 0, 0, only] = 1
+        return plots.decoded_planes(np.zeros((count, 8, 8, 3), np.uint8), true, true, names)
+
+    def colors(figure):
+        (legend,) = figure.legends
+        patches = zip(legend.get_texts(), legend.get_patches(), strict=True)
+        return {text.get_text(): patch.get_facecolor() for text, patch in patches}
+
+    assert colors(drawn([1, 2], 2))["wall"] == colors(drawn([2], 5))["wall"] == colors(drawn([0, 2], 3))["wall"]
+    for count in (1, 2, 5):
+        figure = drawn([0, 1, 2], count)
+        figure.draw_without_rendering()
+        assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_a_board_that_does_not_cover_the_picture_stands_alone():
     planes = np.zeros((1, 5, 3, 2), np.uint8)
     figure = plots.decoded_planes(np.zeros((1, 8, 8, 3), np.uint8), planes, planes, ["a", "b"], over=False)
