@@ -272,7 +272,8 @@ def decoded_planes(
 
     kept = np.flatnonzero((true | predicted).any((0, 1, 2)))
     few = len(names) <= len(PLANE_COLORS)
-    common = kept if few else kept[np.argsort(-true.sum((0, 1, 2))[kept], kind="stable")][: len(PLANE_COLORS)]
+    most = np.argsort(-true.sum((0, 1, 2))[kept], kind="stable")[: len(PLANE_COLORS)]
+    common: list[int] = (kept if few else kept[most]).tolist()
     colors = [*PLANE_COLORS[: len(names)]] if few else [OTHERS] * len(names)
     for k, color in zip(() if few else common, PLANE_COLORS, strict=False):
         colors[k] = color

@@ -125,9 +125,10 @@ def _while_the_rate_was_high(history: History) -> tuple[int, int] | None:
 
 
 def _levelled(history: History) -> str:
+    new, train = history.validation_loss[-1], history.loss[-1]
     return (
-        f"Neither overfits nor underfits: the validation loss levelled off at {history.validation_loss[-1]:.4g}, the training "
-        f"loss at {history.loss[-1]:.4g} after {history.steps[-1]:,} steps"
+        f"Neither overfits nor underfits: the validation loss levelled off at {new:.4g}, the training loss at {train:.4g} "
+        f"after {history.steps[-1]:,} steps"
     )
 
 

@@ -55,7 +55,8 @@ def check_folder(folder: Path, resume: bool = False) -> None:
     """Make a folder, and see whether a training can be kept there or go on; raises OptionError. An empty one goes again."""
     there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if there.exists() and not there.is_dir():
-        raise OptionError(f"{there} is not a folder: give another place for what is trained")
+        below = "" if there == folder else f" cannot be made: {there}"
+        raise OptionError(f"{folder}{below} is not a folder")
     if resume and not (folder / NAME).exists():
         raise OptionError(f"{folder} has no {NAME}: there is no training to go on with")
     new = [path for path in (folder, *folder.parents) if not path.exists()]

@@ -137,7 +137,7 @@ def test_the_place_is_looked_at_before_anything_is_trained(frames, tmp_path, mon
     monkeypatch.setattr("ludus.agents.pretraining.run.method_of", None)  # what would come next
     file = tmp_path / "file"
     file.write_text("a")
-    with pytest.raises(OptionError, match="file is not a folder: give another place"):
+    with pytest.raises(OptionError, match="file is not a folder"):
         pretrain(frames, folder=str(file))
     with pytest.raises(OptionError, match="file is not a folder"):
         pretrain(frames, folder=file / "below" / "it")
