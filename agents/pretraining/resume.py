@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def check_folder(folder: Path, resume: bool = False) -> None:
         raise OptionError(f"{folder} cannot be written: {error.strerror}") from error
     finally:
         for path in new:  # the folder itself comes first
-            if path.is_dir():
+            with suppress(OSError):
                 path.rmdir()
 
 

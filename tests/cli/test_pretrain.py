@@ -135,12 +135,25 @@ def test_an_encoder_to_start_from_is_looked_at_before_data_are_read(monkeypatch,
         (["--encoder", "grid", "--width", "8"], "--start brings its own encoder: leave out --encoder, --width"),
         (
             ["--size", "40"],
-            "--start enc sees pictures of 32x32x3, these would be of 40x40x3: change --size or --obs-type",
+            "--start enc sees pictures of 32x32x3, these are of 40x40x3: change --size or --obs-type",
         ),
-        (["--size", "32", "--obs-type", "grayscale"], "these would be of 32x32x1"),
+        (["--size", "32", "--obs-type", "grayscale"], "these are of 32x32x1"),
     ):
         assert main(["pretrain", "Catch", "--start", "enc", *words]) == 2
         assert answer in capsys.readouterr().err
+
+
+def test_an_encoder_to_start_from_is_looked_at_before_a_training_is_announced(capsys):
+    assert main(["pretrain", "Catch", *TRAINING, "--out", "enc"]) == 0
+    save_frames(collect_frames("Catch", 640, size=40), "data")
+    for source, answer in (
+        ("data", "--start enc sees pictures of 32x32x3, these are of 40x40x3: choose other data"),
+        ("digits", "these are of 8x8x1"),
+    ):
+        capsys.readouterr()
+        assert main(["pretrain", source, "--start", "enc", "--out", "other"]) == 2
+        said = capsys.readouterr()
+        assert answer in said.err and "train," not in said.out
 
 
 def test_other_settings_do_not_go_on_and_are_named_by_their_flags(capsys):

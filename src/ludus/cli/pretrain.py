@@ -20,6 +20,7 @@ from .pretrain_checks import (
     check_out,
     check_place,
     check_preview,
+    check_sees,
     check_settings,
     check_start,
     folder_of,
@@ -207,6 +208,8 @@ def train(argv: list[str]) -> int:
     data = data_of(config.source, config.play, config.seed, config.reading)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
+    if start is not None:
+        check_sees(config, start, (data.pictures if hasattr(data, "pictures") else data.inputs).shape[1:])
     method = config.method or default_method(data)
     folder, game = folder_of(config, method), game_of(data)
     check_out(config, method)
@@ -286,7 +289,6 @@ def print_figures(result: Any) -> None:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("class")
         table.add_column("F1", justify="right")
-        table.add_column()
         for name, value in sorted(single.items(), key=lambda pair: pair[1]):
             table.add_row(shown(name), f"{value:.3f}")
         names = next((found for of in ("planes", "classes", "actions") if (found := getattr(network, of, ()))), ())

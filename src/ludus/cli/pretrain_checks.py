@@ -88,17 +88,20 @@ def check_start(config: Any, start: Any) -> None:
     given = ", ".join(f"--{name}" for name, value in settings.items() if value is not None)
     if given:
         raise OptionError(f"--start brings its own encoder: leave out {given}")
-    shape = getattr(getattr(start, "encoder", start).config, "shape", None)
-    if not is_game(config.source):
-        return
-    if shape is None:
-        raise OptionError(f"--start {config.start} has an encoder of texts: a game has pictures")
-    ours = (config.play.size, config.play.size, 3 if config.play.obs_type == "rgb" else 1)
-    if tuple(shape) != ours:
-        theirs, these = ("x".join(map(str, sides)) for sides in (shape, ours))
-        raise OptionError(
-            f"--start {config.start} sees pictures of {theirs}, these would be of {these}: change --size or --obs-type"
-        )
+    if is_game(config.source):
+        check_sees(config, start, (config.play.size, config.play.size, 3 if config.play.obs_type == "rgb" else 1))
+
+
+def check_sees(config: Any, start: Any, inputs: tuple[int, ...]) -> None:
+    """Raise OptionError where an encoder to start from is not for inputs of this shape: (H, W, C), or (L,) of texts."""
+    shape = tuple(getattr(getattr(start, "encoder", start).config, "shape", ()))
+    if bool(shape) != (len(inputs) == 3):
+        kinds = ("pictures", "texts") if shape else ("texts", "pictures")
+        raise OptionError(f"--start {config.start} has an encoder of {kinds[0]}, and {config.source} has {kinds[1]}")
+    if shape and shape != inputs:
+        theirs, ours = ("x".join(map(str, sides)) for sides in (shape, inputs))
+        change = "change --size or --obs-type" if is_game(config.source) else "choose other data"
+        raise OptionError(f"--start {config.start} sees pictures of {theirs}, these are of {ours}: {change}")
 
 
 def check_preview(path: Path, augmentation: Any) -> None:
