@@ -53,9 +53,9 @@ def _too_short(history: History) -> str | None:
     looks, taken = len(steps) - first, steps[-1] - (steps[first - 1] if first else 0)
     since = " since it went on" if first else ""
     if taken < FEW_STEPS:
-        return f"Too short to judge: {taken} gradient steps{since}, {FEW_STEPS} are needed"
+        return f"Too short to judge: {taken:,} gradient step{'s' * (taken != 1)}{since}, {FEW_STEPS} are needed"
     if looks < FEW_LOOKS:
-        return f"Too short to judge: {looks} looks at the validation part{since}, {FEW_LOOKS} are needed"
+        return f"Too short to judge: {looks} look{'s' * (looks != 1)} at the validation part{since}, {FEW_LOOKS} are needed"
     return None
 
 
