@@ -26,6 +26,7 @@ GAP = 2.0  # validation loss / training loss, from which it does not carry over 
 ALIKE, GOOD = 1.1, 0.95  # validation loss / training loss, and figure, below which more could be learned
 RIGHT = 0.99  # figure, from which there is too little left to learn
 FEW_STEPS, FEW_LOOKS = 50, 4
+NEAR_END = 0.9  # of a training's progress, from which its learning rate is near 0
 FALL = 0.9  # of a loss, above which it hardly fell; and below which, from half to three quarters of a training, it still did
 
 
@@ -95,8 +96,8 @@ def _underfits(history: History) -> str | None:
             f"{steps[half]:,} and {steps[late]:,}, before the learning rate came near 0, and ended at {new[end]:.4g}, the "
             f"training loss at {train[end]:.4g}: train longer"
         )
-    last = _leg(history) - 1  # look of the training before, whose learning rate came to 0, as this one's did
-    if last >= 0 and min(history.progress[last], history.progress[end]) >= 1 and 0 < new[end] < FALL * new[last]:
+    last = _leg(history) - 1  # look of the training before, whose learning rate came near 0, as this one's did
+    if last >= 0 and min(history.progress[last], history.progress[end]) >= NEAR_END and 0 < new[end] < FALL * new[last]:
         return (
             f"Underfits: with more time, from step {steps[last]:,} to {steps[end]:,}, the validation loss fell from "
             f"{new[last]:.4g} to {new[end]:.4g}: train longer"

@@ -145,7 +145,7 @@ class Trainer:
                 due = self._mark + 1
                 self._look(losses, tell)
                 losses, after = [], self.clock()
-                rest = after + PER_LOOK * (after - now)
+                self.spent, rest = before + after - began, after + PER_LOOK * (after - now)
         if losses and self.history.diverged is None:
             self._look(losses, tell)
 
@@ -216,12 +216,12 @@ class Trainer:
             bad = (~recent.isfinite()).nonzero()
             history.diverged = self.steps - len(losses) + 1 + int(bad[0]) if len(bad) else self.steps
             return
-        history.steps.append(self.steps)
+        figures = {name: x for name, x in self.method.figures("validation").items() if math.isfinite(x)}
+        history.steps.append(self.steps)  # from here on all at once, so that Ctrl-C finds whole looks
         history.seconds.append(self.spent)
         history.progress.append(self.progress)
         history.loss.append(float(recent.mean()))
         history.validation_loss.append(float(validation))
-        figures = {name: x for name, x in self.method.figures("validation").items() if math.isfinite(x)}
         history.score.append(figures.get(self.method.judged_by, LOWEST))
         history.figures.append(figures)
         if history.best == len(history.steps) - 1:

@@ -77,6 +77,23 @@ def test_looks_take_at_most_a_fifth_of_the_time():
     assert min(gaps) > 2.5 - 1e-6 and one.steps > 55  # 2 seconds of training after each half of looking
 
 
+def test_a_look_that_takes_all_the_time_left_is_the_last():
+    one = trainer(time_limit=1, told={"look": 2.0})
+    one.train()
+    assert one.steps == one.history.steps[-1] == 1 and len(one.history.steps) == 1
+
+
+def test_ctrl_c_within_a_look_leaves_whole_looks():
+    def interrupt(steps):
+        if steps > 50:
+            raise KeyboardInterrupt
+        return 1.0
+
+    one = trainer(epochs=10, told={"score": interrupt})
+    history = one.train()
+    assert one.interrupted and {len(history.steps), len(history.loss), len(history.score)} == {10}
+
+
 def test_what_a_look_costs_is_not_asked_where_epochs_decide():
     slow, fast = (trainer(epochs=10, time_limit=1e6, told={"look": look}).train() for look in (50.0, 0.0))
     assert slow.steps == fast.steps == list(range(5, 101, 5))
