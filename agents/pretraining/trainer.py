@@ -17,6 +17,7 @@ from .method import Method
 
 LOWEST = -1e9  # a score where there is none
 PER_LOOK = 4  # times as long as a look took is trained before the next, where the clock decides
+LOSS_OF = 2048  # rows of the validation part, at most
 SAME = 1e-9  # of progress, which steps / steps may miss a whole number of looks by
 
 
@@ -136,18 +137,25 @@ class Trainer:
     def _train(self, tell: Callable[[Trainer], Any]) -> None:
         began, before = self.clock(), self.spent
         losses: list[Tensor] = []
-        due, rest = self._mark + 1, 0.0  # the next look, and the time by the clock before which it does not come
+        due, rest = self._mark + 1, None  # the next look, and the time by the clock before which it does not come
+        fewest = self.steps + self._steps_per_look()
         while not self._over():
             losses.append(self.step())
             now = self.clock()
             self.spent = before + now - began
-            if self._mark >= due and (now >= rest or not self._by_time):
+            worth = self.steps >= fewest if rest is None else now >= rest
+            if self._mark >= due and (worth or not self._by_time):
                 due = self._mark + 1
                 self._look(losses, tell)
                 losses, after = [], self.clock()
                 self.spent, rest = before + after - began, after + PER_LOOK * (after - now)
         if losses and self.history.diverged is None:
             self._look(losses, tell)
+
+    def _steps_per_look(self) -> float:
+        """Steps that take `PER_LOOK` times as long as a look, while none was timed: a step is three passes of a batch."""
+        rows = len(self.method.rows("validation"))
+        return PER_LOOK / 3 * (min(rows, LOSS_OF) + rows) / self.batch_size  # for the loss and for the figures
 
     def _look(self, losses: list[Tensor], tell: Callable[[Trainer], Any]) -> None:
         """Look, and tell of it if all is well."""
@@ -209,7 +217,7 @@ class Trainer:
         Losses or weights that are not finite are no look: `history.diverged` says since when.
         """
         self.method.eval()
-        rows = self.method.rows("validation")[:2048]
+        rows = self.method.rows("validation")[:LOSS_OF]
         validation = torch.stack([self.method.loss(some) * len(some) for some in rows.split(256)]).sum() / len(rows)
         history, recent = self.history, torch.stack(losses)
         if not (recent.isfinite().all() and validation.isfinite() and self._finite()):

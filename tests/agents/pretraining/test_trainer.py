@@ -15,13 +15,14 @@ from ludus.envs import OptionError
 class Line(Method):
     """Ten points on a line; the score and what a look costs are as told."""
 
-    def __init__(self, clock, step=0.125, look=0.0, score=1.0, broken_from=math.inf):
+    def __init__(self, clock, step=0.125, look=0.0, score=1.0, broken_from=math.inf, rows=1):
         nn.Module.__init__(self)
         self.clock, self.step, self.look, self.score, self.broken_from = clock, step, look, score, broken_from
+        self.validation = rows
         self.weight, self.steps = nn.Parameter(torch.zeros(())), 0
 
     def rows(self, part):
-        return torch.arange(10)
+        return torch.arange(10 if part == "train" else self.validation)
 
     def loss(self, rows):
         loss = (self.weight - 1).square()
@@ -80,7 +81,14 @@ def test_looks_take_at_most_a_fifth_of_the_time():
 def test_a_look_that_takes_all_the_time_left_is_the_last():
     one = trainer(time_limit=1, told={"look": 2.0})
     one.train()
-    assert one.steps == one.history.steps[-1] == 1 and len(one.history.steps) == 1
+    assert one.history.steps == [one.steps] and one.steps < 8
+
+
+def test_the_first_look_comes_when_steps_are_worth_it():
+    assert trainer(time_limit=10, told={"rows": 1}).train().steps[0] == 4
+    assert trainer(time_limit=10, told={"rows": 30}).train().steps[0] == 80
+    assert trainer(time_limit=10, told={"rows": 1000}).train().steps == [80]
+    assert trainer(epochs=10, told={"rows": 1000}).train().steps[0] == 5
 
 
 def test_ctrl_c_within_a_look_leaves_whole_looks():
