@@ -38,7 +38,7 @@ FLOORS = {
             "train",
             "watch",
         ),  # verbs: none imports another
-        ("pretrain_data",),
+        ("pretrain_checks", "pretrain_data"),
         ("players", "run_folder", "session"),
         ("making",),
         ("settings_file",),

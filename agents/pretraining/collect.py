@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
-from ...envs import Bot, Observer, OptionError, Simulator
+from ...envs import Bot, Observer, OptionError, Options, Simulator
 from ...envs.rng import GAME, STRIDE, level_stream
+from ..runtime.hardware import available_memory
 from .frames import Frames, Gallery
 
 COLUMNS = ("index", "action", "advice", "reward", "done", "truncated", "level")  # of a step
+STEP_BYTES = 38  # of these
 
 Player = Any  # has `decide` and `step`, as `ludus.envs.Bot` and `training.evaluation.Player`
 
@@ -107,6 +111,19 @@ class Collector:
         frames = self.frames()
         self._forget()
         return frames
+
+
+def check_room(sim: Simulator, frames: int, obs_type: str = "rgb", size: int = 64, shuffle: float = 0.0) -> None:
+    """Raise OptionError where frames could not be kept in memory if each were a picture of its own."""
+    shape, dtype, _, _ = Options(obs_type=obs_type, size=size).resolved(sim.game).observation(sim.game)
+    planes = math.prod(sim.game.shape) * len(sim.game.planes)
+    each = round((1 + shuffle) * (math.prod(shape) * dtype.itemsize + planes)) + STEP_BYTES
+    left = available_memory(torch.device("cpu"))
+    if left is not None and frames * each > left:
+        raise OptionError(
+            f"frames must be at most {left // each:,} of this size, got {frames:,}: they take {frames * each / 1e9:,.1f} GB, "
+            f"and {left / 1e9:,.1f} GB are left"
+        )
 
 
 def level_of(streams: np.ndarray, levels: Sequence[int]) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...envs import Bot, Game, OptionError, Simulator
-from .collect import Collector
+from .collect import Collector, check_room
 from .frames import Frames
 
 NUM_ENVS = 64
+STEPS = 64  # of each game at least, before more games are played: all begin alike
 POLICIES = ("random", "heuristic", "both")
 
 
@@ -47,6 +48,13 @@ def bots_of(sim: Simulator, policy: str, seed: int) -> Any:
     return Mixed(sim, [Bot(sim, kind, seed + k) for k, kind in enumerate(kinds)])
 
 
+def games_for(frames: int) -> int:
+    """How many games to play for so many frames; raises OptionError for too few frames."""
+    if frames < STEPS:
+        raise OptionError(f"frames must be {STEPS} or more, got {frames}")
+    return min(NUM_ENVS, max(2, frames // STEPS))  # two, so that both bots play
+
+
 def collect_frames(
     game: str | Game | Simulator,
     frames: int,
@@ -62,16 +70,17 @@ def collect_frames(
 
     Args:
         game: its name, or a simulator, whatever that shows.
-        frames: steps to play, over all games at once.
+        frames: steps to play, over all games at once: 64, or fewer where there are fewer frames than 64 steps of each.
         policy: random, heuristic or both (half of the games each); or a player of the simulator.
         shuffle: share of further frames from records put together from several games', see `collect.shuffled`.
         tell: called with the number of frames so far.
         **options: of the game, see `ludus.envs.Options`.
     """
-    sim = game if isinstance(game, Simulator) else Simulator(game, NUM_ENVS, seed=seed, **options)
+    sim = game if isinstance(game, Simulator) else Simulator(game, games_for(frames), seed=seed, **options)
     if frames < sim.num_envs:
         raise OptionError(f"frames must be {sim.num_envs} or more, one of each game, got {frames}")
     player = bots_of(sim, policy, seed) if isinstance(policy, str) else policy
+    check_room(sim, frames, obs_type, size, shuffle)
     collector = Collector(sim, player, obs_type, size, shuffle, seed)
     collector.collect(frames // sim.num_envs, tell)
     return collector.frames()

@@ -265,14 +265,17 @@ def decoded_planes(
     """Pictures (N, H, W, C); under them the planes, true and predicted, (N, rows, columns, P) of 0 and 1; and what is wrong.
 
     With `over`, cells lie over the pictures, which is right where the grid covers them; else on a board of their own. A cell
-    with several planes has a stripe of each. The six commonest planes have colours of their own.
+    with several planes has a stripe of each. Up to six planes have their colours by number, so that figures can be compared;
+    of more, the six commonest here have some.
     """
     from matplotlib.patches import Patch
 
     kept = np.flatnonzero((true | predicted).any((0, 1, 2)))
-    common = kept[np.argsort(-true.sum((0, 1, 2))[kept], kind="stable")][: len(PLANE_COLORS)]
-    colors = [OTHERS] * len(names)
-    for k, color in zip(common, PLANE_COLORS, strict=False):
+    few = len(names) <= len(PLANE_COLORS)
+    most = np.argsort(-true.sum((0, 1, 2))[kept], kind="stable")[: len(PLANE_COLORS)]
+    common: list[int] = (kept if few else kept[most]).tolist()
+    colors = [*PLANE_COLORS[: len(names)]] if few else [OTHERS] * len(names)
+    for k, color in zip(() if few else common, PLANE_COLORS, strict=False):
         colors[k] = color
     missed, made_up = (true > predicted).any(-1), (predicted > true).any(-1)
     wrong = np.stack([missed, made_up], -1)
@@ -290,12 +293,19 @@ def decoded_planes(
     shown = [(colors[k], names[k]) for k in common]
     shown += [(OTHERS, "other planes")] if len(kept) > len(common) else []
     shown += [(MISSED, "wrong: missed"), (MADE_UP, "wrong: made up")]
-    known = [Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=name) for color, name in shown]
-    lines_of_text = -(-len(known) // 5)
-    figure.legend(
-        handles=known, loc="outside lower left", ncols=-(-len(known) // lines_of_text), frameon=False, fontsize=9
-    )
+    _legend_below(figure, [Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=name) for color, name in shown])
     return figure
+
+
+def _legend_below(figure: Any, known: Sequence[Any]) -> None:
+    """A legend below all axes, in as many columns as the figure is wide enough for; it becomes higher by the lines."""
+    widest = 0.55 + 0.085 * max(
+        len(entry.get_label()) for entry in known
+    )  # inches of a patch, and of a letter of 9 points
+    columns = min(5, len(known), max(1, int((figure.get_figwidth() - 0.2) / widest)))
+    lines = -(-len(known) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.19 * lines)
+    figure.legend(handles=known, loc="outside lower left", ncols=-(-len(known) // lines), frameon=False, fontsize=9)
 
 
 def _striped(cells: np.ndarray, colors: Sequence[Any], size: int = 12) -> np.ndarray:

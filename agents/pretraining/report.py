@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,58 +18,118 @@ from .method import Method
 from .methods.planes import visible_planes
 from .metrics import Counts, confusion
 from .saliency import activation, saliency, says_features, says_plane
-from .trainer import History
+from .trainer import SAME, History, diverged
 
 SHOWN = 5  # pictures of a figure
 RISE = 1.1  # of the validation loss above its lowest, from which a training overfits
 GAP = 2.0  # validation loss / training loss, from which it does not carry over to new pictures
 ALIKE, GOOD = 1.1, 0.95  # validation loss / training loss, and figure, below which more could be learned
+RIGHT = 0.99  # figure, from which there is too little left to learn
+FEW_STEPS, FEW_LOOKS = 50, 4
+NEAR_END = 0.9  # of a training's progress, from which its learning rate is near 0
 FALL = 0.9  # of a loss, above which it hardly fell; and below which, from half to three quarters of a training, it still did
 
 
 def verdict(history: History) -> str:
-    """Whether a training overfitted or underfitted, in one sentence with the figures."""
+    """Whether a training overfitted or underfitted, in one sentence with the figures and the step that was kept."""
+    if history.diverged is not None:
+        return f"Diverged: {diverged(history)}; {_kept(history)}."
+    return (
+        f"{_too_short(history) or _overfits(history) or _underfits(history) or _levelled(history)}; {_kept(history)}."
+    )
+
+
+def _kept(history: History) -> str:
+    return f"weights of step {history.steps[history.best]:,} were kept"
+
+
+def _leg(history: History) -> int:
+    """The first look of the last leg: before it, the training had been planned shorter, and its learning rate fell to 0."""
+    progress = history.progress
+    return max((k for k in range(1, len(progress)) if progress[k] <= progress[k - 1]), default=0)
+
+
+def _too_short(history: History) -> str | None:
+    steps, first = history.steps, _leg(history)
+    looks, taken = len(steps) - first, steps[-1] - (steps[first - 1] if first else 0)
+    since = " since it went on" if first else ""
+    if taken < FEW_STEPS:
+        return f"Too short to judge: {taken:,} gradient step{'s' * (taken != 1)}{since}, {FEW_STEPS} are needed"
+    if looks < FEW_LOOKS:
+        return f"Too short to judge: {looks} look{'s' * (looks != 1)} at the validation part{since}, {FEW_LOOKS} are needed"
+    return None
+
+
+def _overfits(history: History) -> str | None:
+    """By losses alone, which say the same of weights whatever the learning rate was."""
     steps, train, new = history.steps, history.loss, history.validation_loss
-    if len(steps) < 4:
-        return f"Too short to judge: {len(steps)} looks at the validation part, 4 are needed."
-    if not all(map(math.isfinite, (*train, *new))):
-        first = next(k for k, pair in enumerate(zip(train, new, strict=True)) if not all(map(math.isfinite, pair)))
-        return f"Diverged: the loss is not finite at step {steps[first]:,}; lower the learning rate."
     low, end = min(range(len(new)), key=new.__getitem__), len(new) - 1
-    kept = f"weights of step {steps[history.best]:,} were kept"
     if new[end] > RISE * new[low] > 0 and train[end] < train[low]:
         return (
             f"Overfits: from step {steps[low]:,} to {steps[end]:,} the training loss fell from {train[low]:.4g} to "
-            f"{train[end]:.4g}, while the validation loss rose from {new[low]:.4g} to {new[end]:.4g}; {kept}; more data, "
-            "augmentation or dropout would help."
+            f"{train[end]:.4g}, while the validation loss rose from {new[low]:.4g} to {new[end]:.4g}: more data, "
+            "augmentation or dropout would help"
         )
     if new[end] > GAP * train[end] > 0:
         return (
             f"Overfits: at the end the validation loss is {new[end]:.4g}, {new[end] / train[end]:.1f} times the training "
-            f"loss of {train[end]:.4g}, though it does not rise; more data or augmentation would help."
+            f"loss of {train[end]:.4g}, though it does not rise: more data or augmentation would help"
         )
+    return None
+
+
+def _underfits(history: History) -> str | None:
+    steps, train, new, end = history.steps, history.loss, history.validation_loss, len(history.loss) - 1
+    reached = history.score[history.best]
+    if reached >= RIGHT:
+        return None
     if train[end] > FALL * train[0] > 0:
         return (
-            f"Underfits: the training loss hardly fell, from {train[0]:.4g} to {train[end]:.4g} in {steps[end]:,} steps; try "
-            "another learning rate, or a larger encoder."
+            f"Underfits: the training loss hardly fell, from {train[0]:.4g} to {train[end]:.4g} in {steps[end]:,} steps: try "
+            "another learning rate, or a larger encoder"
         )
-    half, late = len(new) // 2 - 1, len(new) * 3 // 4 - 1  # later, it levels off since the learning rate goes to 0
-    if 0 < new[late] < FALL * new[half]:
+    between = _while_the_rate_was_high(history)
+    if between is not None and 0 < new[between[1]] < FALL * new[between[0]]:
+        half, late = between
         return (
             f"Underfits: the validation loss still fell from {new[half]:.4g} to {new[late]:.4g} between steps "
             f"{steps[half]:,} and {steps[late]:,}, before the learning rate came near 0, and ended at {new[end]:.4g}, the "
-            f"training loss at {train[end]:.4g}; train longer."
+            f"training loss at {train[end]:.4g}: train longer"
         )
-    reached = history.score[history.best]
+    last = _leg(history) - 1  # look of the training before, whose learning rate came near 0, as this one's did
+    if last >= 0 and min(history.progress[last], history.progress[end]) >= NEAR_END and 0 < new[end] < FALL * new[last]:
+        return (
+            f"Underfits: with more time, from step {steps[last]:,} to {steps[end]:,}, the validation loss fell from "
+            f"{new[last]:.4g} to {new[end]:.4g}: train longer"
+        )
     if new[end] < ALIKE * train[end] and 0 <= reached < GOOD:  # of losses, the score is below 0
         return (
             f"Underfits: the validation loss of {new[end]:.4g} is about as low as the training loss of {train[end]:.4g}, but "
-            f"the figure that it is judged by came to {reached:.3f} alone; train longer, or a larger encoder, unless "
-            "pictures show no more."
+            f"the figure that it is judged by came to {reached:.3f} alone: train longer, or a larger encoder, unless "
+            "pictures show no more"
         )
+    return None
+
+
+def _while_the_rate_was_high(history: History) -> tuple[int, int] | None:
+    """Two looks of the last leg, the later at most at three quarters of it and the earlier at two thirds of that way.
+
+    None where the leg has no such, or where the one before came near its end: then losses first rose with the learning
+    rate, and fell again with it.
+    """
+    leg = range(_leg(history), len(history.progress))
+    late = max((k for k in leg if history.progress[k] <= 0.75 + SAME), default=None)
+    if late is None or (leg.start and history.progress[leg.start - 1] > 0.75 + SAME):
+        return None
+    half = max((k for k in leg if history.progress[k] <= history.progress[late] * 2 / 3 + SAME), default=None)
+    return None if half is None else (half, late)
+
+
+def _levelled(history: History) -> str:
+    new, train = history.validation_loss[-1], history.loss[-1]
     return (
-        f"Neither overfits nor underfits: the validation loss levelled off at {new[end]:.4g}, the training loss at "
-        f"{train[end]:.4g} after {steps[end]:,} steps; {kept}."
+        f"Neither overfits nor underfits: the validation loss levelled off at {new:.4g}, the training loss at {train:.4g} "
+        f"after {history.steps[-1]:,} steps"
     )
 
 

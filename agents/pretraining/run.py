@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from ...envs import OptionError
 from ..checkpoints.encoder_file import check_can_be_kept
+from ..files.safe_io import path_of
 from ..nn.text import TextConfig, TextEncoder
 from ..nn.vision import PictureEncoder, for_pictures
 from .augment import Augmentation, augment
@@ -21,8 +23,8 @@ from .frames import PARTS, Frames
 from .method import Method, Pictures
 from .methods import method_class
 from .methods.classify import Classify, Inputs
-from .resume import load_training, save_training
-from .trainer import History, Trainer
+from .resume import check_folder, digest_of_arrays, digest_of_data, load_training, save_training
+from .trainer import History, Trainer, check_settings, diverged
 
 STATISTICS = 10_000  # pictures that the mean picture is of, at most
 NATURE_FROM = 36  # pixels
@@ -58,7 +60,7 @@ def pretrain(
     settings: dict[str, Any] | None = None,
     augmentation: Augmentation | None = None,
     class_weight: str | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     resume: bool = False,
     start: nn.Module | None = None,
     **training: Any,
@@ -80,26 +82,56 @@ def pretrain(
             It brings its own mean picture, scale and settings.
         **training: see `Trainer`.
     """
+    check_settings(**training)
+    place = _place_of(folder, resume)
     torch.manual_seed(int(training.get("seed", 0)))
     _refuse_too_few(data)
-    learner = method_of(data, method or default_method(data), encoder, settings or {}, class_weight, start)
-    if folder is not None:
+    method, augmentation = method or default_method(data), augmentation or Augmentation()
+    learner = method_of(data, method, encoder, settings or {}, class_weight, start)
+    if place is not None:
         check_can_be_kept(learner.network)
-    if augmentation is not None and augmentation.switches:
+    if augmentation.switches:
         augment(learner, augmentation)
     trainer = Trainer(learner, **training)
-    if folder is not None and resume:
-        load_training(folder, trainer)
+    if place is not None:
+        origin = {"method": method, "class_weight": class_weight, **_origin_of(data, trainer, augmentation, start)}
+        if resume:
+            load_training(place, trainer, origin)
+        told, tell = tell, lambda trainer: (save_training(place, trainer, origin), told(trainer))
+    return _result(trainer, trainer.train(tell))
 
-    def keep(trainer: Trainer) -> None:
-        if folder is not None:
-            save_training(folder, trainer)
-        tell(trainer)
 
-    history = trainer.train(keep)
+def _place_of(folder: str | Path | None, resume: bool) -> Path | None:
+    """The folder for the state of a training; raises OptionError where that cannot be written, or be gone on with."""
+    if folder is not None:
+        check_folder(path_of(folder), resume)
+        return path_of(folder)
+    if resume:
+        raise OptionError("resume needs folder, where the training is that is to go on")
+    return None
+
+
+def _result(trainer: Trainer, history: History) -> Result:
+    learner = trainer.method
+    if history.diverged is not None:
+        warnings.warn(f"{diverged(history)}; weights of step {history.steps[history.best]:,} were kept", stacklevel=3)
     if isinstance(learner.encoder, PictureEncoder):
         learner.encoder.fit_map_scale(learner.pictures[_statistics_rows(learner)[::10]])
     return Result(learner, history, learner.figures("test"), trainer.interrupted)
+
+
+def _origin_of(
+    data: Frames | Examples, trainer: Trainer, augmentation: Augmentation, start: nn.Module | None
+) -> dict[str, Any]:
+    """What decides the result of a training, beside its method and how long it is; see `save_training`."""
+    config = asdict(trainer.method.encoder.config)
+    encoder = {
+        "encoder" if name == "kind" else name: x for name, x in config.items() if name != "words"
+    }  # data has them
+    weights = (
+        None if start is None else digest_of_arrays({name: x.cpu().numpy() for name, x in start.state_dict().items()})
+    )
+    return {**encoder, **trainer.settings, **asdict(augmentation), "start": weights, "data": digest_of_data(data)}
 
 
 def _refuse_too_few(data: Frames | Examples) -> None:

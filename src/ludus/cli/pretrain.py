@@ -6,18 +6,31 @@ is in them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..agents.pretraining.methods import METHODS
-from ..envs import OptionError, find_game
+from ..envs import OptionError
 from .arguments import parse
 from .interrupts import import_agents
+from .pretrain_checks import (
+    check_out,
+    check_place,
+    check_preview,
+    check_sees,
+    check_settings,
+    check_start,
+    folder_of,
+    game_of,
+    in_flags,
+    known_method,
+)  # fmt: skip
 from .pretrain_data import Play, Reading, data_of, progress
 from .settings_file import to_plain
-from .terminal import console, quoted, say
+from .terminal import console, quoted, say, shown
 
 ENCODERS = ("grid", "nature", "small", "impala")
 COMMON = ("method", "encoder", "policy", "frames", "out", "time_limit", "seed", "overwrite", "resume")
@@ -93,7 +106,8 @@ class Config:
     class_weight: str | None = field(default=None, metadata={"choices": ("balanced",)})
     """Of classify: balanced gives rare classes as much weight as common ones."""
     patience: int | None = None
-    """Looks at the validation part, of 20, without a better figure after which training ends; None: never."""
+    """Looks at the validation part, of 20, without a better figure, or a lower loss at the same one, after which training
+    ends; None: never."""
     plots: bool = True
     """Write pictures of the training and of what the encoder sees into --out, and into TensorBoard's files there."""
     preview: Path | None = None
@@ -148,6 +162,7 @@ def collect(argv: list[str]) -> int:
     import_agents()
     from ..agents.pretraining.shards import NAME, save_frames
 
+    check_place(config.out)
     if (config.out / NAME).exists() and not config.overwrite:
         raise OptionError(f"--out {config.out} has frames: give another folder, or --overwrite")
     frames = data_of(config.game, config.play, config.seed)
@@ -168,7 +183,8 @@ def audit(argv: list[str]) -> int:
     frames = data_of(config.source, config.play, config.seed)
     if not isinstance(frames, Frames):
         raise OptionError(f"audit is for frames of games, {config.source} is a data set with labels")
-    print(audit_of(frames, records_of_play(frames.game) if frames.plane_names else None).text())
+    game = game_of(frames)
+    print(audit_of(frames, records_of_play(game) if game and frames.plane_names else None).text())
     return 0
 
 
@@ -176,47 +192,56 @@ def train(argv: list[str]) -> int:
     """Train an encoder."""
     config = parse(Config, argv, "pretrain", COMMON)
     import_agents()
-    from ..agents.checkpoints.encoder_file import NAME, load_encoder, save_encoder
+    from ..agents.checkpoints.encoder_file import load_encoder, save_encoder
     from ..agents.pretraining.augment import Augmentation
-    from ..agents.pretraining.run import default_method, pretrain
+    from ..agents.pretraining.run import default_method
 
+    check_settings(config)
     augmentation = Augmentation(**asdict(config.changes))
-    if config.out is not None:
-        check_free(config.out / NAME, config)
+    if config.preview is not None:
+        check_preview(config.preview, augmentation)
+    else:
+        check_out(config, known_method(config))
     start = None if config.start is None else load_encoder(config.start).network()
+    if start is not None:
+        check_start(config, start)
     data = data_of(config.source, config.play, config.seed, config.reading)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
+    if start is not None:
+        check_sees(config, start, (data.pictures if hasattr(data, "pictures") else data.inputs).shape[1:])
     method = config.method or default_method(data)
-    folder = config.out or Path("encoders") / f"{Path(config.source).name}-{method}"
-    check_free(folder / NAME, config)
-    say(
-        f"{method}, on {', '.join(f'{len(data.rows(part))} {part}' for part in ('train', 'validation', 'test'))} pictures"
-    )
-    with progress("training", 1.0) as tell:
-        result = pretrain(
+    folder, game = folder_of(config, method), game_of(data)
+    check_out(config, method)
+    result = trained(data, method, config, augmentation, start, folder)
+    print_figures(result)
+    draw(result, folder, config.plots)
+    about = {"source": config.source, "method": method, "figures": result.figures, "settings": to_plain(config)}
+    save_encoder(folder, result.network, about)
+    if not hasattr(data, "game"):
+        say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network().predict(inputs)")
+    elif game is None:
+        say(f"saved in {folder}")
+    else:
+        use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
+        say(f"saved in {folder}. Next: ", (f"ludus train {game} --encoder {quoted(folder)}{use}", "bold"))
+    return 0
+
+
+def trained(data: Any, method: str, config: Config, augmentation: Any, start: Any, folder: Path) -> Any:
+    """The result of the training, with a bar while it lasts."""
+    from ..agents.pretraining.run import pretrain
+
+    sizes = ", ".join(f"{len(data.rows(part))} {part}" for part in ("train", "validation", "test"))
+    say(f"{method}, on {sizes} pictures")
+    with in_flags(config), progress("training", 1.0) as tell, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the loss is not finite")  # the verdict says so, too
+        return pretrain(
             data, method, config.encoder, lambda trainer: tell(trainer.progress), asdict(config.network), augmentation,
             config.class_weight, folder, config.resume, start, batch_size=config.batch_size,
             learning_rate=config.learning_rate, weight_decay=config.weight_decay, time_limit=config.time_limit,
             epochs=config.epochs, patience=config.patience, seed=config.seed,
         )  # fmt: skip
-    print_figures(result.figures)
-    if config.plots:
-        draw(result, folder)
-    about = {"source": config.source, "method": method, "figures": result.figures, "settings": to_plain(config)}
-    save_encoder(folder, result.network, about)
-    if not hasattr(data, "game"):
-        say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network().predict(inputs)")
-        return 0
-    use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
-    game = find_game(data.game).name
-    say(f"saved in {folder}. Next: ", (f"ludus train {game} --encoder {quoted(folder)}{use}", "bold"))
-    return 0
-
-
-def check_free(file: Path, config: Config) -> None:
-    if file.exists() and not (config.overwrite or config.resume):
-        raise OptionError(f"--out {file.parent} has an encoder: give another folder, --overwrite or --resume")
 
 
 def show_changes(data: Any, augmentation: Any, path: Path) -> int:
@@ -227,19 +252,22 @@ def show_changes(data: Any, augmentation: Any, path: Path) -> int:
     pictures = data.pictures if hasattr(data, "pictures") else data.inputs
     if pictures.ndim != 4:
         raise OptionError("--preview is for pictures, not for texts")
-    if not augmentation.switches:
-        raise OptionError("--preview shows random changes: switch some on, such as --shift 4 --noise 0.1")
     sheet = preview(pictures[:: max(1, len(pictures) // 6)][:6], augmentation)
     need("PIL.Image", "preview").fromarray(sheet).save(path)
     say(f"{path}: a row for each picture, a column for each change")
     return 0
 
 
-def draw(result: Any, folder: Path) -> None:
-    """Pictures into the folder, a sentence for the terminal; where packages for them are missing, a line."""
+def draw(result: Any, folder: Path, plots: bool) -> None:
+    """A sentence for the terminal, and pictures into the folder; where packages for them are missing, a line."""
+    from rich.text import Text
+
     from ..agents.pretraining.report import figures_of, verdict, write_figures
 
-    say(verdict(result.history))
+    if result.history.steps:
+        console().print(Text(shown(verdict(result.history))))  # wrapped between words
+    if not plots:
+        return
     try:
         files = write_figures(folder / "plots", figures_of(result.method, result.history), result.history, folder)
     except OptionError as error:
@@ -248,11 +276,12 @@ def draw(result: Any, folder: Path) -> None:
         say(f"{len(files)} pictures in {folder / 'plots'}")
 
 
-def print_figures(figures: dict[str, float]) -> None:
+def print_figures(result: Any) -> None:
     """On pictures never seen: the figures over all, and a table of F1 of each class, the worst first."""
     from rich import box
     from rich.table import Table
 
+    figures, network = result.figures, result.network
     whole = {name: value for name, value in figures.items() if "/" not in name}
     say("on what was never seen: " + ", ".join(f"{name} {value:.3f}" for name, value in whole.items()))
     single = {name.partition("/")[2]: value for name, value in figures.items() if name.startswith("f1/")}
@@ -261,7 +290,10 @@ def print_figures(figures: dict[str, float]) -> None:
         table.add_column("class")
         table.add_column("F1", justify="right")
         for name, value in sorted(single.items(), key=lambda pair: pair[1]):
-            table.add_row(name, f"{value:.3f}")
+            table.add_row(shown(name), f"{value:.3f}")
+        names = next((found for of in ("planes", "classes", "actions") if (found := getattr(network, of, ()))), ())
+        for name in (name for name in names if name not in single):
+            table.add_row(shown(name), "-", "not in the test pictures")
         console().print(table)
 
 

@@ -99,14 +99,14 @@ def by_level(frames: Any) -> Any:
 
 def collected(game: str, play: Play, seed: int) -> Any:
     """Frames of a game that is played now."""
-    from ..agents.pretraining.play import NUM_ENVS, POLICIES, collect_frames
+    from ..agents.pretraining.play import POLICIES, collect_frames, games_for
     from ..envs import find_game
 
     sim: Any = find_game(game)
     policy: Any = play.policy
     options = {} if play.levels is None else {"levels": range(play.levels)}
     if policy not in POLICIES:
-        agent, sim = load(Path(policy), seed, NUM_ENVS, **options)
+        agent, sim = load(Path(policy), seed, games_for(play.frames), **options)
         if sim.game is not find_game(game):
             raise OptionError(f"the agent in {policy} plays {sim.game.name}, not {find_game(game).name}")
         policy, options = seated(agent, sim), {}

@@ -86,6 +86,23 @@ def test_shuffled_records_have_each_field_of_some_game():
     assert len(more) > len(collect_frames("Breakout", 640)) and more.seen.sum() == 640 * 1.5
 
 
+@pytest.mark.parametrize(("frames", "games"), [(64, 2), (640, 10), (4096, 64), (10_000, 64)])
+def test_few_frames_are_of_few_games_which_come_further(frames, games):
+    index = collect_frames("Breakout", frames, size=8).index
+    assert index.shape == (frames // games, games)
+
+
+def test_frames_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    with pytest.raises(OptionError, match=r"frames must be at most .* of this size, got 99,999,999,999,999: they take"):
+        collect_frames("Breakout", 99_999_999_999_999)
+    room = 640 * (8 * 8 * 3 + 10 * 10 * 4 + 38)
+    monkeypatch.setattr("ludus.agents.pretraining.collect.available_memory", lambda device: room)
+    assert collect_frames("Breakout", 640, size=8).index.size == 640
+    for more in ({"shuffle": 0.1}, {"size": 9}):
+        with pytest.raises(OptionError, match="frames must be at most"):
+            collect_frames("Breakout", 640, **{"size": 8, **more})
+
+
 def test_what_is_wrong_is_said():
     with pytest.raises(OptionError, match="frames must be 64 or more"):
         collect_frames("Breakout", 10)

@@ -22,8 +22,8 @@ def test_a_training_with_many_classes_goes_on(frames, tmp_path, planes, looks):
         if isinstance(column, list):
             column.extend([row if name == "figures" else 1] * looks)
     trainer.best = trainer.method.state_dict()
-    save_training(tmp_path, trainer)
+    save_training(tmp_path, trainer, {})
     again = Trainer(method_of(frames, "planes", None, {"channels": 8, "depth": 1}))
-    load_training(tmp_path, again)
+    load_training(tmp_path, again, {})
     assert again.history.score == trainer.history.score
     assert again.history.figures == [row if planes == 2500 else {"f1": 0.5}] * looks

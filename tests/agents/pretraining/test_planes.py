@@ -11,7 +11,7 @@ from ludus.agents.pretraining.methods.planes import best_threshold, visible_plan
 from ludus.agents.pretraining.metrics import Counts, confusion
 from ludus.agents.pretraining.play import collect_frames
 from ludus.agents.pretraining.run import pretrain
-from ludus.envs import OptionError
+from ludus.envs import OptionError, Simulator
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,6 @@ def test_a_game_without_planes_and_too_few_pictures_are_refused():
     with pytest.raises(OptionError, match="shows no planes"):
         pretrain(collect_frames("Pong", 640, size=40), "planes", "nature")
     with pytest.raises(OptionError, match="1 different pictures are too few"):
-        pretrain(collect_frames("TicTacToe", 64, policy="random"), "planes", time_limit=1)
+        pretrain(collect_frames(Simulator("TicTacToe", 64, seed=0), 64, policy="random"), "planes", time_limit=1)
     with pytest.raises(OptionError, match="there is no method 'plane'"):
         pretrain(collect_frames("Asterix", 1280, size=40), "plane", time_limit=1)

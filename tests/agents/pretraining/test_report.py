@@ -25,14 +25,16 @@ FALLING = [1.0, 0.5, 0.3, 0.2, 0.19, 0.185, 0.184, 0.183]
 
 def history(train, new):
     steps = [100 * (k + 1) for k in range(len(train))]
-    return History(steps, [float(step) for step in steps], list(train), list(new), [{}] * len(new), [-x for x in new])
+    progress = [(k + 1) / len(train) for k in range(len(train))]
+    seconds = [float(step) for step in steps]
+    return History(steps, seconds, list(train), list(new), [{}] * len(new), [-x for x in new], progress)
 
 
 @pytest.mark.parametrize(
     ("train", "new", "expected"),
     [
         (FALLING, FALLING, "Neither overfits nor underfits: the validation loss levelled off at 0.183"),
-        (FALLING, [1.0, 0.5, 0.3, 0.25, 0.26, 0.3, 0.35, 0.4], "Overfits: from step 400 to 800 .* from 0.25 to 0.4;"),
+        (FALLING, [1.0, 0.5, 0.3, 0.25, 0.26, 0.3, 0.35, 0.4], "Overfits: from step 400 to 800 .* from 0.25 to 0.4:"),
         (FALLING, [1.0, 0.7, 0.6, 0.55, 0.53, 0.52, 0.515, 0.512], r"Overfits: at the end .* 0\.512, 2\.8 times"),
         (
             [1 / k for k in range(1, 9)],
@@ -40,13 +42,63 @@ def history(train, new):
             "Underfits: .* still fell from 0.25 to 0.1667 between",
         ),
         ([0.69] * 8, [0.7] * 8, "Underfits: the training loss hardly fell, from 0.69 to 0.69 in 800 steps"),
-        ([1.0, 0.5, float("nan"), 1.0], [1.0] * 4, "Diverged: the loss is not finite at step 300"),
-        ([1.0, 0.5], [1.0, 0.5], "Too short to judge: 2 looks"),
+        ([1.0, 0.5], [1.0, 0.5], "Too short to judge: 2 looks at the validation part, 4 are needed"),
     ],
 )
 def test_the_verdict_follows_from_the_losses(train, new, expected):
-    assert re.match(expected, verdict(history(train, new)))
-    assert "\n" not in verdict(history(train, new))
+    said = verdict(history(train, new))
+    assert re.match(expected, said) and "\n" not in said
+    assert re.search(r"; weights of step \d+ were kept\.$", said)
+
+
+def test_a_training_that_diverged_is_told_what_would_help():
+    broken = history(FALLING, FALLING)
+    broken.diverged = 812
+    words = "Diverged: the loss is not finite from step 812: a lower learning rate would help; weights of step 800 were kept."
+    assert verdict(broken) == words
+
+
+def test_few_gradient_steps_are_not_judged():
+    short = history([0.69] * 8, [0.7] * 8)
+    short.steps = list(range(1, 9))
+    assert verdict(short).startswith("Too short to judge: 8 gradient steps, 50 are needed; weights of step 1")
+
+
+def test_what_is_right_nearly_always_does_not_underfit():
+    falling = [1 / k for k in range(1, 9)]
+    good = history(falling, falling)
+    assert verdict(good).startswith("Underfits")
+    good.score[-1] = 0.99
+    assert verdict(good).startswith("Neither")
+
+
+def gone_on(first, rest, begins):
+    """A training of one verdict's looks that goes on with more time, from a share of it."""
+    both = history(first + rest, first + rest)
+    share = (1 - begins) / len(rest)
+    both.progress = [(k + 1) / len(first) for k in range(len(first))] + [
+        begins + share * (k + 1) for k in range(len(rest) - 1)
+    ]
+    both.progress.append(1.0)
+    return both
+
+
+def test_a_training_that_went_on_is_not_judged_by_the_learning_rate_of_its_first_leg():
+    falling = [1 / k for k in range(1, 9)]
+    level = [0.126, 0.125, 0.1249, 0.1248, 0.1247, 0.1246]
+    assert verdict(history(falling, falling)).startswith("Underfits: the validation loss still fell")
+    assert verdict(gone_on(falling, level, 0.5)).startswith("Neither overfits nor underfits")
+    assert verdict(gone_on(falling, level[:3], 0.5)).startswith(
+        "Too short to judge: 3 looks at the validation part since it"
+    )
+    more = gone_on(falling, [0.12, 0.11, 0.1, 0.08], 0.7)
+    assert verdict(more).startswith(
+        "Underfits: with more time, from step 800 to 1,200, the validation loss fell from 0.125 to"
+    )
+    assert verdict(gone_on(falling, falling, 0.1)).startswith("Neither")  # it came to where it had been
+    early = gone_on([1.0, 0.5], falling, 0.1)
+    early.progress[:2] = 0.2, 0.3
+    assert verdict(early).startswith("Underfits: the validation loss still fell from 0.3333 to 0.2 between")
 
 
 def test_losses_that_are_alike_are_no_success():
@@ -131,6 +183,26 @@ def test_decoded_planes_show_what_is_missed_and_made_up():
     assert len(colors(lines[1, 0])) == 2 and len(colors(lines[2, 0])) == 1 and colors(lines[1, 1]) == set()
     assert colors(lines[3, 0]) != colors(lines[3, 1]) and len(colors(lines[3, 0]) | colors(lines[3, 1])) == 2
     assert {"ball", "wall", "enemy", "wrong: missed", "wrong: made up"} <= set(texts(figure))
+
+
+def test_planes_have_the_same_colours_in_all_figures_and_the_legend_is_whole():
+    names = ["gold", "a plane with a long name", "wall"]
+
+    def drawn(only, count):
+        true = np.zeros((count, 2, 2, 3), np.uint8)
+        true[:, 0, 0, only] = 1
+        return plots.decoded_planes(np.zeros((count, 8, 8, 3), np.uint8), true, true, names)
+
+    def colors(figure):
+        (legend,) = figure.legends
+        patches = zip(legend.get_texts(), legend.get_patches(), strict=True)
+        return {text.get_text(): patch.get_facecolor() for text, patch in patches}
+
+    assert colors(drawn([1, 2], 2))["wall"] == colors(drawn([2], 5))["wall"] == colors(drawn([0, 2], 3))["wall"]
+    for count in (1, 2, 5):
+        figure = drawn([0, 1, 2], count)
+        figure.draw_without_rendering()
+        assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_a_board_that_does_not_cover_the_picture_stands_alone():

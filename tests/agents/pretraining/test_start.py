@@ -66,5 +66,5 @@ def test_the_command_line_starts_from_a_folder(tmp_path, capsys):
     )
     assert main(["Catch", "--start", first, "--out", second, *small]) == 0
     assert load_encoder(second).network().encoder.config == load_encoder(first).network().config
-    with pytest.raises(OptionError, match="leave out encoder"):
+    with pytest.raises(OptionError, match="--start brings its own encoder: leave out --width"):
         main(["Catch", "--start", first, "--width", "8", "--out", str(tmp_path / "third"), *small])
