@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...envs import OptionError
+from ...envs.errors import printable
 from .extras import need
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLORS = (
@@ -26,7 +27,7 @@ LABEL_COLORS = (
 )  # the last two are Tol's (2021), for ten classes
 MARKERS = "osD^vPX*<h"
 GREY = "#666666"
-MOST_BARS = 40
+MOST_BARS, MOST_LETTERS = 40, 24
 DPI = 100
 
 
@@ -45,6 +46,13 @@ def axes_of(figure: Any, title: str, x: str = "", y: str = "") -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def as_labels(names: Sequence[str]) -> list[str]:
+    """Names of classes, which may be anything, as Matplotlib writes them letter by letter; long ones are cut."""
+    whole = map(printable, names)
+    cut = (name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 3]}..." for name in whole)
+    return [name.replace("$", r"\$") for name in cut]
 
 
 def loss_curves(
@@ -73,7 +81,7 @@ def loss_curves(
 
 def confusion_matrix(counts: np.ndarray, names: Sequence[str], title: str = "Confusion matrix") -> Any:
     """Counts (K, K) of predictions, a row for each true class, as shares of the rows; in numbers up to 20 classes."""
-    k = len(counts)
+    k, names = len(counts), as_labels(names)
     side = max(4.0, 1.6 + 0.45 * min(k, 24))
     figure = figure_of(side + 1.2, side)
     axes = axes_of(figure, title, "predicted", "true")
@@ -98,7 +106,7 @@ def f1_bars(f1: np.ndarray, names: Sequence[str], cells: np.ndarray | None = Non
 
     `cells` (K,) counts how often each was there.
     """
-    known = np.flatnonzero(~np.isnan(f1))
+    names, known = as_labels(names), np.flatnonzero(~np.isnan(f1))
     order = known[np.argsort(f1[known], kind="stable")][:MOST_BARS].tolist()
     figure = figure_of(7, 1.4 + 0.27 * max(len(order), 2))
     axes = axes_of(figure, title, "F1")
@@ -123,7 +131,7 @@ def f1_by_level(
     f1: np.ndarray, names: Sequence[str], levels: Sequence[Any], title: str = "F1 by class and level"
 ) -> Any:
     """F1 (K, L) of each class at each level; the worst classes at the top, the worst levels on the left, 20 of each."""
-    rows = np.argsort(_means(f1, 1), kind="stable")[:20]
+    names, rows = as_labels(names), np.argsort(_means(f1, 1), kind="stable")[:20]
     columns = np.argsort(_means(f1, 0), kind="stable")[:20]
     figure = figure_of(3 + 0.42 * len(columns), 1.8 + 0.3 * len(rows))
     axes = axes_of(figure, title, f"level, the worst {len(columns)} of {len(levels)}")
@@ -184,7 +192,12 @@ def embedding_map(
         axes.scatter(*places[rare].T, s=8, color="#BBBBBB", label="others")
     for label, color, marker in zip(common, LABEL_COLORS, MARKERS, strict=False):
         axes.scatter(
-            *places[labels[rows] == label].T, s=11, color=color, marker=marker, linewidths=0, label=names[label]
+            *places[labels[rows] == label].T,
+            s=11,
+            color=color,
+            marker=marker,
+            linewidths=0,
+            label=as_labels(names)[label],
         )
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, markerscale=2, fontsize=9
@@ -271,7 +284,7 @@ def decoded_planes(
     from matplotlib.patches import Patch
 
     kept = np.flatnonzero((true | predicted).any((0, 1, 2)))
-    few = len(names) <= len(PLANE_COLORS)
+    names, few = as_labels(names), len(names) <= len(PLANE_COLORS)
     most = np.argsort(-true.sum((0, 1, 2))[kept], kind="stable")[: len(PLANE_COLORS)]
     common: list[int] = (kept if few else kept[most]).tolist()
     colors = [*PLANE_COLORS[: len(names)]] if few else [OTHERS] * len(names)

@@ -53,6 +53,10 @@ def test_a_classifier_of_texts_is_kept(capsys):
     network = load_encoder("out").network()
     told = network.predict(["Great! A lovely, superb film.", "Awful. A dull, terrible film."])
     assert [network.classes[k] for k in told] == ["pos", "neg"]
+    hub_data.imdb(200, 80).save_to_disk("more/imdb")  # with words of its own
+    start = ["--start", "out", "--epochs", "1", "--no-plots", "--out", "again"]
+    assert main(["pretrain", "more/imdb", *start]) == 0
+    assert load_encoder("again").config == load_encoder("out").config
 
 
 def test_changes_are_shown_and_nothing_is_trained(tmp_path, capsys):

@@ -205,7 +205,8 @@ def train(argv: list[str]) -> int:
     start = None if config.start is None else load_encoder(config.start).network()
     if start is not None:
         check_start(config, start)
-    data = data_of(config.source, config.play, config.seed, config.reading)
+    tokenizer = getattr(getattr(start, "encoder", start), "tokenizer", None)
+    data = data_of(config.source, config.play, config.seed, config.reading, tokenizer)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
     if start is not None:
@@ -214,10 +215,10 @@ def train(argv: list[str]) -> int:
     folder, game = folder_of(config, method), game_of(data)
     check_out(config, method)
     result = trained(data, method, config, augmentation, start, folder)
-    print_figures(result)
-    draw(result, folder, config.plots)
     about = {"source": config.source, "method": method, "figures": result.figures, "settings": to_plain(config)}
     save_encoder(folder, result.network, about)
+    print_figures(result)
+    draw(result, folder, config.plots)
     if not hasattr(data, "game"):
         say(f"saved in {folder}; in Python: ludus.agents.load_encoder({str(folder)!r}).network().predict(inputs)")
     elif game is None:

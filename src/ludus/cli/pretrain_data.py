@@ -57,8 +57,11 @@ class Reading:
     """Tokens of a text."""
 
 
-def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) -> Any:
-    """Frames of a game that is played now, of a folder that was collected or played by people, or examples of a data set."""
+def data_of(source: str, play: Play, seed: int, reading: Reading | None = None, tokenizer: Any = None) -> Any:
+    """Frames of a game that is played now, of a folder that was collected or played by people, or examples of a data set.
+
+    Texts are read with a tokenizer that there is already, if one is given.
+    """
     from ..agents.pretraining.datasets import load_examples
     from ..agents.pretraining.datasets.options import ReadOptions
     from ..agents.pretraining.demonstrations import frames_from_play
@@ -82,7 +85,8 @@ def data_of(source: str, play: Play, seed: int, reading: Reading | None = None) 
         )
         return frames_from_play(folder, play.obs_type, play.picture_size)
     refuse_given(replace(play, size=None), "games", f"{source} is a data set")
-    return load_examples(source, ReadOptions(seed=seed, size=play.size, **vars(reading)), tell=say)
+    options = ReadOptions(seed=seed, size=play.size, tokenizer=tokenizer, **vars(reading))
+    return load_examples(source, options, tell=say)
 
 
 def refuse_given(flags: Any, right: str, here: str) -> None:
