@@ -123,7 +123,8 @@ def agents(game: str, variant: str, seed: int, seconds: float, algo: str = "ppo"
         config.options = dataclasses.replace(config.options, obs_type=chosen.obs_type)
         config.time_limit = seconds - pretrained  # by which it anneals
         agent = make_agent(config, make_env(config), None)
-    curve = Curve(began, seconds)
+    started, curve = time.process_time(), Curve(began, seconds)
+    agent.elapsed = lambda: time.process_time() - started  # by which it anneals and ends, also on a busy machine
     agent.learn(config.total_timesteps, callback=curve)
     spent = time.process_time() - began
     rate = agent.num_timesteps / (spent - pretrained)

@@ -88,29 +88,17 @@ def agents_table(found: dict[str, Any]) -> Table:
         for variant, some in runs.items():
             finals = np.array([run["curve"][-1][2] for run in some])
             low, high = iqm_interval(finals)
-            pairs = [
-                (run["curve"][-1][2], return_at(other["curve"], run["steps"]))
-                for run in some
-                for other in runs.get("true planes", [])
-                if other["seed"] == run["seed"]
-            ]
-            planes = fmean(there for _, there in pairs) if pairs else float("nan")
+            upper = {run["seed"]: run["curve"] for run in runs.get("true planes", [])}
+            there = [return_at(upper[run["seed"]], run["steps"]) for run in some if run["seed"] in upper]
             when = as_good_after([run["curve"] for run in some], target)
             rows.append([
-                f"{game}, {variant}", f"{iqm(finals):.1f}", f"{low:.1f} to {high:.1f}",
+                f"{game}, {variant}", str(len(some)), f"{iqm(finals):.1f}", f"{low:.1f} to {high:.1f}",
                 amount(fmean(run["steps"] for run in some)), amount(fmean(run["rate"] for run in some)),
-                f"{fmean(run['pretraining'] for run in some):.0f}", "-" if when is None else f"{when:.0f}", f"{planes:.1f}",
+                f"{fmean(run['pretraining'] for run in some):.0f}", "-" if when is None else f"{when:.0f}",
+                f"{fmean(there):.1f}" if there else "-",
             ])  # fmt: skip
-    columns = [
-        "game, agent",
-        "return",
-        "95 %",
-        "steps",
-        "steps/s",
-        "pretraining, s",
-        "as good after, s",
-        "planes, then",
-    ]
+    columns = ["game, agent", "seeds", "return", "95 %", "steps", "steps/s", "pretraining, s", "as good after, s"]
+    columns.append("planes, then")
     return Table(TITLES["agents"], ABOUT["agents"], columns, rows)
 
 
