@@ -113,7 +113,9 @@ def test_a_decoder_is_compared_with_the_truth_of_the_same_moment(monkeypatch):
 def test_planes_of_another_game_are_shown_but_not_compared():
     env = ludus.make_sb3("Asterix", 4, obs_type="rgb", size=SIZE)
     kwargs = {"encoder": encoder(("this", "that")), "decode": True}
-    one = playing(ludus.PPO("cnn", env, policy_kwargs=kwargs, seed=0, **small("PPO")), obs_type="rgb", size=SIZE)
+    with pytest.warns(UserWarning, match="of another game"):
+        agent = ludus.PPO("cnn", env, policy_kwargs=kwargs, seed=0, **small("PPO"))
+    one = playing(agent, obs_type="rgb", size=SIZE)
     sight = one.sight(one.decide(True))
     assert sight.note == "of another game" and {name for name, _ in sight.legend} <= {"this", "that"}
 
