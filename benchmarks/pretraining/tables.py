@@ -15,7 +15,7 @@ ABOUT = {
     "planes": "F1 of decoded planes on pictures that neither training nor the choice of weights has seen: the mean over "
     "planes that pictures show, and over all cells; 64x64 rgb. Seconds are process time on one core, collecting "
     "the frames included. Published for orientation, on Atari's games and so another task: supervised 0.82, ST-DIM "
-    " 0.68, random 0.44 (Anand et al. 2019).",
+    "0.68, random 0.44 (Anand et al. 2019).",
     "probes": "F1 of planes by logistic regression on frozen embeddings of the Nature encoder, on pictures never seen, "
     "after three minutes of unsupervised training on one core, collecting the frames included; beside a random "
     "encoder of the same kind.",
