@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from ...envs import Simulator
-from ..files.described import description_of, numbers_of, read_description, write_description, write_numbers, writing
-from ..files.safe_io import CheckpointError, Folder, path_of, read_tensors, short
+from ..files.described import description_of, numbers_of, read_description, write_description, writing
+from ..files.safe_io import CheckpointError, Folder, path_of, read_tensors, short, write_whole
 from ..nn.pretrained import Pretrained
 from .encoder_facts import PARTS, read_pretrained
 
@@ -50,7 +50,7 @@ def save_encoder(path: Any, network: nn.Module, about: Mapping[str, Any]) -> Non
     said = numbers_of("encoder", weights)
     content = _description(network, about, said)
     with writing(folder, "the encoder"):
-        write_numbers(folder, "encoder", weights)
+        write_whole(folder / said["file"], weights)
         write_description(folder, NAME, content, WEIGHTS, {said["file"]})
 
 

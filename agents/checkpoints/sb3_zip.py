@@ -226,9 +226,8 @@ def infer_network(data: Mapping[str, Any], weights: Mapping[str, Tensor], told: 
     for name in ("normalize_images", "full_std", "use_expln", "squash_output"):
         if isinstance(given.get(name), bool):
             kwargs[name] = given[name]
-    if "features_extractor_class" in told:
-        return {**kwargs, **told}
-    return {**kwargs, **infer_features(given, weights), **told}
+    features = {} if "features_extractor_class" in told else infer_features(given, weights)
+    return {**kwargs, **features, **told}
 
 
 def infer_features(given: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -83,13 +83,6 @@ def numbers_of(name: str, content: bytes) -> dict[str, str]:
     return {"file": f"{name}-{digest[:16]}.safetensors", "sha256": digest}
 
 
-def write_numbers(folder: Path, name: str, content: bytes) -> dict[str, str]:
-    """Write a safetensors file; returns what the description says of it, see `numbers_of`."""
-    said = numbers_of(name, content)
-    write_whole(folder / said["file"], content)
-    return said
-
-
 def write_description(folder: Path, name: str, content: bytes, files: re.Pattern[str], named: Collection[str]) -> None:
     """Write what `description_of` made, when its numbers are there, and remove others of `files` than those `named`."""
     sync_folder(folder)

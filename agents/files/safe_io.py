@@ -215,6 +215,14 @@ def parse_tensors(content: bytes, path: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is not a safetensors file: {short(error)}") from error
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder, and see whether files can be made in it; raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / ".writable"
+    trial.touch()
+    trial.unlink()
+
+
 def check_tensors(path: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError unless the tensors are finite, and of the names, shapes and dtypes expected."""
     odd = sorted(set(tensors) ^ set(expected))

@@ -18,7 +18,16 @@ from ...envs import LudusError, OptionError, Simulator, find_game
 from ..checkpoints.env_spec import option_facts, read_options
 from ..files.checks import Check, full, json_object, number, several
 from ..files.described import check_digest, digest_of
-from ..files.safe_io import CheckpointError, parse_json, path_of, read_bytes, short, sync_folder, write_whole
+from ..files.safe_io import (
+    CheckpointError,
+    make_writable,
+    parse_json,
+    path_of,
+    read_bytes,
+    short,
+    sync_folder,
+    write_whole,
+)
 from .collect import Collector
 from .frames import Frames
 from .merge import merged
@@ -49,11 +58,8 @@ FACTS = {
 
 def prepare_folder(folder: Path) -> None:
     """Make a folder, and see whether it can be written, before anybody plays for it; raises OptionError."""
-    trial = folder / ".writable"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
+        make_writable(folder)
     except OSError as error:
         raise OptionError(f"--save {folder} cannot be written: {error.strerror}") from error
 

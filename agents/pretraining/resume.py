@@ -31,10 +31,18 @@ from ..files.described import (
     numbers_of,
     read_description,
     write_description,
-    write_numbers,
     writing,
 )
-from ..files.safe_io import CheckpointError, Folder, parse_json, read_tensors, short, to_json
+from ..files.safe_io import (
+    CheckpointError,
+    Folder,
+    make_writable,
+    parse_json,
+    read_tensors,
+    short,
+    to_json,
+    write_whole,
+)  # fmt: skip
 from .trainer import History, Trainer
 
 NAME = "training.json"
@@ -70,11 +78,8 @@ def check_folder(folder: Path, resume: bool = False) -> None:
     if resume and not (folder / NAME).exists():
         raise OptionError(f"{folder} has no {NAME}: there is no training to go on with")
     new = [path for path in (folder, *folder.parents) if not path.exists()]
-    trial = folder / ".writable"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
+        make_writable(folder)
     except OSError as error:
         raise OptionError(f"{folder} cannot be written: {error.strerror}") from error
     finally:
@@ -111,7 +116,7 @@ def save_training(folder: Path, trainer: Trainer, origin: Mapping[str, Any]) -> 
     said = numbers_of("training", numbers)
     content = description_of(NAME, {**facts, "weights": said}, _described)
     with writing(folder, "the training"):
-        write_numbers(folder, "training", numbers)
+        write_whole(folder / said["file"], numbers)
         write_description(folder, NAME, content, NUMBERS, {said["file"]})
 
 

@@ -23,8 +23,8 @@ import torch
 from ...envs import OptionError
 from ..checkpoints.encoder_facts import MAX_NAMES, anything
 from ..files.checks import full, json_object, number, several, text, yes_or_no
-from ..files.described import description_of, read_description, write_description, write_numbers, writing
-from ..files.safe_io import CheckpointError, Folder, parse_json, path_of, read_tensors, short, to_json
+from ..files.described import description_of, numbers_of, read_description, write_description, writing
+from ..files.safe_io import CheckpointError, Folder, parse_json, path_of, read_tensors, short, to_json, write_whole
 from ..runtime.hardware import available_memory
 from .frames import Frames, digest_of
 from .merge import cut, merged, pieces
@@ -226,7 +226,9 @@ def _shards_there(folder: Path, facts: dict[str, Any]) -> list[dict[str, Any]]:
 def _write_shard(frames: Frames, folder: Path, continues: bool) -> dict[str, Any]:
     """Write one; returns what the description says of it."""
     arrays = {name: np.ascontiguousarray(getattr(frames, name)) for name in (*PICTURES, *STEPS)}
-    file = write_numbers(folder, "frames", safetensors.numpy.save(arrays))
+    content = safetensors.numpy.save(arrays)
+    file = numbers_of("frames", content)
+    write_whole(folder / file["file"], content)
     return {**file, "pictures": len(frames), "steps": len(frames.index), "continues": continues}
 
 

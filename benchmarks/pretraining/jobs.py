@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from pretraining.agents import SHUFFLED, agents
+from pretraining.agents import LEARNING_RATE, SHUFFLED, agents
 from pretraining.shifts import levels, looks, scarce
 from processes import answer
 
@@ -19,7 +19,6 @@ from ludus.agents.pretraining.play import collect_frames
 from ludus.agents.pretraining.probes import probe_table
 from ludus.agents.pretraining.run import pretrain
 
-LEARNING_RATE = 2e-3
 TRAINING = 0.94  # of the time; the rest is for the look at pictures never seen
 
 

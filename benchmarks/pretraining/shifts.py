@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from pretraining.agents import LEARNING_RATE
 from torch import Tensor
 from torch.nn import functional as F
 
-from ludus.agents.nn.vision import PlanesDecoder
 from ludus.agents.pretraining import collect_frames, pretrain
 from ludus.agents.pretraining.augment import Augmentation
 from ludus.agents.pretraining.frames import PARTS, Frames
-from ludus.agents.pretraining.methods.planes import visible_planes
-from ludus.agents.pretraining.metrics import Counts
+from ludus.agents.pretraining.method import Pictures
 
-LEARNING_RATE = 2e-3
 LABELS = (100, 300, 1000, 10_000, 100_000)
 LEVELS = 200
 AUGMENTATIONS = {
@@ -84,31 +82,32 @@ LOOKS: dict[str, Callable[[Tensor], Tensor]] = {  # of pictures (B, 3, H, W) fro
 }
 
 
+class Changed(Pictures):
+    """Pictures (B, C, H, W) of another look, from 0 to 1 in steps of 1 / 255."""
+
+    def __init__(self, frames: Frames, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(frames)
+        self.change = change
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return (self.change(super().__getitem__(rows).float() / 255) * 255).round() / 255
+
+
 def looks(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[str, Any]:
     """F1 on pictures never seen whose look was changed, of decoders trained with and without augmentation."""
     torch.set_num_threads(1)
     data, found = collect_frames(game, frames, seed=seed), {}
     for name, augmentation in AUGMENTATIONS.items():
-        decoder: Any = pretrain(
+        method = pretrain(
             data, "planes", augmentation=augmentation, time_limit=seconds, seed=seed, learning_rate=LEARNING_RATE,
             clock=time.process_time,
-        ).network  # fmt: skip
-        found[name] = {look: f1_of(decoder, data, change) for look, change in LOOKS.items()}
+        ).method  # fmt: skip
+        found[name] = {}
+        for look, change in LOOKS.items():
+            method.pictures = Changed(data, change)
+            found[name][look] = method.figures("test")["f1"]
     told = ", ".join(f"{name} {min(f1.values()):.3f}" for name, f1 in found.items())
     return {"f1": found, "told": f"at worst: {told}"}
-
-
-@torch.no_grad()
-def f1_of(decoder: PlanesDecoder, data: Frames, change: Callable[[Tensor], Tensor]) -> float:
-    """The mean over planes that pictures show, on changed pictures of the test part."""
-    total = None
-    for rows in np.array_split(data.rows("test"), max(1, len(data.rows("test")) // 512)):
-        x = torch.from_numpy(data.pictures[rows]).permute(0, 3, 1, 2).float() / 255
-        predicted = decoder.decode((change(x) * 255).round() / 255)
-        counts = Counts.of(predicted.flatten(0, 2).numpy(), data.planes[rows].reshape(-1, len(data.plane_names)))
-        total = counts if total is None else total + counts
-    assert total is not None
-    return float(np.nanmean(total.f1[visible_planes(data)]))
 
 
 def levels(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[str, Any]:
