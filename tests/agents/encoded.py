@@ -4,8 +4,27 @@ import numpy as np
 import torch
 
 import ludus
-from ludus.agents.checkpoints.encoder_file import pretrained_of
+from ludus.agents.checkpoints.encoder_file import pretrained_of, save_encoder
 from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+from ludus.envs import all_games
+
+SIZE = 40  # of pictures of Asterix
+
+
+def pictures(count=4, **options):
+    """Games of Asterix that show pictures."""
+    return ludus.make_sb3("Asterix", count, seed=0, obs_type="rgb", size=SIZE, **options)
+
+
+def save_decoder(folder, **settings):
+    """Write a decoder of Asterix's planes, with these settings of the encoder; returns the folder."""
+    torch.manual_seed(0)
+    config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16, **settings)
+    network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
+    network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
+    network.encoder.map_scale.fill_(2.0)
+    save_encoder(folder, network, {})
+    return folder
 
 
 def behind_an_encoder(use, **settings):

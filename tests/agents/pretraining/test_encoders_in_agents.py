@@ -11,30 +11,18 @@ from ludus.agents.checkpoints.encoder_file import load_encoder, save_encoder
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.nn.pretrained import PretrainedExtractor
 from ludus.agents.nn.vision import ClonedPolicy, PictureEncoder, PlanesDecoder, for_pictures
-from ludus.envs import OptionError, all_games
+from ludus.envs import OptionError
+from tests.agents.encoded import SIZE, pictures, save_decoder
 from tests.agents.small import NAMES, small
 
 CLASSES = [name for name, algorithm in NAMES.items() if algorithm in ALGORITHMS]
 USES = {"freeze": {"freeze": True}, "decode": {"decode": True}, "finetune": {}, "slow": {"finetune_lr": 1e-4}}
 POLICIES = {"freeze": "mlp", "decode": "cnn", "finetune": "nature", "slow": "nature"}
-SIZE = 40
-
-
-def pictures(count=4, **options):
-    return ludus.make_sb3("Asterix", count, seed=0, obs_type="rgb", size=SIZE, **options)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A decoder of planes, as weights begin."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder")
-    config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16, norm="batch", dropout=0.1)
-    network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
-    network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
-    network.encoder.map_scale.fill_(2.0)
-    save_encoder(folder, network, {})
-    return folder
+    return save_decoder(tmp_path_factory.mktemp("encoder"), norm="batch", dropout=0.1)
 
 
 def agent_of(name, use, folder, env=None, **more):

@@ -7,29 +7,16 @@ import torch
 
 import ludus
 from ludus.agents import PretrainedExtractor, load_agent, load_encoder
-from ludus.agents.checkpoints.encoder_file import save_encoder
 from ludus.agents.files.safe_io import CheckpointError
-from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
 from ludus.agents.training.sb3_export import export_zip
-from ludus.envs import OptionError, all_games
+from ludus.envs import OptionError
+from tests.agents.encoded import SIZE, pictures, save_decoder
 from tests.agents.small import small
-
-SIZE = 40
-
-
-def pictures(count=4, **options):
-    return ludus.make_sb3("Asterix", count, seed=0, obs_type="rgb", size=SIZE, **options)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder")
-    config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16, norm="batch", dropout=0.2)
-    network = PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes)
-    network.encoder.fit_statistics(torch.randint(0, 255, (16, 3, SIZE, SIZE), dtype=torch.uint8))
-    save_encoder(folder, network, {})
-    return folder
+    return save_decoder(tmp_path_factory.mktemp("encoder"), norm="batch", dropout=0.2)
 
 
 def extractor(folder, trainable):

@@ -7,27 +7,23 @@ import torch
 import ludus
 from ludus.agents import load_agent
 from ludus.agents.checkpoints.encoder_file import load_encoder, save_encoder
-from ludus.agents.nn.vision import PictureEncoder, PlanesDecoder, for_pictures
+from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.training.evaluation import Player
-from ludus.envs import Observer, OptionError, Simulator, all_games
+from ludus.envs import Observer, OptionError, Simulator
+from tests.agents.encoded import SIZE, pictures, save_decoder
 from tests.agents.small import small
 
-SIZE, STACK = 40, 3
+STACK = 3
 POLICIES = {"freeze": "mlp", "decode": "cnn", "finetune": "nature"}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A decoder of planes, as weights begin but for a bias by which about half the planes are there."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder")
-    config = for_pictures("grid", (SIZE, SIZE, 3), (10, 10), channels=8, depth=1, width=16)
-    save_encoder(folder, PlanesDecoder(PictureEncoder(config), all_games()["Asterix"].planes), {})
-    return folder
+    return save_decoder(tmp_path_factory.mktemp("encoder"))
 
 
-def stacks(**options):
-    return ludus.make_sb3("Asterix", 4, seed=0, obs_type="rgb", size=SIZE, frame_stack=STACK, **options)
+def stacks():
+    return pictures(frame_stack=STACK)
 
 
 def agent_of(name, use, folder):
