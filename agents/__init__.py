@@ -20,7 +20,7 @@ _LAZY = {  # imported when asked for, since torch takes seconds
     "Muon": "nn.muon",
     "QPolicy": "nn.q_network",
     "evaluate": "training.evaluation",
-    "PretrainedExtractor": "nn.pretrained",
+    "PretrainedExtractor": "nn.on_pretrained",
     "load_encoder": "checkpoints.encoder_file",
     "save_encoder": "checkpoints.encoder_file",
     "join_group": "runtime.distributed",

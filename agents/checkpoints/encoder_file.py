@@ -102,10 +102,15 @@ def _described(facts: Mapping[str, Any]) -> tuple[Pretrained, tuple[str, str], d
 
 
 def with_encoder(policy_kwargs: Any) -> Any:
-    """Arguments of a policy with the encoder itself in the place of its folder's name; raises CheckpointError."""
-    if not isinstance(policy_kwargs, Mapping) or isinstance(policy_kwargs.get("encoder"), (Pretrained, type(None))):
+    """Arguments of a policy with the encoder itself in the place of its folder's name; raises CheckpointError.
+
+    Its batch normalization is in its weights then.
+    """
+    encoder = policy_kwargs.get("encoder") if isinstance(policy_kwargs, Mapping) else None
+    if encoder is None:
         return policy_kwargs
-    return {**policy_kwargs, "encoder": load_encoder(policy_kwargs["encoder"])}
+    encoder = encoder if isinstance(encoder, Pretrained) else load_encoder(encoder)
+    return {**policy_kwargs, "encoder": encoder.without_batch_norm()}
 
 
 def for_game(policy_kwargs: Any, sim: Simulator) -> Any:

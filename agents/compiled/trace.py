@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..nn.frozen import FrozenEncoder, modules_outside
 from ..nn.noisy import NoisyLinear
-from ..nn.pretrained import FrozenEncoder, modules_outside
 from ..nn.q_network import ChannelNorm, Duel
 from .layers import padded
 

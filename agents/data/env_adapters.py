@@ -19,7 +19,7 @@ from torch import Tensor
 from ...envs import Simulator, UnknownGame, find_game
 from ..files.safe_io import short
 from ..nn.actor_critic import each
-from ..nn.pretrained import FrozenEncoder
+from ..nn.frozen import FrozenEncoder
 from ..nn.starts import into_space
 from .finite_checks import not_finite
 

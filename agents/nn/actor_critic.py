@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from ...envs import OptionError
 from .action_dists import head_of, masked
 from .encoders import ENCODERS
+from .frozen import FrozenEncoder, modules_outside
 from .normalize import ObservationNormalizer
+from .on_pretrained import OnPretrained
 from .overridden import OverriddenHead
-from .pretrained import FrozenEncoder, OnPretrained, modules_outside
 from .recurrent import CORES
 from .starts import from_zero, into_space, starts_of
 

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .pretrained import PretrainedExtractor, modules_outside
+from .frozen import modules_outside
+from .on_pretrained import PretrainedExtractor
 
 # PyTorch's layers that compute the same in training and in evaluation.
 MODELESS = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.Flatten, nn.ReLU, nn.Tanh, nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU)

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from .actor_critic import OnEncoder, policies_of
 from .encoders import MlpEncoder
+from .frozen import modules_outside
 from .noisy import make_noisy
-from .pretrained import OnPretrained, PretrainedExtractor, modules_outside
+from .on_pretrained import OnPretrained, PretrainedExtractor
 from .starts import from_zero, into_space, starts_of
 from .value_dists import Distribution, Scalar
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...envs import OptionError
 from .encoders import _impala_block
@@ -31,10 +32,10 @@ class EncoderConfig:
         kind: of `BODIES`.
         shape: (H, W, C) of the pictures, as environments give them.
         grid: rows and columns of the spatial map of "grid".
-        channels: of the spatial map; None: as published; of "grid", 64, or 32 where cells are small.
-        depth: convolutions after the first, or residual blocks, of "grid"; others are as published.
+        channels: of the spatial map; None: as published; of "grid", 32.
+        depth: convolutions after the first, of "grid"; others are as published.
         activation: relu, silu, gelu or tanh.
-        norm: none, batch or layer, after each convolution.
+        norm: none, batch or layer, after each convolution; "impala" has none.
         dropout: probability of zeroing a channel of the map while training.
         width: features of the output layer.
     """
@@ -68,8 +69,7 @@ class PictureEncoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        if config.kind not in BODIES:
-            raise OptionError(f"unknown encoder {config.kind!r}: choose from {', '.join(BODIES)}")
+        _refuse_unused(config)
         height, width, channels = config.shape
         self.config = config
         self.register_buffer("mean", torch.zeros(channels, height, width))
@@ -97,8 +97,12 @@ class PictureEncoder(nn.Module):
 
     def standardized(self, pictures: Tensor) -> Tensor:
         """(B, C, H, W), uint8 or from 0 to 1 -> mean 0 at every pixel, standard deviation 1 over all."""
-        x = pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
-        return (x - self.mean) / self.scale
+        if pictures.dtype != torch.uint8:
+            return (pictures - self.mean) / self.scale
+        x = pictures.to(
+            torch.float32, memory_format=torch.contiguous_format
+        )  # as the mean is: else it takes four times as long
+        return x.sub_(255 * self.mean).div_(255 * self.scale)
 
     def spatial(self, pictures: Tensor) -> Tensor:
         """The spatial map (B, F, h, w)."""
@@ -176,9 +180,6 @@ def _bilinear(inputs: int, outputs: int) -> Tensor:
     return F.interpolate(lines, outputs, mode="linear")[0].T.contiguous()
 
 
-COARSE = 4.5  # pixels of a cell below which there are so many that half the channels must do
-
-
 def grid_body(config: EncoderConfig) -> nn.Sequential:
     """A convolution with a stride of two thirds of a cell, aligned to the game's rows and columns, and 3x3 convolutions."""
     if config.grid is None:
@@ -188,7 +189,7 @@ def grid_body(config: EncoderConfig) -> nn.Sequential:
     stride = max(1, round(cell / 1.6))  # 4 for the 6.4 pixels of a 10x10 game on 64x64, 2 for the 3 of Tetris
     if min(height, width) < 2 * stride:
         raise OptionError(f"encoder 'grid' needs at least {2 * stride}x{2 * stride} pixels, got {height}x{width}")
-    n = config.channels or (64 if cell >= COARSE else 32)
+    n = config.channels or 32
     stem = _conv(config, channels, n // 2, 2 * stride, stride, stride)
     reached = height // stride + 1, width // stride + 1
     layers = [layer for k in range(config.depth) for layer in _conv(config, n if k else n // 2, n, 3, padding=1)]
@@ -226,6 +227,39 @@ def impala_body(config: EncoderConfig) -> nn.Sequential:
 BODIES: dict[str, Callable[[EncoderConfig], nn.Sequential]] = {
     "grid": grid_body, "nature": nature_body, "small": small_body, "impala": impala_body,
 }  # fmt: skip
+
+
+UNUSED = {"nature": {"depth"}, "small": {"depth"}, "impala": {"depth", "activation", "norm"}}  # settings, by kind
+
+
+def _refuse_unused(config: EncoderConfig) -> None:
+    """Raise OptionError for a kind that there is not, or a setting that it makes no use of."""
+    if config.kind not in BODIES:
+        raise OptionError(f"unknown encoder {config.kind!r}: choose from {', '.join(BODIES)}")
+    usual = EncoderConfig(config.kind, config.shape)
+    for name in sorted(UNUSED.get(config.kind, ())):
+        if getattr(config, name) != getattr(usual, name):
+            raise OptionError(f"{name} is nothing that encoder {config.kind!r} can choose: leave it out")
+
+
+def without_batch_norm(encoder: PictureEncoder) -> PictureEncoder:
+    """The same function, of an encoder in evaluation mode, with batch normalization in the weights of the convolutions.
+
+    An agent's training must not change what normalizes: rollouts and updates would see different networks.
+    """
+    if encoder.config.norm != "batch":
+        return encoder
+    found = PictureEncoder(replace(encoder.config, norm="none"))
+    layers: list[nn.Module] = []
+    for layer in encoder.body:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer = fuse_conv_bn_eval(layers.pop(), layer)
+        layers.append(layer)
+    found.body = nn.Sequential(*layers)
+    found.layer = encoder.layer
+    for name, value in encoder.named_buffers(recurse=False):
+        getattr(found, name).copy_(value)
+    return found.eval()
 
 
 def for_pictures(kind: str, shape: Sequence[int], grid: Sequence[int] | None, **settings: Any) -> EncoderConfig:

@@ -41,13 +41,13 @@ class Network:
     """What the encoder is made of."""
 
     channels: int | None = None
-    """Channels of its spatial map; None: as published; of grid, 64, or 32 where cells are small."""
+    """Channels of its spatial map; None: as published; of grid, 32."""
     depth: int | None = None
     """Convolutions after the first, of grid; None: 2."""
     activation: str | None = field(default=None, metadata={"choices": ("relu", "silu", "gelu", "tanh")})
     """After each convolution; None: relu."""
     norm: str | None = field(default=None, metadata={"choices": ("none", "batch", "layer")})
-    """Normalization after each convolution; None: none."""
+    """Normalization after each convolution; None: batch, of nature and impala none."""
     dropout: float | None = None
     """Probability of zeroing a channel of the map while training; None: 0."""
     width: int | None = None
