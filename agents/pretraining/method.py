@@ -45,6 +45,7 @@ class Method(nn.Module):
         judged_by: the figure by which the best weights are told, the higher the better.
         supervised: whether it learns from more than what players see, do and get.
         needs: of `NEEDS`.
+        learning_rate, batch_size: that suit it.
 
     Raises:
         OptionError: the frames lack what it needs.
@@ -53,6 +54,8 @@ class Method(nn.Module):
     judged_by = "f1"
     supervised = True
     needs: tuple[str, ...] = ()
+    learning_rate = 1e-3
+    batch_size = 64
 
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures) -> None:
         super().__init__()

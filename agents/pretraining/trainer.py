@@ -70,8 +70,9 @@ class Trainer:
 
     Args:
         method: is trained; its encoder's mean picture and scale are there already.
-        batch_size: rows of a minibatch.
+        batch_size: rows of a minibatch; None: what suits the method.
         learning_rate: at the start; it falls to 0 along a half cosine (Loshchilov & Hutter 2017) over the whole training.
+            None: what suits the method.
         weight_decay: of AdamW.
         time_limit, epochs: when it ends, by seconds or passes over the training part; whichever is first.
         patience: looks that are no better than the best before (see `History.best`), after which it ends early.
@@ -86,8 +87,8 @@ class Trainer:
     def __init__(
         self,
         method: Method,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
         weight_decay: float = 0.0,
         time_limit: float | None = 60.0,
         epochs: float | None = None,
@@ -100,6 +101,8 @@ class Trainer:
             batch_size=batch_size, learning_rate=learning_rate, weight_decay=weight_decay, time_limit=time_limit,
             epochs=epochs, patience=patience, looks=looks,
         )  # fmt: skip
+        batch_size = method.batch_size if batch_size is None else batch_size
+        learning_rate = method.learning_rate if learning_rate is None else learning_rate
         self.settings = {"batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
         self.settings |= {"seed": seed, "looks": looks}  # those that decide what comes of it, but for how long it is
         self.method, self.batch_size, self.patience, self.looks = method, batch_size, patience, looks

@@ -21,7 +21,7 @@ from ludus.cli.making import make_agent, make_env
 from ludus.envs import Options
 from ludus.zoo import recipe_names
 
-FRAMES, POINTS, LEARNING_RATE = 20_000, 100, 2e-3
+FRAMES, POINTS = 20_000, 100
 FIVE_MINUTES = 300
 SHUFFLED = {"Breakout": 0.5}  # shares of records put together from several games', where play comes to too few
 
@@ -37,6 +37,7 @@ class Variant:
         obs_type: what the game shows.
         share: of the time that may be spent on the encoder, collecting included.
         seconds: that it has; a third of what it is compared with.
+        few: whether two seeds of one game are enough.
     """
 
     method: str | None
@@ -45,6 +46,7 @@ class Variant:
     obs_type: str | None = "rgb"
     share: float = 0.25
     seconds: float = FIVE_MINUTES / 3
+    few: bool = False
 
 
 # Of PPO on Atari, as RL Baselines3 Zoo has them (Raffin 2020): Ludus's defaults are for many more steps a second.
@@ -54,16 +56,16 @@ ATARI = {
 }  # fmt: skip
 END_TO_END = {
     "pixels, end to end": Variant(None, seconds=FIVE_MINUTES),
-    "pixels, end to end, Atari's settings": Variant(None, flags=ATARI, seconds=FIVE_MINUTES),
+    "pixels, end to end, Atari's settings": Variant(None, flags=ATARI, seconds=FIVE_MINUTES, few=True),
 }
 VARIANTS = {
     **END_TO_END,
     "random, frozen": Variant("random", flags={"freeze": True}),
-    "supervised, frozen": Variant("planes", "grid", {"freeze": True}),
+    "supervised, frozen": Variant("planes", "grid", {"freeze": True}, share=0.1),
     "unsupervised, frozen": Variant("autoencoder", flags={"freeze": True}),
     "unsupervised, fine-tuned": Variant("autoencoder"),
     "behaviour cloned": Variant("cloning"),
-    "decoded planes": Variant("planes", "grid", {"decode": True}),
+    "decoded planes": Variant("planes", "grid", {"decode": True}, share=0.1),
     "true planes": Variant(None, obs_type=None),
 }
 
@@ -102,7 +104,7 @@ def prepared(variant: Variant, game: str, options: Options, seed: int, seconds: 
         network.fit_map_scale(pictures)
     else:
         limit = seconds - (time.process_time() - began)
-        given = {"learning_rate": LEARNING_RATE, "clock": time.process_time, "time_limit": limit, "seed": seed}
+        given = {"clock": time.process_time, "time_limit": limit, "seed": seed}
         network = pretrain(frames, variant.method, variant.encoder, **given).network
     save_encoder(folder, network, {})
 

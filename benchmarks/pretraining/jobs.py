@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from pretraining.agents import LEARNING_RATE, SHUFFLED, agents
+from pretraining.agents import SHUFFLED, agents
 from pretraining.shifts import levels, looks, scarce
 from processes import answer
 
@@ -28,7 +28,7 @@ def planes(game: str, seed: int, seconds: float, frames: int, shuffle: float, **
     began = time.process_time()
     data = collect_frames(game, frames, shuffle=shuffle, seed=seed)
     result = pretrain(
-        data, "planes", seed=seed, learning_rate=LEARNING_RATE, clock=time.process_time,
+        data, "planes", seed=seed, clock=time.process_time,
         time_limit=TRAINING * seconds - (time.process_time() - began),
     )  # fmt: skip
     spent = time.process_time() - began
@@ -48,7 +48,7 @@ def probes(game: str, seed: int, seconds: float, method: str, **_: Any) -> dict[
     began = time.process_time()
     data = collect_frames(game, 40_000, shuffle=SHUFFLED.get(game, 0.0), seed=seed)
     result = pretrain(
-        data, method, "nature", seed=seed, learning_rate=1e-3, clock=time.process_time,
+        data, method, "nature", seed=seed, clock=time.process_time,
         time_limit=seconds - (time.process_time() - began),
     )  # fmt: skip
     spent = time.process_time() - began

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pretraining.agents import LEARNING_RATE
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,8 +28,7 @@ def scarce(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[
     """F1 on the test part by the number of labelled pictures: of labels alone, with augmentation, and begun from an encoder
     that an autoencoder trained on all pictures."""
     torch.set_num_threads(1)
-    data, given = collect_frames(game, frames, seed=seed), {"seed": seed, "learning_rate": LEARNING_RATE}
-    given |= {"clock": time.process_time}
+    data, given = collect_frames(game, frames, seed=seed), {"seed": seed, "clock": time.process_time}
     begun = pretrain(data, "autoencoder", "grid", time_limit=2 * seconds, **given).network
     ways: dict[str, dict[str, Any]] = {
         "labels alone": {}, "with noise": {"augmentation": AUGMENTATIONS["noise"]},
@@ -99,7 +97,7 @@ def looks(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[s
     data, found = collect_frames(game, frames, seed=seed), {}
     for name, augmentation in AUGMENTATIONS.items():
         method = pretrain(
-            data, "planes", augmentation=augmentation, time_limit=seconds, seed=seed, learning_rate=LEARNING_RATE,
+            data, "planes", augmentation=augmentation, time_limit=seconds, seed=seed,
             clock=time.process_time,
         ).method  # fmt: skip
         found[name] = {}
@@ -115,9 +113,7 @@ def levels(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[
     torch.set_num_threads(1)
     data = collect_frames(game, frames, seed=seed, levels=range(LEVELS))
     found = {
-        split: pretrain(
-            some, "planes", time_limit=seconds, seed=seed, learning_rate=LEARNING_RATE, clock=time.process_time
-        ).figures["f1"]
+        split: pretrain(some, "planes", time_limit=seconds, seed=seed, clock=time.process_time).figures["f1"]
         for split, some in {"other pictures": data, "other levels": data.split_by_level()}.items()
     }
     return {"f1": found, "told": ", ".join(f"{split} {f1:.4f}" for split, f1 in found.items())}

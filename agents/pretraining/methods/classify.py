@@ -40,6 +40,7 @@ class Classify(Method):
     """
 
     weight: Tensor | None
+    learning_rate = 2e-3
 
     def __init__(self, encoder: Any, examples: Examples, inputs: Pictures, class_weight: str | None = None) -> None:
         data: Any = examples  # what is asked of frames here, examples have as well

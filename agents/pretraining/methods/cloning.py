@@ -23,6 +23,8 @@ class BehaviourCloning(Method):
         of: whose: "advice" is what the game's heuristic would do, "action" what was done.
     """
 
+    learning_rate = 2e-3
+
     def __init__(self, encoder: PictureEncoder, frames: Frames, pictures: Pictures, of: str = "advice") -> None:
         if of not in ("advice", "action"):
             raise OptionError(f"of must be 'advice' or 'action', got {of!r}")

@@ -47,7 +47,7 @@ class Network:
     activation: str | None = field(default=None, metadata={"choices": ("relu", "silu", "gelu", "tanh")})
     """After each convolution; None: relu."""
     norm: str | None = field(default=None, metadata={"choices": ("none", "batch", "layer")})
-    """Normalization after each convolution; None: batch, of nature and impala none."""
+    """Normalization after each convolution; None: batch, of impala none."""
     dropout: float | None = None
     """Probability of zeroing a channel of the map while training; None: 0."""
     width: int | None = None
@@ -97,10 +97,10 @@ class Config:
     """Seconds to train for; None: --epochs decide alone."""
     epochs: float | None = None
     """Passes over the training part; None: the time limit decides alone."""
-    batch_size: int = 64
-    """Pictures in a minibatch."""
-    learning_rate: float = 2e-3
-    """At the start; it falls to 0 along half a cosine."""
+    batch_size: int | None = None
+    """Pictures in a minibatch; None: what suits the method."""
+    learning_rate: float | None = None
+    """At the start; it falls to 0 along half a cosine. None: what suits the method."""
     weight_decay: float = 0.0
     """Of AdamW."""
     class_weight: str | None = field(default=None, metadata={"choices": ("balanced",)})

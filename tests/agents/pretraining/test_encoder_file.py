@@ -25,7 +25,7 @@ def decoder(**settings):
 
 
 @pytest.mark.parametrize(
-    "kind, norm",
+    ("kind", "norm"),
     [(kind, norm) for kind in ("grid", "nature") for norm in ("none", "batch", "layer")] + [("impala", "none")],
 )
 def test_what_was_written_comes_back(tmp_path, kind, norm):

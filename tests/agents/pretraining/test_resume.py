@@ -90,7 +90,7 @@ def test_other_settings_and_other_data_are_refused_in_one_line(frames, tmp_path)
     pretrain(frames, epochs=1, folder=tmp_path, **SETTINGS)
     place = re.escape(f"as in the training in {tmp_path} that is to go on")
     for given, words in (
-        ({"learning_rate": 0.01}, f"learning_rate must be 0.001, {place}, got 0.01"),
+        ({"learning_rate": 0.01}, f"learning_rate must be 0.004, {place}, got 0.01"),
         ({"batch_size": 32}, f"batch_size must be 64, {place}, got 32"),
         ({"seed": 4}, f"seed must be 3, {place}, got 4"),
         ({"settings": {"channels": 8, "depth": 1}}, f"dropout must be 0.1, {place}, got 0.0"),
