@@ -31,7 +31,7 @@ class Frames:
         ambiguous: (U, P) bool, where the picture was seen again with other values in that plane.
         seen: (U,) int64, how often the picture was seen.
         digests: (U,) uint64, hashes of the pictures.
-        part: (U,) uint8, which of `PARTS` it is of.
+        part: (U,) uint8, which of `PARTS` it is of; 3: of none, see `Frames.labelled`.
         index: (T, N) int64, the picture of each step.
         action, advice: (T, N) int64, what was done then, and what the game's heuristic would have done (-1: it has none).
         reward: (T, N) float32; done: (T, N) bool, whether the episode ended with the step.
@@ -94,6 +94,22 @@ class Frames:
         split = copy(self)
         split.part = np.where(part == len(PARTS), 0, part).astype(np.uint8)
         return split
+
+    def labelled(self, count: int, seed: int = 0) -> Frames:
+        """The same frames with so many pictures to learn from, a fifth of them for validation; the test part stays.
+
+        The others, whose labels are taken to be unknown, are of no part. Raises OptionError for less than 10, or more than
+        there are.
+        """
+        known = np.flatnonzero(self.part != PARTS.index("test"))
+        if not 10 <= count <= len(known):
+            raise OptionError(f"labels must be from 10 to {len(known)}, the pictures to learn from, got {count}")
+        chosen = np.random.default_rng(seed).permutation(known)[:count]
+        some = copy(self)
+        some.part = np.where(self.part == PARTS.index("test"), self.part, len(PARTS)).astype(np.uint8)
+        some.part[chosen] = PARTS.index("train")
+        some.part[chosen[: count // 5]] = PARTS.index("validation")
+        return some
 
 
 def digest_of(pictures: np.ndarray) -> np.ndarray:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ludus.agents.pretraining import collect_frames, pretrain
 from ludus.agents.pretraining.augment import Augmentation
-from ludus.agents.pretraining.frames import PARTS, Frames
+from ludus.agents.pretraining.frames import Frames
 from ludus.agents.pretraining.method import Pictures
 
 LABELS = (100, 300, 1000, 10_000, 100_000)
@@ -34,28 +32,14 @@ def scarce(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[
         "labels alone": {}, "with noise": {"augmentation": AUGMENTATIONS["noise"]},
         "with colours": {"augmentation": AUGMENTATIONS["colours"]}, "autoencoder first": {"start": begun},
     }  # fmt: skip
+    counts = [count for count in LABELS if count <= len(data.rows("train"))]
+    some = {count: data.labelled(count, seed) for count in counts}
     found = {
-        way: {
-            str(labels): pretrain(labelled(data, labels, seed), "planes", time_limit=seconds, **given, **how).figures[
-                "f1"
-            ]
-            for labels in LABELS
-            if labels <= len(data.rows("train"))
-        }
+        way: {str(n): pretrain(some[n], "planes", time_limit=seconds, **given, **how).figures["f1"] for n in counts}
         for way, how in ways.items()
     }
     told = ", ".join(f"{way} {f1['1000']:.3f}" for way, f1 in found.items())
     return {"f1": found, "pictures": len(data), "told": f"1,000 labels: {told}"}
-
-
-def labelled(data: Frames, count: int, seed: int) -> Frames:
-    """The same frames with labels of so many pictures of the training part, a fifth of them for validation."""
-    chosen = np.random.default_rng(seed).permutation(data.rows("train"))[:count]
-    some = copy(data)
-    some.part = np.where(data.part == PARTS.index("test"), data.part, len(PARTS)).astype(np.uint8)
-    some.part[chosen] = PARTS.index("train")
-    some.part[chosen[: count // 5]] = PARTS.index("validation")
-    return some
 
 
 def resized(size: int) -> Callable[[Tensor], Tensor]:

@@ -46,6 +46,11 @@ def test_frames_are_collected_looked_at_and_trained_on(capsys):
     assert "has frames: give another folder, or --overwrite" in capsys.readouterr().err
 
 
+def test_labels_of_some_pictures_are_enough(capsys):
+    assert main(["pretrain", "Catch", *TRAINING, "--labels", "20", "--out", "few"]) == 0
+    assert "planes, on 16 train, 4 validation, " in capsys.readouterr().out
+
+
 def test_a_classifier_of_texts_is_kept(capsys):
     hub_data.imdb().save_to_disk("data/imdb")
     assert main(["pretrain", "data/imdb", "--epochs", "10", "--no-plots", "--out", "out"]) == 0
@@ -77,6 +82,8 @@ def test_changes_are_shown_and_nothing_is_trained(tmp_path, capsys):
         (["pretrain", "Catch", "--method", "classify", *SMALL], "frames of a game have none"),
         (["pretrain", "Catch", "--shift", "99", *SMALL], "--shift must be from 0 to 64"),
         (["pretrain", "Catch", "--frames", "3"], "--frames must be 64 or more"),
+        (["pretrain", "Catch", "--labels", "3", *SMALL], "--labels must be from 10 to"),
+        (["pretrain", "digits", "--labels", "100"], "--limit says how many"),
         (["pretrain", "Catch", "--policy", "nobody"], "nobody"),
         (
             ["pretrain", "Catch", *SMALL, "--depth", "65", "--time-limit", "1e6"],
@@ -175,11 +182,11 @@ def test_an_encoder_to_start_from_is_looked_at_before_a_training_is_announced(ca
 
 
 def test_other_settings_do_not_go_on_and_are_named_by_their_flags(capsys):
-    assert main(["pretrain", "Catch", *TRAINING, "--out", "enc", "--batch-size", "32"]) == 0
+    assert main(["pretrain", "Catch", *TRAINING, "--out", "enc", "--batch-size", "16"]) == 0
     capsys.readouterr()
     assert main(["pretrain", "Catch", *TRAINING, "--out", "enc", "--resume"]) == 2
-    assert "--batch-size must be 32, as in the training in enc that is to go on, got 64" in capsys.readouterr().err
-    again = [*TRAINING, "--out", "enc", "--batch-size", "32", "--resume"]
+    assert "--batch-size must be 16, as in the training in enc that is to go on, got 32" in capsys.readouterr().err
+    again = [*TRAINING, "--out", "enc", "--batch-size", "16", "--resume"]
     assert main(["pretrain", "Catch", *again, "--policy", "random"]) == 2
     assert "data must be what the training in enc began with" in capsys.readouterr().err
     assert main(["pretrain", "Catch", *again, "--epochs", "4", "--time-limit", "1000", "--patience", "20"]) == 0
@@ -199,7 +206,8 @@ def test_the_verdict_is_wrapped_and_planes_without_figures_are_told(capsys):
     frames = collect_frames("Catch", 1280, size=32, shuffle=0.5)
     frames.planes[..., 0] = 0
     save_frames(frames, "data")
-    assert main(["pretrain", "data", "--epochs", "5", "--channels", "8", "--depth", "1", "--no-plots"]) == 0
+    training = ["--epochs", "5", "--batch-size", "64", "--channels", "8", "--depth", "1", "--no-plots"]
+    assert main(["pretrain", "data", *training]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(re.fullmatch(r" ?ball +- +not in the test pictures *", line) for line in lines)
     (first,) = (k for k, line in enumerate(lines) if line.startswith("Too short to judge: 30 gradient steps"))

@@ -87,6 +87,8 @@ class Config:
     """The network; None: what suits the method and the pictures."""
     start: Path | None = None
     """Begin from this encoder's folder, which other data or another method trained; None: from random weights."""
+    labels: int | None = None
+    """Learn from so many pictures of a game, drawn at random, a fifth of them for validation; None: from all."""
     out: Path | None = None
     """Folder for the encoder and its pictures; None: encoders/SOURCE-METHOD."""
     overwrite: bool = False
@@ -207,6 +209,8 @@ def train(argv: list[str]) -> int:
         check_start(config, start)
     tokenizer = getattr(getattr(start, "encoder", start), "tokenizer", None)
     data = data_of(config.source, config.play, config.seed, config.reading, tokenizer)
+    if config.labels is not None:
+        data = with_labels(data, config.labels, config.seed)
     if config.preview is not None:
         return show_changes(data, augmentation, config.preview)
     if start is not None:
@@ -227,6 +231,16 @@ def train(argv: list[str]) -> int:
         use = {"planes": " --decode", "cloning": ""}.get(method, " --freeze")
         say(f"saved in {folder}. Next: ", (f"ludus train {game} --encoder {quoted(folder)}{use}", "bold"))
     return 0
+
+
+def with_labels(data: Any, count: int, seed: int) -> Any:
+    """Frames with labels of some pictures alone."""
+    if not hasattr(data, "labelled"):
+        raise OptionError("--labels is for frames of games: --limit says how many examples of a data set are read")
+    try:
+        return data.labelled(count, seed)
+    except OptionError as error:
+        raise OptionError(f"--{error}") from error
 
 
 def trained(data: Any, method: str, config: Config, augmentation: Any, start: Any, folder: Path) -> Any:

@@ -58,6 +58,23 @@ def test_pairs_are_steps_of_one_episode_with_both_pictures_in_the_part(frames, p
     assert (frames.part[frames.index.reshape(-1)[[*first, *second]]] == number).all()
 
 
+@pytest.mark.parametrize("count", [10, 57, 400])
+def test_labels_of_some_pictures_leave_the_test_part_as_it_is(frames, count):
+    some, again, other = frames.labelled(count, 1), frames.labelled(count, 1), frames.labelled(count, 2)
+    train, validation = some.rows("train"), some.rows("validation")
+    assert len(validation) == count // 5 and len(train) + len(validation) == count
+    assert not set(train) & set(validation)
+    assert np.array_equal(some.rows("test"), frames.rows("test"))
+    assert np.array_equal(some.part, again.part) and not np.array_equal(some.part, other.part)
+    assert len(frames.rows("train")) > count  # the frames themselves are as they were
+
+
+@pytest.mark.parametrize("count", [9, 100_000])
+def test_labels_that_there_are_not_are_refused(frames, count):
+    with pytest.raises(OptionError, match=rf"labels must be from 10 to \d+, .* got {count}"):
+        frames.labelled(count)
+
+
 def test_planes_that_differ_under_the_same_picture_are_told():
     gallery = Gallery()
     picture = np.zeros((2, 4, 4, 3), np.uint8)
