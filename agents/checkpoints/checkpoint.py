@@ -31,7 +31,17 @@ from torch import Tensor
 
 from ..files.archive import NEWEST, is_open_file, write_archive
 from ..files.described import digest_of
-from ..files.safe_io import MAX_JSON, CheckpointError, path_of, read_bytes, sync_folder, to_json, turn_in, write_whole
+from ..files.safe_io import (
+    MAX_JSON,
+    CheckpointError,
+    make_folder,
+    path_of,
+    read_bytes,
+    sync_folder,
+    to_json,
+    turn_in,
+    write_whole,
+)
 from .reader import FORMAT, NUMBERS, read_description
 
 OLDER = re.compile(r"agent-(\d{1,20})\.json")
@@ -85,7 +95,7 @@ def members_of(snapshot: Snapshot) -> dict[str, Any]:
 
 def write_folder(folder: Path, members: Mapping[str, Any], keep: int) -> None:
     """One save after the other; on a full disk, the oldest checkpoints make room. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with turn_in(folder):
         newest = newest_in(folder)
         while True:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from .safe_io import CheckpointError, Folder, open_ordinary, path_of, write_whole
+from .safe_io import CheckpointError, Folder, make_folder, open_ordinary, path_of, write_whole
 from .untrusted_zip import explained, open_archive, read_member
 
 NEWEST = "agent.json"
@@ -58,7 +58,7 @@ def write_archive(target: Any, members: Mapping[str, bytes]) -> None:
         target.write(content.getvalue())
         return
     path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, content.getvalue())
 
 

@@ -15,7 +15,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .safe_io import MAX_NUMBERS, CheckpointError, Folder, parse_json, short, sync_folder, to_json, turn_in, write_whole
+from .safe_io import (
+    MAX_NUMBERS,
+    CheckpointError,
+    Folder,
+    make_folder,
+    parse_json,
+    short,
+    sync_folder,
+    to_json,
+    turn_in,
+    write_whole,
+)
 
 MAX_DESCRIPTION = 20_000_000  # bytes; vocabularies and names of classes are a few million at most
 
@@ -67,7 +78,7 @@ def description_of(name: str, facts: Mapping[str, Any], check: Callable[[dict[st
 def writing(folder: Path, what: str) -> Iterator[None]:
     """The folder, made if need be, is this thread's alone; raises CheckpointError where `what` cannot be saved in it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with turn_in(folder):
             yield
     except OSError as error:

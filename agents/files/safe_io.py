@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...envs import LudusError
 from ...envs.engine.files import OddFile, lock, open_file, read_file, unlock
+from ...envs.engine.files import make_folder as make_folder
 from ...envs.engine.files import write_whole as write_whole
 from ...envs.engine.threads import once
 from ...envs.errors import printable
@@ -217,7 +218,7 @@ def parse_tensors(content: bytes, path: str) -> dict[str, Tensor]:
 
 def make_writable(folder: Path) -> None:
     """Make a folder, and see whether files can be made in it; raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     trial = folder / ".writable"
     trial.touch()
     trial.unlink()

@@ -20,6 +20,7 @@ from ..files.checks import Check, full, json_object, number, several
 from ..files.described import check_digest, digest_of
 from ..files.safe_io import (
     CheckpointError,
+    make_folder,
     make_writable,
     parse_json,
     path_of,
@@ -86,7 +87,7 @@ def write_demonstration(folder: Any, sim: Simulator, games: Sequence[Sequence[An
     content = json.dumps({**facts, "sha256": digest_of(facts)}, separators=(",", ":")).encode() + b"\n"
     place, k = path_of(folder), 1
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         while True:
             file = place / f"{sim.game.name}-{k}.json"
             try:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...envs import OptionError, UnknownGame, find_game
+from ..files.safe_io import make_folder
 from ..nn.vision import PictureEncoder, PlanesDecoder
 from . import plots
 from .frames import Frames
@@ -168,7 +169,7 @@ def write_figures(
     Returns the files.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = [folder / f"{name}.png" for name in figures]
     for file, figure in zip(files, figures.values(), strict=True):
         figure.savefig(file)

@@ -20,7 +20,16 @@ from ...envs import OptionError
 from ..data.env_adapters import EnvAdapter
 from ..data.replay_buffer import ReplayTensors
 from ..files.archive import is_open_file
-from ..files.safe_io import MAX_NUMBERS, CheckpointError, check_tensors, parse_tensors, path_of, read_bytes, write_whole
+from ..files.safe_io import (
+    MAX_NUMBERS,
+    CheckpointError,
+    check_tensors,
+    make_folder,
+    parse_tensors,
+    path_of,
+    read_bytes,
+    write_whole,
+)
 from ..nn.actor_critic import each
 
 SUFFIX, PICKLE = ".safetensors", b"\x80"  # what a pickle begins with
@@ -158,7 +167,7 @@ def write_replay(replay: ReplayTensors, obs: Any, path: Any) -> None:
         return
     path = path_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path if path.suffix else Path(f"{path}{SUFFIX}"), content)
     except OSError as error:
         raise CheckpointError(f"cannot save the replay buffer in {path}: {error.strerror or error}") from error

@@ -33,7 +33,7 @@ from ..checkpoints.checkpoint import members_of
 from ..checkpoints.user_attributes import own_attributes
 from ..files.archive import NEWEST
 from ..files.config import arguments_of
-from ..files.safe_io import CheckpointError, path_of, short, to_json, write_whole
+from ..files.safe_io import CheckpointError, make_folder, path_of, short, to_json, write_whole
 from .agent import Agent
 from .snapshot import snapshot_of
 
@@ -74,7 +74,7 @@ def export_zip(agent: Agent, path: Path | str) -> None:
     except (TypeError, ValueError, AttributeError, RuntimeError, pickle.PicklingError) as error:
         raise CheckpointError(f"the agent cannot be pickled: {short(error)}") from error
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, content.getvalue())
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error

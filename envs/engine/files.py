@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -48,6 +49,14 @@ def read_file(path: Path, limit: int, own: bool = False) -> bytes:
         if own and (why := foreign(facts)):
             raise OddFile(f"{path}: {why}")
         return file.read(facts.st_size)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, where there is none; raises OSError, also where a file has its name."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder", str(folder)) from error
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..envs import OptionError
-from ..envs.engine.files import lock
+from ..envs.engine.files import lock, make_folder
 from .settings_file import SETTINGS, Training
 
 LOCK = ".lock"
@@ -63,7 +63,7 @@ def held(folder: Path) -> Iterator[None]:
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle = os.open(folder / LOCK, flags, 0o644)
     except OSError as error:
         raise OptionError(f"--out {folder} cannot be written: {error.strerror}") from error

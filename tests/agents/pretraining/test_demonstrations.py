@@ -103,7 +103,7 @@ def test_nothing_played_is_nothing_saved(monkeypatch, tmp_path, capsys):
 def test_a_folder_that_cannot_be_written_is_told_before_anybody_plays(monkeypatch, tmp_path):
     seen = at_the_window(monkeypatch, *GAME)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match=r"--save .*file cannot be written"):
+    with pytest.raises(OptionError, match=r"--save .*file cannot be written: it is a file, not a folder"):
         play.main(["Catch", "--save", str(tmp_path / "file")])
     assert seen == []
 
