@@ -90,6 +90,10 @@ def members_of(snapshot: Snapshot) -> dict[str, Any]:
         digest = hashlib.sha256(content).hexdigest()
         facts[part] = {"file": f"{part}-{digest[:16]}.safetensors", "sha256": digest}
         members[facts[part]["file"]] = content
+    if (size := len(to_json(facts))) > MAX_JSON - 100:  # of the digest
+        raise CheckpointError(
+            f"{NEWEST} would have {size:,} bytes, and {MAX_JSON:,} can be read again: give shorter settings"
+        )
     return {**members, NEWEST: {**facts, "sha256": digest_of(facts)}}
 
 

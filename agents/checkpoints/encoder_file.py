@@ -102,15 +102,15 @@ def _described(facts: Mapping[str, Any]) -> tuple[Pretrained, tuple[str, str], d
 
 
 def with_encoder(policy_kwargs: Any) -> Any:
-    """Arguments of a policy with the encoder itself in the place of its folder's name; raises CheckpointError.
+    """Arguments of a policy with the encoder itself, as agents take it, in the place of its folder's name.
 
-    Its batch normalization is in its weights then.
+    Raises CheckpointError.
     """
     encoder = policy_kwargs.get("encoder") if isinstance(policy_kwargs, Mapping) else None
     if encoder is None:
         return policy_kwargs
     encoder = encoder if isinstance(encoder, Pretrained) else load_encoder(encoder)
-    return {**policy_kwargs, "encoder": encoder.without_batch_norm()}
+    return {**policy_kwargs, "encoder": encoder.for_agents()}
 
 
 def for_game(policy_kwargs: Any, sim: Simulator) -> Any:

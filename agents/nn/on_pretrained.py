@@ -33,7 +33,7 @@ class PretrainedExtractor(BaseFeaturesExtractor):
             raise OptionError(
                 f"encoder must be what ludus.agents.load_encoder(FOLDER) gives, got {type(encoder).__name__}"
             )
-        encoder, stacked = encoder.without_batch_norm(), encoder.pictures_in(observation_space)
+        encoder, stacked = encoder.for_agents(), encoder.pictures_in(observation_space)
         super().__init__(observation_space, features_dim=stacked * encoder.config.width)
         self.encoder, self.stacked = encoder.encoder(), stacked
         config: Any = encoder.config

@@ -86,17 +86,19 @@ class Pretrained:
         network = self.network()
         return getattr(network, "encoder", network)
 
-    def without_batch_norm(self) -> Pretrained:
-        """The same with batch normalization in the weights of its convolutions, as agents take it."""
-        if self.weights is None or getattr(self.config, "norm", None) != "batch":
+    def for_agents(self) -> Pretrained:
+        """The same as agents take it: without a classifier, and batch normalization in the weights of its convolutions."""
+        if self.weights is None or not (self.classes or getattr(self.config, "norm", None) == "batch"):
             return self
-        network = self.network()
-        encoder = without_batch_norm(getattr(network, "encoder", network))
-        if network is encoder or isinstance(network, PictureEncoder):
-            network = encoder
-        else:
+        network = self.network().encoder if self.classes else self.network()
+        encoder = getattr(network, "encoder", network)
+        if isinstance(encoder, PictureEncoder):
+            encoder = without_batch_norm(encoder)
+        if hasattr(network, "encoder"):
             network.encoder = encoder
-        return replace(self, config=encoder.config, weights=network.state_dict())
+        else:
+            network = encoder
+        return replace(self, config=encoder.config, classes=(), several=False, weights=network.state_dict())
 
     def pictures_in(self, space: spaces.Space) -> int:
         """How many pictures of the encoder's size an observation is, as a stack; raises OptionError if it is none."""

@@ -26,7 +26,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 def test_a_folder_that_cannot_be_written(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CheckpointError, match="cannot save the agent.*: it is a file, not a folder"):
+    with pytest.raises(CheckpointError, match=r"cannot save the agent.*: it is a file, not a folder"):
         trained[0].save(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "in the way"
 
@@ -159,3 +159,16 @@ def test_a_link_in_the_way_is_not_followed(trained, tmp_path):
     trained[0].save(folder)
     assert precious.read_text() == "precious"
     assert not (folder / "agent.json").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["run", "run.zip"])
+def test_what_could_not_be_read_again_is_not_written(tmp_path, name):
+    agent = catch_agent()
+    agent.learn(128)
+    agent.save(tmp_path / name)
+    agent.environment["options"]["comment"] = "x" * files.MAX_JSON
+    with pytest.raises(
+        CheckpointError, match=r"agent.json would have 1,\d+,\d+ bytes, and 1,000,000 can be read again"
+    ):
+        agent.save(tmp_path / name)
+    assert load_agent(tmp_path / name).num_timesteps == 128

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ludus.agents.nn.classifier import Classifier
 from ludus.agents.nn.frozen import AT_ONCE, FrozenEncoder
 from ludus.agents.nn.pretrained import Pretrained
 from ludus.agents.nn.vision import ClonedPolicy, EncoderConfig, PictureEncoder, PlanesDecoder, for_pictures
@@ -46,16 +47,25 @@ def as_pretrained(network):
 def test_batch_normalization_goes_into_the_weights(kind, stands):
     network, seen = trained(kind, stands, norm="batch"), some_pictures()
     before = as_pretrained(network)
-    after = before.without_batch_norm()
-    assert before.config.norm == "batch" and after.config.norm == "none" and after.without_batch_norm() is after
+    after = before.for_agents()
+    assert before.config.norm == "batch" and after.config.norm == "none" and after.for_agents() is after
     torch.testing.assert_close(after.network()(seen), network(seen), rtol=1e-4, atol=1e-4)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in after.network().modules())
+
+
+def test_agents_take_no_classifier():
+    """Whose classes may be so many that no agent's file could be read with them."""
+    encoder = trained("nature", "nothing", norm="batch")
+    told = Pretrained(encoder.config, classes=("cat", "dog"), weights=Classifier(encoder, ("cat", "dog")).state_dict())
+    taken, seen = told.for_agents(), some_pictures()
+    assert taken.classes == () and "classes" not in taken.facts()
+    torch.testing.assert_close(taken.network()(seen), encoder(seen), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("norm", ["none", "layer"])
 def test_other_normalization_stays(norm):
     told = as_pretrained(trained("grid", "planes", norm=norm))
-    assert told.without_batch_norm() is told
+    assert told.for_agents() is told
 
 
 def test_pictures_of_whole_numbers_and_of_floats_are_standardized_alike():

@@ -44,7 +44,7 @@ def encoder_weights(agent):
 @pytest.mark.parametrize("name", CLASSES)
 def test_agents_learn_save_and_load(name, use, folder, tmp_path):
     agent = agent_of(name, use, folder, pictures(max_episode_steps=20))
-    before, told = encoder_weights(agent), load_encoder(folder).without_batch_norm().weights
+    before, told = encoder_weights(agent), load_encoder(folder).for_agents().weights
     for key, weight in before.items():
         known = key.rpartition("encoder.")[2] if use in ("finetune", "slow", "freeze") else key.partition("network.")[2]
         known = known.removeprefix("frozen.network.")
@@ -85,7 +85,7 @@ def test_agents_have_no_batch_normalization(use, folder):
 @pytest.mark.parametrize("use", ["freeze", "decode"])
 def test_what_is_stored_is_what_the_encoder_gives(use, folder):
     """In a rollout and a replay buffer; no picture goes through the encoder twice."""
-    env, encoder = pictures(), load_encoder(folder).without_batch_norm().network()
+    env, encoder = pictures(), load_encoder(folder).for_agents().network()
     agent = agent_of("PPO", use, folder, env)
     agent.learn(64)
     stored = agent.data.obs[0]
@@ -138,7 +138,7 @@ def test_it_is_an_extractor_for_stable_baselines3_too(folder):
         )  # fmt: skip
         weight = agent.policy.features_extractor.encoder.body[0].weight
         before = weight.clone()
-        told = load_encoder(folder).without_batch_norm()
+        told = load_encoder(folder).for_agents()
         assert torch.equal(before, told.encoder().body[0].weight)  # ortho_init comes after it was made
         agent.learn(64)
         assert torch.equal(before, weight) != trainable

@@ -31,7 +31,7 @@ def test_what_is_frozen_keeps_its_statistics_and_drops_nothing(package, name, fo
     agent = getattr(package, name)("CnnPolicy", pictures(), policy_kwargs=extractor(folder, False), seed=0, **settings)
     agent.learn(256)
     inside = next(m for m in agent.policy.modules() if isinstance(m, PretrainedExtractor))
-    for key, weight in load_encoder(folder).encoder().state_dict().items():
+    for key, weight in load_encoder(folder).for_agents().encoder().state_dict().items():
         assert torch.equal(inside.encoder.state_dict()[key], weight), key
     x = torch.rand(4, 3, SIZE, SIZE)
     agent.policy.set_training_mode(True)
