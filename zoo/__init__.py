@@ -9,7 +9,7 @@ from typing import Any
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.zoo: install Ludus (pip install .) and import ludus.zoo")
 
-__all__ = ["recipe", "recipe_names"]
+__all__ = ["recipe", "recipe_file", "recipe_names"]
 
 
 def recipe_names() -> list[str]:
@@ -18,15 +18,21 @@ def recipe_names() -> list[str]:
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
+def recipe_file(game: str) -> Any:
+    """The file of a game's recipe, of `importlib.resources`, or None if it has none."""
+    return files("ludus.zoo.recipes").joinpath(f"{game}.json") if game in recipe_names() else None
+
+
 def recipe(game: str) -> dict[str, Any]:
-    """The recipe of a game: `options` (see `ludus.envs.Options`), `about`, and settings of `ludus train` by
-    algorithm, `ppo`, `dqn` and `pqn`, where they are not the defaults.
+    """The recipe of a game: `about`, `options` (see `ludus.envs.Options`), `algo`, the algorithm that did best, with its
+    `total_timesteps`, and settings of `ludus train` by algorithm, `ppo`, `dqn` and `pqn`, where they are not the defaults.
 
     Raises:
         OptionError: there is none.
     """
     from ..envs import OptionError
 
-    if game not in recipe_names():
+    file = recipe_file(game)
+    if file is None:
         raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipe_names())}")
-    return json.loads(files("ludus.zoo.recipes").joinpath(f"{game}.json").read_text())
+    return json.loads(file.read_text())

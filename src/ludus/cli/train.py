@@ -13,6 +13,7 @@ from .arguments import check, parse, read
 from .flags import blank, flags_of
 from .interrupts import import_agents
 from .making import is_game, make_agent, make_env, with_pictures_for_encoder
+from .recipes import recipe_for
 from .run_folder import run_folder
 from .settings import GYMNASIUM, PRESETS, SETTINGS
 from .settings_file import SETTINGS as SETTINGS_FILE
@@ -34,11 +35,13 @@ class Config:
     game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
     algo: str = field(default="ppo", metadata={"choices": tuple(SETTINGS)})
-    """The algorithm; each has flags of its own: `ludus train --algo dqn --help-all`."""
+    """The algorithm, by itself the recipe's; each has flags of its own: `ludus train --algo dqn --help-all`."""
     preset: str | None = field(default=None, metadata={"choices": tuple(name for x in PRESETS.values() for name in x)})
     """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags override it."""
-    recipe: bool = False
-    """Begin with the zoo's recipe for this game: a published protocol and settings; other flags override it."""
+    recipe: bool = True
+    """Begin with the zoo's recipe for this game, if it has one: algorithm, protocol, settings; other flags override it."""
+    recipe_file: Path | None = None
+    """Begin with the recipe in this file, as `ludus tune` writes it, in place of the zoo's."""
     out: Path | None = None
     """Folder for the agent and its logs; None: runs/GAME-ALGO-DATE-TIME."""
     total_timesteps: int = 5_000_000
@@ -94,18 +97,46 @@ def defaults(argv: list[str]) -> Config:
     """What settings are where no flag says otherwise: those of a run that is resumed, else by algorithm and environment."""
     flags = {flag.name: flag for kind in CONFIGS.values() for flag in flags_of(blank(kind))}  # of all algorithms
     given, _ = read(list(flags.values()), argv)
-    folder, algo, game, preset = given.get("out"), given.get("algo", "ppo"), given.get("game"), given.get("preset")
+    folder, game, preset = given.get("out"), given.get("game"), given.get("preset")
     if given.get("resume") and folder and (folder / "agent.json").exists():
         return dataclasses.replace(read_config(folder), overwrite=False)  # which was for how it began
-    if algo not in CONFIGS:
-        raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
-    if game is None:
-        config = blank(CONFIGS[algo])
-    elif not is_game(game):
-        config = CONFIGS[algo](game=game, settings=GYMNASIUM[algo])
+    if given.get("algo", "ppo") not in CONFIGS:
+        raise OptionError(f"unknown algorithm {given['algo']!r}: choose from {', '.join(CONFIGS)}")
+    if game is not None and is_game(game):
+        config = for_game(game, given)
+    elif given.get("recipe_file") is not None:
+        raise OptionError("--recipe-file is for games of Ludus: leave it out")
     else:
-        config = from_recipe(game, algo) if given.get("recipe") else CONFIGS[algo](game=game)
+        algo = given.get("algo", "ppo")
+        config = (
+            blank(CONFIGS[algo]) if game is None else CONFIGS[algo](game=game, recipe=False, settings=GYMNASIUM[algo])
+        )
     return with_preset(config, preset) if preset else config
+
+
+def for_game(game: str, given: dict[str, Any]) -> Config:
+    """What settings of a game are, by its recipe if there is one, where these flags do not say otherwise."""
+    file, wanted = given.get("recipe_file"), given.get("recipe", True)
+    if file is not None and not wanted:
+        raise OptionError("--recipe-file and --no-recipe exclude each other: give one of them")
+    recipe = recipe_for(find_game(game), file) if wanted else None
+    if recipe is None and "recipe" in given and wanted:
+        raise OptionError(f"there is no recipe for {find_game(game).name}: leave out --recipe")
+    algo = given.get("algo") or (recipe.algo if recipe else "ppo")
+    if recipe is None:
+        return CONFIGS[algo](game=game, recipe=False)
+    config = CONFIGS[algo](game=game, settings=recipe.settings[algo], options=recipe.options, recipe_file=file)
+    if sees_otherwise(recipe.options, given):
+        config = dataclasses.replace(config, settings=SETTINGS[algo]())
+    if algo == recipe.algo and recipe.total_timesteps is not None:
+        config = dataclasses.replace(config, total_timesteps=recipe.total_timesteps)
+    return config
+
+
+def sees_otherwise(options: Options, given: dict[str, Any]) -> bool:
+    """Whether flags let an agent see something else than its recipe is for, so that its settings say nothing."""
+    own = given.get("obs_type", options.obs_type) != options.obs_type
+    return own or bool(given.get("encoder") and not given.get("decode"))
 
 
 def with_preset(config: Config, preset: str) -> Config:
@@ -127,13 +158,10 @@ def read_config(folder: Path) -> Config:
     return read_settings(folder, CONFIGS[algo])
 
 
-def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
-    """The zoo's recipe for a game as settings."""
-    from ..zoo import recipe
-
-    facts = recipe(find_game(game).name)
-    settings, options = SETTINGS[algo](**facts.get(algo, {})), Options(**facts["options"])
-    return CONFIGS[algo](game=game, recipe=True, settings=settings, options=options, **changes)
+def from_recipe(game: str, algo: str | None = None, **changes: Any) -> Config:
+    """The zoo's recipe for a game as settings; raises OptionError if there is none."""
+    given = {"recipe": True} if algo is None else {"recipe": True, "algo": algo}
+    return dataclasses.replace(for_game(game, given), **changes)
 
 
 def train(config: Config) -> int:
@@ -160,6 +188,8 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
 
     resumed = config.resume and (folder / "agent.json").exists()
     agent = go_on(config, folder) if resumed else begin(config, folder, group)
+    if config.recipe and not resumed:
+        say(f"recipe: {config.recipe_file or 'the zoo'}'s for {config.game}; --no-recipe begins with bare defaults")
     if resumed and agent.num_timesteps >= config.total_timesteps:
         say(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0

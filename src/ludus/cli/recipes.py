@@ -1,0 +1,142 @@
+"""Recipes: what `ludus train` begins with for a game, from the zoo or from a JSON file, which is read without trust."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..agents.files.config import CONFIGS, options_of
+from ..envs import Game, OptionError, Options
+from .settings import SETTINGS
+from .settings_file import from_plain
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a file says.
+
+    Attributes:
+        name: of the file, for messages.
+        about: a line on the protocol and where the settings come from.
+        algo: the algorithm that did best.
+        total_timesteps: that `algo` is trained for; None: as `ludus train` has it by itself.
+        options: of the game.
+        settings: of each algorithm, by its name; those that the file does not say are the algorithm's own.
+    """
+
+    name: str
+    about: str
+    algo: str = "ppo"
+    total_timesteps: int | None = None
+    options: Options = field(default_factory=Options)
+    settings: Mapping[str, Any] = field(default_factory=lambda: {algo: kind() for algo, kind in SETTINGS.items()})
+
+
+def recipe_for(game: Game, file: Path | None = None) -> Recipe | None:
+    """The recipe in a file, or the zoo's for a game, None if it has none; raises OptionError."""
+    from ..zoo import recipe_file
+
+    if file is None:
+        place = recipe_file(game.name)
+        return None if place is None else parse_recipe(place.read_bytes(), f"the zoo's {place.name}", game)
+    from ..agents.files.safe_io import CheckpointError, read_bytes
+
+    try:
+        return parse_recipe(read_bytes(file, 1_000_000), str(file), game)
+    except CheckpointError as error:
+        raise OptionError(f"--recipe-file {error}") from error
+
+
+def parse_recipe(content: bytes, name: str, game: Game) -> Recipe:
+    """A recipe from a file's content; raises OptionError that names the file and the line."""
+    from ..agents.files.safe_io import CheckpointError, parse_json
+
+    try:
+        facts = parse_json(content, name)
+    except CheckpointError as error:
+        raise OptionError(str(error)) from error
+    text = content.decode()
+    kinds = {"about": str, "algo": str, "total_timesteps": int, "options": Mapping, **dict.fromkeys(SETTINGS, Mapping)}
+    try:
+        for key, value in facts.items():
+            _check(key, value, kinds)
+        if facts.get("algo", "ppo") not in SETTINGS:
+            raise _Wrong("algo", f"algo must be one of {', '.join(SETTINGS)}, got {facts['algo']!r}")
+        if facts.get("total_timesteps", 1) < 1:
+            raise _Wrong("total_timesteps", f"total_timesteps must be 1 or more, got {facts['total_timesteps']}")
+        options = _options(facts.get("options", {}), game)
+        settings = {algo: _settings(algo, facts.get(algo, {})) for algo in SETTINGS}
+    except _Wrong as wrong:
+        raise OptionError(f"{name}, line {_line(text, wrong.keys)}: {wrong}") from None
+    plain = {key: facts[key] for key in ("algo", "total_timesteps") if key in facts}
+    return Recipe(name, facts.get("about", ""), options=options, settings=settings, **plain)
+
+
+class _Wrong(ValueError):
+    """What is wrong with the value at `keys`, the last of which is inside of the others."""
+
+    def __init__(self, *keys_and_message: str) -> None:
+        *self.keys, message = keys_and_message
+        super().__init__(message)
+
+
+def _check(key: str, value: Any, kinds: Mapping[str, Any]) -> None:
+    if key not in kinds:
+        raise _Wrong(key, f"there is no {key!r} in a recipe, only {', '.join(kinds)}")
+    if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        what = {str: "text", int: "a whole number", Mapping: "a table"}[kinds[key]]
+        raise _Wrong(key, f"{key} must be {what}, got {value!r}")
+
+
+def _plain(section: str, kind: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a dataclass that a table has, each of its kind."""
+    hints, found = typing.get_type_hints(kind), {}
+    for key, value in facts.items():
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise _Wrong(section, key, f"there is no {key!r} among the settings of {section}{hint}")
+        try:
+            found[key] = from_plain(key, hints[key], value)
+        except ValueError as error:
+            raise _Wrong(section, key, str(error)) from None
+    return found
+
+
+def _options(facts: Mapping[str, Any], game: Game) -> Options:
+    options = Options(**_plain("options", Options, facts))
+    try:
+        options.resolved(game)
+    except OptionError as error:
+        wrong = next((key for key in facts if str(error).find(key) >= 0), "options")
+        raise _Wrong("options", wrong, str(error)) from None
+    return options
+
+
+def _settings(algo: str, facts: Mapping[str, Any]) -> Any:
+    """The settings of an algorithm, each within the limits that its config gives."""
+    found = _plain(algo, SETTINGS[algo], facts)
+    for option in options_of(CONFIGS[algo]):
+        value = found.get(option.name)
+        if value is None:
+            continue
+        low, high = option.low, option.high
+        if (
+            (option.choices and value not in option.choices)
+            or (low is not None and value < low)
+            or (high is not None and value > high)
+        ):
+            raise _Wrong(algo, option.name, f"{option.name} must be {option.bounds}, got {value!r}")
+    return SETTINGS[algo](**found)
+
+
+def _line(text: str, keys: list[str]) -> int:
+    """Of a key in JSON text, where each of `keys` comes after the one before it."""
+    place = 0
+    for key in keys:
+        place = max(place, text.find(f'"{key}"', place))
+    return text.count("\n", 0, place) + 1
