@@ -41,6 +41,7 @@ FLOORS = {
         ("pretrain_checks", "pretrain_data"),
         ("players", "run_folder", "session"),
         ("making",),
+        ("recipes",),
         ("settings_file",),
         ("settings",),
         ("arguments",),
