@@ -18,7 +18,7 @@ from ..data.returns import lambda_returns
 from ..data.rollout_buffer import bootstrap
 from ..nn.actor_critic import each
 from ..nn.value_dists import Scalar
-from ..training.on_policy import OnPolicyAgent
+from ..training.rollouts import OnPolicyAgent
 from ..training.sb3_buffer import refuse_to_be_filled
 from .base import QAgent
 from .collect import Steps, epsilon_per_game

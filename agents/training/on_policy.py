@@ -1,108 +1,34 @@
-"""What on-policy algorithms have in common: rollouts with callbacks, and an actor and a critic that learn from them."""
+"""An actor and a critic that learn from rollouts: what on-policy algorithms of that kind have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..compiled.actor_critic import Data, Gradients, Loss
 from ..compiled.kernel import ThreadPool
-from ..data.env_adapters import EnvAdapter, SimulatorAdapter, adapter_of, encoded, observed_space
-from ..data.finite_checks import check_rollout
+from ..data.env_adapters import SimulatorAdapter, adapter_of, encoded, observed_space
 from ..data.rollout_buffer import Collector, OnStep, RolloutTensors
 from ..nn.action_dists import head_of
-from ..nn.actor_critic import POLICIES, ActorCritic, each
+from ..nn.actor_critic import POLICIES, ActorCritic
 from ..nn.normalize import RewardNormalizer
 from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from .arguments import check_observation, check_observation_space
-from .callbacks import collect_and_call
+from .earlier_versions import AgainstEarlierVersions, EarlierVersions, leave_out, share_of, step_over
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
 from .optimizer_step import OptimizerStep, check_update
-from .saved_agent import SavedAgent
+from .rollouts import OnPolicyAgent
 from .sb3_buffer import RolloutView, rollout_locals, rollout_view_of
-from .training_state import capture
 
 # Less work is not worth another thread that runs Python: it has to be woken, and one runs at a time.
 GAMES_PER_THREAD, SAMPLES_PER_THREAD = 512, 1024
-
-
-class OnPolicyAgent(SavedAgent):
-    """To be put before Stable-Baselines3's `OnPolicyAlgorithm`, whose `learn` alternates `collect_rollouts` and `train`.
-
-    Attributes:
-        data: the rollout, tensors (T, N, ...); its observations are `data.obs`.
-        adapters: the environments, or as many parts of them as threads step.
-        collect: `_collect`, or a CUDA graph of it.
-    """
-
-    fixed: ClassVar[Mapping[str, Any]] = {
-        "gae_lambda": 1.0, "ent_coef": 0.0, "vf_coef": 0.5, "use_sde": False, "sde_sample_freq": -1,
-        "rollout_buffer_class": None, "rollout_buffer_kwargs": None, "supported_action_spaces": None,
-    }  # fmt: skip
-    data: Any
-    adapters: list[EnvAdapter]
-    collect: Any
-
-    def prepare(self) -> None:
-        """Make what needs environments that were reset, such as `adapters` and `collect`."""
-        raise NotImplementedError
-
-    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
-        answer = super()._setup_learn(*args, **kwargs)
-        self.prepare()
-        self.network.refresh()
-        return answer
-
-    def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Collect `n_steps` of every game, and compute what is learned from; returns False to end training.
-
-        That is if time is up or a callback asks to stop.
-        """
-        if self._time_is_up():
-            return False
-        self._set_training_mode(False)
-        callback.on_rollout_start()
-        timesteps = self.num_timesteps
-        self._begin_rollout()
-        if not on_gpu(self.device):
-            self.boundary = capture(self)
-        if self._any(not collect_and_call(self, callback, self.data, self.adapters)):
-            return False
-        check_rollout(self.data, timesteps)
-        self._end_rollout()
-        rollout_buffer = self.rollout_buffer
-        callback.update_locals(locals())
-        callback.on_rollout_end()
-        return True
-
-    def _set_training_mode(self, mode: bool) -> None:
-        self.policy.set_training_mode(mode)
-
-    def _begin_rollout(self) -> None:
-        """Before the first step."""
-
-    def _collect(self, on_step: OnStep | None = None) -> bool:
-        """Collect a rollout into `data`; returns False if `on_step(t)` asked to stop."""
-        raise NotImplementedError
-
-    def _end_rollout(self) -> None:
-        """Compute what `train` learns from, when callbacks were called for all steps."""
-
-    def obs_of(self, t: int) -> Any:
-        obs = self.data.obs
-        if t == self.n_steps:
-            return torch.cat([adapter.obs for adapter in self.adapters]).cpu().numpy()
-        return each(lambda x: x[t].cpu().numpy().copy(), obs)
 
 
 class OnPolicyActorCritic(OnPolicyAgent):
@@ -123,6 +49,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     policy_base = ActorCriticPolicy
     policy: Any
     precision, normalize_reward = "fp32", False
+    earlier_versions: float | None = 0.0  # share of games of several players that are played against them
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
     def _setup_model(self) -> None:
@@ -153,7 +80,9 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.play_threads = threads_worth(most, self.n_envs // GAMES_PER_THREAD) if divisible else 1
         self.learn_threads = threads_worth(most, minibatch // SAMPLES_PER_THREAD)
         self.workers.count = max(self.play_threads, self.learn_threads)
-        self._provide_generators(self.play_threads + 1)
+        share = share_of(self)
+        self._provide_generators(self.play_threads + (2 if share else 1))
+        self.versions = EarlierVersions.of(self, share) if share else None
         spaces = observed_space(self), self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, self.n_envs)
         self.compute_advantages = graphed(self._compute_advantages, self.device, self.constants)
@@ -204,7 +133,11 @@ class OnPolicyActorCritic(OnPolicyAgent):
     # -- rollouts ------------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        self.adapters = [adapter_of(self)]
+        if self.versions is None:
+            self.adapters = [adapter_of(self)]
+        else:
+            games = AgainstEarlierVersions(self.simulator, self.channels_first, self.versions, self.n_steps)
+            self.adapters = [encoded(self, games)]
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
             self.adapters = [encoded(self, SimulatorAdapter(part, self.channels_first)) for part in parts]
@@ -220,6 +153,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
+        if self.versions is not None:
+            self.adapters[0].source.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:
             self.policy.reset_noise(self.n_envs)
@@ -244,7 +179,12 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self._last_episode_starts = self.data.dones[-1].cpu().numpy() > 0
 
     def _compute_advantages(self) -> None:
+        theirs = None if self.versions is None else self.adapters[0].source.theirs
+        if theirs is not None:
+            step_over(self.data, theirs, self.gamma)
         self.data.compute_advantages(self.collector.can_truncate, self.reward_normalizer, self.gamma, self.gae_lambda)
+        if theirs is not None:
+            leave_out(self.data, theirs, self.generators[-2])
 
     def step_locals(self, t: int) -> dict[str, Any]:
         self.data.pos, self.data.full = t, False
@@ -336,6 +276,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
         tensors: dict[str, Tensor] = {}
         if self.policy.core is not None:
             tensors["memory"] = self._recurrent_state()
+        if self.versions is not None:
+            tensors |= {f"earlier_versions.{name}": x for name, x in self.versions.state().items()}
         if self.reward_normalizer is not None:
             tensors |= {f"reward_normalizer.{name}": x for name, x in self.reward_normalizer.named_buffers()}
         return {name: tensor.clone().cpu() for name, tensor in tensors.items()}
@@ -343,6 +285,9 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def load_own_state(self, tensors: dict[str, Tensor]) -> None:
         if self.policy.core is not None:
             self.recurrent_state = tensors["memory"].to(self.device)
+        if self.versions is not None:
+            own = {name.removeprefix("earlier_versions."): x for name, x in tensors.items()}
+            self.versions.load_state(own)
         if self.reward_normalizer is not None:
             for name, buffer in self.reward_normalizer.named_buffers():
                 buffer.copy_(tensors[f"reward_normalizer.{name}"])
