@@ -37,6 +37,7 @@ FLOORS = {
             "record",
             "train",
             "watch",
+            "zoo",
         ),  # verbs: none imports another
         ("pretrain_checks", "pretrain_data"),
         ("players", "run_folder", "session"),

@@ -101,11 +101,17 @@ def agent_in(folder: Path, device: str = "cpu") -> Any:
 
     name, _, kind = str(folder).rpartition(":")
     if not folder.exists() and is_game(str(folder)):
+        from ..zoo.cards import agent_folder
+
         game = find_game(str(folder))
-        trained = f"`ludus train {game.name}` makes an agent"
-        raise OptionError(
-            f"{folder} is a game, not an agent: give {' or '.join(bots_of(game))}, its simple players; {trained}"
-        )
+        known = agent_folder(game.name)
+        if known is None:
+            trained = f"`ludus train {game.name}` makes an agent"
+            raise OptionError(
+                f"{folder} is a game, and the zoo has no agent for it: give {' or '.join(bots_of(game))}, its simple "
+                f"players; {trained}"
+            )
+        return load_agent(known, device=device)
     if not folder.exists() and is_game(name):
         raise OptionError(f"there is no bot {kind!r}: give {' or '.join(bots_of(find_game(name)))}")
     return load_agent(folder, device=device)
