@@ -107,6 +107,7 @@ class Game:
     click: Rule | None = None  # click(s, x, y): the action that a person means who points there
     keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action; not those of `scene.RESERVED`
     second_keys: Mapping[str, str] = field(default_factory=dict)  # those of a second person at the same keyboard
+    hidden: bool = False  # the record holds what players are not to know, such as cards or mines; no search looks there
     waits: bool = False  # no time passes while a person thinks; so it is wherever players take turns
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
@@ -235,7 +236,8 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
         keys = getattr(game, name)
         must(isinstance(keys, Mapping), f"{name} must be a dictionary such as {{'left': 'left'}}, got {keys!r}")
         must(all(isinstance(key, str) for key in keys), f"{name} must be names of keys, such as 'left', got {keys!r}")
-    must(isinstance(game.waits, bool), f"waits must be True or False, got {game.waits!r}")
+    for name in ("hidden", "waits"):
+        must(isinstance(getattr(game, name), bool), f"{name} must be True or False, got {getattr(game, name)!r}")
 
 
 def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:

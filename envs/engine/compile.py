@@ -22,7 +22,8 @@ from ..game import Game
 from . import kernel, placeholders
 
 Function = Callable[..., Any]
-ENGINE = kernel.__name__, placeholders.__name__  # the modules in which names are replaced
+# the modules in which names are replaced
+ENGINE = kernel.__name__, placeholders.__name__, *(f"{__package__}.{name}" for name in ("tree", "alpha_beta"))
 
 
 def replacements(
