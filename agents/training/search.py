@@ -38,6 +38,8 @@ class Search(Player):
         OptionError: this agent cannot guide a search, or the game cannot be searched.
     """
 
+    searches = True  # `decide` is told where an answer is wanted
+
     def __init__(
         self, agent: Agent, sim: Simulator, simulations: int = 200, seed: int = 0, num_threads: int = 1
     ) -> None:
@@ -51,11 +53,11 @@ class Search(Player):
         super().restart()
         self._found: Found | None = None
 
-    def decide(self, deterministic: bool = True) -> np.ndarray:
-        """Moves (N,) for where the games are now; 0 where an episode is over."""
+    def decide(self, deterministic: bool = True, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Moves (N,) for where the games are now; 0 where none is `wanted`, (N,) bool, or an episode is over."""
         if isinstance(self.agent.network, CompiledPolicy):
             self.agent.network.refresh()
-        self._found = self._tree()
+        self._found = self._tree(wanted)
         visits = self._found.visits
         if deterministic:
             return visits.argmax(1)

@@ -40,6 +40,7 @@ def replacements(
         "legal_actions": game.legal or placeholders.legal_actions,
         "HAS_LEGAL": game.legal is not None,
         "heuristic": game.heuristic or placeholders.heuristic,
+        "value_of": game.value or placeholders.value_of,
         "draw": game.draw,
         "draw_backdrop": game.backdrop or placeholders.draw_backdrop,
         "HAS_BACKDROP": game.backdrop is not None,

@@ -61,17 +61,15 @@ def plant_trees(
     backdrop, first, last,
 ):  # fmt: skip
     """Begin the trees of boards first .. last-1, whose roots have their records and clocks; return how many have a question."""
-    room, asking = search[0].simulations + 1, 0
+    room = search[0].simulations + 1
     for i in range(first, last):
         tree, root = trees[i], nodes[i * room]
         tree.used, tree.asks = 1, -1
         tree.low, tree.high = (-1.0, 1.0) if TURNS else (math.inf, -math.inf)
         root.visits, root.parent, root.reward = 0, 0, 0.0
-        root.state = ENDED if clocks[i * room].over else NEW
-        if root.state == NEW:
-            ask(i, 0, room, trees, records, obs, legal, backdrop)
-            asking += 1
-    return asking
+        root.state = NEW
+        ask(i, 0, room, trees, records, obs, legal, backdrop)
+    return last - first
 
 
 def grow_trees(

@@ -122,8 +122,8 @@ class TreeSearch:
         }
         return [compile_cpu(game.name, loop, names, self._buffers) for loop in (tree.plant_trees, tree.grow_trees)]
 
-    def __call__(self) -> Found:
-        """Search from where the games are now."""
+    def __call__(self, wanted: np.ndarray | None = None) -> Found:
+        """Search from where the games are now; only in those where it is `wanted`, (N,) bool."""
         sim = self.sim
         with sim._turns:
             if sim._unverified.whole.some:
@@ -132,10 +132,12 @@ class TreeSearch:
             raw = np.ascontiguousarray(records).view(np.uint8).reshape(sim.num_envs, -1).copy()
             clocks = clocks.copy()
         found = Found(np.zeros((sim.num_envs, len(sim.actions)), np.int64), np.zeros(sim.num_envs))
-        for first in range(0, sim.num_envs, self.boards):
-            rows = slice(first, min(first + self.boards, sim.num_envs))
-            visits, values = self._search(raw[rows], clocks[rows], self._streams[rows])
-            found.visits[rows], found.values[rows] = visits, values
+        live = np.flatnonzero(~clocks["over"] & (True if wanted is None else wanted))
+        for first in range(0, len(live), self.boards):
+            rows = live[first : first + self.boards]
+            streams = self._streams[rows]
+            found.visits[rows], found.values[rows] = self._search(raw[rows], clocks[rows], streams)
+            self._streams[rows] = streams
         return found
 
     def _search(self, raw: np.ndarray, clocks: np.ndarray, streams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +145,6 @@ class TreeSearch:
         arrays, n, room = self._arrays, len(raw), self.simulations + 1
         arrays["raw"][: n * room : room], arrays["clocks"][: n * room : room] = raw, clocks
         arrays["streams"][:n] = streams
-        arrays["edges"][: n * room : room]["visits"] = 0  # where the episode is over, it stays so
         asking = self._play(self._plant, n)
         while asking > 0:
             if self.guide is not None:
@@ -152,9 +153,7 @@ class TreeSearch:
             asking = self._play(self._grow, n)
         streams[...] = arrays["streams"][:n]
         edges = arrays["edges"][: n * room : room]  # (n, A), those of the roots
-        visits = edges["visits"].astype(np.int64)
-        totals = np.where(visits > 0, edges["total"], 0.0).sum(1)
-        return visits, totals / np.maximum(visits.sum(1), 1)
+        return edges["visits"], edges["total"].sum(1) / self.simulations
 
     def _play(self, loop: Callable[[int, int, int], int], n: int) -> int:
         """Run one of the loops over n boards, and return its answer."""
