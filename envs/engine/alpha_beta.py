@@ -47,7 +47,7 @@ def search_games(levels, records, raw, moves, history, legal, games, wanted, str
 
 def search(i, levels, records, raw, moves, history, legal, games, streams, nodes):
     """The best move in game `i`; among equals the one tried first, and moves of the root are tried in random order."""
-    room = levels.shape[0] // nodes.shape[0]
+    room = moves.shape[0] // nodes.shape[0]
     root = i * room
     for byte in range(raw.shape[1]):
         raw[root, byte] = games[i, byte]

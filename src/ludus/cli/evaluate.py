@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from ..envs import OptionError
 from ..envs.bots import STEP_LIMIT, Evaluation, evaluate_player, interval
 from .arguments import parse
 from .interrupts import INTERRUPTED
-from .players import agent_in, is_bot, seats
+from .players import agent_in, is_bot, player_maker, seats
 from .terminal import console, say
 
 if TYPE_CHECKING:
@@ -136,20 +135,24 @@ def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
         if config.device not in ("auto", "cpu"):
             raise OptionError("--device is for an agent on its own: bots and opponents play on the CPU, leave it out")
         player, sim = seats(config.agent, config.against, config.seed, config.episodes, config.search, **changes)
-        title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
+        title = f"{sim.game.name}, {who(config)}" + (f" against {config.against}" if config.against else "")
         progress.most = most
         return evaluate_player(player, sim, not config.sampled, tell=progress.tell), title
     from ..agents.checkpoints.env_spec import title_of
     from ..agents.training.evaluation import evaluate
-    from ..agents.training.search import Search
 
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
     progress.most = most if "game" in agent.environment else None
-    search = partial(Search, simulations=config.search, seed=config.seed or 0) if config.search else None
-    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, player=search, **changes)
+    player = player_maker(config.search, config.seed or 0) if config.search else None
+    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, player=player, **changes)
     played = {**agent.environment, "options": {**agent.environment.get("options", {}), **changes}}
-    return found, f"{title_of(played)}, {config.agent}"
+    return found, f"{title_of(played)}, {who(config)}"
+
+
+def who(config: Config) -> str:
+    """Whose play it is."""
+    return f"{config.agent}" + (f" with {config.search} simulations a move" if config.search else "")
 
 
 def policy(config: Config) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..envs import Bot, Game, Match, OptionError, Simulator, UnknownGame, find_game
+from ..envs.arguments import whole
 from ..envs.bots import BOTS, bots_of, is_bot_kind
+from ..envs.engine.tree_search import MOST_SIMULATIONS
 from .interrupts import import_agents
 
 
@@ -96,13 +100,16 @@ def seated(agent: Any, sim: Simulator, search: int = 0, seed: int = 0) -> Any:
     """A player of the simulator's games: a bot is one already, an agent needs to look, to remember and, maybe, to search."""
     if isinstance(agent, (Bot, Match)):
         return agent
-    if search:
-        from ..agents import Search
+    return player_maker(search, seed)(agent, sim)
 
-        return Search(agent, sim, search, seed)
+
+def player_maker(search: int, seed: int) -> Callable[[Any, Simulator], Any]:
+    """What makes players of an agent and its games, with so many simulations before each move."""
     from ..agents.training.evaluation import Player
+    from ..agents.training.search import Search
 
-    return Player(agent, sim)
+    simulations = whole("search", search, 0, MOST_SIMULATIONS)
+    return partial(Search, simulations=simulations, seed=seed) if simulations else Player
 
 
 def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, Any]) -> Simulator:
