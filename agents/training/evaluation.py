@@ -58,7 +58,8 @@ def evaluate(
             if seed is not None:
                 seed_games(env.simulator, seed)
             with undivided():  # batches of a hundred are too small for several cores, which would wait for each other
-                return evaluate_player((player or Player)(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
+                who = (player or Player)(agent, env.simulator)
+                return evaluate_player(who, env.simulator, deterministic, step_limit, tell)
         return _evaluate_in_vec_env(agent, env, episodes, deterministic, tell)
     finally:
         env.close()

@@ -84,8 +84,12 @@ def check_guide(agent: Any) -> None:
     """Raise OptionError for an agent that cannot guide a search."""
     if agent.acts_on_values:
         name = type(agent).__name__
-        raise OptionError(f"search needs a policy and values, and {name} has values of actions alone: give an agent of PPO")
+        raise OptionError(
+            f"search needs a policy and values, and {name} has values of actions alone: give an agent of PPO"
+        )
     if agent.policy.core is not None:
         raise OptionError("search jumps between positions, and this agent has a memory: give one without")
     if agent.normalize_reward:
-        raise OptionError("search adds rewards to values, and this agent's are normalised: train it without normalize_reward")
+        raise OptionError(
+            "search adds rewards to values, and this agent's are normalised: train it without normalize_reward"
+        )

@@ -17,6 +17,8 @@ def has_chance(game: Game) -> bool:
 def check_searchable(game: Game) -> None:
     """Raise OptionError for a game that a search cannot play, or would cheat in."""
     if game.together:
-        raise OptionError(f"{game.name} cannot be searched: its players act together, and search needs them to take turns")
+        raise OptionError(
+            f"{game.name} cannot be searched: its players act together, and search needs them to take turns"
+        )
     if game.hidden:
         raise OptionError(f"{game.name} cannot be searched: its record holds what players are not to know")

@@ -22,7 +22,7 @@ from .compile import global_values, undecorated
 from .inference import Knowledge
 from .syntax import Reader
 
-RULES = ("reset", "step", "observe", "draw", "backdrop", "legal", "heuristic", "value", "click")
+RULES = ("reset", "step", "observe", "draw", "backdrop", "legal", "heuristic", "click", "value")
 ARRAYS = ("planes", "features", "allowed", "actions", "rewards")  # parameters of rules
 TOOLBOXES = tuple(f"ludus.envs.{name}" for name in ("canvas", "cards", "exact", "rng"))
 
@@ -30,6 +30,7 @@ TOOLBOXES = tuple(f"ludus.envs.{name}" for name in ("canvas", "cards", "exact", 
 def parameters(game: Game) -> dict[str, tuple[str, ...]]:
     """The parameters of each rule, in order, as the guide names them."""
     viewer = ("player",) if game.players > 1 else ()
+    value = {"value": ("s", "player")} if game.turns else {}
     return {
         "reset": ("s", "random"),
         "step": ("s", "actions", "rewards", "random") if game.together else ("s", "action", "random"),
@@ -38,7 +39,7 @@ def parameters(game: Game) -> dict[str, tuple[str, ...]]:
         "backdrop": ("canvas",),
         "legal": ("s", "allowed"),
         "heuristic": ("s", *viewer, "random"),
-        "value": ("s", "player"),
+        **value,
         "click": ("s", "x", "y"),
     }
 

@@ -60,7 +60,7 @@ def plant_trees(
     nodes, edges, trees, records, raw, clocks, search, settings, streams, obs, legal, priors, values, actions, reward,
     backdrop, first, last,
 ):  # fmt: skip
-    """Begin the trees of boards first .. last-1, whose roots have their records and clocks; return how many have a question."""
+    """Begin the trees of boards first .. last-1, whose roots have records and clocks; return how many have a question."""
     room = search[0].simulations + 1
     for i in range(first, last):
         tree, root = trees[i], nodes[i * room]
@@ -193,12 +193,10 @@ def follow(i, k, action, room, nodes, edges, tree, records, raw, clocks, setting
 
 def same(one, other, raw, clocks):
     """Whether two positions are the same; what was done last counts, since it may be repeated."""
-    if clocks[one].last_action != clocks[other].last_action:
-        return False
+    different = clocks[one].last_action != clocks[other].last_action
     for k in range(raw.shape[1]):
-        if raw[one, k] != raw[other, k]:
-            return False
-    return True
+        different |= raw[one, k] != raw[other, k]
+    return not different
 
 
 def back_up(i, k, room, nodes, edges, tree, records, gamma):

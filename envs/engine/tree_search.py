@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,9 @@ class TreeSearch:
             raise OptionError(f"a search plays in a Simulator, got {describe(sim)}: give TreeSearch(sim)")
         check_searchable(sim.game)
         if sim.options.frame_stack > 1:
-            raise OptionError(f"frame_stack must be 1 for a search, which sees single records, got {sim.options.frame_stack}")
+            raise OptionError(
+                f"frame_stack must be 1 for a search, which sees single records, got {sim.options.frame_stack}"
+            )
         self.sim, self.guide = sim, guide
         self.simulations = whole("simulations", simulations, 1, MOST_SIMULATIONS)
         self.gamma = number("gamma", gamma, 0, 1)
@@ -127,10 +129,8 @@ class TreeSearch:
         sim = self.sim
         with sim._turns:
             if sim._unverified.whole.some:
-                raise OptionError(f"{sim.game.name} goes on from a state that was made elsewhere: search needs one of its own")
-            records, clocks = sim._backend.read("records"), sim._backend.read("clocks")
-            raw = np.ascontiguousarray(records).view(np.uint8).reshape(sim.num_envs, -1).copy()
-            clocks = clocks.copy()
+                raise OptionError(f"{sim.game.name} goes on from a state made elsewhere: search needs one of its own")
+            raw, clocks = np.array(sim._backend.read("raw")), np.array(sim._backend.read("clocks"))
         found = Found(np.zeros((sim.num_envs, len(sim.actions)), np.int64), np.zeros(sim.num_envs))
         live = np.flatnonzero(~clocks["over"] & (True if wanted is None else wanted))
         for first in range(0, len(live), self.boards):

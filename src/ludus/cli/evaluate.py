@@ -145,7 +145,9 @@ def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
     agent.set_random_seed(config.seed)
     progress.most = most if "game" in agent.environment else None
     player = player_maker(config.search, config.seed or 0) if config.search else None
-    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, player=player, **changes)
+    found = evaluate(
+        agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, player=player, **changes
+    )
     played = {**agent.environment, "options": {**agent.environment.get("options", {}), **changes}}
     return found, f"{title_of(played)}, {who(config)}"
 

@@ -1,8 +1,8 @@
 """Tree search and minimax as textbooks write them, in plain Python over plain records: what the compiled loops must equal.
 
-AlphaZero's PUCT (Silver et al. 2018, equation of its methods section), with MuZero's normalisation of values (Schrittwieser et
-al. 2020, appendix B). A tree is of objects, and nothing is shared with the engine but the rules of games and how records are
-read. Random numbers are those of the search, drawn in the same order.
+AlphaZero's PUCT (Silver et al. 2018), with MuZero's normalisation of values (Schrittwieser et al. 2020, appendix B). A tree
+is of objects, and nothing is shared with the engine but the rules of games and how records are read. Random numbers are those
+of the search, drawn in the same order.
 """
 
 import math
@@ -43,7 +43,9 @@ class Position:
 
     def observation(self):
         game = self.game
-        shape, kind = ((*game.shape, len(game.planes)), np.uint8) if game.planes else ((len(game.features),), np.float32)
+        shape, kind = (
+            ((*game.shape, len(game.planes)), np.uint8) if game.planes else ((len(game.features),), np.float32)
+        )
         out = np.zeros(shape, kind)
         game.observe(self.s, *([self.player] if game.players > 1 else []), out)
         return out
@@ -122,9 +124,7 @@ class Reference:
 def minimax(position, depth, me=None, gain=0.0, weight=1.0):
     """What the root's player gets; later gains count 0.99 of sooner ones."""
     me = position.player if me is None else me
-    found = [
-        value_after(position, action, depth, me, gain, weight) for action in position.legal()
-    ]
+    found = [value_after(position, action, depth, me, gain, weight) for action in position.legal()]
     return max(found) if position.player == me else min(found)
 
 

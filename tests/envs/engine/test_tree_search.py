@@ -1,4 +1,4 @@
-"""Tree search: equal to a plain reference to the last bit, blind to the games' random numbers, right where rules end games."""
+"""Tree search: equal to a plain reference to the last bit, blind to the games' random numbers, right where games end."""
 
 from functools import cache
 
@@ -254,7 +254,11 @@ def test_what_cannot_be_searched_is_refused(game, options, message):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"simulations": 0}, "simulations must be"), ({"gamma": 1.5}, "gamma must be"), ({"num_threads": 0}, "num_threads")],
+    [
+        ({"simulations": 0}, "simulations must be"),
+        ({"gamma": 1.5}, "gamma must be"),
+        ({"num_threads": 0}, "num_threads"),
+    ],
 )
 def test_arguments_are_checked(given, message):
     with pytest.raises(OptionError, match=message):
