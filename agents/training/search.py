@@ -43,7 +43,7 @@ class Search(Player):
     def __init__(
         self, agent: Agent, sim: Simulator, simulations: int = 200, seed: int = 0, num_threads: int = 1
     ) -> None:
-        check_guide(agent)
+        check_guide(agent, sim)
         self._tree = TreeSearch(sim, simulations, self._guide, agent.gamma, seed, num_threads)
         self._random = np.random.default_rng(seed)
         super().__init__(agent, sim)
@@ -80,8 +80,11 @@ class Search(Player):
         return logits.softmax(-1).numpy(), values.numpy()
 
 
-def check_guide(agent: Any) -> None:
-    """Raise OptionError for an agent that cannot guide a search."""
+def check_guide(agent: Any, sim: Simulator) -> None:
+    """Raise OptionError for an agent that cannot guide a search of these games."""
+    plays = agent.environment.get("game", "another environment")
+    if plays != sim.game.name:
+        raise OptionError(f"the agent plays {plays}, not {sim.game.name}")
     if agent.acts_on_values:
         name = type(agent).__name__
         raise OptionError(

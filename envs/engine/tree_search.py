@@ -38,7 +38,8 @@ class TreeSearch:
 
     The search knows a game's whole record, but none of its random numbers: where a step draws some, the search draws its own,
     and an action is worth what it brings on average. All boards are searched at once, and the network is asked about a
-    position of each in one call. What is found in one game does not depend on the others, nor on threads.
+    position of each in one call. What is found on one board does not depend on the others, nor on threads, if the network's
+    answers do not.
 
     Args:
         sim: the games, for one player or for two who take turns.
