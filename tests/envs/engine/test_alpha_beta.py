@@ -1,11 +1,14 @@
 """Bots that search: equal to plain minimax, which looks at everything; of equal moves any one, by the seed."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player, find_game
+from ludus.envs import Bot, GameError, Match, OptionError, Simulator, check_game, evaluate_player, find_game
 from ludus.envs.bots import bots_of
 from tests.envs.engine.reference_search import Position, minimax, positions, value_after
 
@@ -137,3 +140,37 @@ def test_which_bots_a_game_has():
     assert bots_of(find_game("ConnectFour")) == ["heuristic", "random", "search-4"]
     assert bots_of(find_game("Backgammon")) == ["heuristic", "random"]
     assert "search-4" not in bots_of(find_game("Breakout"))
+
+
+# the rule `value`
+
+
+def not_a_number(s, player):
+    return math.inf - math.inf
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"value": not_a_number}, "value must return a finite number, got nan"),
+        ({"value": lambda s: 0.0}, r"value takes \(s\): write def value\(s, player\)"),
+    ],
+)
+def test_check_game_looks_at_what_positions_are_worth(changes, message):
+    with pytest.raises(GameError, match=message):
+        check_game(replace(find_game("TicTacToe"), **changes), steps=20)
+
+
+def test_a_game_for_one_has_no_value_of_positions():
+    with pytest.raises(GameError, match="value is for two players who take turns"):
+        replace(find_game("Catch"), value=not_a_number)
+
+
+def prefers_the_middle(s, player):
+    return 0.1 * ((s.marks[player] >> 4 & 1) - (s.marks[1 - player] >> 4 & 1))
+
+
+def test_where_nothing_is_gained_positions_are_judged_by_the_rule():
+    sim = Simulator(replace(find_game("TicTacToe"), value=prefers_the_middle), 20, seed=0)
+    sim.reset()
+    assert (Bot(sim, "search-1").act() == 4).all()
