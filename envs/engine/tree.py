@@ -146,13 +146,13 @@ def descend(i, room, nodes, edges, tree, records, raw, clocks, settings, streams
 
 def best_action(node, edges, tree):
     """PUCT; an action that was not tried counts for as much as the network gives the position."""
-    best, highest, spread = 0, -math.inf, math.sqrt(node.visits)
+    best, highest, spread = -1, 0.0, math.sqrt(node.visits)
     for action in range(edges.shape[0]):
         edge = edges[action]
         if edge.prior >= 0.0:
             mean = edge.total / edge.visits if edge.visits > 0 else node.value
             score = normalised(mean, tree) + C_PUCT * edge.prior * spread / (1 + edge.visits)
-            if score > highest:
+            if best < 0 or score > highest:
                 best, highest = action, score
     return best
 

@@ -149,8 +149,10 @@ class TreeSearch:
         asking = self._play(self._plant, n)
         while asking > 0:
             if self.guide is not None:
-                obs = arrays["obs"][:n].reshape(n, *self.sim.obs_shape)
-                arrays["priors"][:n], arrays["values"][:n] = self.guide(obs, arrays["legal"][:n])
+                priors, values = self.guide(arrays["obs"][:n].reshape(n, *self.sim.obs_shape), arrays["legal"][:n])
+                if not (np.min(priors) >= 0 and np.isfinite(values).all()):  # the loops index by what is best
+                    raise OptionError("the network must answer with priors from 0 and finite values, and it does not")
+                arrays["priors"][:n], arrays["values"][:n] = priors, values
             asking = self._play(self._grow, n)
         streams[...] = arrays["streams"][:n]
         edges = arrays["edges"][: n * room : room]  # (n, A), those of the roots

@@ -265,6 +265,17 @@ def test_arguments_are_checked(given, message):
         TreeSearch(Simulator("TicTacToe"), **given)
 
 
+@pytest.mark.parametrize(("prior", "value"), [(np.nan, 0.0), (-1.0, 0.0), (0.1, np.nan), (0.1, np.inf)])
+def test_a_network_that_has_gone_astray_is_refused(prior, value):
+    def astray(obs, legal):
+        return np.full(legal.shape, prior, np.float32), np.full(len(obs), value, np.float32)
+
+    sim = Simulator("ConnectFour", 2, seed=0)
+    sim.reset()
+    with pytest.raises(OptionError, match="priors from 0 and finite values"):
+        TreeSearch(sim, 10, astray)()
+
+
 def test_only_a_simulator_is_searched():
     with pytest.raises(OptionError, match="a search plays in a Simulator"):
         TreeSearch("TicTacToe")
