@@ -75,8 +75,9 @@ class Search(Player):
         obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs
         if not isinstance(agent.network, CompiledPolicy):
             return agent.explain(obs, None, masks)
-        tensor, _ = agent.policy.obs_to_tensor(obs)
-        logits, values, _ = agent.network.forward(tensor, mask=None if masks is None else torch.from_numpy(masks))
+        encoder = getattr(agent.policy, "frozen", None)  # without one, half of the time would go on looking at spaces
+        seen = torch.from_numpy(obs) if encoder is None else agent.policy.obs_to_tensor(obs)[0]
+        logits, values, _ = agent.network.forward(seen, mask=None if masks is None else torch.from_numpy(masks))
         return logits.softmax(-1).numpy(), values.numpy()
 
 

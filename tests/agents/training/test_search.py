@@ -10,6 +10,7 @@ import ludus
 from ludus.agents import Search, evaluate
 from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import vec_env
+from tests.agents.encoded import behind_an_encoder
 from tests.agents.small import small
 from tests.envs.engine.reference_search import Reference, positions
 
@@ -104,6 +105,17 @@ def test_pixels_are_seen_as_the_agent_sees_them():
     search._tree.guide = lambda obs, legal: asked.append(obs.copy()) or search._guide(obs, legal)
     search.decide()
     assert np.array_equal(asked[0], sim.obs)  # at first, of the games as they are
+
+
+@pytest.mark.parametrize("use", ["freeze", "decode"])
+def test_frozen_encoders_look_at_every_position(use):
+    agent = behind_an_encoder(use, **small("PPO"))
+    sim = Simulator("Catch", 6, seed=0, obs_type="rgb", size=36)
+    sim.reset()
+    search = Search(agent, sim, 5)
+    assert search.decide().shape == (6,)
+    told, asked = agent.explain(sim.obs), search._guide(sim.obs, np.ones((6, 3), np.bool_))
+    assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(told, asked, strict=True))
 
 
 @pytest.mark.parametrize(
