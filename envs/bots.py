@@ -26,7 +26,7 @@ from .rng import start_streams
 BOTS = ("random", "heuristic")
 SEARCH = re.compile(r"search-([1-9]|1\d|20)")  # and its depth
 STEP_LIMIT = 100_000  # of an episode that is evaluated
-BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table"}  # attributes that `Bot._build` makes anew
+BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table", "_levels"}  # attributes that `Bot._build` makes anew
 
 
 class Bot:
@@ -110,7 +110,8 @@ class Bot:
     def act(self, wanted: np.ndarray | None = None) -> np.ndarray:
         """What it does now: (N,) int64, or (N, P) where players act together; overwritten by the next call.
 
-        A search leaves out games in which no answer is `wanted`, (N,) bool, and those that are over.
+        A search leaves out games in which no answer is `wanted`, (N,) bool, and those that are over: it takes the first
+        legal action there.
         """
         if self._depth:
             self._wanted[...] = ~self.sim._backend.read("clocks")["over"] & (True if wanted is None else wanted)
@@ -129,6 +130,8 @@ class Bot:
                     f"got {self._actions[wrong][0]}"
                 )
             self._actions[...] = self._offered[self._actions]
+        if self._depth:
+            self._actions[~self._wanted, 0] = host(self.sim.legal)[~self._wanted].argmax(1)
         return self._actions[:, 0] if self.sim.num_seats == 1 else self._actions
 
     # what trained players have too, see `ludus.agents.training.evaluation.Player`
@@ -193,6 +196,11 @@ def bots_of(game: Game) -> list[str]:
     return found
 
 
+def ask(player: Any, wanted: np.ndarray, deterministic: bool) -> np.ndarray:
+    """What a player does; one that searches does so only where it is wanted, (N,) bool, and else takes any legal action."""
+    return player.decide(deterministic, wanted) if getattr(player, "searches", False) else player.decide(deterministic)
+
+
 class Match:
     """Several players at the seats of a simulator's games: player k has seat k in all of them."""
 
@@ -206,19 +214,19 @@ class Match:
         for player in self.players:
             player.restart()
 
-    def decide(self, deterministic: bool = True) -> np.ndarray:
-        """Actions, each by who has the seat: (N,), or (N, P) where players act together."""
+    @property
+    def searches(self) -> bool:
+        """Whether one of the players does, see `ask`."""
+        return any(getattr(player, "searches", False) for player in self.players)
+
+    def decide(self, deterministic: bool = True, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Actions, each by who has the seat: (N,), or (N, P) where players act together; `wanted` is for `ask`."""
         if self.sim.game.turns:
             movers = host(self.sim.player)  # (N,)
-            return np.choose(movers, [self._ask(k, deterministic, movers == k) for k in range(2)])
+            wanted = [(movers == seat) & (True if wanted is None else wanted) for seat in range(2)]
+            return np.choose(movers, [ask(*pair, deterministic) for pair in zip(self.players, wanted, strict=True)])
         chosen = [player.decide(deterministic) for player in self.players]
         return np.stack([actions[:, seat] for seat, actions in enumerate(chosen)], axis=1)
-
-    def _ask(self, seat: int, deterministic: bool, wanted: np.ndarray) -> np.ndarray:
-        """What a player would do; one that searches does so only where it has the turn."""
-        player = self.players[seat]
-        searches = getattr(player, "searches", False)
-        return player.decide(deterministic, wanted) if searches else player.decide(deterministic)
 
     def explain(self) -> Any:
         """What the player to move makes of the state, where players take turns; see its own `explain`."""
@@ -282,7 +290,7 @@ def evaluate_player(
     returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)
     running = np.ones(sim.num_envs, np.bool_)
     for steps in range(1, step_limit + 1):
-        finished = player.step(player.decide(deterministic))
+        finished = player.step(ask(player, running, deterministic))
         returns[running] += host(sim.reward)[running]
         lengths[running] += 1
         if finished:

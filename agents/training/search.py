@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...envs import OptionError, Simulator, TreeSearch
+from ...envs.bots import host
 from ...envs.engine.tree_search import Found
 from .evaluation import Player
 from .network import CompiledPolicy
@@ -54,15 +55,17 @@ class Search(Player):
         self._found: Found | None = None
 
     def decide(self, deterministic: bool = True, wanted: np.ndarray | None = None) -> np.ndarray:
-        """Moves (N,) for where the games are now; 0 where none is `wanted`, (N,) bool, or an episode is over."""
+        """Moves (N,) for where the games are now; the first legal one where none is `wanted`, (N,) bool, or it is over."""
         if isinstance(self.agent.network, CompiledPolicy):
             self.agent.network.refresh()
         self._found = self._tree(wanted)
-        visits = self._found.visits
+        visits = self._found.visits.copy()
+        searched = visits.any(1)
+        visits[~searched] = 1 if self.sim.legal is None else host(self.sim.legal)[~searched]
         if deterministic:
             return visits.argmax(1)
         chosen = self._random.random((len(visits), 1)) * visits.sum(1, keepdims=True)  # (N, 1)
-        return (visits.cumsum(1) <= chosen).sum(1) % visits.shape[1]
+        return (visits.cumsum(1) <= chosen).sum(1) % visits.shape[1]  # where nothing is legal, 0
 
     def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
         """Of the last search: shares of visits (N, A), values (N,), and False, since the former are probabilities."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .thread_pool import Loop, LoopThreads
 
 MOST_SIMULATIONS = 1_000_000
 MOST_BYTES = 1 << 29  # of trees at once: of more boards, some are searched after the others
+BUILT = {"_arrays", "_plant", "_grow", "_table", "_threads"}  # attributes that `_build` makes anew
 TWINS = ("records", "raw")  # buffers in the same memory
 
 # Observations (n, *obs_shape) and legal actions (n, A) bool -> priors (n, A) and values (n,) for the mover, both float32.
@@ -76,11 +77,24 @@ class TreeSearch:
         num_threads = whole("num_threads", num_threads, 1)
         numbers = np.full(sim.num_envs, seed_of("seed", seed), np.uint64)
         self._streams = np.stack(start_streams(numbers, np.arange(sim.num_envs, dtype=np.uint64)), axis=1)
+        self._chosen_threads = num_threads
+        self._build()
+
+    def _build(self) -> None:
+        """The buffers, the compiled loops and, where they are needed, threads."""
         self._arrays = self._allocate()
         self._plant, self._grow = self._compile()
         self._table = Table(list(self._arrays.values()), self._buffers)
-        self._num_threads = min(num_threads, self.boards)
+        self._num_threads = min(self._chosen_threads, self.boards)
         self._threads: LoopThreads | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of; they search in a copy of the simulator."""
+        return {name: value for name, value in self.__dict__.items() if name not in BUILT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._build()
 
     @property
     def _buffers(self) -> list[Buffer]:

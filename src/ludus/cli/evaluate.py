@@ -27,7 +27,7 @@ class Config:
     """Play whole episodes with an agent and report its returns."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
     agent itself."""

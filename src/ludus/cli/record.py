@@ -28,7 +28,7 @@ class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
     episodes: int = 1

@@ -39,7 +39,7 @@ class Config:
     """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects and sees."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
     agent itself."""

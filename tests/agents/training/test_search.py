@@ -1,5 +1,7 @@
 """An agent that searches: its network is the guide, boards do not depend on each other, and what cannot guide is refused."""
 
+import copy
+import pickle
 from functools import partial
 
 import numpy as np
@@ -71,6 +73,23 @@ def test_it_follows_the_weights_as_they_are_now(four):
         agent.policy.value_net.bias += 0.5
     search.decide()
     assert not np.allclose(search.explain()[1], before)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda player: pickle.loads(pickle.dumps(player))])
+def test_copies_go_on_as_the_original_would(copied):
+    agent, sim = agent_of("Game2048"), positions("Game2048", 3, 5, seed=2)
+    search = Search(agent, sim, 20)
+    search.decide()  # random numbers have been drawn
+    other = copied(search)
+    assert np.array_equal(other.decide(), search.decide()) and np.array_equal(other.explain()[1], search.explain()[1])
+
+
+def test_where_nothing_is_wanted_a_move_is_legal(four):
+    sim = positions("ConnectFour", 60, 30, seed=4)
+    wanted = np.arange(60) % 2 == 0
+    for deterministic in (True, False):
+        moves = Search(four, sim, 10).decide(deterministic, wanted)
+        assert sim.legal[np.arange(60), moves].all()
 
 
 def test_sampled_moves_are_drawn_in_proportion_to_visits(four):

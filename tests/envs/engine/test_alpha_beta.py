@@ -1,5 +1,6 @@
 """Bots that search: equal to plain minimax, which looks at everything; of equal moves any one, by the seed."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -96,13 +97,36 @@ def test_it_searches_only_where_it_has_the_turn():
     assert (one.nodes > 0).all() and (two.nodes == 0).all()
 
 
+def test_where_it_does_not_search_its_action_is_legal():
+    sim = positions("ConnectFour", 60, 30, seed=4)
+    actions = Bot(sim, "search-3").decide(wanted=np.zeros(60, np.bool_))
+    assert sim.legal[np.arange(60), actions].all()
+
+
+def test_a_copy_decides_as_the_original_would():
+    bot = Bot(positions("ConnectFour", 5, 4, seed=4), "search-2")
+    bot.act()
+    other = copy.deepcopy(bot)
+    assert np.array_equal(other.act(), bot.act()) and np.array_equal(other.nodes, bot.nodes)
+
+
+def test_an_episode_that_has_ended_is_not_searched_on():
+    """Searching boards whose episodes are counted already would only take time."""
+    sim, asked = Simulator("TicTacToe", 40, seed=0), []
+    bot = Bot(sim, "search-2")
+    bot.act, act = lambda wanted=None: asked.append(wanted.sum()) or act(wanted), bot.act
+    found = evaluate_player(bot, sim)
+    assert asked == [(found.lengths > step).sum() for step in range(found.lengths.max())]
+
+
 def test_it_does_not_move_where_an_episode_is_over():
     sim = Simulator("TicTacToe", 1, seed=0, autoreset="disabled")
     sim.reset()
     for cell in (0, 3, 1, 4, 2):
         sim.step(np.array([cell]))
     bot = Bot(sim, "search-3")
-    assert bot.act().tolist() == [0] and bot.nodes.tolist() == [0]
+    bot.act()
+    assert bot.nodes.tolist() == [0]
 
 
 def test_the_rules_as_plain_python_decide_the_same():
