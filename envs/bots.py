@@ -24,7 +24,7 @@ from .registry import is_own
 from .rng import start_streams
 
 BOTS = ("random", "heuristic")
-SEARCH = re.compile(r"search-([1-9]|1\d|20)")  # and its depth
+SEARCH = re.compile(r"search-([1-9]|10)")  # and its depth
 STEP_LIMIT = 100_000  # of an episode that is evaluated
 BUILT = {"_checked", "_compile", "_play", "_lay_out", "_table", "_levels"}  # attributes that `Bot._build` makes anew
 
@@ -35,7 +35,7 @@ class Bot:
     Args:
         sim: where it plays; it reads the records, also of a simulator on a GPU.
         kind: "random", any allowed action with equal probability; "heuristic", the simple player that the game's file
-            describes; or "search-4", the best action by alpha-beta search four steps deep (1 to 20), where the game's rule
+            describes; or "search-4", the best action by alpha-beta search four steps deep (1 to 10), where the game's rule
             `value`, if it has one, judges the last position; of equals any one. For two who take turns, without chance.
         seed: of its own random numbers; those of the games are not touched.
         plain: decide in plain Python, like the rules of a simulator whose mode is "python" or "debug".

@@ -17,7 +17,7 @@ from .rendering import paint_backdrop, run
 from .simulator import Simulator
 from .thread_pool import Loop, LoopThreads
 
-MOST_SIMULATIONS = 1_000_000
+MOST_SIMULATIONS = 100_000
 MOST_BYTES = 1 << 29  # of trees at once: of more boards, some are searched after the others
 BUILT = {"_arrays", "_plant", "_grow", "_table", "_threads"}  # attributes that `_build` makes anew
 TWINS = ("records", "raw")  # buffers in the same memory

@@ -151,7 +151,7 @@ def test_a_state_from_elsewhere_is_searched_with_indices_checked():
         ("Tron", "search-2", "its players act together"),
         ("Breakout", "search-2", "search-2 is for two who take turns, and Breakout is for one player"),
         ("ConnectFour", "search-0", "kind must be one of 'random', 'heuristic', 'search-4'"),
-        ("ConnectFour", "search-21", "kind must be"),
+        ("ConnectFour", "search-11", "kind must be"),
         ("ConnectFour", "serch-4", "kind must be one of"),
     ],
 )
