@@ -223,8 +223,8 @@ class Match:
         """Actions, each by who has the seat: (N,), or (N, P) where players act together; `wanted` is for `ask`."""
         if self.sim.game.turns:
             movers = host(self.sim.player)  # (N,)
-            wanted = [(movers == seat) & (True if wanted is None else wanted) for seat in range(2)]
-            return np.choose(movers, [ask(*pair, deterministic) for pair in zip(self.players, wanted, strict=True)])
+            theirs = [(movers == seat) & (True if wanted is None else wanted) for seat in range(2)]
+            return np.choose(movers, [ask(*pair, deterministic) for pair in zip(self.players, theirs, strict=True)])
         chosen = [player.decide(deterministic) for player in self.players]
         return np.stack([actions[:, seat] for seat, actions in enumerate(chosen)], axis=1)
 
