@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..envs import OptionError, all_games
+from ..envs.bots import bots_of
 from .arguments import HELP_ALL, parse
 from .flags import Flag, blank, flags_of
 from .verbs import VERBS, split_imports
@@ -58,6 +59,11 @@ HOW = {
     "bash": 'eval "$(ludus completion bash)"',
     "zsh": 'eval "$(ludus completion zsh)"',
     "fish": "ludus completion fish | source",
+}
+BOTS = {
+    "heuristic": "the game's simple player",
+    "random": "any allowed action",
+    "search-4": "the best of what can be seen four moves ahead",
 }
 FILES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
 
@@ -151,11 +157,10 @@ def agents(word: str, whole: bool) -> Iterator[tuple[str, str]]:
         for found in sorted(glob.glob(f"{glob.escape(word)}{depth}/agent.json")):
             yield str(Path(found).parent), "an agent"
     if not whole:
-        yield from starting(word, (("heuristic", "the game's simple player"), ("random", "any allowed action")))
+        yield from starting(word, BOTS.items())
     elif word:
         for game in all_games().values():
-            bots = ["heuristic", "random"] if game.heuristic is not None else ["random"]
-            yield from starting(word, ((f"{game.name}:{bot}", f"a simple player: {bot}") for bot in bots))
+            yield from starting(word, ((f"{game.name}:{bot}", f"a simple player: {bot}") for bot in bots_of(game)))
 
 
 def starting(word: str, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from ..envs import OptionError
 from ..envs.bots import STEP_LIMIT, Evaluation, evaluate_player, interval
 from .arguments import parse
 from .interrupts import INTERRUPTED
-from .players import agent_in, is_bot, seats
+from .players import agent_in, is_bot, player_maker, seats
 from .terminal import console, say
 
 if TYPE_CHECKING:
@@ -27,15 +27,18 @@ class Config:
     """Play whole episodes with an agent and report its returns."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself."""
     episodes: int = 100
     """Episodes to play, one game each; in games of Ludus they are left after 100_000 steps."""
     deterministic: bool = True
     """Take the most likely action (greedy)."""
     sampled: bool = False
     """Draw actions from the policy, as --no-deterministic does."""
+    search: int = 0
+    """Simulations of tree search before each of the agent's moves; 0: it does not look ahead."""
     seed: int | None = 0
     """Of the games and of drawing actions; the same seed gives the same episodes; None: a new one every time."""
     max_episode_steps: int | None = None
@@ -131,8 +134,8 @@ def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
     if is_bot(config.agent) or config.against is not None:
         if config.device not in ("auto", "cpu"):
             raise OptionError("--device is for an agent on its own: bots and opponents play on the CPU, leave it out")
-        player, sim = seats(config.agent, config.against, config.seed, config.episodes, **changes)
-        title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
+        player, sim = seats(config.agent, config.against, config.seed, config.episodes, config.search, **changes)
+        title = f"{sim.game.name}, {who(config)}" + (f" against {config.against}" if config.against else "")
         progress.most = most
         return evaluate_player(player, sim, not config.sampled, tell=progress.tell), title
     from ..agents.checkpoints.env_spec import title_of
@@ -141,9 +144,17 @@ def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
     agent = agent_in(config.agent, config.device)
     agent.set_random_seed(config.seed)
     progress.most = most if "game" in agent.environment else None
-    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, **changes)
+    player = player_maker(config.search, config.seed or 0) if config.search else None
+    found = evaluate(
+        agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, player=player, **changes
+    )
     played = {**agent.environment, "options": {**agent.environment.get("options", {}), **changes}}
-    return found, f"{title_of(played)}, {config.agent}"
+    return found, f"{title_of(played)}, {who(config)}"
+
+
+def who(config: Config) -> str:
+    """Whose play it is."""
+    return f"{config.agent}" + (f" with {config.search} simulations a move" if config.search else "")
 
 
 def policy(config: Config) -> str:

@@ -28,13 +28,14 @@ class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
     episodes: int = 1
     """Episodes to record, one after the other."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself."""
     best_of: int | None = None
     """Play this many episodes and record those with the highest returns; None: record all that are played."""
     max_steps: int = 1000
@@ -47,6 +48,8 @@ class Config:
     """Take the most likely action (greedy)."""
     sampled: bool = False
     """Draw actions from the policy, as --no-deterministic does."""
+    search: int = 0
+    """Simulations of tree search before each of the agent's moves; 0: it does not look ahead."""
     seed: int | None = 0
     """Of the games and of drawing actions; None: a new one every time."""
     force: bool = False
@@ -64,7 +67,7 @@ class Episode:
 def main(argv: list[str]) -> int:
     config = parse(Config, argv, "record")
     check(config)
-    player, sim = seats(config.agent, config.against, config.seed)
+    player, sim = seats(config.agent, config.against, config.seed, search=config.search)
     fps = config.fps or sim.game.fps
     check_rate(config.out, fps)
     played = [play(player, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
