@@ -72,7 +72,7 @@ FLOORS = {
         ("games",),
         ("cards",),
         ("canvas", "exact", "game", "rng"),
-        ("arguments",),
+        ("arguments", "statistics"),
         ("errors",),
     ),
 }

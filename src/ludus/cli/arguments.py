@@ -78,15 +78,15 @@ def read(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], li
     parser = Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for flag in flags:
         if flag.positional:
-            parser.add_argument(flag.name, nargs="?", type=converter(flag), default=None)
+            parser.add_argument(flag.name, nargs="*" if flag.many else "?", type=converter(flag), default=None)
         elif flag.kind is bool:
             parser.add_argument(*spellings(flag), dest=flag.name, action=argparse.BooleanOptionalAction)
         else:
             nargs = "+" if flag.many else None
             parser.add_argument(*spellings(flag), dest=flag.name, nargs=nargs, type=converter(flag))
-    given, strange = parser.parse_known_args(list(argv))
+    given, strange = parser.parse_known_intermixed_args(list(argv))
     facts = vars(given)
-    for name in (flag.name for flag in flags if flag.positional and facts[flag.name] is None):
+    for name in (flag.name for flag in flags if flag.positional and not facts[flag.name]):
         del facts[name]
     for name in (flag.name for flag in flags if flag.many and flag.name in facts):
         facts[name] = None if facts[name] == [None] else tuple(facts[name])
