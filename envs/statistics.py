@@ -1,6 +1,6 @@
 """How good, and how sure of it: means, medians and interquartile means of scores with bootstrap intervals.
 
-As Agarwal et al. (2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice") recommend: interval estimates,
+As "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (Agarwal et al. 2021) has it: interval estimates,
 interquartile means, performance profiles, and the probability that one agent is better than another. Scores are one number
 for each run, or for each episode where there is one run only. Scores of several games are strata, one array for each: they
 are resampled within themselves.
@@ -73,7 +73,7 @@ def probability_of_improvement(a: Any, b: Any) -> tuple[float, tuple[float, floa
 
 
 def performance_profile(scores: Any, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The share of scores (K,), or of strata taken together, above each threshold (T,); with its 95 % bands, three of (T,)."""
+    """The share of scores (K,), or of strata taken together, above each threshold (T,), and its 95 % band: three of (T,)."""
     passed = [stratum > np.asarray(thresholds)[:, None] for stratum in _strata(scores)]  # each (T, K)
     low, high = bands(passed)
     return np.concatenate(passed, -1).mean(-1), low, high

@@ -113,11 +113,12 @@ def kept_arguments(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title_of(facts: Mapping[str, Any]) -> str:
-    """An environment in words, such as `FrozenLake-v1 (is_slippery=False)`."""
+    """An environment in words, such as `FrozenLake-v1 (is_slippery=False)`; what a game shows by itself needs none."""
     name = facts.get("game") or facts.get("gymnasium")
     if name is None:
         return str(facts.get("not_kept", "an environment that has no name"))
-    given = {**facts.get("options", {}), **facts.get("arguments", {})}
+    options = {key: value for key, value in facts.get("options", {}).items() if value not in ("planes", "features")}
+    given = {**options, **facts.get("arguments", {})}
     words = [f"{key}={value}" for key, value in given.items()] + [w["name"] for w in facts.get("wrappers", ())]
     return f"{name} ({', '.join(words)})" if words else str(name)
 

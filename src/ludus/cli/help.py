@@ -25,7 +25,8 @@ def show_help(verb: str, config: Any, flags: Sequence[Flag], shown: Sequence[Fla
     say()
     out = console()
     out.width = min(out.width, WIDEST)
-    out.print((type(config).__doc__ or "").strip())
+    paragraphs = (type(config).__doc__ or "").split("\n\n")
+    out.print("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
     named = [flag for flag in shown if not flag.positional]
     groups = [[flag for flag in shown if flag.positional], *by_group(named, merged=some)]
     for group in filter(None, groups):
