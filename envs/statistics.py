@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import OptionError
+
 Statistic = Callable[..., Any]  # of samples (..., K), each along `axis`
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -64,6 +66,8 @@ def probability_of_improvement(a: Any, b: Any) -> tuple[float, tuple[float, floa
     Of strata, as many on both sides, it is the mean over them. It is Mann and Whitney's U divided by K L.
     """
     above, below = _strata(a), _strata(b)
+    if len(above) != len(below):
+        raise OptionError(f"both sides must have scores of the same games, got {len(above)} and {len(below)}")
 
     def of(*samples: np.ndarray) -> Any:
         pairs = zip(samples[: len(above)], samples[len(above) :], strict=True)
@@ -92,9 +96,13 @@ def bands(scores: Any, statistic: Statistic = mean, resamples: int = 2000) -> tu
 
 
 def _strata(scores: Any) -> list[np.ndarray]:
-    """One array or several, as a list."""
+    """One array or several, as a list; raises OptionError for one that is empty or has a number that is none."""
     several = isinstance(scores, Sequence) and len(scores) > 0 and isinstance(scores[0], (np.ndarray, Sequence))
-    return [np.asarray(stratum) for stratum in (scores if several else [scores])]
+    strata = [np.asarray(stratum) for stratum in (scores if several else [scores])]
+    for stratum in strata:
+        if stratum.size == 0 or not np.isfinite(stratum).all():
+            raise OptionError(f"scores must be finite numbers, one or more, got {stratum.tolist()}")
+    return strata
 
 
 def _one(strata: list[np.ndarray], of: Callable[..., Any]) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from ..agents.pretraining.plots import (
     legend_below,
     plain_axes,
 )
+from ..envs.errors import printable
 from ..envs.statistics import bands, iqm, performance_profile
 
 COLORS, DASHES = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK), ("-", "--", "-.", ":")
@@ -49,7 +50,7 @@ def learning_curves(runs: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Any:
     for (title, settings), (by_steps, by_time) in zip(runs.items(), rows, strict=True):
         last = max((curve.seconds[-1] for curves in settings.values() for curve in curves), default=0.0)
         scale, unit = next((scale, unit) for scale, unit in (*UNITS, UNITS[-1]) if last >= LEAST * scale or scale == 1)
-        plain_axes(by_steps, title, "steps", "mean return of 100 episodes")
+        plain_axes(by_steps, letters(title), "steps", "mean return of 100 episodes")
         plain_axes(by_time, "", unit)
         by_steps.xaxis.set_major_formatter(engineering())
         for label, curves in settings.items():
@@ -68,7 +69,7 @@ def performance_profiles(scores: Mapping[str, Sequence[np.ndarray]], of: str) ->
         of: what the scores are, in words.
     """
     figure = figure_of(6, 4.2, "plot")
-    axes = plain_axes(figure.subplots(), "Performance profiles", of, "share of scores above")
+    axes = plain_axes(figure.subplots(), "Performance profiles", letters(of), "share of scores above")
     everything = np.concatenate([stratum for strata in scores.values() for stratum in strata])
     thresholds, styles = np.linspace(everything.min(), everything.max(), 2 * POINTS + 1), styles_of(scores)
     for label, strata in scores.items():
@@ -104,8 +105,13 @@ def add_legend(figure: Any, styles: Mapping[str, dict[str, Any]], note: str | No
     """What each line is, below all axes, and a note on lines and bands."""
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], label=label.replace("$", r"\$"), **style) for label, style in styles.items()]
+    lines = [Line2D([], [], label=letters(label), **style) for label, style in styles.items()]
     legend_below(figure, lines, note)
+
+
+def letters(text: str) -> str:
+    """A text that Matplotlib writes letter by letter."""
+    return printable(text).replace("$", r"\$")
 
 
 def engineering() -> Any:

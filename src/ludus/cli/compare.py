@@ -16,7 +16,7 @@ from .figures import WIDTH, figure, new_table, span
 from .interrupts import INTERRUPTED
 from .out_file import check_out, save_figure
 from .players import is_bot
-from .terminal import console, say
+from .terminal import console, say, shown
 
 FAIR = 10  # runs of a side
 NAMED = 3  # agents of a side that are written out
@@ -190,7 +190,7 @@ def row_of(rules: str, scores: Scores) -> list[str]:
     """Means, their difference and the probability of improvement in one game."""
     (gap, sure), (better, how_sure) = difference(scores.a, scores.b), probability_of_improvement(scores.a, scores.b)
     means = figure(scores.a.mean()), figure(scores.b.mean())
-    return [rules, *means, figure(gap), span(sure), figure(better), span(how_sure)]
+    return [shown(rules), *means, figure(gap), span(sure), figure(better), span(how_sure)]
 
 
 def row_of_all(scores: Sequence[Scores]) -> list[str]:

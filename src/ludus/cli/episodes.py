@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from ..envs import find_game
 from ..envs.bots import STEP_LIMIT, Evaluation, evaluate_player
 from .players import agent_in, is_bot, seats
-from .terminal import console
+from .terminal import console, shown
 
 
 @dataclass
@@ -114,11 +116,11 @@ def play(
     most = STEP_LIMIT if limit in (None, -1) else min(limit, STEP_LIMIT)
     if entry.agent is None or against is not None:
         player, sim = seats(entry.who, against, config.seed, config.episodes, **options)
-        progress.begin(most)
+        progress.begin(str(entry.who), most)
         return evaluate_player(player, sim, not sampled, tell=progress.tell)
     from ..agents.training.evaluation import evaluate
 
-    progress.begin(most if "game" in entry.environment else None)
+    progress.begin(str(entry.who), most if "game" in entry.environment else None)
     entry.agent.set_random_seed(config.seed)
     return evaluate(entry.agent, config.episodes, not sampled, config.seed, tell=progress.tell, **options)
 
@@ -134,16 +136,16 @@ class Progress:
 
     def __init__(self, episodes: int, interval: float = 10.0) -> None:
         self.episodes, self.steps, self.ended = episodes, 0, 0
-        self.most: int | None = None  # steps that an episode may have
+        self.who, self.most = "", None  # who plays, and how many steps an episode may have
         self.stopped, self.handler = False, signal.getsignal(signal.SIGINT)
         self.console = console(stderr=True)
         self.status = self.console.status("")
         self.interval = 0.2 if self.console.is_terminal else interval
         self.due = time.monotonic() + max(1.0, self.interval)  # what is done by then needs no words
 
-    def begin(self, most: int | None) -> None:
-        """Before the games of one player."""
-        self.steps, self.ended, self.most = 0, 0, most
+    def begin(self, who: str, most: int | None) -> None:
+        """Before the games of one player; None: how many steps an episode may have is not known."""
+        self.who, self.steps, self.ended, self.most = who, 0, 0, most
 
     def tell(self, steps: int, ended: int) -> bool:
         """After each step of the games; returns whether to go on."""
@@ -153,15 +155,16 @@ class Progress:
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + self.interval
             most = "" if self.most is None else f" of {self.most} at most"
-            self.show(f"{ended} of {self.episodes} episodes ended after {steps} steps{most}")
+            who = f"{self.who}: " if self.who else ""
+            self.show(f"{who}{ended} of {self.episodes} episodes ended after {steps} steps{most}")
         return not self.stopped
 
     def show(self, text: str) -> None:
         if self.console.is_terminal:
-            self.status.update(f"{text}; Ctrl-C stops")
+            self.status.update(Text(f"{shown(text)}; Ctrl-C stops"))
             self.status.start()
         else:
-            self.console.print(text)
+            self.console.print(shown(text), soft_wrap=True)
 
     def stop(self, *_: object) -> None:
         """The handler of the first Ctrl-C."""

@@ -14,6 +14,7 @@ from ..envs.statistics import STATISTICS, difference, interval
 from .episodes import Entry
 from .figures import figure, new_table, span
 from .run_facts import short_names
+from .terminal import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -114,18 +115,18 @@ def table_of(report: Report) -> Table:
     counted, several = report.counted, report.several_players
     names = dict(zip(report.agents, short_names(report.agents), strict=True))
     cells = {
-        "agent": [names[one.entry.who] for one in counted],
+        "agent": [shown(names[one.entry.who]) for one in counted],
         "policy": [one.policy for one in counted],
         "levels": [one.levels for one in counted],
         "seed": [str(one.seed) for one in counted],
     }
-    shown = [name for name, column in cells.items() if len(set(column)) > 1 or (name == "policy" and not several)]
+    told = [name for name, column in cells.items() if len(set(column)) > 1 or (name == "policy" and not several)]
     numbers = ["episodes", "return", "95 % interval", "std", "min", "max", "length"]
-    table = new_table(shown, ["player", *numbers] if several else numbers)
+    table = new_table(told, ["player", *numbers] if several else numbers)
     for row, one in enumerate(counted):
         for k, returns in enumerate(one.found.returns.T if several else [one.found.returns]):
             table.add_row(
-                *(cells[name][row] for name in shown), *([str(k + 1)] if several else []), str(len(returns)),
+                *(cells[name][row] for name in told), *([str(k + 1)] if several else []), str(len(returns)),
                 figure(returns.mean()), span(interval(returns)), figure(returns.std()), f"{returns.min():g}",
                 f"{returns.max():g}", f"{one.found.lengths.mean():.0f}",
             )  # fmt: skip
