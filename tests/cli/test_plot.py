@@ -1,5 +1,6 @@
 """`ludus plot`: which runs are one line, what the lines are, and what is refused."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,13 @@ def test_a_picture_is_written(runs, tmp_path, capsys, suffix):
     text = " ".join(capsys.readouterr().out.split())
     assert "Catch: PPO" in text and "Catch: PQN" in text and f"saved in {out}" in text
     assert out.read_bytes().startswith({"png": b"\x89PNG", "svg": b"<?xml"}[suffix])
+
+
+@pytest.mark.parametrize("verb", [["plot"], ["compare", "Catch:random"]])
+def test_without_matplotlib_a_line_says_what_to_install(verb, runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main([*verb, str(runs / "fast0"), "--out", str(tmp_path / "curves.png")]) == 2
+    assert capsys.readouterr() == ("", "ludus: a figure needs matplotlib: pip install 'ludus[plot]'\n")
 
 
 def test_bad_input_is_one_line(runs, tmp_path, capsys):

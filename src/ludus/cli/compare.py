@@ -14,7 +14,7 @@ from .arguments import parse
 from .episodes import Entry, Episodes, Progress, entries, play
 from .figures import WIDTH, figure, new_table, span
 from .interrupts import INTERRUPTED
-from .out_file import check_out, save_figure
+from .out_file import check_figure, save_figure
 from .players import is_bot
 from .terminal import console, say, shown
 
@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     config = parse(Config, argv, "compare")
     first, second = sides(config)
     if config.out is not None:
-        check_out("--out", config.out, (".png", ".svg"), config.force)
+        check_figure(config.out, config.force)
     players = entries([*first, *second], config)
     games = by_game(players, len(first))
     check(config, players, games)
@@ -167,7 +167,7 @@ def show(first: Sequence[Path], second: Sequence[Path], found: Mapping[str, Scor
     """Who is compared, a table, and what to know of it."""
     say("A: ", names(first))
     say("B: ", names(second))
-    rows = [row_of(rules, scores) for rules, scores in found.items()]
+    rows = [row_of(rules.partition(" (")[0], scores) for rules, scores in found.items()]
     if len(found) > 1:
         rows.append(row_of_all(list(found.values())))
     table = new_table(["game"], ["A", "B", "A - B", "95 % interval", "P(A > B)", "95 % interval"])
@@ -186,11 +186,11 @@ def names(agents: Sequence[Path]) -> str:
     return ", ".join(map(str, agents[:NAMED])) + more
 
 
-def row_of(rules: str, scores: Scores) -> list[str]:
+def row_of(game: str, scores: Scores) -> list[str]:
     """Means, their difference and the probability of improvement in one game."""
     (gap, sure), (better, how_sure) = difference(scores.a, scores.b), probability_of_improvement(scores.a, scores.b)
     means = figure(scores.a.mean()), figure(scores.b.mean())
-    return [shown(rules), *means, figure(gap), span(sure), figure(better), span(how_sure)]
+    return [shown(game), *means, figure(gap), span(sure), figure(better), span(how_sure)]
 
 
 def row_of_all(scores: Sequence[Scores]) -> list[str]:
@@ -203,6 +203,7 @@ def row_of_all(scores: Sequence[Scores]) -> list[str]:
 
 def remarks(found: Mapping[str, Scores], dashes: bool) -> Iterator[str]:
     """What the figures are of."""
+    yield from (rules for rules in found if "(" in rules)  # of which the table has the name alone
     over = {scores.over for scores in found.values()}
     if "episodes" in over:
         yield "over episodes: intervals say nothing of other seeds of training; for these, give runs of both with --to"

@@ -30,6 +30,14 @@ def check_out(flag: str, out: Path, suffixes: tuple[str, ...], force: bool) -> N
         raise OptionError(f"{flag} {out} exists: give another name" + ("" if out.is_dir() else ", or --force"))
 
 
+def check_figure(out: Path, force: bool) -> None:
+    """The same of a figure, which Matplotlib draws."""
+    from ..agents.pretraining.extras import need
+
+    check_out("--out", out, (".png", ".svg"), force)
+    need("matplotlib.figure", "a figure", "plot")
+
+
 def write_out(out: Path, write: Callable[[Path], object]) -> None:
     """Write under a temporary name beside `out`, then rename; raises NotWritten."""
     temporary = beside(out)

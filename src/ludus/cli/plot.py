@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..envs import OptionError
 from .arguments import parse
-from .out_file import check_out, save_figure
+from .out_file import check_figure, save_figure
 from .run_facts import Run, grouped, labels, read_run
 from .terminal import say
 
@@ -31,7 +31,7 @@ class Config:
 
 def main(argv: list[str]) -> int:
     config = parse(Config, argv, "plot")
-    check_out("--out", config.out, (".png", ".svg"), config.force)
+    check_figure(config.out, config.force)
     curves = by_environment([read_run(path) for path in dict.fromkeys(config.run)])
     from ..zoo.plots import learning_curves
 
