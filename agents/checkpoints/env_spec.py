@@ -119,8 +119,19 @@ def title_of(facts: Mapping[str, Any]) -> str:
         return str(facts.get("not_kept", "an environment that has no name"))
     options = {key: value for key, value in facts.get("options", {}).items() if value not in ("planes", "features")}
     given = {**options, **facts.get("arguments", {})}
-    words = [f"{key}={value}" for key, value in given.items()] + [w["name"] for w in facts.get("wrappers", ())]
+    words = [f"{key}={in_short(value)}" for key, value in given.items()] + [
+        w["name"] for w in facts.get("wrappers", ())
+    ]
     return f"{name} ({', '.join(words)})" if words else str(name)
+
+
+def in_short(value: Any) -> str:
+    """An argument in words; of a long list, such as levels, its ends and its length."""
+    if isinstance(value, list) and len(value) > 6:
+        return f"[{value[0]}, {value[1]}, ..., {value[-1]}; {len(value)} in all]"
+    return (
+        f"range({', '.join(map(str, value['range']))})" if isinstance(value, dict) and "range" in value else str(value)
+    )
 
 
 # -- made --------------------------------------------------------------------------------------------------------------
