@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import trim_mean
 
 from ludus.__main__ import main
+from ludus.agents.checkpoints.env_spec import title_of
 from ludus.cli.episodes import entries
 from ludus.cli.evaluate import Config, levels_of
 from ludus.envs import Evaluation, Simulator, evaluate_player
@@ -167,6 +168,12 @@ def test_a_file_that_is_there_stays(capsys, tmp_path):
     (tmp_path / "found.json").write_text("precious")
     assert "--force" in refused(capsys, "Catch:random", "--json", str(tmp_path / "found.json"))
     assert (tmp_path / "found.json").read_text() == "precious"
+
+
+def test_many_levels_are_told_by_their_ends():
+    facts = {"game": "Snake", "options": {"obs_type": "planes", "levels": list(range(20)), "frame_stack": 2}}
+    assert title_of(facts) == "Snake (levels=[0, 1, ..., 19; 20 in all], frame_stack=2)"
+    assert title_of({"game": "Snake", "options": {"levels": {"range": [0, 9, 1]}}}) == "Snake (levels=range(0, 9, 1))"
 
 
 def test_bots_play_by_the_rules_that_agents_beside_them_learned(tmp_path):

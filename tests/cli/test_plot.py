@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import trim_mean
 
 from ludus.__main__ import main
-from ludus.agents.files.curve import CURVE, Curve, write_curve
+from ludus.agents.files.curve import CURVE, Curve, read_curve, write_curve
 from ludus.cli.plot import by_environment
 from ludus.cli.run_facts import grouped, labels, read_run, short_names
 
@@ -94,6 +94,19 @@ def test_names_are_drawn_letter_by_letter(tmp_path):
     figure = learning_curves({"$\\frac$": {"PPO, name $x$": [curve([1, 2])]}})
     figure.savefig(tmp_path / "a.svg")
     assert figure.legends[0].get_texts()[0].get_text() == r"PPO, name \$x\$"
+
+
+def test_a_training_that_goes_on_has_one_curve(tmp_path):
+    run = Path(train(tmp_path / "run"))
+    before = read_curve(run)
+    assert before.steps[-1] == 1024 and (before.lengths == 9).all()  # of every episode of Catch
+    train(run, "Catch", "--resume", "--total-timesteps", "2048")
+    after = read_curve(run)
+    count = len(before.steps)
+    assert (after.steps[:count] == before.steps).all() and after.steps[count] > 1024 and after.steps[-1] == 2048
+    assert (np.diff(after.seconds) > 0).all()
+    train(run, "Catch", "--overwrite")
+    assert read_curve(run).steps[-1] == 1024
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

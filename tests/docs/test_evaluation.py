@@ -16,7 +16,7 @@ SMALL = "--num-envs 16 --n-steps 16 --total-timesteps 1024 --device cpu"
 
 def made_small(command):
     """The words after `ludus`, on a small game without a recipe."""
-    command = re.sub("Breakout --recipe|Maze", "Catch", command.removeprefix("ludus "))
+    command = re.sub("Breakout --recipe|Snake", "Catch", command.removeprefix("ludus "))
     command = re.sub(r"\$\(seq (\d+) (\d+)\)", lambda m: " ".join(map(str, range(int(m[1]), int(m[2]) + 1))), command)
     more = {"train": SMALL, "evaluate": "--episodes 10", "compare": "--episodes 10"}.get(command.split()[0], "")
     more += " --batch-size 64" if command.startswith("train") and "pqn" not in command else ""
@@ -30,7 +30,7 @@ def test_the_commands_lead_from_seeds_to_a_comparison(tmp_path, monkeypatch, cap
     for command in COMMANDS:
         assert main(made_small(command)) == 0, command
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("over 2 runs", "A: runs/pqn-0, runs/pqn-1", "PQN (2 runs)", "generalization gap, greedy"):
+    for part in ("over 2 runs", "A: runs/pqn-0, runs/pqn-1", "PQN (2 runs)", "generalization gap, sampled"):
         assert part in text
     assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
 
