@@ -40,7 +40,7 @@ def test_two_agents_are_compared_over_episodes(capsys):
     ]
     better, _ = probability_of_improvement(a, b)
     assert row == pytest.approx([a.mean(), b.mean(), gap, low, high, better], abs=0.006)
-    assert "over episodes: intervals say nothing of other seeds" in text
+    assert "over episodes, which say nothing of other seeds" in text
 
 
 def test_runs_are_compared_by_their_means(capsys, tmp_path):
@@ -48,7 +48,7 @@ def test_runs_are_compared_by_their_means(capsys, tmp_path):
     b = [train(tmp_path / f"b{seed}", "Catch", "--seed", str(seed), "--learning-rate", "1e-4") for seed in range(2)]
     text = said(capsys, *a, "--to", *b, "--episodes", "20", "--sampled")
     assert f"A: {a[0]}, {a[1]} B: {b[0]}, {b[1]}" in text
-    assert "over runs: a score is a run's mean return" in text and "over episodes" not in text
+    assert "over runs' mean returns" in text and "over episodes" not in text
     one = said(capsys, a[0], "--to", *b, "--episodes", "20", "--sampled")
     assert "over episodes" in one  # one run has no seeds to resample
 

@@ -149,7 +149,7 @@ def test_episodes_are_alike_only_state_for_state():
         (["Catch:random", "--both"], "--both is for agents: Catch:random plays in one way"),
         (["Catch:random", "--levels"], "--levels is for agents"),
         (["Catch:random", "--seeds", "0"], "--seeds must be 1 or more"),
-        (["Catch:random", "--seed", "4294967295"], "--seed is too high"),
+        (["Catch:random", "--seed", "4294967295", "--seeds", "2"], "--seed is too high"),
         (["Catch:random", "--json", "found.txt"], "--json must end in .json"),
         (["Catch:random", "--json", "nowhere/found.json"], "the folder nowhere cannot be written"),
     ],

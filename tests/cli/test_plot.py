@@ -1,5 +1,6 @@
 """`ludus plot`: which runs are one line, what the lines are, and what is refused."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_seeds_of_one_setting_are_one_line(runs):
 def test_one_setting_needs_no_word(runs):
     (group,) = grouped([read_run(runs / "fast0"), read_run(runs / "fast1")])
     assert labels([group[0]]) == ["PPO"]
+
+
+def test_no_two_settings_have_one_label(runs):
+    run = read_run(runs / "fast0")
+    others = [dataclasses.replace(run, path=Path(name), environment={"game": name}) for name in ("a", "b")]
+    assert labels(others) == ["PPO, a", "PPO, b"]
+    many = {f"option_{k}": 0 for k in range(9)}
+    label = labels(
+        [dataclasses.replace(run, settings=many | {"z": 9}), dataclasses.replace(run, settings=run.settings)]
+    )[0]
+    assert label == "PPO, option_0 0, option_1 0, option_2 0, ..."
 
 
 def test_names_are_as_short_as_they_may_be():

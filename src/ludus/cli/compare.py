@@ -12,7 +12,7 @@ from ..envs import OptionError, find_game
 from ..envs.statistics import difference, iqm, probability_of_improvement
 from .arguments import parse
 from .episodes import Entry, Episodes, Progress, entries, play
-from .figures import WIDTH, figure, new_table, span
+from .figures import NO_INTERVAL, WIDTH, figure, new_table, span
 from .interrupts import INTERRUPTED
 from .out_file import check_figure, save_figure
 from .players import is_bot
@@ -206,13 +206,13 @@ def remarks(found: Mapping[str, Scores], dashes: bool) -> Iterator[str]:
     yield from (rules for rules in found if "(" in rules)  # of which the table has the name alone
     over = {scores.over for scores in found.values()}
     if "episodes" in over:
-        yield "over episodes: intervals say nothing of other seeds of training; for these, give runs of both with --to"
+        yield "over episodes, which say nothing of other seeds of training: --to takes runs"
     if "runs" in over:
-        yield f"over runs: a score is a run's mean return; {FAIR} runs on each side make fair intervals, fewer too narrow"
+        yield f"over runs' mean returns; with fewer than {FAIR} a side, intervals are too narrow"
     if len(found) > 1:
-        yield "all, normalized: interquartile means, where a random player's mean is 0 and the heuristic's 1; P is the mean"
+        yield "normalized: random 0, heuristic 1; of all games the IQM, and the mean P"
     if dashes:
-        yield "-: no interval, since resampling changes nothing; that is no certainty"
+        yield NO_INTERVAL
 
 
 def draw(out: Path, found: Mapping[str, Scores], who: tuple[str, str]) -> None:

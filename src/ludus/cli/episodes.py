@@ -64,22 +64,25 @@ class Entry:
     @property
     def title(self) -> str:
         """The environment in words."""
-        from ..agents.checkpoints.env_spec import title_of
-
-        return title_of(self.environment)
+        return titled(self.environment)
 
     @property
     def rules(self) -> str:
         """What is played, in words, whatever agents see of it."""
-        from ..agents.checkpoints.env_spec import title_of
+        return titled({**self.environment, "options": without_looks(self.environment["options"])})
 
-        return title_of({**self.environment, "options": without_looks(self.environment["options"])})
+
+def titled(environment: Mapping[str, Any]) -> str:
+    """An environment in words; a game as it is without PyTorch, which takes seconds."""
+    if "game" in environment and not environment["options"]:
+        return environment["game"]
+    from ..agents.checkpoints.env_spec import title_of
+
+    return title_of(environment)
 
 
 def entries(agents: Sequence[Path], config: Episodes) -> list[Entry]:
     """Who plays, in the order given; raises LudusError for what is no agent."""
-    from ..agents.checkpoints.env_spec import read_options
-
     limit = config.max_episode_steps
     changes = {} if limit is None else {"max_episode_steps": limit}
     loaded = {who: agent_in(who, config.device) for who in agents if not is_bot(who)}
@@ -91,10 +94,19 @@ def entries(agents: Sequence[Path], config: Episodes) -> list[Entry]:
         else:
             game = find_game(str(who).rpartition(":")[0]).name
             facts = {"game": game, "options": without_looks(played.get(game, {}))}
-            own = {**read_options(facts["options"]), **changes}
+            own = {**options_of(facts), **changes}
         told = {**facts, "options": {**facts.get("options", {}), **changes}}
         found.append(Entry(who, loaded.get(who), told, own))
     return found
+
+
+def options_of(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a game takes them."""
+    if not environment.get("options"):
+        return {}
+    from ..agents.checkpoints.env_spec import read_options
+
+    return read_options(environment["options"])
 
 
 def without_looks(options: Mapping[str, Any]) -> dict[str, Any]:

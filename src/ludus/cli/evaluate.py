@@ -11,7 +11,7 @@ from typing import Any
 
 from ..envs import OptionError
 from .arguments import parse
-from .episodes import Entry, Episodes, Progress, entries, play
+from .episodes import Entry, Episodes, Progress, entries, options_of, play
 from .evaluate_report import Played, Report, heading, in_json, remarks, summary, table_of
 from .figures import WIDTH
 from .interrupts import INTERRUPTED
@@ -95,8 +95,8 @@ def check(config: Config) -> None:
         raise OptionError(f"--levels is for agents: {bots[0]} was not trained on any")
     if len(set(config.agent)) < len(config.agent):
         raise OptionError("the same agent is given twice: leave one out")
-    if config.seed is not None and config.seed + config.seeds * config.episodes > 2**32:
-        raise OptionError("--seed is too high for so many --seeds and --episodes: it must leave room up to 2**32 - 1")
+    if config.seed is not None and config.seed + (config.seeds - 1) * config.episodes >= 2**32:
+        raise OptionError("--seed is too high for so many --seeds: the last must be below 2**32")
     if config.json is not None:
         check_out("--json", config.json, (".json",), config.force)
 
@@ -119,9 +119,7 @@ def evaluations(config: Config, players: Sequence[Entry], progress: Progress) ->
 
 def levels_of(entry: Entry) -> dict[str, dict[str, Any]]:
     """Options of the game for levels that the agent was trained on, and for others."""
-    from ..agents.checkpoints.env_spec import read_options
-
-    levels = read_options(entry.environment.get("options", {})).get("levels")
+    levels = options_of(entry.environment).get("levels")
     if levels is None:
         raise OptionError(
             f"--levels: {entry.who} was trained on no finite set of levels: give --levels to `ludus train`"

@@ -12,7 +12,7 @@ import numpy as np
 from ..envs.bots import STEP_LIMIT, Evaluation
 from ..envs.statistics import STATISTICS, difference, interval
 from .episodes import Entry
-from .figures import figure, new_table, span
+from .figures import NO_INTERVAL, figure, new_table, span
 from .run_facts import short_names
 from .terminal import shown
 
@@ -136,7 +136,7 @@ def table_of(report: Report) -> Table:
 def summary(report: Report) -> Table | None:
     """Mean, median and interquartile mean with their intervals, over runs or over episodes; None where all are the same."""
     found = report.scores()
-    varied = {kind: scores for kind, scores in found.items() if (scores != scores[0]).any()}
+    varied = {kind: scores for kind, scores in found.items() if not equal(scores)}
     if not varied:
         return None
     over = f"over {len(next(iter(varied.values())))} {report.over}"
@@ -150,6 +150,11 @@ def summary(report: Report) -> Table | None:
     return table
 
 
+def equal(scores: np.ndarray) -> bool:
+    """Whether all are the same."""
+    return bool((scores == scores[0]).all())
+
+
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
@@ -157,12 +162,15 @@ def remarks(report: Report) -> Iterator[str]:
     """What to know of the figures, and of episodes that have no end."""
     for policy, (gap, between) in report.gaps().items() if report.of_one_kind else ():
         sure = "" if between is None else f", 95 % interval {span(between)}"
-        yield f"generalization gap, {policy}: {figure(gap)}{sure} (training less held-out levels)"
+        yield f"generalization gap, {policy}: {figure(gap)}{sure}"
     if not report.of_one_kind:
-        yield "these are not seeds of one setting: `ludus compare` says how much better one is than another"
+        yield "not seeds of one setting: `ludus compare` says how much better one is"
     elif 1 < len(report.agents) < FEW:
         yield f"a bootstrap interval over {len(report.agents)} runs is too narrow; {FEW} runs make a fair one"
     yield from dict.fromkeys(without_interval(one) for one in report.counted if one.found.interval is None)
+    varied = [x for x in report.scores().values() if not equal(x)] if report.of_one_kind else []
+    if any(interval(x, statistic) is None for x in varied for statistic in STATISTICS.values()):
+        yield NO_INTERVAL
     yield from cut_off(report)
     if {one.policy for one in report.played} == {"greedy"}:
         yield "greedy: the most likely actions; --sampled draws them, as training does"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
+NO_INTERVAL = "-: no interval, since resampling changes nothing, which is no certainty"
 WIDTH = 80  # of tables of results, at least: numbers are never cut
 
 

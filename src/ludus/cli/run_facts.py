@@ -78,8 +78,14 @@ def alike(one: Run, other: Run) -> bool:
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
-    """What tells runs from each other: the algorithm, and settings that others of the same algorithm have otherwise."""
-    return [", ".join([run.algorithm.upper(), *differing(run, runs)]) for run in runs]
+    """What tells runs from each other: the algorithm, and settings that others of the same algorithm have otherwise.
+
+    Where these do not, which is rare, the folder does.
+    """
+    found = [", ".join([run.algorithm.upper(), *differing(run, runs)]) for run in runs]
+    return [
+        label if found.count(label) == 1 else f"{label}, {run.path}" for label, run in zip(found, runs, strict=True)
+    ]
 
 
 def differing(run: Run, others: Sequence[Run]) -> list[str]:
