@@ -119,6 +119,20 @@ def test_a_game_without_chance_has_no_interval(told, monkeypatch):
     assert "-13.00 to -13.00" not in text and "over 20 episodes" not in text
 
 
+def test_a_statistic_that_no_resample_changes_has_no_interval(told):
+    """Most balls are missed at random: the mean varies, the median does not."""
+    text, facts = told("Catch:random")
+    found = {one["of"]: one["interval"] for one in facts["statistics"]}
+    assert found["mean"] is not None and found["median"] is None and "-: no interval, since resampling changes" in text
+
+
+def test_the_first_player_is_judged(told):
+    text, facts = told("TicTacToe:heuristic", "--against", "random")
+    returns = np.array(facts["evaluations"][0]["returns"])
+    assert returns.shape == (20, 2) and "player 1, over 20 episodes" in text and facts["against"] == "random"
+    assert facts["statistics"][0]["value"] == pytest.approx(returns[:, 0].mean())
+
+
 def test_equal_returns_are_not_taken_for_certainty(agent, capsys, monkeypatch):
     """An agent that never misses in Catch: every ball falls elsewhere, every return is 1."""
 

@@ -139,7 +139,8 @@ def summary(report: Report) -> Table | None:
     varied = {kind: scores for kind, scores in found.items() if not equal(scores)}
     if not varied:
         return None
-    over = f"over {len(next(iter(varied.values())))} {report.over}"
+    player = "player 1, " if report.several_players else ""
+    over = f"{player}over {len(next(iter(varied.values())))} {report.over}"
     words = [name for k, name in enumerate(("policy", "levels")) if len({kind[k] for kind in found}) > 1]
     table = new_table([*words, over], ["return", "95 % interval"])
     for policy, levels in varied:
