@@ -120,8 +120,8 @@ def test_a_game_without_chance_has_no_interval(told, monkeypatch):
 
 
 def test_a_statistic_that_no_resample_changes_has_no_interval(told):
-    """Most balls are missed at random: the mean varies, the median does not."""
-    text, facts = told("Catch:random")
+    """At random a snake rarely finds food: the mean varies, the median is 0."""
+    text, facts = told("Snake:random")
     found = {one["of"]: one["interval"] for one in facts["statistics"]}
     assert found["mean"] is not None and found["median"] is None and "-: no interval, since resampling changes" in text
 
