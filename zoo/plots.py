@@ -53,11 +53,15 @@ def learning_curves(runs: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Any:
         plain_axes(by_steps, letters(title), "steps", "mean return of 100 episodes")
         plain_axes(by_time, "", unit)
         by_steps.xaxis.set_major_formatter(engineering())
+        for axes in (by_steps, by_time):
+            axes.set_xlim(left=0)
         for label, curves in settings.items():
             draw(by_steps, [(curve.steps, curve.returns) for curve in curves], styles[label])
             draw(by_time, [(curve.seconds / scale, curve.returns) for curve in curves], styles[label])
-    several = any(len(curves) > 1 for settings in runs.values() for curves in settings.values())
-    add_legend(figure, styles, "interquartile mean of runs, and its 95 % interval" if several else None)
+    counts = {label: {len(settings[label]) for settings in runs.values() if label in settings} for label in styles}
+    several = any(max(found) > 1 for found in counts.values())
+    names = {f"{label}{of_runs(counts[label])}": style for label, style in styles.items()}
+    add_legend(figure, names, "interquartile mean of runs, and its 95 % interval" if several else None)
     return figure
 
 
@@ -80,6 +84,13 @@ def performance_profiles(scores: Mapping[str, Sequence[np.ndarray]], of: str) ->
     axes.yaxis.set_major_formatter("{x:.0%}")
     add_legend(figure, styles, "bands: 95 % intervals at each threshold")
     return figure
+
+
+def of_runs(counts: set[int]) -> str:
+    """How many runs lines are of, in words; none where each is of one."""
+    if max(counts) == 1:
+        return ""
+    return f" ({' or '.join(map(str, sorted(counts)))} runs)"
 
 
 def styles_of(labels: Any) -> dict[str, dict[str, Any]]:

@@ -38,7 +38,7 @@ def curve(returns, seconds=10.0):
 def test_seeds_of_one_setting_are_one_line(runs):
     found = by_environment([read_run(path) for path in sorted(runs.iterdir())])
     assert {title: {label: len(curves) for label, curves in lines.items()} for title, lines in found.items()} == {
-        "Catch": {"PPO, learning_rate 0.0025 to 0 (2 runs)": 2, "PPO, learning_rate 0.0001 to 0 (2 runs)": 2, "PQN": 1},
+        "Catch": {"PPO, learning_rate 0.0025 to 0": 2, "PPO, learning_rate 0.0001 to 0": 2, "PQN": 1},
         "Catch (repeat_action_probability=0.1)": {"PPO": 1},
     }
 
@@ -46,6 +46,15 @@ def test_seeds_of_one_setting_are_one_line(runs):
 def test_one_setting_needs_no_word(runs):
     (group,) = grouped([read_run(runs / "fast0"), read_run(runs / "fast1")])
     assert labels([group[0]]) == ["PPO"]
+
+
+def test_a_setting_looks_the_same_in_every_game():
+    from ludus.zoo.plots import learning_curves
+
+    one = curve([1, 2])
+    figure = learning_curves({"Catch": {"PPO": [one], "DQN": [one]}, "Snake": {"DQN": [one, one]}})
+    assert figure.axes[0].lines[1].get_color() == figure.axes[2].lines[0].get_color()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["PPO", "DQN (1 or 2 runs)"]
 
 
 def test_no_two_settings_have_one_label(runs):
@@ -69,7 +78,7 @@ def test_a_line_is_the_interquartile_mean_of_its_runs():
     from ludus.zoo.plots import learning_curves
 
     curves = [curve([k, 2 * k, 4 * k]) for k in (0, 1, 2, 10)]
-    figure = learning_curves({"Catch": {"PPO (4 runs)": curves, "DQN": [curve([5, 6, 7])]}})
+    figure = learning_curves({"Catch": {"PPO": curves, "DQN": [curve([5, 6, 7])]}})
     by_steps, by_time = figure.axes
     line, single = by_steps.lines
     at = np.interp([100, 550, 1000], line.get_xdata(), line.get_ydata())

@@ -37,8 +37,8 @@ def main(argv: list[str]) -> int:
 
     figure = learning_curves(curves)
     for title, settings in curves.items():
-        for label in settings:
-            say(f"{title}: {label}")
+        for label, seeds in settings.items():
+            say(f"{title}: {label}{f' ({len(seeds)} runs)' if len(seeds) > 1 else ''}")
     save_figure(config.out, figure)
     return 0
 
@@ -49,10 +49,7 @@ def by_environment(runs: Sequence[Run]) -> dict[str, dict[str, list[Curve]]]:
     for title in dict.fromkeys(run.title for run in runs):
         groups = grouped(run for run in runs if run.title == title)
         named = zip(labels([group[0] for group in groups]), groups, strict=True)
-        found[title] = {
-            label if len(group) == 1 else f"{label} ({len(group)} runs)": [curve_of(run) for run in group]
-            for label, group in named
-        }
+        found[title] = {label: [curve_of(run) for run in group] for label, group in named}
     return found
 
 
