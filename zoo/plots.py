@@ -49,15 +49,15 @@ def learning_curves(runs: Mapping[str, Mapping[str, Sequence[Curve]]]) -> Any:
     rows = figure.subplots(len(runs), 2, sharey="row", squeeze=False)
     for (title, settings), (by_steps, by_time) in zip(runs.items(), rows, strict=True):
         last = max((curve.seconds[-1] for curves in settings.values() for curve in curves), default=0.0)
-        scale, unit = next((scale, unit) for scale, unit in (*UNITS, UNITS[-1]) if last >= LEAST * scale or scale == 1)
+        scale, unit = next((scale, unit) for scale, unit in UNITS if last >= LEAST * scale or scale == 1)
         plain_axes(by_steps, letters(title), "steps", "mean return of 100 episodes")
         plain_axes(by_time, "", unit)
         by_steps.xaxis.set_major_formatter(engineering())
-        for axes in (by_steps, by_time):
-            axes.set_xlim(left=0)
         for label, curves in settings.items():
             draw(by_steps, [(curve.steps, curve.returns) for curve in curves], styles[label])
             draw(by_time, [(curve.seconds / scale, curve.returns) for curve in curves], styles[label])
+        for axes in (by_steps, by_time):
+            axes.set_xlim(left=0)  # not before there are lines, which then would not count
     counts = {label: {len(settings[label]) for settings in runs.values() if label in settings} for label in styles}
     several = any(max(found) > 1 for found in counts.values())
     names = {f"{label}{of_runs(counts[label])}": style for label, style in styles.items()}

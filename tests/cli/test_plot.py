@@ -98,6 +98,7 @@ def test_time_has_a_unit_that_suits_it(seconds, unit):
     from ludus.zoo.plots import learning_curves
 
     axes = learning_curves({"Catch": {"PPO": [curve([1, 2], seconds)]}}).axes[1]
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] >= axes.lines[0].get_xdata()[-1]
     assert axes.get_xlabel() == unit and 3 <= axes.lines[0].get_xdata()[-1] <= 200
 
 

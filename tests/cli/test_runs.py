@@ -57,6 +57,9 @@ def test_damaged_runs_are_a_line_each(runs, listed, tmp_path):
     (folder / "waiting" / "train.json").write_text("{}")
     found = listed(folder)
     assert "middle" in found.out and "old" not in found.out
+    assert (
+        next(line for line in found.out.splitlines() if "new" in line).split()[5] == "-"
+    )  # but for its curve, it is whole
     lines = found.err.splitlines()
     assert len(lines) == 3 and all(line.startswith("ludus: ") for line in lines)
     for part in ("old/agent.json is not JSON", f"new/{CURVE} is no curve", "waiting has no agent.json"):

@@ -32,21 +32,12 @@ def main(argv: list[str]) -> int:
     if not config.folder.is_dir():
         raise OptionError(f"there is no folder {config.folder}; `ludus train GAME` makes runs/GAME-ALGO-DATE-TIME")
     import_agents()
-    from ..agents.training.progress_bar import quantity
-
-    now, rows, damaged = time.time(), [], []
-    for folder in folders(config.folder):
-        try:
-            run, saved = read_run(folder), (folder / "agent.json").stat().st_mtime
-            name = str(folder.relative_to(config.folder))
-            words = shown(name if name != "." else str(folder)), shown(run.game), run.algorithm
-            rows.append((saved, [*words, quantity(run.steps), last_return(run), age(now - saved)]))
-        except (LudusError, OSError) as error:
-            damaged.append(error)
+    damaged: list[Exception] = []
+    rows = [row for folder in folders(config.folder) if (row := row_of(folder, config.folder, damaged)) is not None]
     if rows:
         table = new_table(["run", "game", "algo"], ["steps", "return", "age"])
-        for _, row in sorted(rows, reverse=True):
-            table.add_row(*row)
+        for seconds, row in sorted(rows):
+            table.add_row(*row, age(seconds))
         wide = console()
         wide.width = max(wide.width, WIDTH)
         wide.print(table)
@@ -63,14 +54,30 @@ def folders(folder: Path) -> Iterator[Path]:
     return (path for path in found if any((path / name).is_file() for name in ("agent.json", SETTINGS)))
 
 
-def last_return(run: Run) -> str:
-    """What the curve ends with; a dash without one."""
+def row_of(folder: Path, above: Path, damaged: list[Exception]) -> tuple[float, list[str]] | None:
+    """Seconds since an agent was saved, and what there is to say of it; None, and why in `damaged`, if it cannot be read."""
+    from ..agents.training.progress_bar import quantity
+
+    try:
+        run, seconds = read_run(folder), time.time() - (folder / "agent.json").stat().st_mtime
+    except (LudusError, OSError) as error:
+        damaged.append(error)
+        return None
+    name = str(folder if folder == above else folder.relative_to(above))
+    words = shown(name), shown(run.game), run.algorithm
+    return seconds, [*words, quantity(run.steps), last_return(run, damaged)]
+
+
+def last_return(run: Run, damaged: list[Exception]) -> str:
+    """What the curve ends with; a dash without one, or, with why in `damaged`, for one that cannot be read."""
     from ..agents.files.curve import CURVE, read_curve
 
-    if not (run.path / CURVE).exists():
-        return "-"
-    curve = read_curve(run.path).until(run.steps)
-    return figure(curve.returns[-1]) if len(curve.returns) else "-"
+    try:
+        curve = read_curve(run.path).until(run.steps) if (run.path / CURVE).exists() else None
+    except LudusError as error:
+        damaged.append(error)
+        curve = None
+    return figure(curve.returns[-1]) if curve is not None and len(curve.returns) else "-"
 
 
 def age(seconds: float) -> str:
