@@ -22,6 +22,7 @@ from .errors import GameError, OptionError
 from .game import Game
 from .registry import is_own
 from .rng import start_streams
+from .statistics import interval
 
 BOTS = ("random", "heuristic")
 SEARCH = re.compile(r"search-([1-9]|10)")  # and its depth
@@ -251,24 +252,22 @@ class Evaluation:
     lengths: np.ndarray  # (episodes,) int64, in steps
     deterministic: bool
     unfinished: int = 0  # episodes cut off by `step_limit` or `tell`; their return so far is counted
+    alike: bool = False  # whether several episodes were seen to be the same, state for state: no chance came into them
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(episodes,) returns of the first player."""
+        return self.returns.reshape(len(self.returns), -1)[:, 0]
 
     @property
     def mean(self) -> float:
         """Of the first player."""
-        return float(self.returns.reshape(len(self.returns), -1)[:, 0].mean())
+        return float(self.scores.mean())
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the mean."""
-        return interval(self.returns.reshape(len(self.returns), -1)[:, 0])
-
-
-def interval(returns: np.ndarray) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of (episodes,), from 10,000 resamples with a fixed seed."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(returns, (10_000, len(returns))).mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+    def interval(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval of the mean; None where the episodes tell of none, see `statistics.interval`."""
+        return interval(self.scores)
 
 
 def evaluate_player(
@@ -288,7 +287,7 @@ def evaluate_player(
     sim.reset()
     player.restart()
     returns, lengths = np.zeros(sim.reward.shape), np.zeros(sim.num_envs, np.int64)
-    running = np.ones(sim.num_envs, np.bool_)
+    running, alike = np.ones(sim.num_envs, np.bool_), sim.num_envs > 1 and same(sim.records)
     for steps in range(1, step_limit + 1):
         finished = player.step(ask(player, running, deterministic))
         returns[running] += host(sim.reward)[running]
@@ -297,9 +296,17 @@ def evaluate_player(
             running &= ~(host(sim.terminated) | host(sim.truncated))
             if not running.any():
                 break
+        alike = alike and bool(running.all()) and same(sim.records)
         if tell is not None and tell(steps, len(running) - int(running.sum())) is False:
             break
-    return Evaluation(returns, lengths, deterministic, int(running.sum()))
+    alike = alike and bool((returns == returns[0]).all() and (lengths == lengths[0]).all())
+    return Evaluation(returns, lengths, deterministic, int(running.sum()), alike)
+
+
+def same(records: np.ndarray) -> bool:
+    """Whether (N,) records are equal, to the last byte."""
+    rows = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), -1)
+    return bool((rows == rows[0]).all())
 
 
 def host(array: Any) -> np.ndarray:
