@@ -33,10 +33,9 @@ from ludus.agents import load_agent
 from ludus.cli import train
 from ludus.cli.making import make_agent, make_env
 from ludus.envs import find_game
-from ludus.envs.bots import interval
 from ludus.zoo import recipe, recipe_names
 from ludus.zoo.cards import AGENTS, CARD, FACTS, FORMAT, agent_names, read_card, write_sums
-from ludus.zoo.judging import EPISODES, SEED, opponents_of, returns_of, returns_of_bot
+from ludus.zoo.judging import EPISODES, SEED, opponents_of, returns_of, returns_of_bot, summary
 
 PACKAGES = ("ludus", "torch", "numpy")
 POINTS = 100
@@ -80,11 +79,6 @@ def evaluations(agent: Any, game: Any) -> Iterator[dict[str, Any]]:
             found = returns_of(agent, against, EPISODES, policy == "greedy", SEED)
             told = {"policy": policy, "against": against, "episodes": EPISODES, "seed": SEED}
             yield {**told, "median": float(np.median(found)), **summary(found)}
-
-
-def summary(returns: np.ndarray) -> dict[str, float]:
-    low, high = interval(returns)
-    return {"mean": float(returns.mean()), "low": low, "high": high}
 
 
 def bots_of(game: Any, options: dict[str, Any]) -> list[dict[str, Any]]:

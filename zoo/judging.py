@@ -12,6 +12,7 @@ from ..agents.training.evaluation import Player
 from ..envs import Bot, Evaluation, Match, Simulator, evaluate_player, find_game
 from ..envs.adapters.shared import seed_games
 from ..envs.bots import BOTS
+from ..envs.statistics import interval
 
 EPISODES, SEED = 100, 1_000_000  # of evaluations that cards have: games that no training has played
 
@@ -78,3 +79,10 @@ def seated(sim: Simulator, player: Any, seat: int, against: str | None, seed: in
 def opponents_of(game: Any) -> Sequence[str | None]:
     """Whom agents of a game are judged against: the bots, or nobody in a game for one."""
     return [None] if game.players == 1 else [bot for bot in BOTS if bot == "random" or game.heuristic is not None]
+
+
+def summary(returns: np.ndarray) -> dict[str, float]:
+    """The mean, and its 95 % bootstrap interval; where resampling tells of none, that is the mean alone."""
+    mean = float(returns.mean())
+    low, high = interval(returns) or (mean, mean)
+    return {"mean": mean, "low": low, "high": high}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..envs import OptionError, find_game
-from ..envs.bots import interval
 from .arguments import parse
 from .interrupts import import_agents
 from .terminal import console, say
@@ -101,7 +100,7 @@ def verify(config: Config, games: list[str]) -> int:
     """Play every evaluation of the cards again; the status is 1 where one does not come out as the card says."""
     from ..agents import load_agent
     from ..zoo.cards import agent_folder, read_card
-    from ..zoo.judging import returns_of
+    from ..zoo.judging import returns_of, summary
 
     wrong = 0
     for game in games:
@@ -110,12 +109,12 @@ def verify(config: Config, games: list[str]) -> int:
         card, agent = read_card(folder), load_agent(folder)
         for told in card["evaluation"]:
             found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
-            low, high = interval(found)
-            fits = low <= told["high"] and told["low"] <= high
+            now = summary(found)
+            fits = now["low"] <= told["high"] and told["low"] <= now["high"]
             wrong += not fits
             against = f" against {told['against']}" if told["against"] else ""
             say(
-                f"{game}{against}, {told['policy']}: {short(float(found.mean()))}, card {short(told['mean'])} "
+                f"{game}{against}, {told['policy']}: {short(now['mean'])}, card {short(told['mean'])} "
                 f"({short(told['low'])} to {short(told['high'])}): ", ("as it says" if fits else "NOT as it says", "bold"),
             )  # fmt: skip
     say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
@@ -140,16 +139,16 @@ def reproduce(config: Config, games: list[str]) -> int:
 def compare(folder: Path, card: dict[str, Any]) -> int:
     """Evaluate an agent as another's card says, show both; 0 if it is as good or better."""
     from ..agents import load_agent
-    from ..zoo.judging import returns_of
+    from ..zoo.judging import returns_of, summary
 
     agent, below = load_agent(folder), 0
     for told in card["evaluation"]:
         found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
-        low, high = interval(found)
-        below += high < told["low"]
+        now = summary(found)
+        below += now["high"] < told["low"]
         against = f" against {told['against']}" if told["against"] else ""
         say(
-            f"{told['policy']}{against}: {short(float(found.mean()))} ({short(low)} to {short(high)}), "
+            f"{told['policy']}{against}: {short(now['mean'])} ({short(now['low'])} to {short(now['high'])}), "
             f"the card's {short(told['mean'])} ({short(told['low'])} to {short(told['high'])})"
         )
     seeds = ", ".join(short(seed["mean"]) for seed in card["seeds"])
