@@ -19,6 +19,7 @@ _LAZY = {  # imported when asked for, since torch takes seconds
     **CLASSES,
     "Muon": "nn.muon",
     "QPolicy": "nn.q_network",
+    "Search": "training.search",
     "evaluate": "training.evaluation",
     "PretrainedExtractor": "nn.on_pretrained",
     "load_encoder": "checkpoints.encoder_file",

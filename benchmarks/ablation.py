@@ -16,12 +16,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from report import Table, amount, describe, machine, read_figures, write_figures, write_results
+from report import Table, amount, between, describe, machine, read_figures, write_figures, write_results
 from rich.console import Console
 from runs import Case, comparison_parser, cut_off, run_all
 
 from ludus.cli.settings import PRESETS, SETTINGS
-from ludus.envs.bots import interval
+from ludus.envs.statistics import interval
 
 PACKAGES = ("ludus", "torch", "stable-baselines3", "numpy")
 SWITCHES = ("double", "dueling", "prioritized", "noisy", "munchausen", "huber", "layer_norm")
@@ -143,8 +143,7 @@ def cells_of(runs: list[dict[str, Any]]) -> list[str]:
     if not runs:
         return ["-", "-", "-"]
     returns = returns_of(runs)
-    low, high = interval(returns)
-    return [f"{returns.mean():.1f}", ", ".join(f"{value:.1f}" for value in returns), f"{low:.1f} to {high:.1f}"]
+    return [f"{returns.mean():.1f}", ", ".join(f"{value:.1f}" for value in returns), between(interval(returns))]
 
 
 def returns_of(runs: list[dict[str, Any]]) -> np.ndarray:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import Table, amount, describe, machine, sampled_as, write_results
+from report import Table, amount, between, describe, machine, sampled_as, write_results
 from rich.console import Console
 
 from ludus.agents import load_agent
@@ -72,8 +72,8 @@ def table_of(algo: str, runs: list[dict[str, Any]]) -> Table:
     rows = [
         [
             str(run["seed"]), amount(run["steps"]), amount(run["steps_per_second"]),
-            f"{run['greedy']:.1f}", "{:.1f} to {:.1f}".format(*run["greedy_interval"]),
-            f"{run['sampled']:.1f}", "{:.1f} to {:.1f}".format(*run["sampled_interval"]), f"{run['evaluate_policy']:.1f}",
+            f"{run['greedy']:.1f}", between(run["greedy_interval"]),
+            f"{run['sampled']:.1f}", between(run["sampled_interval"]), f"{run['evaluate_policy']:.1f}",
         ]
         for run in runs
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -50,6 +51,11 @@ def amount(number: float) -> str:
 def times(ratio: float | None) -> str:
     """A ratio as 6.51x or 12.3x; a dash for none."""
     return "-" if ratio is None else f"{three_digits(ratio)}x"
+
+
+def between(interval: Sequence[float] | None) -> str:
+    """An interval as 1.2 to 3.4; a dash for none."""
+    return "-" if interval is None else "{:.1f} to {:.1f}".format(*interval)
 
 
 def three_digits(number: float) -> str:

@@ -20,7 +20,7 @@ from ludus.agents import CONFIGS
 from ludus.agents.files.config import Option, options_of
 from ludus.agents.training.options import AgentConfig
 from ludus.envs import Options, canvas, cards, exact, game, rng
-from ludus.envs.engine.rules import parameters
+from ludus.envs.engine.rules import RULES, parameters
 from ludus.envs.engine.syntax import BUILTINS, METHODS, NUMPY, NUMPY_INSTEAD, SYNTAX
 from ludus.envs.viewer.scene import RESERVED
 
@@ -119,8 +119,10 @@ def reference() -> str:
 def rules() -> str:
     lines = ["| rule | alone | in turn | together |", "|---|---|---|---|"]
     kinds = [game_of(players=1), game_of(players=2, player=True), game_of(players=2)]
-    for rule in parameters(kinds[0]):
-        lines.append(f"| `{rule}` | " + " | ".join(f"`({', '.join(parameters(kind)[rule])})`" for kind in kinds) + " |")
+    for rule in RULES:
+        taken = (parameters(kind).get(rule) for kind in kinds)
+        cells = ("-" if names is None else f"`({', '.join(names)})`" for names in taken)
+        lines.append(f"| `{rule}` | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", "Of a game with features, `observe` gets `features` in place of `planes`.", ""])
 
 

@@ -11,6 +11,7 @@ from .check import GameReport, check_game
 from .engine.observer import Observer
 from .engine.options import Options
 from .engine.simulator import Simulator
+from .engine.tree_search import TreeSearch
 from .errors import ActionError, GameError, LudusError, NotReset, OptionError, RuleError, UnknownGame, UnknownOption
 from .game import Game, state
 from .registry import all_games, find_game, register
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionError", "Bot", "Evaluation", "Game", "GameEnv", "GameError", "GameReport", "GameVectorEnv", "LudusError",
-    "Match", "NotReset", "Observer", "OptionError", "Options", "RuleError", "Simulator", "UnknownGame", "UnknownOption",
-    "aec_env", "all_games",
+    "Match", "NotReset", "Observer", "OptionError", "Options", "RuleError", "Simulator", "TreeSearch", "UnknownGame",
+    "UnknownOption", "aec_env", "all_games",
     "check_game", "evaluate_player", "find_game", "parallel_env", "register", "state",
 ]  # fmt: skip
 

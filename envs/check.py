@@ -151,6 +151,7 @@ def _play_plain(game: Game, steps: int, seed: int, obs_type: str | None = None) 
             sim.step(story.actions[-1])
             if step % 50 == 0:
                 _check_clicks(game, sim.records)
+                _check_value(game, sim.records)
     return story
 
 
@@ -180,6 +181,13 @@ def _check_clicks(game: Game, records: np.ndarray) -> None:
     click, (width, height) = watch(game, "click"), game.canvas
     for x, y in product((0.0, 0.5 * width, 0.999 * width), (0.0, 0.5 * height, 0.999 * height)):
         check_action(game, "click", click(PlainRecords(records)[0], x, y), none=True)
+
+
+def _check_value(game: Game, records: np.ndarray) -> None:
+    """Ask what a position is worth to each player."""
+    if game.value is not None:
+        for player in range(game.players):
+            watch(game, "value")(PlainRecords(records)[0], player)
 
 
 class _Actions:

@@ -11,6 +11,7 @@ and, where a game has more to say:
     legal(s, allowed)           mark the actions that are allowed now (`allowed` arrives all False)
     heuristic(s, random)        the action of a simple player, to be measured against -> action
     click(s, x, y)              the action that a click at that place of the picture stands for; -1: none -> action
+    value(s, player)            where players take turns: what the position is worth to a player, at a glance -> float
 
 Games for several `players` are of two kinds; in both, `observe`, `draw` and `heuristic` are told whose view is wanted, as in
 `observe(s, player, planes)`. (`draw` gets the player -1 for a spectator, who may see everything.)
@@ -104,9 +105,11 @@ class Game:
     player_names: tuple[str, ...] = ()  # who is who in the picture, as in ("black", "white"); empty: "player 1", ...
     legal: Rule | None = None  # legal(s, allowed): the actions allowed now
     heuristic: Rule | None = None  # heuristic(s, random): what a simple player would do
+    value: Rule | None = None  # value(s, player): what a simple player thinks that a position is worth, in rewards
     click: Rule | None = None  # click(s, x, y): the action that a person means who points there
     keys: Mapping[str, str] = field(default_factory=dict)  # pygame's key name -> action; not those of `scene.RESERVED`
     second_keys: Mapping[str, str] = field(default_factory=dict)  # those of a second person at the same keyboard
+    hidden: bool = False  # the record holds what players are not to know, such as cards or mines; no search looks there
     waits: bool = False  # no time passes while a person thinks; so it is wherever players take turns
     backdrop: Rule | None = None  # backdrop(canvas): what is always there, painted once; draw() paints over it
     canvas: tuple[float, float] = (0.0, 0.0)  # width and height that draw() works in; (0, 0): columns and rows
@@ -213,7 +216,7 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
     must(isinstance(game.State, np.dtype), "State must come from state(...)")
     for rule in ("reset", "step", "observe", "draw"):
         must(callable(getattr(game, rule)), f"{rule} must be a function")
-    for rule in ("backdrop", "legal", "click", "heuristic"):
+    for rule in ("backdrop", "legal", "click", "heuristic", "value"):
         must(getattr(game, rule) is None or callable(getattr(game, rule)), f"{rule} must be a function")
     for name, least in (("version", 0), ("players", 1), ("min_players", 0), ("fps", 1)):
         value = getattr(game, name)
@@ -235,7 +238,8 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
         keys = getattr(game, name)
         must(isinstance(keys, Mapping), f"{name} must be a dictionary such as {{'left': 'left'}}, got {keys!r}")
         must(all(isinstance(key, str) for key in keys), f"{name} must be names of keys, such as 'left', got {keys!r}")
-    must(isinstance(game.waits, bool), f"waits must be True or False, got {game.waits!r}")
+    for name in ("hidden", "waits"):
+        must(isinstance(getattr(game, name), bool), f"{name} must be True or False, got {getattr(game, name)!r}")
 
 
 def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:
@@ -246,6 +250,7 @@ def _check_players(game: Game, must: Callable[[bool, str], None]) -> None:
     must(right, f"player_names must be {game.players} different names, as in ('black', 'white'); got {names!r}")
     must(game.min_players in (0, game.players) or game.may_leave, "a record without a field active needs all players")
     must(whole or (game.players == 1 and game.legal is None), "only a game for one without legal has minimal_actions")
+    must(game.value is None or game.turns, "value is for two players who take turns")
     if game.turns:
         must(game.players == 2, "players who take turns must be two: what one gains, the other loses")
         must(game.State["player"] == np.dtype("i1"), "the field player must be one 'i1'")

@@ -113,13 +113,25 @@ def kept_arguments(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title_of(facts: Mapping[str, Any]) -> str:
-    """An environment in words, such as `FrozenLake-v1 (is_slippery=False)`."""
+    """An environment in words, such as `FrozenLake-v1 (is_slippery=False)`; what a game shows by itself needs none."""
     name = facts.get("game") or facts.get("gymnasium")
     if name is None:
         return str(facts.get("not_kept", "an environment that has no name"))
-    given = {**facts.get("options", {}), **facts.get("arguments", {})}
-    words = [f"{key}={value}" for key, value in given.items()] + [w["name"] for w in facts.get("wrappers", ())]
+    options = {key: value for key, value in facts.get("options", {}).items() if value not in ("planes", "features")}
+    given = {**options, **facts.get("arguments", {})}
+    words = [f"{key}={in_short(value)}" for key, value in given.items()] + [
+        w["name"] for w in facts.get("wrappers", ())
+    ]
     return f"{name} ({', '.join(words)})" if words else str(name)
+
+
+def in_short(value: Any) -> str:
+    """An argument in words; of a long list, such as levels, its ends and its length."""
+    if isinstance(value, list) and len(value) > 6:
+        return f"[{value[0]}, {value[1]}, ..., {value[-1]}; {len(value)} in all]"
+    return (
+        f"range({', '.join(map(str, value['range']))})" if isinstance(value, dict) and "range" in value else str(value)
+    )
 
 
 # -- made --------------------------------------------------------------------------------------------------------------

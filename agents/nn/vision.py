@@ -250,7 +250,7 @@ def without_batch_norm(encoder: PictureEncoder) -> PictureEncoder:
     if encoder.config.norm != "batch":
         return encoder
     found = PictureEncoder(replace(encoder.config, norm="none"))
-    layers: list[nn.Module] = []
+    layers: list[Any] = []
     for layer in encoder.body:
         if isinstance(layer, nn.BatchNorm2d):
             layer = fuse_conv_bn_eval(layers.pop(), layer)

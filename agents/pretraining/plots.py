@@ -31,14 +31,18 @@ MOST_BARS, MOST_LETTERS = 40, 24
 DPI = 100
 
 
-def figure_of(width: float, height: float) -> Any:
-    """An empty figure, in inches; raises OptionError without Matplotlib."""
-    return need("matplotlib.figure", "a figure").Figure((width, height), dpi=DPI, layout="constrained")
+def figure_of(width: float, height: float, extra: str = "pretrain") -> Any:
+    """An empty figure, in inches; raises OptionError, which names the extra, without Matplotlib."""
+    return need("matplotlib.figure", "a figure", extra).Figure((width, height), dpi=DPI, layout="constrained")
 
 
 def axes_of(figure: Any, title: str, x: str = "", y: str = "") -> Any:
-    """Axes over the whole figure, with faint lines and no box."""
-    axes = figure.subplots()
+    """Axes over the whole figure, see `plain_axes`."""
+    return plain_axes(figure.subplots(), title, x, y)
+
+
+def plain_axes(axes: Any, title: str, x: str = "", y: str = "") -> Any:
+    """The axes with faint lines and no box."""
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -306,11 +310,11 @@ def decoded_planes(
     shown = [(colors[k], names[k]) for k in common]
     shown += [(OTHERS, "other planes")] if len(kept) > len(common) else []
     shown += [(MISSED, "wrong: missed"), (MADE_UP, "wrong: made up")]
-    _legend_below(figure, [Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=name) for color, name in shown])
+    legend_below(figure, [Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=name) for color, name in shown])
     return figure
 
 
-def _legend_below(figure: Any, known: Sequence[Any]) -> None:
+def legend_below(figure: Any, known: Sequence[Any], title: str | None = None) -> None:
     """A legend below all axes, in as many columns as the figure is wide enough for; it becomes higher by the lines."""
     widest = 0.55 + 0.085 * max(
         len(entry.get_label()) for entry in known
@@ -318,7 +322,10 @@ def _legend_below(figure: Any, known: Sequence[Any]) -> None:
     columns = min(5, len(known), max(1, int((figure.get_figwidth() - 0.2) / widest)))
     lines = -(-len(known) // columns)
     figure.set_figheight(figure.get_figheight() + 0.19 * lines)
-    figure.legend(handles=known, loc="outside lower left", ncols=-(-len(known) // lines), frameon=False, fontsize=9)
+    figure.legend(
+        handles=known, loc="outside lower left", ncols=-(-len(known) // lines), frameon=False, fontsize=9,
+        title=title, title_fontsize=9, alignment="left",
+    )  # fmt: skip
 
 
 def _striped(cells: np.ndarray, colors: Sequence[Any], size: int = 12) -> np.ndarray:

@@ -30,6 +30,7 @@ def evaluate(
     seed: int | None = 0,
     step_limit: int = STEP_LIMIT,
     tell: Callable[[int, int], bool | None] | None = None,
+    player: Callable[[Agent, Simulator], Any] | None = None,
     **changes: Any,
 ) -> Evaluation:
     """Play `episodes` whole episodes, with one game for each, so that short episodes are not counted more often.
@@ -41,11 +42,14 @@ def evaluate(
         step_limit: end an episode after so many steps, so that an agent that never loses does not play for ever.
         tell: called after each step of the games with the steps so far and how many episodes have ended; evaluation ends if
             it returns False. In environments of other libraries, only episodes that have ended are counted then.
+        player: makes of agent and games who decides, as `partial(Search, simulations=200)` does; None: the agent as it is.
         **changes: options of the game in place of those the agent was trained with, such as max_episode_steps=500.
 
     Raises:
-        OptionError: `changes` for an environment of another library.
+        OptionError: `changes` or `player` for an environment of another library.
     """
+    if player is not None and "game" not in agent.environment:
+        raise OptionError("only games of Ludus can be searched; this agent plays another environment")
     if changes and "game" not in agent.environment:
         raise OptionError(f"{', '.join(changes)} is for games of Ludus; this agent plays another environment")
     env = make_environment(agent.environment, num_envs=episodes, seed=seed, **changes)
@@ -54,7 +58,8 @@ def evaluate(
             if seed is not None:
                 seed_games(env.simulator, seed)
             with undivided():  # batches of a hundred are too small for several cores, which would wait for each other
-                return evaluate_player(Player(agent, env.simulator), env.simulator, deterministic, step_limit, tell)
+                who = (player or Player)(agent, env.simulator)
+                return evaluate_player(who, env.simulator, deterministic, step_limit, tell)
         return _evaluate_in_vec_env(agent, env, episodes, deterministic, tell)
     finally:
         env.close()

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from pretraining.agents import END_TO_END
-from report import Table, amount, describe
-from scipy.stats import trim_mean
+from report import Table, amount, between, describe
+
+from ludus.envs.statistics import interval, iqm
 
 ABOUT = {
     "planes": "F1 of decoded planes on pictures that neither training nor the choice of weights has seen: the mean over "
@@ -87,12 +88,11 @@ def agents_table(found: dict[str, Any]) -> Table:
         target = max(map(fmean, bases), default=float("nan"))
         for variant, some in runs.items():
             finals = np.array([run["curve"][-1][2] for run in some])
-            low, high = iqm_interval(finals)
             upper = {run["seed"]: run["curve"] for run in runs.get("true planes", [])}
             there = [return_at(upper[run["seed"]], run["steps"]) for run in some if run["seed"] in upper]
             when = as_good_after([run["curve"] for run in some], target)
             rows.append([
-                f"{game}, {variant}", str(len(some)), f"{iqm(finals):.1f}", f"{low:.1f} to {high:.1f}",
+                f"{game}, {variant}", str(len(some)), f"{iqm(finals):.1f}", between(interval(finals, iqm)),
                 amount(fmean(run["steps"] for run in some)), amount(fmean(run["rate"] for run in some)),
                 f"{fmean(run['pretraining'] for run in some):.0f}", "-" if when is None else f"{when:.0f}",
                 f"{fmean(there):.1f}" if there else "-",
@@ -126,18 +126,6 @@ def f1_table(part: str) -> Callable[[dict[str, Any]], Table]:
         return Table(TITLES[part], ABOUT[part], ["game", *conditions], rows)
 
     return table
-
-
-def iqm(values: np.ndarray) -> float:
-    """The mean of the middle half of (K,)."""
-    return float(trim_mean(values, 0.25))
-
-
-def iqm_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % of it over resamples of the seeds."""
-    rng = np.random.default_rng(0)
-    low, high = np.quantile([iqm(rng.choice(values, len(values))) for _ in range(2000)], (0.025, 0.975))
-    return float(low), float(high)
 
 
 def as_good_after(curves: list[list[list[float]]], target: float) -> float | None:

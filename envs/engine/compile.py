@@ -22,7 +22,8 @@ from ..game import Game
 from . import kernel, placeholders
 
 Function = Callable[..., Any]
-ENGINE = kernel.__name__, placeholders.__name__  # the modules in which names are replaced
+# the modules in which names are replaced
+ENGINE = kernel.__name__, placeholders.__name__, *(f"{__package__}.{name}" for name in ("tree", "alpha_beta"))
 
 
 def replacements(
@@ -39,6 +40,7 @@ def replacements(
         "legal_actions": game.legal or placeholders.legal_actions,
         "HAS_LEGAL": game.legal is not None,
         "heuristic": game.heuristic or placeholders.heuristic,
+        "value_of": game.value or placeholders.value_of,
         "draw": game.draw,
         "draw_backdrop": game.backdrop or placeholders.draw_backdrop,
         "HAS_BACKDROP": game.backdrop is not None,

@@ -94,6 +94,11 @@ def take_all_seats(s):
         s.active[player] = 1
 
 
+def value_of(s, player):
+    """Replaced by the game's rule `value`, if it has one."""
+    return 0.0
+
+
 def show(s, player, planes):
     """Replaced by one of the two below."""
 

@@ -167,6 +167,7 @@ def watched(game: Game, names: dict[str, Any]) -> dict[str, Any]:
         "draw": watch(game, "draw"),
         "draw_backdrop": watch(game, "backdrop") if game.backdrop else names["draw_backdrop"],
         "legal_actions": watch(game, "legal") if game.legal else names["legal_actions"],
+        "value_of": watch(game, "value") if game.value else names["value_of"],
         "heuristic": watch(game, "heuristic") if game.heuristic else names["heuristic"],
     }
 
@@ -270,6 +271,8 @@ def _check_result(game: Game, rule: str, given: tuple[Any, ...], result: Any) ->
             raise RuleError(f"{game.name}: {rule} left {name} = {s._row[name]} in the record, which is not finite")
     if rule == "step":
         _check_step(game, rest, result)
+    if rule == "value" and not (isinstance(result, (float, int, np.generic)) and np.isfinite(result)):
+        raise RuleError(f"{game.name}: value must return a finite number, got {result!r}")
     if rule == "heuristic":
         check_action(game, rule, result)
     if rule == "observe":

@@ -62,11 +62,12 @@ def run(
     count: int,
     checked: bool,
     unverified: bool = False,
-) -> None:
-    """Call a compiled loop over `count` records; raises GameError if a rule fails."""
+) -> int:
+    """Call a compiled loop over `count` records, and return its answer; raises GameError if a rule fails."""
     code = function(table.address, 0, count)
     if code <= ENDLESS:
         raise rule_error(game, code, checked, unverified, "check_game says where")
+    return code
 
 
 @once

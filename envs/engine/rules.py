@@ -22,7 +22,7 @@ from .compile import global_values, undecorated
 from .inference import Knowledge
 from .syntax import Reader
 
-RULES = ("reset", "step", "observe", "draw", "backdrop", "legal", "heuristic", "click")
+RULES = ("reset", "step", "observe", "draw", "backdrop", "legal", "heuristic", "click", "value")
 ARRAYS = ("planes", "features", "allowed", "actions", "rewards")  # parameters of rules
 TOOLBOXES = tuple(f"ludus.envs.{name}" for name in ("canvas", "cards", "exact", "rng"))
 
@@ -30,6 +30,7 @@ TOOLBOXES = tuple(f"ludus.envs.{name}" for name in ("canvas", "cards", "exact", 
 def parameters(game: Game) -> dict[str, tuple[str, ...]]:
     """The parameters of each rule, in order, as the guide names them."""
     viewer = ("player",) if game.players > 1 else ()
+    value = {"value": ("s", "player")} if game.turns else {}
     return {
         "reset": ("s", "random"),
         "step": ("s", "actions", "rewards", "random") if game.together else ("s", "action", "random"),
@@ -38,6 +39,7 @@ def parameters(game: Game) -> dict[str, tuple[str, ...]]:
         "backdrop": ("canvas",),
         "legal": ("s", "allowed"),
         "heuristic": ("s", *viewer, "random"),
+        **value,
         "click": ("s", "x", "y"),
     }
 
@@ -133,15 +135,14 @@ def reached(rules: list[FunctionType]) -> list[FunctionType]:
 
 def _check_results(game: Game, rule: str, function: FunctionType, wanted: tuple[str, ...]) -> None:
     """Refuse what is surely no result of that rule; the rest shows when the rules run."""
-    if rule not in ("step", "heuristic", "click"):
+    if rule not in ("step", "heuristic", "value", "click"):
         return
     tree = definition(function.__code__)
     if not isinstance(tree, ast.FunctionDef):
         return
     pair = rule == "step" and not game.together
-    right = (
-        "write return reward, terminated" if pair else "write return " + ("terminated" if rule == "step" else "action")
-    )
+    single = {"step": "terminated", "value": "value"}.get(rule, "action")
+    right = f"write return {'reward, terminated' if pair else single}"
 
     def refuse(line: int, what: str) -> NoReturn:
         raise GameError(f"{game.name}: {place(function.__code__, line)}: {rule} returns {what}: {right}")

@@ -173,6 +173,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    hidden=True,
     draw=draw,
     backdrop=backdrop,
     legal=legal,

@@ -303,6 +303,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    hidden=True,
     draw=draw,
     backdrop=backdrop,
     heuristic=heuristic,

@@ -246,6 +246,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    hidden=True,
     draw=draw,
     click=click,
     backdrop=backdrop,

@@ -152,6 +152,7 @@ WORTH = (
     100, -20, 10, 5, 5, 10, -20, 100,
 )  # fmt: skip
 MOBILITY = 12.0  # off for each reply that a move leaves
+MOST_WORTH = 2000.0  # more than a position can be, so that none is as good as a win
 
 
 def heuristic(s, player, random):
@@ -167,6 +168,15 @@ def heuristic(s, player, random):
             if value > highest:
                 best, highest = cell, value
     return best
+
+
+def value(s, player):
+    """What a player's discs are worth, and how many moves there are beyond the other's."""
+    mine, theirs = s.discs[player], s.discs[1 - player]
+    worth = MOBILITY * (count(moves_of(mine, theirs)) - count(moves_of(theirs, mine)))
+    for cell in range(CELLS):
+        worth += WORTH[cell] * ((mine >> cell & 1) - (theirs >> cell & 1))
+    return worth / MOST_WORTH
 
 
 def observe(s, player, planes):
@@ -253,6 +263,7 @@ GAME = Game(
     backdrop=backdrop,
     legal=legal,
     heuristic=heuristic,
+    value=value,
     players=2,
     player_names=("black", "white"),
     shape=(SIZE, SIZE),

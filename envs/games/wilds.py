@@ -960,6 +960,7 @@ GAME = Game(
     reset=reset,
     step=step,
     observe=observe,
+    hidden=True,
     heuristic=heuristic,
     draw=draw,
     backdrop=backdrop,

@@ -234,13 +234,14 @@ def test_what_runs_out_of_memory_is_one_line_and_a_bug_is_not():
 @pytest.mark.parametrize(
     ("who", "message"),
     [
-        ("Snake", "Snake is a game, not an agent: give Snake:heuristic or Snake:random"),
+        ("Snake", "Snake is a game, and the zoo has no agent for it: give Snake:heuristic or Snake:random"),
         ("snake", "`ludus train Snake` makes an agent"),
         ("Snake:best", "there is no bot 'best': give Snake:heuristic or Snake:random"),
         ("nowhere", "there is no folder nowhere"),
     ],
 )
 def test_a_game_in_place_of_an_agent_gets_its_players_named(verb, who, message, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("ludus.zoo.cards.AGENTS", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main([verb[0], who, *verb[1:]]) == 2
     error = capsys.readouterr().err

@@ -49,6 +49,10 @@ def test_agents_are_folders_and_bots(tmp_path, monkeypatch):
     assert words("watch", "") == ["runs/one"] and words("evaluate", "runs/") == ["runs/one"]
     assert words("watch", "Snake:") == ["Snake:heuristic", "Snake:random"]
     assert words("play", "Hex", "--against", "h") == ["heuristic"]
+    assert words("evaluate", "runs/other", "r") == ["runs/one"] and words("compare", "x", "--to", "ru") == ["runs/one"]
+    assert words("compare", "Snake:") == ["Snake:heuristic", "Snake:random"]
+    assert words("plot", "ru") == ["runs/one"] and words("plot", "Snake:") == []  # bots have no curve
+    assert words("runs", "") == []  # the shell's own: folders
 
 
 def test_packages_of_the_current_folder(tmp_path, monkeypatch):

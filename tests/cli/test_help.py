@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,16 @@ SCREENS = {
     "usage": [],
     "games": ["games"],
     "bots": ["evaluate", "Lander:random", "--episodes", "5"],
+    "comparison": [
+        "compare",
+        "Catch:heuristic",
+        "Snake:heuristic",
+        "--to",
+        "Catch:random",
+        "Snake:random",
+        "--episodes",
+        "5",
+    ],
     "several bots": ["evaluate", "TicTacToe:random", "--episodes", "5"],
     **{f"{verb} {flag}": [verb, flag] for verb in VERBS for flag in ("--help", "--help-all")},
     **{f"train {algo}": ["train", "--algo", algo, "--help-all"] for algo in CONFIGS},
@@ -41,13 +52,18 @@ def test_every_table_fits_80_columns(screen, shown):
 
 
 def test_numbers_of_any_size_are_whole_in_80_columns(monkeypatch, capsys):
-    from ludus.cli.evaluate import table_of
+    from ludus.cli.episodes import Entry
+    from ludus.cli.evaluate_report import Played, Report, summary, table_of
     from ludus.cli.terminal import console
     from ludus.envs import Evaluation
 
     monkeypatch.setenv("COLUMNS", "80")
-    returns = np.array([-123456.789, 123456.789])
-    console().print(table_of(Evaluation(returns, np.array([100000, 100000]), True), "heuristic"))
+    found = Evaluation(np.array([-123456.789, 123456.789]), np.array([100000, 100000]), True)
+    report = Report(
+        [Played(Entry(Path("Catch:heuristic"), None, {"options": {}}, {}), "heuristic", "", 0, found)], True, 2
+    )
+    for table in (table_of(report), summary(report)):
+        console().print(table)
     out = capsys.readouterr().out
     assert "…" not in out and "-123457" in out and max(map(len, out.splitlines())) <= 80
 

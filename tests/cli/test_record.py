@@ -13,6 +13,7 @@ from PIL import Image
 
 from ludus.__main__ import main as ludus
 from ludus.cli import record
+from ludus.cli.out_file import NotWritten
 from ludus.cli.players import seats
 from ludus.envs import LudusError, OptionError, Simulator
 
@@ -165,7 +166,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(agent, tmp_path, monkeyp
 
     monkeypatch.setattr(record, "write_gif", fail)
     (tmp_path / "out.gif").write_text("precious")
-    with pytest.raises(record.RecordingError, match="No space left on device"):
+    with pytest.raises(NotWritten, match="No space left on device"):
         recorded(tmp_path, "--force")
     assert (tmp_path / "out.gif").read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1

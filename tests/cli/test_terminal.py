@@ -19,7 +19,7 @@ from ludus.agents.files.safe_io import short
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.evaluation import evaluate as evaluate_agent
 from ludus.agents.training.save_callback import ending_signals
-from ludus.cli import evaluate, record, watch
+from ludus.cli import episodes, evaluate, evaluate_report, record, watch
 from ludus.cli.arguments import parse
 from ludus.cli.players import seats
 from ludus.cli.run_folder import held
@@ -248,8 +248,8 @@ def test_a_killed_training_leaves_its_folder_to_the_next(tmp_path):
 def test_an_evaluation_that_takes_long_says_how_far_it_is(terminal, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
     now = [0.0]
-    monkeypatch.setattr(evaluate.time, "monotonic", lambda: now[0])
-    with evaluate.Progress(100) as progress:
+    monkeypatch.setattr(episodes.time, "monotonic", lambda: now[0])
+    with episodes.Progress(100) as progress:
         for step in range(1, 26):  # a second each
             now[0] += 1.0
             progress.tell(step, ended=step // 2)
@@ -261,14 +261,14 @@ def test_an_evaluation_that_takes_long_says_how_far_it_is(terminal, monkeypatch,
 
 def test_an_interrupted_evaluation_shows_what_it_found(monkeypatch, capsys):
     """The first Ctrl-C; where no episode has ended, the returns so far."""
-    tell = evaluate.Progress.tell
+    tell = episodes.Progress.tell
 
     def tell_and_interrupt(progress, steps, ended):
         if steps == 5:
             signal.raise_signal(signal.SIGINT)
         return tell(progress, steps, ended)
 
-    monkeypatch.setattr(evaluate.Progress, "tell", tell_and_interrupt)
+    monkeypatch.setattr(episodes.Progress, "tell", tell_and_interrupt)
     assert main(["evaluate", "CartPole:heuristic", "--episodes", "4", "--max-episode-steps", "-1"]) == 130
     out = capsys.readouterr().out
     assert re.search(r"heuristic +4 +5\.00", out) and "interrupted after 5 steps\n4 of 4 episodes had not ended" in out
@@ -280,14 +280,15 @@ def test_a_second_interrupt_ends_an_evaluation_at_once(monkeypatch, capsys):
         progress.stop()
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(evaluate.Progress, "tell", tell)
+    monkeypatch.setattr(episodes.Progress, "tell", tell)
     assert main(["evaluate", "Catch:random", "--episodes", "4"]) == 130
     assert capsys.readouterr() == ("", "")
 
 
 def test_an_evaluation_says_where_episodes_without_end_are_left(monkeypatch, capsys):
-    monkeypatch.setattr(evaluate, "STEP_LIMIT", 20)
-    monkeypatch.setattr(evaluate, "evaluate_player", partial(evaluate_player, step_limit=20))
+    for module in (episodes, evaluate_report):
+        monkeypatch.setattr(module, "STEP_LIMIT", 20)
+    monkeypatch.setattr(episodes, "evaluate_player", partial(evaluate_player, step_limit=20))
     assert main(["evaluate", "CartPole:heuristic", "--episodes", "3"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "3 of 3 episodes had not ended after 20 steps, where they are left; their return so far is counted" in out

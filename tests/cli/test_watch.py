@@ -331,6 +331,6 @@ def test_games_that_take_no_clicks_have_no_marks(session):
 def test_agents_that_see_get_a_wider_window(kind, monkeypatch):
     sizes, sim = set(), Simulator("Catch", seed=1, autoreset="disabled")
     monkeypatch.setattr(Window, "show", lambda window, _: sizes.add(window.surface.get_size()))
-    monkeypatch.setattr(watch, "seats", lambda *_: (kind(sim), sim))
+    monkeypatch.setattr(watch, "seats", lambda *_, **__: (kind(sim), sim))
     watch.main(["runs/x", "--episodes", "1", "--speed", "64"])
     assert sizes == {(BOARD + PANEL + (SIGHT_WIDTH if kind is Seer else 0), BOARD)}

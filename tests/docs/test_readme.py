@@ -12,7 +12,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_readme_has_its_examples():
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
     assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10
     assert len([line for line in BLOCKS[1].splitlines() if line.strip()]) <= 15
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ludus.cli.session import IDLE
-from ludus.envs import Bot, Match, OptionError, Simulator, all_games, evaluate_player
+from ludus.envs import Bot, Match, Observer, OptionError, Simulator, all_games, evaluate_player
 from ludus.envs.engine.plain import PlainRecord
 
 GAMES = list(all_games().values())
@@ -51,6 +51,20 @@ def test_a_game_is_the_same_alone_and_among_others(game):
         one.step(actions[:1])
         assert many.records[:1].tobytes() == one.records.tobytes()
         assert np.array_equal(many.obs[:1], one.obs)
+
+
+@pytest.mark.parametrize("game", [game for game in GAMES if game.turns], ids=lambda game: game.name)
+def test_hidden_is_said_where_one_player_cannot_tell_what_the_other_sees(game):
+    """Positions that look the same to one player look the same to the other, unless something is hidden."""
+    sim, observer = Simulator(game, 200, seed=1), Observer(game)
+    sim.reset()
+    bot, seen = Bot(sim, "random"), {}
+    for _ in range(20):
+        mine, theirs = observer(sim.records, 0), observer(sim.records, 1)
+        for k, player in enumerate(sim.player.tolist()):
+            seen.setdefault((player, mine[k].tobytes()), set()).add(theirs[k].tobytes())
+        sim.step(bot.act())
+    assert any(len(views) > 1 for views in seen.values()) == game.hidden
 
 
 @every_game

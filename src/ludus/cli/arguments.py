@@ -20,7 +20,7 @@ from .help import show_help
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 LOWEST = {  # of numbers that no agent checks by itself
     "total_timesteps": 1, "time_limit": 0, "save_interval": 0, "keep": 1, "num_threads": 1, "seed": 0,
-    "episodes": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
+    "episodes": 1, "seeds": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
 }  # fmt: skip
 ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
@@ -78,15 +78,15 @@ def read(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], li
     parser = Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for flag in flags:
         if flag.positional:
-            parser.add_argument(flag.name, nargs="?", type=converter(flag), default=None)
+            parser.add_argument(flag.name, nargs="*" if flag.many else "?", type=converter(flag), default=None)
         elif flag.kind is bool:
             parser.add_argument(*spellings(flag), dest=flag.name, action=argparse.BooleanOptionalAction)
         else:
             nargs = "+" if flag.many else None
             parser.add_argument(*spellings(flag), dest=flag.name, nargs=nargs, type=converter(flag))
-    given, strange = parser.parse_known_args(list(argv))
+    given, strange = parser.parse_known_intermixed_args(list(argv))
     facts = vars(given)
-    for name in (flag.name for flag in flags if flag.positional and facts[flag.name] is None):
+    for name in (flag.name for flag in flags if flag.positional and not facts[flag.name]):
         del facts[name]
     for name in (flag.name for flag in flags if flag.many and flag.name in facts):
         facts[name] = None if facts[name] == [None] else tuple(facts[name])

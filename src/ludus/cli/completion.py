@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..envs import OptionError, all_games
+from ..envs.bots import bots_of
 from .arguments import HELP_ALL, parse
 from .flags import Flag, blank, flags_of
 from .verbs import VERBS, split_imports
@@ -58,6 +59,11 @@ HOW = {
     "bash": 'eval "$(ludus completion bash)"',
     "zsh": 'eval "$(ludus completion zsh)"',
     "fish": "ludus completion fish | source",
+}
+BOTS = {
+    "heuristic": "the game's simple player",
+    "random": "any allowed action",
+    "search-4": "the best of what can be seen four moves ahead",
 }
 FILES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
 
@@ -131,8 +137,10 @@ def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     """Values of a flag that begin with a word."""
     if flag.name in ("game", "env", "source"):
         yield from starting(word, ((game.name, game.summary) for game in all_games().values()))
-    elif flag.name in ("agent", "against"):
-        yield from agents(word, whole=flag.name == "agent")
+    elif flag.name in ("agent", "to", "against"):
+        yield from agents(word, whole=flag.name != "against")
+    elif flag.name == "run":
+        yield from folders_of_agents(word)
     elif flag.name == "shell":
         yield from starting(word, ((shell, "") for shell in SCRIPTS))
     else:
@@ -147,15 +155,19 @@ def packages() -> Iterator[tuple[str, str]]:
 
 def agents(word: str, whole: bool) -> Iterator[tuple[str, str]]:
     """Folders with agents, of the current folder or below, and bots, with their games if `whole`."""
+    yield from folders_of_agents(word)
+    if not whole:
+        yield from starting(word, BOTS.items())
+    elif word:
+        for game in all_games().values():
+            yield from starting(word, ((f"{game.name}:{bot}", f"a simple player: {bot}") for bot in bots_of(game)))
+
+
+def folders_of_agents(word: str) -> Iterator[tuple[str, str]]:
+    """Those of the current folder or below that begin with a word."""
     for depth in ("*", "*/*"):
         for found in sorted(glob.glob(f"{glob.escape(word)}{depth}/agent.json")):
             yield str(Path(found).parent), "an agent"
-    if not whole:
-        yield from starting(word, (("heuristic", "the game's simple player"), ("random", "any allowed action")))
-    elif word:
-        for game in all_games().values():
-            bots = ["heuristic", "random"] if game.heuristic is not None else ["random"]
-            yield from starting(word, ((f"{game.name}:{bot}", f"a simple player: {bot}") for bot in bots))
 
 
 def starting(word: str, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -2,176 +2,135 @@
 
 from __future__ import annotations
 
-import signal
-import time
-from collections.abc import Iterator
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..envs import OptionError
-from ..envs.bots import STEP_LIMIT, Evaluation, evaluate_player, interval
 from .arguments import parse
+from .episodes import Entry, Episodes, Progress, entries, options_of, play
+from .evaluate_report import Played, Report, heading, in_json, remarks, summary, table_of
+from .figures import WIDTH
 from .interrupts import INTERRUPTED
-from .players import agent_in, is_bot, seats
+from .out_file import check_out, write_out
+from .players import check_search, is_bot
+from .run_facts import grouped, read_run
 from .terminal import console, say
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-WIDTH = 80  # of the table, at least
+UNSEEN = 100_000  # levels that held-out ones are drawn from
 
 
 @dataclass
-class Config:
-    """Play whole episodes with an agent and report its returns."""
+class Config(Episodes):
+    """Play whole episodes with an agent, or with several seeds of one or several agents, and report returns."""
 
-    agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    agent: tuple[Path, ...]
+    """Folders that `ludus train` wrote: one, or several to be shown side by side; or a game and a bot, as in
+    Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
-    episodes: int = 100
-    """Episodes to play, one game each; in games of Ludus they are left after 100_000 steps."""
-    deterministic: bool = True
-    """Take the most likely action (greedy)."""
-    sampled: bool = False
-    """Draw actions from the policy, as --no-deterministic does."""
-    seed: int | None = 0
-    """Of the games and of drawing actions; the same seed gives the same episodes; None: a new one every time."""
-    max_episode_steps: int | None = None
-    """Truncate episodes after this many steps (-1: never); None: as the agent was trained, or as the game's author says."""
-    device: str = "cpu"
-    """cpu, cuda, or auto, for an agent on its own; bots and games with --against are played on the CPU."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself."""
+    both: bool = False
+    """Play greedily and with sampled actions."""
+    levels: bool = False
+    """Play the levels that the agent was trained on (--levels of `ludus train`) and held-out ones: the generalization gap."""
+    seeds: int = 1
+    """Seeds of games, each with --episodes of its own."""
+    json: Path | None = None
+    """A file for all returns and statistics; its name ends in .json."""
+    force: bool = False
+    """Replace that file."""
 
 
 def main(argv: list[str]) -> int:
     config = parse(Config, argv, "evaluate")
+    check(config)
+    players = entries(config.agent, config)
+    titles = {entry.rules: entry.who for entry in players}
+    if len(titles) > 1:
+        (one, first), (other, second) = list(titles.items())[:2]
+        raise OptionError(f"{first} plays {one}, {second} plays {other}: give agents of one, or `ludus compare`")
     with Progress(config.episodes) as progress:
-        found, title = evaluation(config, progress)
-    say(title, f", {policy(config)}" if found.returns.ndim > 1 else "")
-    if len(found.returns) > 0:
-        wide = console()
-        wide.width = max(wide.width, WIDTH)  # numbers are never cut
-        wide.print(table_of(found, policy(config)))
-    for line in remarks(found, config.episodes, progress):
-        say(line)
-    if policy(config) == "greedy":
-        say("greedy: the most likely actions; --sampled draws them, as training does")
+        played = list(evaluations(config, players, progress))
+    steps = progress.steps if progress.stopped else None
+    report = Report(played, of_one_kind(config.agent), config.episodes, config.against, config.search, steps)
+    show(report)
+    if config.json is not None:
+        text = json.dumps(in_json(report), indent=2, allow_nan=False)
+        write_out(config.json, lambda path: path.write_text(f"{text}\n"))
+        say(f"saved in {config.json}")
     return INTERRUPTED if progress.stopped else 0
 
 
-def remarks(found: Evaluation, episodes: int, progress: Progress) -> Iterator[str]:
-    """What to know of episodes that have no end."""
-    if progress.stopped:
-        yield f"interrupted after {progress.steps} steps"
-    if found.unfinished:
-        where = "then" if progress.stopped else f"after {STEP_LIMIT} steps, where they are left"
-        yield f"{found.unfinished} of {episodes} episodes had not ended {where}; their return so far is counted"
-    if found.unfinished and not progress.stopped:
-        yield "--max-episode-steps N ends episodes sooner"
-    if len(found.returns) < episodes:
-        yield f"only {len(found.returns)} of {episodes} episodes had ended, which are counted"
+def show(report: Report) -> None:
+    """Tables, and below them what there is to say of the figures."""
+    say(heading(report))
+    wide = console()
+    wide.width = max(wide.width, WIDTH)
+    if report.counted:
+        wide.print(table_of(report))
+    statistics = summary(report) if report.counted and report.of_one_kind else None
+    if statistics is not None:
+        wide.print(statistics)
+    for line in remarks(report):
+        say(line)
 
 
-class Progress:
-    """What a person sees meanwhile, on standard error: a line that changes or, where that is no terminal, one now and then.
-
-    From the first step on, Ctrl-C ends the evaluation with what there is; a second one ends all at once.
-
-    Args:
-        interval: seconds between two lines where there is no terminal.
-    """
-
-    def __init__(self, episodes: int, interval: float = 10.0) -> None:
-        self.episodes, self.steps, self.ended = episodes, 0, 0
-        self.most: int | None = None  # steps that an episode may have
-        self.stopped, self.handler = False, signal.getsignal(signal.SIGINT)
-        self.console = console(stderr=True)
-        self.status = self.console.status("")
-        self.interval = 0.2 if self.console.is_terminal else interval
-        self.due = time.monotonic() + max(1.0, self.interval)  # what is done by then needs no words
-
-    def tell(self, steps: int, ended: int) -> bool:
-        """After each step of the games; returns whether to go on."""
-        if self.steps == 0 and self.handler is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self.stop)
-        self.steps, self.ended = steps, ended
-        if time.monotonic() >= self.due:
-            self.due = time.monotonic() + self.interval
-            most = "" if self.most is None else f" of {self.most} at most"
-            self.show(f"{ended} of {self.episodes} episodes ended after {steps} steps{most}")
-        return not self.stopped
-
-    def show(self, text: str) -> None:
-        if self.console.is_terminal:
-            self.status.update(f"{text}; Ctrl-C stops")
-            self.status.start()
-        else:
-            self.console.print(text)
-
-    def stop(self, *_: object) -> None:
-        """The handler of the first Ctrl-C."""
-        self.stopped = True
-        signal.signal(signal.SIGINT, self.handler)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.status.stop()
-        if signal.getsignal(signal.SIGINT) == self.stop:
-            signal.signal(signal.SIGINT, self.handler)
+def of_one_kind(agents: Sequence[Path]) -> bool:
+    """Whether they are one, or seeds of the same thing."""
+    return len(agents) == 1 or (not any(map(is_bot, agents)) and len(grouped(map(read_run, agents))) == 1)
 
 
-def evaluation(config: Config, progress: Progress) -> tuple[Evaluation, str]:
-    """What came of the episodes, and a heading."""
-    limit = config.max_episode_steps
-    changes = {} if limit is None else {"max_episode_steps": limit}
-    most = STEP_LIMIT if limit in (None, -1) else min(limit, STEP_LIMIT)
-    if is_bot(config.agent) or config.against is not None:
-        if config.device not in ("auto", "cpu"):
-            raise OptionError("--device is for an agent on its own: bots and opponents play on the CPU, leave it out")
-        player, sim = seats(config.agent, config.against, config.seed, config.episodes, **changes)
-        title = f"{sim.game.name}, {config.agent}" + (f" against {config.against}" if config.against else "")
-        progress.most = most
-        return evaluate_player(player, sim, not config.sampled, tell=progress.tell), title
-    from ..agents.checkpoints.env_spec import title_of
-    from ..agents.training.evaluation import evaluate
-
-    agent = agent_in(config.agent, config.device)
-    agent.set_random_seed(config.seed)
-    progress.most = most if "game" in agent.environment else None
-    found = evaluate(agent, config.episodes, not config.sampled, config.seed, tell=progress.tell, **changes)
-    played = {**agent.environment, "options": {**agent.environment.get("options", {}), **changes}}
-    return found, f"{title_of(played)}, {config.agent}"
+def check(config: Config) -> None:
+    """Find what is wrong with the flags before anything is played."""
+    bots = [who for who in config.agent if is_bot(who)]
+    alone = not bots and config.against is None
+    if not alone and config.device not in ("auto", "cpu"):
+        raise OptionError("--device is for an agent on its own: bots and opponents play on the CPU, leave it out")
+    if config.both and (config.sampled or bots):
+        raise OptionError(f"--both is for agents: {bots[0]} plays in one way" if bots else "give --both or --sampled")
+    if bots:
+        check_search(bots[0], config.search)
+    if config.levels and bots:
+        raise OptionError(f"--levels is for agents: {bots[0]} was not trained on any")
+    if len(set(config.agent)) < len(config.agent):
+        raise OptionError("the same agent is given twice: leave one out")
+    if config.seed is not None and config.seed + (config.seeds - 1) * config.episodes >= 2**32:
+        raise OptionError("--seed is too high for so many --seeds: the last must be below 2**32")
+    if config.json is not None:
+        check_out("--json", config.json, (".json",), config.force)
 
 
-def policy(config: Config) -> str:
+def evaluations(config: Config, players: Sequence[Entry], progress: Progress) -> Iterator[Played]:
+    """Let all play, one after the other, until Ctrl-C; the first is there in any case."""
+    ways = (False, True) if config.both else (config.sampled,)
+    for entry in players:
+        kinds = levels_of(entry) if config.levels else {"": {}}
+        for sampled in ways:
+            for levels, options in kinds.items():
+                for k in range(config.seeds):
+                    seed = None if config.seed is None else config.seed + k * config.episodes  # no game is played twice
+                    own = dataclasses.replace(config, seed=seed)
+                    found = play(entry, own, progress, config.against, sampled, **options)
+                    yield Played(entry, policy(entry.who, sampled), levels, seed, found)
+                    if progress.stopped:
+                        return
+
+
+def levels_of(entry: Entry) -> dict[str, dict[str, Any]]:
+    """Options of the game for levels that the agent was trained on, and for others."""
+    levels = options_of(entry.environment).get("levels")
+    if levels is None:
+        raise OptionError(
+            f"--levels: {entry.who} was trained on no finite set of levels: give --levels to `ludus train`"
+        )
+    first = max(levels) + 1
+    return {"training": {"levels": levels}, "held-out": {"levels": range(first, first + UNSEEN)}}
+
+
+def policy(who: Path, sampled: bool) -> str:
     """How actions were chosen."""
-    if is_bot(config.agent):
-        return str(config.agent).rpartition(":")[2]
-    return "sampled" if config.sampled else "greedy"
-
-
-def table_of(found: Evaluation, policy: str) -> Table:
-    """A row of returns, or one for each player."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    several = found.returns.ndim > 1
-    for column in ("player" if several else "policy", "episodes", "return", "95 % interval", "std", "min", "max"):
-        table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
-    table.add_column("length", justify="right", no_wrap=True)
-    for k, returns in enumerate(found.returns.T if several else [found.returns]):
-        low, high = interval(returns)
-        table.add_row(
-            str(k + 1) if several else policy, str(len(returns)), figure(returns.mean()), f"{figure(low)} to {figure(high)}",
-            figure(returns.std()), f"{returns.min():g}", f"{returns.max():g}", f"{found.lengths.mean():.0f}",
-        )  # fmt: skip
-    return table
-
-
-def figure(number: float) -> str:
-    """With decimals where they say something."""
-    return f"{number:.2f}" if abs(number) < 10_000 else f"{number:.0f}"
+    return str(who).rpartition(":")[2] if is_bot(who) else "sampled" if sampled else "greedy"

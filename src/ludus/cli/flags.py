@@ -2,7 +2,8 @@
 
 A field may also have its help, and the choices of its values, as `metadata`.
 
-The first field, if it has no default, is the argument without a flag; others without a default must be given.
+The first field, if it has no default or says `positional` in its metadata, is the argument without a flag; others without a
+default must be given.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
         required = is_required(field)
         yield Flag(
             field.name, typing.get_args(core)[0] if many else core, many, types.NoneType in choices, default,
-            texts.get(field.name, ""), required, required and index == 0 and group is None, group,
+            texts.get(field.name, ""), required,
+            index == 0 and group is None and (required or "positional" in field.metadata), group,
             field.metadata.get("choices", CHOICES.get(field.name, ())),
         )  # fmt: skip
     for inner in nested:

@@ -20,12 +20,13 @@ VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 def show_help(verb: str, config: Any, flags: Sequence[Flag], shown: Sequence[Flag]) -> None:
     """Print what a verb does and, of its flags, those to be shown: first the argument without a flag."""
     some = len(shown) < len(flags)
-    required = "".join(f" {usage(flag)}" for flag in shown if flag.required)
+    required = "".join(f" {usage(flag)}" for flag in shown if flag.required or flag.positional)
     say("usage: ", (f"ludus {verb}", "bold"), required, " [flags]" if len(flags) > 0 else "")
     say()
     out = console()
     out.width = min(out.width, WIDEST)
-    out.print((type(config).__doc__ or "").strip())
+    paragraphs = (type(config).__doc__ or "").split("\n\n")
+    out.print("\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))
     named = [flag for flag in shown if not flag.positional]
     groups = [[flag for flag in shown if flag.positional], *by_group(named, merged=some)]
     for group in filter(None, groups):
@@ -68,7 +69,8 @@ def table_of(flags: Sequence[Flag]) -> Table:
 def usage(flag: Flag) -> str:
     """A flag with what comes after it."""
     if flag.positional:
-        return flag.flag
+        name = f"{flag.flag} ..." if flag.many else flag.flag
+        return name if flag.required else f"[{name}]"
     if flag.kind is bool:
         return flag.flag.replace("--", "--[no-]", 1) if flag.default else flag.flag
     choices = "|".join(flag.choices)

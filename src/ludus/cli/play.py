@@ -25,8 +25,10 @@ class Config:
     game: str
     """The game's name, see `ludus games`."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, human, or an agent's folder; None: the game's
-    heuristic, if it has one."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, human, or an agent's folder; None: the
+    game's heuristic, if it has one."""
+    search: int = 0
+    """Simulations of tree search before each move of an agent that you play against; 0: it does not look ahead."""
     seat: int = 1
     """Your own seat in a game for several, from 1."""
     speed: float = 1.0
@@ -46,7 +48,7 @@ def main(argv: list[str]) -> int:
 
     game = to_play(config.game)
     sim = Simulator(game, seed=config.seed, autoreset="disabled", **vars(config.options))
-    others = opponents(sim, config.against, config.seat, config.seed or 0)
+    others = opponents(sim, config.against, config.seat, config.seed or 0, config.search)
     find_display()  # before what takes long
     session = Session(sim, config.speed, others)
     with kept(session, config.save):
@@ -71,8 +73,10 @@ def kept(session: Session, folder: Path | None) -> Iterator[None]:
         say(f"{file}: {sum(map(len, session.played)):,} steps" if file else "nothing was played: nothing is saved")
 
 
-def opponents(sim: Simulator, against: str | None, seat: int, seed: int = 0) -> dict[int, Any]:
+def opponents(sim: Simulator, against: str | None, seat: int, seed: int = 0, search: int = 0) -> dict[int, Any]:
     """Who has which seat, but for those of people; seats count from 0 here."""
+    if search and against in (None, HUMAN):
+        raise OptionError("--search is for an agent to play against: give --against FOLDER, or leave --search out")
     if sim.num_players == 1:
         for flag in ["--against"] * (against is not None) + ["--seat"] * (seat != 1):
             raise OptionError(f"{sim.game.name} is for one player: leave {flag} out")
@@ -86,4 +90,4 @@ def opponents(sim: Simulator, against: str | None, seat: int, seed: int = 0) -> 
         others = others[1:]  # a keyboard has room for two
     default = "heuristic" if sim.game.heuristic is not None else "random"
     who = default if against in (None, HUMAN) else against
-    return {k: opponent(who, sim, seed + k) for k in others}
+    return {k: opponent(who, sim, seed + k, search) for k in others}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..envs import Bot, Game, Match, OptionError, Simulator, UnknownGame, find_game
-from ..envs.bots import BOTS
+from ..envs.arguments import whole
+from ..envs.bots import BOTS, bots_of, is_bot_kind
+from ..envs.engine.tree_search import MOST_SIMULATIONS
 from .interrupts import import_agents
 
 
 def is_bot(who: str | Path) -> bool:
     """Whether that is a game and a bot, as in "Snake:heuristic"."""
     name, _, kind = str(who).rpartition(":")
-    return bool(name) and kind in BOTS
+    return bool(name) and is_bot_kind(kind)
 
 
 def to_play(name: str) -> Game:
@@ -31,13 +35,18 @@ def to_play(name: str) -> Game:
         raise
 
 
-def bots_of(game: Game) -> list[str]:
-    """A game's simple players, as the command line names them."""
-    return [f"{game.name}:{bot}" for bot in reversed(BOTS) if bot == "random" or game.heuristic is not None]
+def names_of(game: Game) -> list[str]:
+    """A game's bots, as the command line names them."""
+    return [f"{game.name}:{bot}" for bot in bots_of(game)]
 
 
 def seats(
-    who: str | Path, against: str | None, seed: int | None, num_envs: int | None = None, **changes: Any
+    who: str | Path,
+    against: str | None,
+    seed: int | None,
+    num_envs: int | None = None,
+    search: int = 0,
+    **changes: Any,
 ) -> tuple[Any, Simulator]:
     """Who decides in one game, or in `num_envs`, and the game.
 
@@ -48,15 +57,17 @@ def seats(
             but those of `against`.
         against: who has all seats but the first, a folder or a bot's name; None: `who` has them too.
         seed: of the games and of drawing actions; None: a new one every time.
+        search: simulations of an agent's search before each of its moves; 0: it does not search.
         **changes: options of the game, in place of those an agent was trained with.
     """
     if is_bot(who):
+        check_search(who, search)
         name, _, kind = str(who).rpartition(":")
         sim = make(find_game(name), seed, num_envs, changes)
         first: Any = Bot(sim, kind, seed or 0)
     else:
         agent, sim = load(Path(who), seed, num_envs, **changes)
-        first = seated(agent, sim)
+        first = seated(agent, sim, search, seed or 0)
     if against is None:
         return first, sim
     if sim.num_players == 1:
@@ -65,26 +76,40 @@ def seats(
     return Match(sim, [first, *others]), sim
 
 
-def opponent(who: str, sim: Simulator, seed: int) -> Any:
+def opponent(who: str, sim: Simulator, seed: int, search: int = 0) -> Any:
     """A player for a simulator that is there already: a bot's name, or an agent's folder."""
-    if who in BOTS:
+    if is_bot_kind(who):
+        check_search(who, search)
         return Bot(sim, who, seed)
-    near = [] if Path(who).exists() else difflib.get_close_matches(who, BOTS, 1)
+    near = [] if Path(who).exists() else difflib.get_close_matches(who, (*BOTS, "search-4"), 1)
     if near:
         raise OptionError(f"there is no opponent {who!r}: did you mean {near[0]}?")
     agent, known = load(Path(who), seed, None)
     if known.game is not sim.game:
         raise OptionError(f"the agent in {who} plays {known.game.name}, not {sim.game.name}")
-    return seated(agent, sim)
+    return seated(agent, sim, search, seed)
 
 
-def seated(agent: Any, sim: Simulator) -> Any:
-    """A player of the simulator's games: a bot is one already, an agent needs to look and to remember."""
+def check_search(bot: str | Path, search: int) -> None:
+    """Raise OptionError where a bot is asked to search."""
+    if search:
+        raise OptionError(f"--search is for agents, whose networks guide it: leave it out for {bot}, or take search-4")
+
+
+def seated(agent: Any, sim: Simulator, search: int = 0, seed: int = 0) -> Any:
+    """A player of the simulator's games: a bot is one already, an agent needs to look, to remember and, maybe, to search."""
     if isinstance(agent, (Bot, Match)):
         return agent
-    from ..agents.training.evaluation import Player
+    return player_maker(search, seed)(agent, sim)
 
-    return Player(agent, sim)
+
+def player_maker(search: int, seed: int) -> Callable[[Any, Simulator], Any]:
+    """What makes players of an agent and its games, with so many simulations before each move."""
+    from ..agents.training.evaluation import Player
+    from ..agents.training.search import Search
+
+    simulations = whole("search", search, 0, MOST_SIMULATIONS)
+    return partial(Search, simulations=simulations, seed=seed) if simulations else Player
 
 
 def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, Any]) -> Simulator:
@@ -101,13 +126,19 @@ def agent_in(folder: Path, device: str = "cpu") -> Any:
 
     name, _, kind = str(folder).rpartition(":")
     if not folder.exists() and is_game(str(folder)):
+        from ..zoo.cards import agent_folder
+
         game = find_game(str(folder))
-        trained = f"`ludus train {game.name}` makes an agent"
-        raise OptionError(
-            f"{folder} is a game, not an agent: give {' or '.join(bots_of(game))}, its simple players; {trained}"
-        )
+        known = agent_folder(game.name)
+        if known is None:
+            trained = f"`ludus train {game.name}` makes an agent"
+            raise OptionError(
+                f"{folder} is a game, and the zoo has no agent for it: give {' or '.join(names_of(game))}, its simple "
+                f"players; {trained}"
+            )
+        return load_agent(known, device=device)
     if not folder.exists() and is_game(name):
-        raise OptionError(f"there is no bot {kind!r}: give {' or '.join(bots_of(find_game(name)))}")
+        raise OptionError(f"there is no bot {kind!r}: give {' or '.join(names_of(find_game(name)))}")
     return load_agent(folder, device=device)
 
 

@@ -60,7 +60,8 @@ def parse_recipe(content: bytes, name: str, game: Game) -> Recipe:
     except CheckpointError as error:
         raise OptionError(str(error)) from error
     text = content.decode()
-    kinds = {"about": str, "algo": str, "total_timesteps": int, "options": Mapping, **dict.fromkeys(SETTINGS, Mapping)}
+    kinds: dict[str, Any] = {"about": str, "algo": str, "total_timesteps": int, "options": Mapping, "published": list}
+    kinds |= dict.fromkeys(SETTINGS, Mapping)
     try:
         for key, value in facts.items():
             _check(key, value, kinds)
@@ -88,7 +89,7 @@ def _check(key: str, value: Any, kinds: Mapping[str, Any]) -> None:
     if key not in kinds:
         raise _Wrong(key, f"there is no {key!r} in a recipe, only {', '.join(kinds)}")
     if not isinstance(value, kinds[key]) or isinstance(value, bool):
-        what = {str: "text", int: "a whole number", Mapping: "a table"}[kinds[key]]
+        what = {str: "text", int: "a whole number", Mapping: "a table", list: "a list"}[kinds[key]]
         raise _Wrong(key, f"{key} must be {what}, got {value!r}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..envs import LudusError, OptionError, Simulator
+from ..envs import OptionError, Simulator
 from .arguments import parse
+from .out_file import NotWritten, check_out, write_out
 from .players import seats
 from .terminal import say
 
@@ -19,22 +19,19 @@ LAST_PICTURE = 1.0  # seconds for which the end of an episode stays
 COLORS = 256  # of one picture in a GIF
 
 
-class RecordingError(LudusError, RuntimeError):
-    """The recording cannot be written."""
-
-
 @dataclass
 class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
     episodes: int = 1
     """Episodes to record, one after the other."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself."""
     best_of: int | None = None
     """Play this many episodes and record those with the highest returns; None: record all that are played."""
     max_steps: int = 1000
@@ -47,6 +44,8 @@ class Config:
     """Take the most likely action (greedy)."""
     sampled: bool = False
     """Draw actions from the policy, as --no-deterministic does."""
+    search: int = 0
+    """Simulations of tree search before each of the agent's moves; 0: it does not look ahead."""
     seed: int | None = 0
     """Of the games and of drawing actions; None: a new one every time."""
     force: bool = False
@@ -64,14 +63,15 @@ class Episode:
 def main(argv: list[str]) -> int:
     config = parse(Config, argv, "record")
     check(config)
-    player, sim = seats(config.agent, config.against, config.seed)
+    player, sim = seats(config.agent, config.against, config.seed, search=config.search)
     fps = config.fps or sim.game.fps
     check_rate(config.out, fps)
     played = [play(player, sim, config.max_steps, config.sampled) for _ in range(config.best_of or config.episodes)]
     kept = best(played, config.episodes)
     film = Film(sim, kept, config.size, fps)
     print(f"drawing {len(film)} pictures ...", flush=True)
-    save(config.out, film, fps)
+    write = write_gif if config.out.suffix.lower() == ".gif" else write_mp4
+    write_out(config.out, lambda path: write(path, film, fps))
     scores = ", ".join(f"{episode.score:g}" for episode in kept)
     seconds, kilobytes = len(film) / fps, config.out.stat().st_size / 1000
     say(f"{config.out}: {seconds:.1f} s, {kilobytes:.0f} kB, score {scores}")
@@ -84,13 +84,12 @@ def check(config: Config) -> None:
         raise OptionError(f"best_of must be at least episodes, got {config.best_of} and {config.episodes}")
     if not 16 <= config.size <= 2048:
         raise OptionError(f"size must be from 16 to 2048, got {config.size}")
-    check_target(config.out, config.force)
+    check_out("--out", config.out, (".gif", ".mp4"), config.force)
+    check_packages(config.out)
 
 
-def check_target(out: Path, force: bool) -> None:
-    """The file can be written: a known format, its packages, a folder, nothing in the way."""
-    if out.suffix.lower() not in (".gif", ".mp4"):
-        raise OptionError(f"--out must end in .gif or .mp4, got {str(out)!r}")
+def check_packages(out: Path) -> None:
+    """What writes files of this kind is installed."""
     try:
         if out.suffix.lower() == ".gif":
             import PIL.Image  # noqa: F401
@@ -100,14 +99,7 @@ def check_target(out: Path, force: bool) -> None:
             imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         hint = 'pip install "ludus[video]"'
-        raise RecordingError(f"writing {out.suffix} files needs more packages: {hint} ({error})") from error
-    try:
-        beside(out).touch()
-        beside(out).unlink()
-    except OSError as error:
-        raise OptionError(f"--out: the folder {out.parent} cannot be written: {error.strerror}") from error
-    if out.is_dir() or (out.exists() and not force):
-        raise OptionError(f"--out {out} exists: give another name" + ("" if out.is_dir() else ", or --force"))
+        raise NotWritten(f"writing {out.suffix} files needs more packages: {hint} ({error})") from error
 
 
 def check_rate(out: Path, fps: int) -> None:
@@ -156,24 +148,6 @@ def halved(picture: np.ndarray) -> np.ndarray:
     whole = picture[: rows // 2 * 2, : columns // 2 * 2].astype(np.uint16)
     tall = whole[0::2] + whole[1::2]
     return ((tall[:, 0::2] + tall[:, 1::2] + 2) // 4).astype(np.uint8)
-
-
-def beside(out: Path) -> Path:
-    """A temporary name in the same folder."""
-    return out.with_name(f".{out.stem}-{os.getpid()}{out.suffix}")
-
-
-def save(out: Path, film: Film, fps: int) -> None:
-    """Write under a temporary name beside `out`, then rename: `out` is whole or as it was."""
-    temporary = beside(out)
-    write = write_gif if out.suffix.lower() == ".gif" else write_mp4
-    try:
-        write(temporary, film, fps)
-        os.replace(temporary, out)
-    except OSError as error:
-        raise RecordingError(f"cannot write {out}: {error.strerror or str(error).splitlines()[0]}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_gif(path: Path, film: Iterable[np.ndarray], fps: int) -> None:

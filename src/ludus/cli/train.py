@@ -273,21 +273,23 @@ def flat(config: Config) -> dict[str, Any]:
 def learn(agent: Any, config: Config, folder: Path, resumed: bool) -> bool:
     """Run the training loop and save; a signal ends it early. Returns whether one came."""
     from ..agents.runtime.distributed import leave_group
+    from ..agents.training.curve_callback import CurveCallback
     from ..agents.training.progress_bar import ProgressCallback
     from ..agents.training.save_callback import SaveCallback, Stopped, stopped_by_signals
 
     saver = SaveCallback(folder, config.save_interval, config.keep, resumed, alone=agent.group is None)
-    progress = ProgressCallback(console())
+    progress, curve = ProgressCallback(console()), CurveCallback(folder, resumed)
     with stopped_by_signals(saver, last=True):
         try:
             agent.learn(
-                config.total_timesteps - (agent.num_timesteps if resumed else 0), callback=[saver, progress],
+                config.total_timesteps - (agent.num_timesteps if resumed else 0), callback=[saver, progress, curve],
                 tb_log_name="tensorboard", reset_num_timesteps=not resumed,
             )  # fmt: skip
         except Stopped:
             pass
         finally:
             progress.close()
+        curve.add()
         saver.save()
     leave_group()
     return saver.stopped

@@ -39,9 +39,10 @@ class Config:
     """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects and sees."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or Snake:random."""
+    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, or an agent's folder; None: the agent itself."""
+    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself."""
     episodes: int | None = None
     """Close the window after this many episodes; None: never."""
     speed: float = 1.0
@@ -50,6 +51,8 @@ class Config:
     """Take the most likely action (greedy)."""
     sampled: bool = False
     """Draw actions from the policy, as --no-deterministic does."""
+    search: int = 0
+    """Simulations of tree search before each of the agent's moves; 0: it does not look ahead."""
     seed: int | None = None
     """Of the games and of drawing actions; None: a new one every time."""
 
@@ -61,7 +64,7 @@ def main(argv: list[str]) -> int:
     from ..envs.viewer.window import find_display, run
 
     find_display()  # before what takes long
-    session = Session(*seats(config.agent, config.against, config.seed), config)
+    session = Session(*seats(config.agent, config.against, config.seed, search=config.search), config)
     run(session, f"{session.sim.game.name} - {config.agent}", session.sight() is not None)
     print(session.summary())
     return 0

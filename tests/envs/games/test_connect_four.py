@@ -2,10 +2,13 @@
 
 import numpy as np
 import pyspiel
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.envs import Bot, Simulator
+from ludus.envs.engine.plain import PlainRecords
+from ludus.envs.games.connect_four import value
 
 from . import boards
 
@@ -43,15 +46,36 @@ def test_properties_of_any_game(columns):
             return
 
 
-def has_line(discs):
-    """Four in a line, found by cutting out every window of four."""
+def windows_of(discs):
+    """Every four cells in a line."""
     windows = [discs[row, col : col + 4] for row in range(ROWS) for col in range(COLS - 3)]
     windows += [discs[row : row + 4, col] for row in range(ROWS - 3) for col in range(COLS)]
     for row in range(ROWS - 3):
         for col in range(COLS - 3):
             block = discs[row : row + 4, col : col + 4]
             windows += [block.diagonal(), block[::-1].diagonal()]
-    return any(window.all() for window in windows)
+    return windows
+
+
+def has_line(discs):
+    return any(window.all() for window in windows_of(discs))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, COLS - 1), max_size=ROWS * COLS))
+def test_a_position_is_worth_the_discs_in_lines_that_are_open(columns):
+    sim = Simulator("ConnectFour", seed=0, autoreset="disabled")
+    sim.reset()
+    for column in columns:
+        if sim.legal[0, column] and not sim.terminated[0]:
+            sim.step(np.array([column]))
+    mine, theirs = (sim.view(0)[..., plane].astype(int) for plane in (0, 1))
+    both = list(zip(windows_of(mine), windows_of(theirs), strict=True))
+    assert len(both) == 69  # as Allis 1988 counts them
+    lead = sum(int(us.sum()) * (not them.any()) - int(them.sum()) * (not us.any()) for us, them in both)
+    s = PlainRecords(sim.records)[0]
+    assert value(s, 0) == pytest.approx(0.002 * lead) and value(s, 1) == -value(s, 0)
+    assert abs(value(s, 0)) < 1
 
 
 def test_heuristic_wins_and_stops_the_other_from_winning():

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pyspiel
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ludus.envs import Simulator
+from ludus.envs.engine.plain import PlainRecords
+from ludus.envs.games.othello import MOBILITY, MOST_WORTH, WORTH, value
 
 from . import boards
 
@@ -70,6 +73,23 @@ def test_properties_of_any_position(cells, data):
         for row, col in [divmod(move, SIZE), *turns[move]]:
             mine[row, col], theirs[row, col] = True, False
         assert sim.records["discs"][0].tolist() == [disc_bits(mine), disc_bits(theirs)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([0, 1, 1, 2, 2]), min_size=64, max_size=64))
+def test_a_position_is_worth_its_discs_and_moves_beyond_the_others(cells):
+    grid = np.array(cells).reshape(SIZE, SIZE)
+    mine, theirs = grid == 1, grid == 2
+    sim = Simulator("Othello", seed=0)
+    sim.reset()
+    sim.records["discs"][0] = disc_bits(mine), disc_bits(theirs)
+    free = [(r, c) for r in range(SIZE) for c in range(SIZE) if grid[r, c] == 0]
+    moves = [sum(bool(turned(*sides, r, c)) for r, c in free) for sides in ((mine, theirs), (theirs, mine))]
+    worth = np.array(WORTH).reshape(SIZE, SIZE)
+    lead = worth[mine].sum() - worth[theirs].sum() + MOBILITY * (moves[0] - moves[1])
+    s = PlainRecords(sim.records)[0]
+    assert value(s, 0) == pytest.approx(lead / MOST_WORTH) and value(s, 1) == -value(s, 0)
+    assert abs(value(s, 0)) < 1
 
 
 def test_heuristic_beats_random():

@@ -1,0 +1,102 @@
+"""An agent that looks ahead before it decides: tree search with its policy and its values as guide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...envs import OptionError, Simulator, TreeSearch
+from ...envs.bots import host
+from ...envs.engine.tree_search import Found
+from .evaluation import Player
+from .network import CompiledPolicy
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+class Search(Player):
+    """An agent of PPO that plays the N games of a simulator, and searches before each move (PUCT, Silver et al. 2018).
+
+    >>> agent = ludus.PPO.load("runs/four")
+    >>> sim = Simulator("ConnectFour", 100, seed=0)
+    >>> evaluate_player(Match(sim, [Search(agent, sim, simulations=200), Bot(sim, "heuristic")]), sim)
+
+    The move is the one that was tried most often or, if it is not `deterministic`, drawn with probabilities proportional to
+    how often each was. The search knows a game's record, also where the agent sees less of it, but never its random numbers:
+    see `ludus.envs.TreeSearch`. Games whose record holds what players are not to know are refused.
+
+    Args:
+        agent: with a policy and values, and no memory.
+        sim: the games, for one player or for two who take turns; of those that the agent was trained on.
+        simulations: for each move, 1 or more.
+        seed: of the search's own random numbers.
+        num_threads: that share the boards; results do not depend on it.
+
+    Raises:
+        OptionError: this agent cannot guide a search, or the game cannot be searched.
+    """
+
+    searches = True  # `decide` is told where an answer is wanted
+
+    def __init__(
+        self, agent: Agent, sim: Simulator, simulations: int = 200, seed: int = 0, num_threads: int = 1
+    ) -> None:
+        check_guide(agent, sim)
+        self._tree = TreeSearch(sim, simulations, self._guide, agent.gamma, seed, num_threads)
+        self._random = np.random.default_rng(seed)
+        super().__init__(agent, sim)
+
+    def restart(self) -> None:
+        """Start new episodes in all games."""
+        super().restart()
+        self._found: Found | None = None
+
+    def decide(self, deterministic: bool = True, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Moves (N,) for where the games are now; the first legal one where none is `wanted`, (N,) bool, or it is over."""
+        if isinstance(self.agent.network, CompiledPolicy):
+            self.agent.network.refresh()
+        self._found = self._tree(wanted)
+        visits = self._found.visits.copy()
+        searched = visits.any(1)
+        visits[~searched] = 1 if self.sim.legal is None else host(self.sim.legal)[~searched]
+        if deterministic:
+            return visits.argmax(1)
+        chosen = self._random.random((len(visits), 1)) * visits.sum(1, keepdims=True)  # (N, 1)
+        return (visits.cumsum(1) <= chosen).sum(1) % visits.shape[1]  # where nothing is legal, 0
+
+    def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Of the last search: shares of visits (N, A), values (N,), and False, since the former are probabilities."""
+        found = self._found or self._tree()
+        return found.visits / np.maximum(found.visits.sum(1, keepdims=True), 1), found.values, False
+
+    def _guide(self, obs: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The agent's probabilities (n, A) and values (n,) of observations (n, *obs_shape)."""
+        agent, masks = self.agent, None if self.sim.legal is None else legal
+        obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs
+        if not isinstance(agent.network, CompiledPolicy):
+            return agent.explain(obs, None, masks)
+        encoder = getattr(agent.policy, "frozen", None)  # without one, half of the time would go on looking at spaces
+        seen = torch.from_numpy(obs) if encoder is None else agent.policy.obs_to_tensor(obs)[0]
+        logits, values, _ = agent.network.forward(seen, mask=None if masks is None else torch.from_numpy(masks))
+        return logits.softmax(-1).numpy(), values.numpy()
+
+
+def check_guide(agent: Any, sim: Simulator) -> None:
+    """Raise OptionError for an agent that cannot guide a search of these games."""
+    plays = agent.environment.get("game", "another environment")
+    if plays != sim.game.name:
+        raise OptionError(f"the agent plays {plays}, not {sim.game.name}")
+    if agent.acts_on_values:
+        name = type(agent).__name__
+        raise OptionError(
+            f"search needs a policy and values, and {name} has values of actions alone: give an agent of PPO"
+        )
+    if agent.policy.core is not None:
+        raise OptionError("search jumps between positions, and this agent has a memory: give one without")
+    if agent.normalize_reward:
+        raise OptionError(
+            "search adds rewards to values, and this agent's are normalised: train it without normalize_reward"
+        )

@@ -1,0 +1,172 @@
+"""`ludus zoo`: the trained agents that come with Ludus.
+
+`ludus zoo list` shows them, `ludus zoo verify` plays their evaluations again, `ludus zoo reproduce GAME` trains one anew.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..envs import OptionError, find_game
+from .arguments import parse
+from .interrupts import import_agents
+from .terminal import console, say
+
+STEPS = ("list", "verify", "reproduce")
+
+
+@dataclass
+class Config:
+    """The trained agents that come with Ludus: `ludus zoo list`, `ludus zoo verify`, `ludus zoo reproduce GAME`."""
+
+    step: str = field(metadata={"choices": STEPS})
+    """list, verify or reproduce."""
+    games: Sequence[str] | None = None
+    """Of these games alone; None: of all."""
+    out: Path | None = None
+    """Of reproduce, the folder for the training; None: runs/GAME-ALGO-DATE-TIME."""
+    seed: int | None = None
+    """Of reproduce, the training's seed; None: the card's, which gives the same agent on the same processor."""
+    num_threads: int | None = None
+    """Of reproduce; None: as many as the card says."""
+
+
+def main(argv: list[str]) -> int:
+    words = list(argv)
+    if len(words) > 1 and words[0] in STEPS and not words[1].startswith("-"):  # `zoo verify Breakout Snake`
+        words = [words[0], "--games", *words[1:]]
+    config = parse(Config, words, "zoo")
+    if config.step not in WORK:
+        raise OptionError(f"ludus zoo {config.step}: choose from {', '.join(STEPS)}")
+    unused = [name for name in ("out", "seed", "num_threads") if getattr(config, name) is not None]
+    if unused and config.step != "reproduce":
+        raise OptionError(f"--{unused[0].replace('_', '-')} is for `ludus zoo reproduce`: leave it out")
+    import_agents()
+    return WORK[config.step](config, chosen(config.games))
+
+
+def chosen(games: Sequence[str] | None) -> list[str]:
+    """Games with agents; raises OptionError where one has none."""
+    from ..zoo.cards import agent_names
+
+    known = agent_names()
+    if games is None:
+        return known
+    names = [find_game(name).name for name in games]
+    for name in names:
+        if name not in known:
+            raise OptionError(f"the zoo has no agent for {name}: `ludus train {name}` makes one")
+    return names
+
+
+def cards_of(games: Sequence[str]) -> list[dict[str, Any]]:
+    from ..zoo.cards import AGENTS, read_card
+
+    return [read_card(AGENTS / game) for game in games]
+
+
+def show(config: Config, games: list[str]) -> int:
+    """A table of the agents."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for column in ("game", "by", "steps", "return", "95 %", "random", "heuristic"):
+        table.add_column(column, justify="left" if column in ("game", "by") else "right", no_wrap=True)
+    for card in cards_of(games):
+        bots = [
+            {bot["who"]: short(bot["mean"]) for bot in card["bots"]}.get(who, "-") for who in ("random", "heuristic")
+        ]
+        trained = [card["game"], card["algo"].upper(), amount(card["steps"])]
+        for found in (found for found in card["evaluation"] if found["policy"] == "greedy"):
+            if found["against"]:
+                table.add_row(*trained) if trained[0] else None
+                trained = [f" against {found['against']}", "", ""]
+            table.add_row(*trained, short(found["mean"]), f"{short(found['low'])} to {short(found['high'])}", *bots)
+            trained, bots = ["", "", ""], ["", ""]
+    out = console()
+    out.print(table)
+    say("Watch one: ", ("ludus watch GAME", "bold"))
+    return 0
+
+
+def verify(config: Config, games: list[str]) -> int:
+    """Play every evaluation of the cards again; the status is 1 where one does not come out as the card says."""
+    from ..agents import load_agent
+    from ..zoo.cards import agent_folder, read_card
+    from ..zoo.judging import returns_of, summary
+
+    wrong = 0
+    for game in games:
+        folder = agent_folder(game)
+        assert folder is not None
+        card, agent = read_card(folder), load_agent(folder)
+        for told in card["evaluation"]:
+            found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
+            now = summary(found)
+            fits = now["low"] <= told["high"] and told["low"] <= now["high"]
+            wrong += not fits
+            against = f" against {told['against']}" if told["against"] else ""
+            say(
+                f"{game}{against}, {told['policy']}: {short(now['mean'])}, card {short(told['mean'])} "
+                f"({short(told['low'])} to {short(told['high'])}): ", ("as it says" if fits else "NOT as it says", "bold"),
+            )  # fmt: skip
+    say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
+    return 1 if wrong else 0
+
+
+def reproduce(config: Config, games: list[str]) -> int:
+    """Train an agent as its card says, and compare; the status is 1 where it does not reach the card's interval."""
+    if len(games) != 1 or config.games is None:
+        raise OptionError("ludus zoo reproduce needs one GAME")
+    (card,) = cards_of(games)
+    folder = config.out or Path("runs") / f"{card['game']}-{card['algo']}-{datetime.now():%Y%m%d-%H%M%S}"
+    command = ["train", card["game"], "--algo", card["algo"], "--total-timesteps", card["steps"], "--out", folder]
+    command += ["--seed", card["seed"] if config.seed is None else config.seed]
+    command += ["--num-threads", config.num_threads or card["threads"], "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ludus", *map(str, command)]
+    )  # as a person would, and Ctrl-C is its own
+    return done.returncode or compare(folder, card)
+
+
+def compare(folder: Path, card: dict[str, Any]) -> int:
+    """Evaluate an agent as another's card says, show both; 0 if it is as good or better."""
+    from ..agents import load_agent
+    from ..zoo.judging import returns_of, summary
+
+    agent, below = load_agent(folder), 0
+    for told in card["evaluation"]:
+        found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
+        now = summary(found)
+        below += now["high"] < told["low"]
+        against = f" against {told['against']}" if told["against"] else ""
+        say(
+            f"{told['policy']}{against}: {short(now['mean'])} ({short(now['low'])} to {short(now['high'])}), "
+            f"the card's {short(told['mean'])} ({short(told['low'])} to {short(told['high'])})"
+        )
+    seeds = ", ".join(short(seed["mean"]) for seed in card["seeds"])
+    say(f"trainings by this recipe had {seeds}; the card is of the best of them")
+    return 1 if below else 0
+
+
+def short(number: float) -> str:
+    """A return in few digits."""
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
+
+
+def amount(number: float) -> str:
+    """A count with its unit."""
+    for unit, letter in ((1e6, " M"), (1e3, " k")):
+        if number >= unit:
+            return f"{number / unit:.3g}{letter}"
+    return f"{number:.0f}"
+
+
+WORK: dict[str, Callable[[Config, list[str]], int]] = {"list": show, "verify": verify, "reproduce": reproduce}

@@ -1,0 +1,166 @@
+"""An agent that searches: its network is the guide, boards do not depend on each other, and what cannot guide is refused."""
+
+import copy
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+import ludus
+from ludus.agents import Search, evaluate
+from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
+from ludus.envs.adapters.sb3 import vec_env
+from tests.agents.encoded import behind_an_encoder
+from tests.agents.small import small
+from tests.envs.engine.reference_search import Reference, positions
+
+
+def agent_of(game, policy="mlp", algorithm="PPO", **given):
+    env = vec_env(game, 4, seed=0, **given.pop("env", {}))
+    return getattr(ludus, algorithm)(policy, env, seed=0, **small(algorithm), **given)
+
+
+@pytest.fixture(scope="module")
+def four():
+    return agent_of("ConnectFour", "mlp", num_threads=1)
+
+
+@pytest.mark.parametrize(("game", "policy"), [("ConnectFour", "mlp"), ("Game2048", "mlp"), ("Breakout", "mlp")])
+def test_it_is_the_reference_guided_by_the_agents_policy_and_values(game, policy):
+    """What PyTorch says of the policy is within rounding what compiled loops say, which the search asks."""
+    agent = agent_of(game, policy)
+    assert agent.network.why == "compiled loops"
+    sim = positions(game, 4, 6, seed=1)
+    search = Search(agent, sim, 40, seed=3)
+    moves = search.decide()
+    shares, values, worth = search.explain()
+    assert not worth and np.array_equal(moves, shares.argmax(1))
+
+    def guide(obs, legal):
+        mask = legal if sim.legal is not None else None
+        told = agent.explain(obs, None, mask)
+        asked = search._guide(obs, legal)
+        assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(told, asked, strict=True))
+        return asked
+
+    for k, record in enumerate(sim.records):
+        expected = Reference(sim.game, record, 40, guide, agent.gamma, seed=3, index=k)
+        assert (shares[k] * 40).round().astype(int).tolist() == expected.visits and values[k] == expected.value
+
+
+def test_boards_and_threads_do_not_matter(four):
+    sim, alone = positions("ConnectFour", 70, 9, seed=2), Simulator("ConnectFour", 1)
+    alone.reset()
+    search = Search(four, sim, 30)
+    moves = search.decide()
+    shares, values, _ = search.explain()
+    assert np.array_equal(Search(agent_of("ConnectFour", "mlp", num_threads=2), sim, 30, num_threads=2).decide(), moves)
+    for k in range(0, 70, 23):
+        alone.records[0] = sim.records[k]
+        single = Search(four, alone, 30)
+        assert single.decide().tolist() == [moves[k]]
+        assert np.array_equal(single.explain()[0][0], shares[k]) and single.explain()[1][0] == values[k]
+
+
+def test_it_follows_the_weights_as_they_are_now(four):
+    agent, sim = agent_of("ConnectFour", "mlp"), positions("ConnectFour", 20, 4, seed=2)
+    search = Search(agent, sim, 20)
+    search.decide()
+    before = search.explain()[1]
+    with torch.no_grad():
+        agent.policy.value_net.bias += 0.5
+    search.decide()
+    assert not np.allclose(search.explain()[1], before)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda player: pickle.loads(pickle.dumps(player))])
+def test_copies_go_on_as_the_original_would(copied):
+    agent, sim = agent_of("Game2048"), positions("Game2048", 3, 5, seed=2)
+    search = Search(agent, sim, 20)
+    search.decide()  # random numbers have been drawn
+    other = copied(search)
+    assert np.array_equal(other.decide(), search.decide()) and np.array_equal(other.explain()[1], search.explain()[1])
+
+
+def test_where_nothing_is_wanted_a_move_is_legal(four):
+    sim = positions("ConnectFour", 60, 30, seed=4)
+    wanted = np.arange(60) % 2 == 0
+    for deterministic in (True, False):
+        moves = Search(four, sim, 10).decide(deterministic, wanted)
+        assert sim.legal[np.arange(60), moves].all()
+
+
+def test_sampled_moves_are_drawn_in_proportion_to_visits(four):
+    sim = Simulator("ConnectFour", 2000, seed=0)
+    sim.reset()
+    search = Search(four, sim, 20, seed=1)
+    moves = search.decide(deterministic=False)
+    shares = search.explain()[0][0]  # all boards are the same
+    found = np.bincount(moves, minlength=7) / 2000
+    assert np.abs(found - shares).max() < 4 * 0.5 / np.sqrt(2000)  # four standard errors, at most
+
+
+def test_looking_ahead_makes_an_agent_that_has_learned_nothing_better(four):
+    sim = Simulator("ConnectFour", 60, seed=0)
+    found = evaluate_player(Match(sim, [Search(four, sim, 100), Bot(sim, "random", 1)]), sim)
+    assert found.interval[0] > 0.6
+
+
+def test_an_agent_alone_is_evaluated_with_search():
+    agent = agent_of("FrozenLake")
+    found = evaluate(agent, 40, player=partial(Search, simulations=100), max_episode_steps=100)
+    assert found.mean > evaluate(agent, 40, max_episode_steps=100).mean
+
+
+def test_pixels_are_seen_as_the_agent_sees_them():
+    pixels = {"obs_type": "rgb", "size": 16}
+    agent = agent_of("Catch", "cnn", env=pixels)
+    assert agent.channels_first
+    sim = Simulator("Catch", 3, seed=0, **pixels)
+    sim.reset()
+    search, asked = Search(agent, sim, 5), []
+    search._tree.guide = lambda obs, legal: asked.append(obs.copy()) or search._guide(obs, legal)
+    search.decide()
+    assert np.array_equal(asked[0], sim.obs)  # at first, of the games as they are
+
+
+@pytest.mark.parametrize("use", ["freeze", "decode"])
+def test_frozen_encoders_look_at_every_position(use):
+    agent = behind_an_encoder(use, **small("PPO"))
+    sim = Simulator("Catch", 6, seed=0, obs_type="rgb", size=36)
+    sim.reset()
+    search = Search(agent, sim, 5)
+    assert search.decide().shape == (6,)
+    told, asked = agent.explain(sim.obs), search._guide(sim.obs, np.ones((6, 3), np.bool_))
+    assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(told, asked, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"algorithm": "DQN"}, "search needs a policy and values, and DQN has values of actions alone"),
+        ({"algorithm": "PQN"}, "PQN has values of actions alone"),
+        ({"policy_kwargs": {"memory": "mingru"}}, "this agent has a memory"),
+        ({"normalize_reward": True}, "train it without normalize_reward"),
+        ({"game": "TicTacToe"}, "the agent plays TicTacToe, not ConnectFour"),
+    ],
+)
+def test_what_cannot_guide_is_refused(given, message):
+    agent = agent_of(**{"game": "ConnectFour", **given})
+    with pytest.raises(OptionError, match=message):
+        Search(agent, Simulator("ConnectFour"))
+
+
+def test_games_that_cannot_be_searched_are_refused():
+    with pytest.raises(OptionError, match="players act together"):
+        Search(agent_of("Tron"), Simulator("Tron"))
+
+
+def test_other_environments_are_refused():
+    from stable_baselines3.common.env_util import make_vec_env
+
+    agent = ludus.PPO("mlp", make_vec_env("CartPole-v1", 2), **small("PPO"))
+    with pytest.raises(OptionError, match="only games of Ludus can be searched"):
+        evaluate(agent, 2, player=partial(Search, simulations=10))

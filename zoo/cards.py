@@ -1,0 +1,108 @@
+"""Trained agents: for each game a folder with the agent, and its card: how it was trained, and how good it is.
+
+A file of SHA-256 checksums guards all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..agents.files.checks import full, json_object, number, optional, several, table, text
+from ..agents.files.safe_io import CheckpointError, read_bytes, read_json, short
+
+CARD, CHECKSUMS = "card.json", "SHA256SUMS"
+FORMAT = 1
+AGENTS = Path(str(files("ludus.zoo"))) / "agents"
+
+figure = number(float, -1e12, 1e12)
+whole = number(int, 0, 2**62)
+returns = {"mean": figure, "low": figure, "high": figure}
+played = {"policy": text, "against": optional(text), "episodes": whole, "seed": whole}
+FACTS = full(
+    {
+        "format": number(int, FORMAT, FORMAT),
+        "game": text,
+        "version": whole,  # of the game
+        "algo": text,
+        "about": text,  # the protocol
+        "options": json_object,
+        "settings": json_object,  # that are not the algorithm's own
+        "seed": whole,
+        "steps": whole,
+        "seconds": number(float, 0, 1e9),  # of training
+        "threads": whole,
+        "machine": text,
+        "versions": table({"ludus": text, "torch": text, "python": text}),
+        # mean returns with a 95 % bootstrap interval over episodes; `against` None: alone
+        "evaluation": several(full({**played, "median": figure, **returns}), 16),
+        "bots": several(full({"who": text, **returns}), 8),
+        "seeds": several(full({"seed": whole, **returns}), 64),  # every training by this recipe, this one included
+        "published": several(full({"who": text, "score": figure, "protocol": text}), 16),
+        "curve": several(several(figure, 3), 1000),  # steps, seconds, mean return of the last hundred episodes
+    }
+)  # fmt: skip
+
+
+def agent_names() -> list[str]:
+    """The games that have a trained agent."""
+    return sorted(path.parent.name for path in AGENTS.glob(f"*/{CARD}"))
+
+
+def agent_folder(game: str) -> Path | None:
+    """The folder of a game's trained agent, None if there is none; raises CheckpointError if it is not as it was made."""
+    folder = AGENTS / game
+    if not (folder / CARD).exists():
+        return None
+    check_sums(folder)
+    return folder
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a card says; raises CheckpointError in one line."""
+    path = folder / CARD
+    try:
+        return FACTS("card", read_json(path))
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {short(error)}") from error
+
+
+def check_sums(folder: Path) -> None:
+    """Raise CheckpointError unless the files of an agent are those that the checksums beside its folder are of."""
+    listed = read_sums(folder.parent)
+    there = {f"{folder.name}/{path.name}": path for path in folder.iterdir()}
+    known = {name for name in listed if name.startswith(f"{folder.name}/")}
+    for name in sorted(known ^ set(there)):
+        raise CheckpointError(
+            f"{folder} is not as it was made: {short(name)} is {'missing' if name in known else 'new'}"
+        )
+    for name, path in there.items():
+        if sum_of(path) != listed[name]:
+            raise CheckpointError(f"{path} is damaged or was edited: its SHA-256 is not that in {CHECKSUMS}")
+
+
+def read_sums(agents: Path) -> dict[str, str]:
+    """SHA-256 by name of file, as sha256sum writes them."""
+    path = agents / CHECKSUMS
+    lines = read_bytes(path, 1_000_000).decode(errors="replace").splitlines()
+    pairs = [line.split("  ", 1) for line in lines]
+    if any(len(pair) != 2 for pair in pairs):
+        raise CheckpointError(f"{path} is not as sha256sum writes it")
+    return {name: digest for digest, name in pairs}
+
+
+def write_sums(agents: Path) -> None:
+    """Write the checksums of all files in folders of agents."""
+    found: Iterable[Path] = sorted(path for folder in agents.iterdir() if folder.is_dir() for path in folder.iterdir())
+    lines = [f"{sum_of(path)}  {path.parent.name}/{path.name}\n" for path in found]
+    (agents / CHECKSUMS).write_text("".join(lines))
+
+
+def sum_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(read_bytes(path, 2**30)).hexdigest()
