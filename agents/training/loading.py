@@ -208,7 +208,7 @@ def environment_for(about: Description, agent_class: Any, facts: Mapping[str, An
         check_room(about, place, numbers_name(place, facts, "training"))
         seed = about.settings.get("seed")  # of Gymnasium's environments, which begin anew: not as at first
         seed = None if seed is None else (seed + about.timesteps) % 2**32
-        env = make_environment(about.environment, about.num_envs, seed, there)
+        env = make_environment(about.environment, games_of(about), seed, there)
     elif env is None and "not_kept" in about.environment and about.spaces is not None:
         return None
     elif env is None:
@@ -229,9 +229,19 @@ def check_room(about: Description, place: Place, training: str) -> None:
         if about.num_envs > 10_000:
             raise CheckpointError(f"{about.num_envs} environments are too many: expected at most 10000")
         return
-    one = make_environment(about.environment).simulator
-    if 0 < place.size(training) < about.num_envs * one.obs.nbytes:
-        raise CheckpointError(f"{place.name_of(training)} is too short for {about.num_envs} games")
+    one, games = make_environment(about.environment).simulator, games_of(about)
+    if 0 < place.size(training) < games * one.obs.nbytes:
+        raise CheckpointError(f"{place.name_of(training)} is too short for {games} games")
+
+
+def games_of(about: Description) -> int:
+    """How many environments to make; where players act at once, each is one for every seat of a game."""
+    if "game" not in about.environment:
+        return about.num_envs
+    seats = make_environment(about.environment).num_envs
+    if about.num_envs % seats:
+        raise CheckpointError(f"num_envs must be a multiple of {seats}, the seats of a game, got {about.num_envs}")
+    return about.num_envs // seats
 
 
 def check_spaces(about: Description, env: Any, source: str) -> None:

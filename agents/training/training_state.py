@@ -187,9 +187,9 @@ def _restore_games(agent: Agent, tensors: Mapping[str, Tensor], seal: bytes) -> 
         sim.load_state_dict({"game": sim.game.id, **state, "seal": seal})
     except OptionError as error:
         raise CheckpointError(f"the games cannot go on: {error}") from error
-    obs = host(sim.obs).copy()
+    obs = host(sim.obs).reshape(agent.n_envs, *sim.obs_shape).copy()  # of each seat, where players act at once
     agent._last_obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs  # so that `learn` does not reset them
-    agent._last_episode_starts = np.zeros(sim.num_envs, np.bool_)
+    agent._last_episode_starts = np.zeros(agent.n_envs, np.bool_)
 
 
 def _raw(array: np.ndarray) -> Tensor:

@@ -1,11 +1,15 @@
 """One policy plays all players of a game: what it is told, and that it learns."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 import ludus
 from ludus.agents.data.env_adapters import SelfPlayAdapter
+from ludus.agents.files.described import digest_of
+from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.training.evaluation import Player, evaluate
 from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import LudusVecEnv, SelfPlayVecEnv, vec_env
@@ -99,3 +103,27 @@ def test_each_class_names_the_other():
     assert type(vec_env("Catch")) is LudusVecEnv and type(vec_env("Tron")) is SelfPlayVecEnv
     with pytest.raises(OptionError, match=r"use ludus.make_sb3\('Catch'\)"):
         SelfPlayVecEnv("Catch")
+
+
+@pytest.mark.parametrize(("game", "options"), [("TicTacToe", {}), ("Tron", {}), ("Tron", {"players": 2})])
+def test_training_goes_on_to_the_last_bit(game, options, tmp_path):
+    """Where players act at once, an environment is a seat, and games are fewer."""
+    agent = ludus.PPO("MlpPolicy", vec_env(game, 16, seed=1, **options), seed=0, n_steps=16, batch_size=64, n_epochs=1)
+    agent.learn(512)
+    agent.save(tmp_path)
+    agent.learn(1024, reset_num_timesteps=False)
+    back = ludus.PPO.load(tmp_path, resume=True)
+    assert back.n_envs == agent.n_envs
+    back.learn(1024, reset_num_timesteps=False)
+    for name, weight in agent.policy.state_dict().items():
+        assert torch.equal(weight, back.policy.state_dict()[name]), name
+
+
+def test_a_number_of_environments_that_are_no_whole_games_is_refused(tmp_path):
+    agent = ludus.PPO("MlpPolicy", vec_env("Tron", 2, seed=1, players=2), seed=0, n_steps=16, batch_size=64, n_epochs=1)
+    agent.learn(64)
+    agent.save(tmp_path)
+    facts = json.loads((tmp_path / "agent.json").read_text()) | {"num_envs": 5}
+    (tmp_path / "agent.json").write_text(json.dumps(facts | {"sha256": digest_of(facts)}))
+    with pytest.raises(CheckpointError, match="num_envs must be a multiple of 2, the seats of a game, got 5"):
+        ludus.PPO.load(tmp_path, resume=True)
