@@ -62,9 +62,9 @@ class PPOConfig(AgentConfig):
     )  # fmt: skip
     normalize_obs: bool = option(False, "Normalize observation vectors by running mean and variance.", use="policy")
     normalize_reward: bool = option(False, "Divide rewards by the running standard deviation of returns.")
-    earlier_versions: float | None = option(
-        None, "Share of the games, if they are for several players, that are played against earlier versions, the harder the "
-        "more often (Vinyals et al. 2019); in the others it plays all seats. None: 0.25 on a CPU, without memory.", 0, 1,
+    earlier_versions: float = option(
+        0.0, "Share of the games, in games for several players, that are played against earlier versions of the policy, the "
+        "harder ones more often (Vinyals et al. 2019); in the others it plays all seats.", 0, 1,
     )  # fmt: skip
     num_threads: int | None = options.num_threads("the environments and each minibatch")
     group: object | None = option(

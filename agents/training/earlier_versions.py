@@ -17,7 +17,6 @@ from ..data.env_adapters import SelfPlayAdapter
 from ..data.rollout_buffer import RolloutTensors
 from ..nn.actor_critic import each, forward_step
 
-SHARE = 0.25  # of the games, where nothing is said
 MOST = 16  # versions that are kept
 GROUPS = 4  # of games, each with one version at a time
 EVERY = 1 / 50  # of the training passes between two versions
@@ -58,9 +57,10 @@ class EarlierVersions:
 
     @classmethod
     def of(cls, agent: Any, share: float) -> EarlierVersions:
-        """Of an agent's policy, in its games; the generator is the one before the last."""
-        sim = agent.simulator
-        return cls(agent.policy, sim.num_envs, sim.num_players, sim.game.turns, share, agent.generators[-2])
+        """Of an agent's policy, in its games."""
+        sim, seed = agent.simulator, agent.generators[-1].initial_seed()
+        generator = torch.Generator().manual_seed((seed + 1) % 2**63)
+        return cls(agent.policy, sim.num_envs, sim.num_players, sim.game.turns, share, generator)
 
     def begin(self, progress: float) -> None:
         """Before a rollout: take a version if it is time for one, and draw who plays in each group of games.
@@ -130,12 +130,14 @@ class EarlierVersions:
     def state(self) -> dict[str, Tensor]:
         """What going on with the training needs."""
         named = {f"weights.{name}": x for name, x in self.weights.items()}
+        named |= {"generator": self.generator.get_state()}
         return {**named, "score": self.score, "taken": torch.tensor([self.count, self.taken], dtype=torch.float64)}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         for name, x in self.weights.items():
             x.copy_(tensors[f"weights.{name}"])
         self.score.copy_(tensors["score"])
+        self.generator.set_state(tensors["generator"])
         count, self.taken = tensors["taken"].tolist()
         self.count = int(min(max(count, 0), MOST))
 
@@ -194,15 +196,14 @@ def leave_out(data: RolloutTensors, theirs: Tensor, generator: torch.Generator) 
 
 def share_of(agent: Any) -> float:
     """Of an agent's games that are played against earlier versions; raises OptionError where that cannot be."""
-    given, sim = agent.earlier_versions, agent.simulator
-    several = sim is not None and sim.num_players > 1
-    why = (
-        "is for games of several players" if not several
-        else "needs a CPU" if agent.device.type != "cpu"
-        else "is for policies without memory" if agent.policy.core is not None
-        else "is for policies that decide in Ludus's way" if not hasattr(agent.policy.head, "noise")
-        else ""
-    )  # fmt: skip
-    if given and why:
-        raise OptionError(f"earlier_versions {why}: leave it out")
-    return 0.0 if why else SHARE if given is None else float(given)
+    share, sim = float(agent.earlier_versions), agent.simulator
+    if share and agent.env is not None:
+        why = (
+            "is for games of several players" if sim is None or sim.num_players == 1
+            else "needs a CPU" if agent.device.type != "cpu"
+            else "is for policies without memory" if agent.policy.core is not None
+            else ""
+        )  # fmt: skip
+        if why:
+            raise OptionError(f"earlier_versions {why}: leave it out")
+    return share if agent.env is not None else 0.0

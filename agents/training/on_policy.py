@@ -49,7 +49,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     policy_base = ActorCriticPolicy
     policy: Any
     precision, normalize_reward = "fp32", False
-    earlier_versions: float | None = 0.0  # share of games of several players that are played against them
+    earlier_versions: float = 0.0  # share of games of several players that are played against them
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
     def _setup_model(self) -> None:
@@ -81,7 +81,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.learn_threads = threads_worth(most, minibatch // SAMPLES_PER_THREAD)
         self.workers.count = max(self.play_threads, self.learn_threads)
         share = share_of(self)
-        self._provide_generators(self.play_threads + (2 if share else 1))
+        self._provide_generators(self.play_threads + 1)
         self.versions = EarlierVersions.of(self, share) if share else None
         spaces = observed_space(self), self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, self.n_envs)
@@ -154,6 +154,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
         if self.versions is not None:
+            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)  # else of the last `learn`
             self.adapters[0].source.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:
@@ -184,7 +185,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
             step_over(self.data, theirs, self.gamma)
         self.data.compute_advantages(self.collector.can_truncate, self.reward_normalizer, self.gamma, self.gae_lambda)
         if theirs is not None:
-            leave_out(self.data, theirs, self.generators[-2])
+            leave_out(self.data, theirs, self.versions.generator)
 
     def step_locals(self, t: int) -> dict[str, Any]:
         self.data.pos, self.data.full = t, False
