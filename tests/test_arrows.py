@@ -33,6 +33,7 @@ FLOORS = {
             "export",
             "games",
             "play",
+            "rate",
             "pretrain",
             "record",
             "train",

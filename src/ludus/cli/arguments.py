@@ -20,7 +20,7 @@ from .help import show_help
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 LOWEST = {  # of numbers that no agent checks by itself
     "total_timesteps": 1, "time_limit": 0, "save_interval": 0, "keep": 1, "num_threads": 1, "seed": 0,
-    "episodes": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
+    "episodes": 1, "games": 2, "opening": 0, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
 }  # fmt: skip
 ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it
@@ -77,6 +77,8 @@ def read(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], li
     """What the words say, by name, and the words that no flag takes."""
     parser = Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for flag in flags:
+        if flag.positional and flag.many:
+            continue  # the words that are left
         if flag.positional:
             parser.add_argument(flag.name, nargs="?", type=converter(flag), default=None)
         elif flag.kind is bool:
@@ -86,8 +88,11 @@ def read(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], li
             parser.add_argument(*spellings(flag), dest=flag.name, nargs=nargs, type=converter(flag))
     given, strange = parser.parse_known_args(list(argv))
     facts = vars(given)
-    for name in (flag.name for flag in flags if flag.positional and facts[flag.name] is None):
+    for name in (flag.name for flag in flags if flag.positional and facts.get(flag.name, 0) is None):
         del facts[name]
+    for name in (flag.name for flag in flags if flag.positional and flag.many):
+        facts[name] = tuple(word for word in strange if not word.startswith("-"))
+        strange = [word for word in strange if word.startswith("-")]
     for name in (flag.name for flag in flags if flag.many and flag.name in facts):
         facts[name] = None if facts[name] == [None] else tuple(facts[name])
     return facts, strange

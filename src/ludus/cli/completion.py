@@ -131,7 +131,7 @@ def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     """Values of a flag that begin with a word."""
     if flag.name in ("game", "env", "source"):
         yield from starting(word, ((game.name, game.summary) for game in all_games().values()))
-    elif flag.name in ("agent", "against"):
+    elif flag.name in ("agent", "against", "players"):
         yield from agents(word, whole=flag.name == "agent")
     elif flag.name == "shell":
         yield from starting(word, ((shell, "") for shell in SCRIPTS))

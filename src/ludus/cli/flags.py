@@ -2,7 +2,8 @@
 
 A field may also have its help, and the choices of its values, as `metadata`.
 
-The first field, if it has no default, is the argument without a flag; others without a default must be given.
+The first field, if it has no default, is the argument without a flag; others without a default must be given. A field of
+several values with `positional` in its metadata is all further words.
 """
 
 from __future__ import annotations
@@ -75,9 +76,10 @@ def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
         core = next(choice for choice in choices if choice is not types.NoneType)
         many = typing.get_origin(core) is not None
         required = is_required(field)
+        positional = field.metadata.get("positional", required and index == 0 and group is None)
         yield Flag(
             field.name, typing.get_args(core)[0] if many else core, many, types.NoneType in choices, default,
-            texts.get(field.name, ""), required, required and index == 0 and group is None, group,
+            texts.get(field.name, ""), required, positional, group,
             field.metadata.get("choices", CHOICES.get(field.name, ())),
         )  # fmt: skip
     for inner in nested:

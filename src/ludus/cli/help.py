@@ -20,7 +20,7 @@ VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 def show_help(verb: str, config: Any, flags: Sequence[Flag], shown: Sequence[Flag]) -> None:
     """Print what a verb does and, of its flags, those to be shown: first the argument without a flag."""
     some = len(shown) < len(flags)
-    required = "".join(f" {usage(flag)}" for flag in shown if flag.required)
+    required = "".join(f" {usage(flag)}" for flag in shown if flag.required or flag.positional)
     say("usage: ", (f"ludus {verb}", "bold"), required, " [flags]" if len(flags) > 0 else "")
     say()
     out = console()
@@ -68,7 +68,7 @@ def table_of(flags: Sequence[Flag]) -> Table:
 def usage(flag: Flag) -> str:
     """A flag with what comes after it."""
     if flag.positional:
-        return flag.flag
+        return f"{flag.flag} ..." if flag.many else flag.flag
     if flag.kind is bool:
         return flag.flag.replace("--", "--[no-]", 1) if flag.default else flag.flag
     choices = "|".join(flag.choices)
@@ -78,7 +78,7 @@ def usage(flag: Flag) -> str:
 
 def default_of(flag: Flag) -> str:
     """What holds if the flag is not given, where its help does not say so."""
-    if flag.required or flag.default is None or flag.default is False:
+    if flag.required or flag.default is None or flag.default is False or flag.default == ():
         return ""
     values = flag.default if flag.many else [flag.default]
     return f" ({' '.join(in_words(value) for value in values)})"
