@@ -140,7 +140,7 @@ class Likelihood:
 
     def end(self, player: int, other: int, sign: int) -> float:
         """Where the interval of a player's strength above another's ends: below (sign -1) or above (1)."""
-        from scipy.optimize import brentq
+        from scipy.optimize import root_scalar
         from scipy.stats import chi2
 
         origin = np.where(np.arange(len(self.best)) < self.players, self.best[other], 0.0)
@@ -155,4 +155,4 @@ class Likelihood:
         far = 0.5
         while drop(far) < 0:
             far *= 2
-        return float(best[player]) + sign * brentq(drop, 0.0, far, xtol=1e-3)
+        return float(best[player]) + sign * root_scalar(drop, bracket=(0.0, far), xtol=1e-3).root
