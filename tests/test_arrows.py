@@ -37,9 +37,11 @@ FLOORS = {
             "pretrain",
             "record",
             "train",
+            "tune",
             "watch",
         ),  # verbs: none imports another
-        ("pretrain_checks", "pretrain_data"),
+        ("tune_table",),
+        ("pretrain_checks", "pretrain_data", "trials"),
         ("players", "run_folder", "session"),
         ("making",),
         ("settings_file",),

@@ -76,14 +76,14 @@ def round_robin(
             draws[pair] += (margins == 0).sum()
             unfinished += found.unfinished
             everything.append(found.returns)
-    check_rewards(sim, np.concatenate(everything))
+    if alike(np.concatenate(everything)):
+        raise OptionError(f"{sim.game.name} rewards all players alike: nobody wins, so that there is nothing to rate")
     return RoundRobin(wins, draws + draws.T, unfinished, tuple(repeated))
 
 
-def check_rewards(sim: Simulator, returns: np.ndarray) -> None:
-    """Raise OptionError if all players got the same in each of the games, (games, seats), and got something."""
-    if returns.any() and not np.ptp(returns, axis=1).any():
-        raise OptionError(f"{sim.game.name} rewards all players alike: nobody wins, so that there is nothing to rate")
+def alike(returns: np.ndarray) -> bool:
+    """Whether all players got the same in each of the games, (games, seats), and not nothing in all."""
+    return bool(returns.any()) and not np.ptp(returns, axis=1).any()
 
 
 class OpenedMatch(Match):

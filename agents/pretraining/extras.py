@@ -1,4 +1,4 @@
-"""Packages that only pretraining needs, imported where they are used."""
+"""Packages of the extras, imported where they are used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ...envs import OptionError
 NAMES = {"sklearn": "scikit-learn", "PIL": "pillow"}  # where a package is installed by another name than it is imported
 
 
-def need(module: str, what: str) -> Any:
-    """A module of the extra `pretrain`, such as "sklearn.datasets", for `what`; raises OptionError if it is missing."""
+def need(module: str, what: str, extra: str = "pretrain") -> Any:
+    """A module of an extra, such as "sklearn.datasets", for `what`; raises OptionError if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.split(".")[0]
-        raise OptionError(f"{what} needs {NAMES.get(package, package)}: pip install 'ludus[pretrain]'") from error
+        raise OptionError(f"{what} needs {NAMES.get(package, package)}: pip install 'ludus[{extra}]'") from error

@@ -16,7 +16,7 @@ from .making import is_game, make_agent, make_env, with_pictures_for_encoder
 from .run_folder import run_folder
 from .settings import GYMNASIUM, PRESETS, SETTINGS
 from .settings_file import SETTINGS as SETTINGS_FILE
-from .settings_file import read_json_settings, read_settings, write_settings
+from .settings_file import from_plain, read_json_settings, read_settings, write_settings
 from .terminal import console, next_command, say
 
 COMMON = (  # what `--help` shows
@@ -39,6 +39,8 @@ class Config:
     """Settings as published. Of dqn: dqn (2015) or rainbow; None: what did best here. Other flags override it."""
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings; other flags override it."""
+    recipe_file: Path | None = None
+    """Begin with a recipe of your own, such as `ludus tune` writes; other flags override it."""
     out: Path | None = None
     """Folder for the agent and its logs; None: runs/GAME-ALGO-DATE-TIME."""
     total_timesteps: int = 5_000_000
@@ -105,6 +107,8 @@ def defaults(argv: list[str]) -> Config:
         config = CONFIGS[algo](game=game, settings=GYMNASIUM[algo])
     else:
         config = from_recipe(game, algo) if given.get("recipe") else CONFIGS[algo](game=game)
+    if game is not None and given.get("recipe_file") is not None:
+        config = with_recipe_file(config, given["recipe_file"])
     return with_preset(config, preset) if preset else config
 
 
@@ -134,6 +138,23 @@ def from_recipe(game: str, algo: str = "ppo", **changes: Any) -> Config:
     facts = recipe(find_game(game).name)
     settings, options = SETTINGS[algo](**facts.get(algo, {})), Options(**facts["options"])
     return CONFIGS[algo](game=game, recipe=True, settings=settings, options=options, **changes)
+
+
+def with_recipe_file(config: Config, path: Path) -> Config:
+    """The config with what a recipe says; raises OptionError if it cannot be read or says what cannot be."""
+    from ..agents.files.safe_io import CheckpointError, read_json, short
+
+    if config.recipe:
+        raise OptionError("--recipe or --recipe-file, not both: each says how to begin")
+    try:
+        facts = read_json(path)
+        given = {"options": facts.get("options", {}), "settings": facts[config.algo]}
+        options, settings = (from_plain(name, type(getattr(config, name)), given[name]) for name in given)
+    except KeyError as error:
+        raise OptionError(f"--recipe-file {path} has no settings of {config.algo}: give another --algo") from error
+    except (CheckpointError, ValueError) as error:
+        raise OptionError(f"--recipe-file {path}: {short(error)}") from error
+    return dataclasses.replace(config, recipe_file=path, options=options, settings=settings)
 
 
 def train(config: Config) -> int:

@@ -5,6 +5,7 @@ VERBS = {
     "pretrain": "train an encoder of a game's pictures, with labels or without",
     "evaluate": "play an agent's whole episodes and report its returns",
     "rate": "rate players of a game against each other",
+    "tune": "search for the settings that learn a game best",
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
