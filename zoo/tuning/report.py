@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ class Comparison:
         gain = float(np.mean(self.tuned) - np.mean(self.default))
         if np.ptp(self.tuned) == np.ptp(self.default) == 0:
             return gain, gain, gain
-        interval = ttest_ind(self.tuned, self.default, equal_var=False).confidence_interval(0.95)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of one that always scored the same, as the best possible
+            interval = ttest_ind(self.tuned, self.default, equal_var=False).confidence_interval(0.95)
         return gain, float(interval.low), float(interval.high)
 
     def __str__(self) -> str:
@@ -53,11 +56,13 @@ class Comparison:
         )
 
 
-def write_report(path: Path, title: str, study: Study, comparison: Comparison, changes: Mapping[str, Any]) -> None:
+def write_report(
+    path: Path, title: str, study: Study, comparison: Comparison | None, changes: Mapping[str, Any]
+) -> None:
     """Write the report of a study in which a trial is complete.
 
     Args:
-        comparison: of the best settings and the defaults.
+        comparison: of the best settings and the defaults; None: they are the same.
         changes: the best settings, where they are not the defaults.
     """
     need("plotly", "a report", "tune")
@@ -67,11 +72,11 @@ def write_report(path: Path, title: str, study: Study, comparison: Comparison, c
 <html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}: tuning</title><style>{STYLE}</style></head><body>
 <h1>{escaped(title)}</h1>
 <p>{escaped(summary_of(study))}</p>
-<p><b>{escaped(comparison)}</b></p>
-<p class="note">The best of many trials was partly lucky. So its settings and the defaults were trained again, with seeds
-that no trial had, and only that comparison tells what was gained.</p>
+<p><b>{escaped(comparison or "None was better than the default settings.")}</b></p>
+<p class="note">The best of many trials was partly lucky. So its settings and the defaults, where they differ, are trained
+again with seeds that no trial had, and only that comparison tells what was gained.</p>
 <h2>The best settings</h2>
-{f"<table>{rows}</table>" if rows else "<p>The defaults.</p>"}
+{f"<table>{rows}</table>" if rows else "<p>Those of <code>ludus train</code>.</p>"}
 {figures}
 </body></html>
 """
@@ -88,18 +93,20 @@ def summary_of(study: Study) -> str:
     )
 
 
-def sections(study: Study, comparison: Comparison) -> list[tuple[str, str, Callable[[], Figure]]]:
+def sections(study: Study, comparison: Comparison | None) -> list[tuple[str, str, Callable[[], Figure]]]:
     """Of each figure a heading, what to know of it, and what draws it."""
     from optuna import importance
     from optuna import visualization as plots
 
-    parts = [
-        ("Tuned and default settings", "Scores over fresh seeds.", lambda: compared(comparison)),
+    parts: list[tuple[str, str, Callable[[], Figure]]] = []
+    if comparison is not None:
+        parts.append(("Tuned and default settings", "Scores over fresh seeds.", lambda: compared(comparison)))
+    parts += [
         ("Scores", "Each trial, and the best so far.", lambda: plots.plot_optimization_history(study)),
         (
             "Learning curves",
             "A tenth of the training from point to point; trials below the median are pruned.",
-            lambda: plots.plot_intermediate_values(study),
+            lambda: curves(study),
         ),
     ]
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
@@ -116,11 +123,21 @@ def sections(study: Study, comparison: Comparison) -> list[tuple[str, str, Calla
     return parts
 
 
+def curves(study: Study) -> Figure:
+    """A line for each trial."""
+    from optuna import visualization as plots
+
+    figure = plots.plot_intermediate_values(study)
+    return figure.update_layout(xaxis_title="tenths of the training", yaxis_title="score so far", showlegend=False)
+
+
 def section(heading: str, note: str, draw: Callable[[], Figure], first: bool) -> str:
     """A figure with its heading; the first brings the script that draws all of them."""
     figure = draw().update_layout(template="plotly_white", title=None, margin={"t": 40})
-    config = {"displaylogo": False, "responsive": True}
+    config = {"displayModeBar": False, "responsive": True}
     drawn = figure.to_html(full_html=False, include_plotlyjs=first, config=config)
+    for optunas, ours in (("Objective Value", "Score"), ("Best Value", "Best so far")):
+        drawn = drawn.replace(optunas, ours)
     return f'<h2>{escaped(heading)}</h2>\n<p class="note">{escaped(note)}</p>\n{drawn}\n'
 
 

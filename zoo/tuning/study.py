@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ...agents.pretraining.extras import need
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 INTERVAL, GRACE = 5, 30  # seconds
 PATIENCE = 60.0  # seconds for which a database may be locked by others
 BEGUN = "begun with"  # the attribute of a study that others wait for
+RUNS = "runs as"  # the attribute of a trial that was heard of at least once: its number
 
 
 class Stopped(BaseException):
@@ -41,15 +44,36 @@ def open_storage(url: str, interval: int = INTERVAL, grace: int = GRACE) -> RDBS
     connect = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
     for attempt in range(3):  # of processes that begin at once, only one makes each table
         try:
-            return optuna.storages.RDBStorage(
+            storage = optuna.storages.RDBStorage(
                 url, connect, heartbeat_interval=interval, grace_period=grace,
                 heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
             )  # fmt: skip
+            if url.startswith("sqlite"):
+                lock_before_reading(storage.engine)
+            return storage
         except (SQLAlchemyError, ImportError, ValueError, optuna.exceptions.StorageInternalError) as error:
             if attempt == 2:
                 raise OptionError(f"--storage {url} cannot be opened: {' '.join(str(error).split())[:200]}") from error
             time.sleep(0.5)
     raise AssertionError
+
+
+def lock_before_reading(engine: Any) -> None:
+    """Let transactions of SQLite have the database from their beginning, as SQLAlchemy's documentation of it tells.
+
+    Python's driver begins them with their first write, so that two processes could both read that a trial waits, and run it.
+    """
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "connect")
+    def leave_transactions_alone(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin_with_a_lock(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # connections that were there before
 
 
 def begin(
@@ -113,12 +137,13 @@ def pruner(prune: bool) -> Any:
     return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2) if prune else optuna.pruners.NopPruner()
 
 
-def work(study: Study, trials: int, objective: Callable[[Trial], float], stopped: Callable[[], bool]) -> None:
+def work(
+    study: Study, trials: int, objective: Callable[[Trial], float], stopped: Callable[[], bool], grace: int = GRACE
+) -> None:
     """Run trials until so many have ended, here or in other processes, or until it is stopped.
 
     Where all that are left run elsewhere, it waits, in case that one of them has to be put back.
     """
-    from optuna.storages import fail_stale_trials
     from optuna.trial import TrialState
 
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -127,10 +152,12 @@ def work(study: Study, trials: int, objective: Callable[[Trial], float], stopped
         others = study.get_trials(deepcopy=False)
         if sum(other.number < trial.number and other.state != TrialState.FAIL for other in others) >= trials:
             raise Surplus
+        study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+        trial.set_user_attr(RUNS, trial.number)
         try:
             return objective(trial)
         except Stopped:
-            put_back(study, trial)
+            put_back(study, trial.number)
             raise
 
     while not stopped():
@@ -138,7 +165,7 @@ def work(study: Study, trials: int, objective: Callable[[Trial], float], stopped
             return
         if len(study.get_trials(deepcopy=False, states=(*ended, TrialState.RUNNING))) >= trials:
             time.sleep(0.5)
-            fail_stale_trials(study)
+            put_back_lost(study, grace)
             continue
         try:
             study.optimize(attempt, n_trials=1, catch=(Surplus,))
@@ -146,10 +173,28 @@ def work(study: Study, trials: int, objective: Callable[[Trial], float], stopped
             return
 
 
-def put_back(study: Study, trial: Trial) -> None:
+def put_back_lost(study: Study, grace: int) -> None:
+    """Put back the trials of processes that are no more, also of those that were killed before they were heard of."""
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.storages import fail_stale_trials
+    from optuna.trial import TrialState
+
+    fail_stale_trials(study)
+    latest = datetime.now() - timedelta(seconds=grace)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        if (
+            trial.user_attrs.get(RUNS) != trial.number
+            and trial.datetime_start is not None
+            and trial.datetime_start < latest
+        ):
+            with suppress(UpdateFinishedTrialError, ValueError):  # another process was quicker
+                put_back(study, trial.number)
+
+
+def put_back(study: Study, number: int) -> None:
     """End a trial here, and let others run it from its beginning."""
     from optuna.storages import RetryHeartbeatStaleTrialCallback
     from optuna.trial import TrialState
 
-    study.tell(trial, state=TrialState.FAIL)
-    RetryHeartbeatStaleTrialCallback()(study, study.trials[trial.number])
+    study.tell(number, state=TrialState.FAIL)
+    RetryHeartbeatStaleTrialCallback()(study, study.trials[number])

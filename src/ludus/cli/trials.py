@@ -82,7 +82,7 @@ def run(work: Work, stop: Event, parent: int) -> None:
     study = load(open_storage(work.url, work.interval, work.grace), work.study, prune=work.tuned is None)
     stopped = lambda: stop.is_set() or os.getppid() != parent  # noqa: E731
     objective = searched if work.tuned is None else compared
-    run_trials(study, work.trials, lambda trial: objective(trial, work, stopped), stopped)
+    run_trials(study, work.trials, lambda trial: objective(trial, work, stopped), stopped, work.grace)
 
 
 def searched(trial: OptunaTrial, work: Work, stopped: Callable[[], bool]) -> float:

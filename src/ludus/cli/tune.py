@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..envs import OptionError, Options, find_game
 from .arguments import parse, read
 from .flags import blank, flags_of
 from .interrupts import INTERRUPTED, import_agents
-from .making import is_game, make_agent, make_env
+from .making import is_game, make_agent, make_env, with_pictures_for_encoder
 from .settings import GYMNASIUM, SETTINGS
 from .settings_file import to_plain
 from .terminal import imported, quoted, say
@@ -25,6 +25,7 @@ from .tune_table import TuneTable
 
 COMMON = ("algo", "recipe", "out", "total_timesteps", "trials", "time_limit", "jobs", "seeds", "storage", "seed")
 START = 8.0  # seconds, about, until a process has begun
+FEWEST = 2  # seeds that a comparison needs
 
 
 @dataclass
@@ -46,8 +47,8 @@ class Config:
     trials: int = 100
     """Trials in all, of all processes together, pruned ones included."""
     time_limit: float | None = None
-    """Stop searching so that the comparison, which is always finished, ends after about this many seconds; None: trials
-    alone decide."""
+    """Seconds in all. At the latest after half of them the comparison begins, with fewer seeds than --seeds if need be;
+    None: trials alone decide."""
     jobs: int | None = None
     """Trials at once, which share the cores; None: one per core."""
     seeds: int = 5
@@ -76,13 +77,13 @@ CONFIGS = {algo: config_class(algo) for algo in SETTINGS}
 def main(argv: list[str]) -> int:
     default, given = defaults(argv)
     config = parse(default, argv, "tune", COMMON)
-    if config.seeds < 2:
+    if config.seeds < FEWEST:
         raise OptionError(
-            f"--seeds must be 2 or more, got {config.seeds}: from one, nobody can tell how much is chance"
+            f"--seeds must be {FEWEST} or more, got {config.seeds}: from one, nobody can tell how much is chance"
         )
     import_agents()
     folder = config.out or Path("runs") / f"tune-{config.game.replace('/', '-')}-{config.algo}"
-    training = training_of(config, given)
+    training = training_of(with_pictures_for_encoder(config), given)
     folder.mkdir(parents=True, exist_ok=True)
     return tune(config, training, folder)
 
@@ -141,29 +142,44 @@ def tune(config: Config, training: Training, folder: Path) -> int:
     storage, name = open_storage(url), f"{config.game} {config.algo}"
     study = begin(storage, name, facts_of(training), [parameters_of(training.space, training.settings)])
     work = Work(training, url, name, config.trials, packages=tuple(imported))
-    say(f"tuning {', '.join(training.space)}; Ctrl-C stops, and the same command goes on")
-    say(f"study: {url if config.storage is None else 'in --storage'}, {jobs(config)} trials at once")
+    say("tuning ", (config.algo.upper(), "bold"), " on ", (config.game, "bold"), f": {', '.join(training.space)}")
+    say(f"{jobs(config)} at once, in {folder}; Ctrl-C stops, and the same command goes on")
 
-    def enough() -> bool:
-        return config.time_limit is not None and time.monotonic() - began > config.time_limit - reserve(study, config)
+    def left() -> float:
+        return math.inf if config.time_limit is None else began + config.time_limit - time.monotonic()
 
-    if not worked(work, study, jobs(config), enough, TuneTable(study, config.trials, "trials")):
+    table = TuneTable(study, config.trials, "trials")
+    if not worked(work, study, jobs(config), lambda: left() < reserve(study, config), table):
         return INTERRUPTED
-    if not any(trial.value is not None for trial in study.get_trials(deepcopy=False)):
+    if not completed(study):
         raise OptionError("no trial has ended: give more --time-limit, or fewer --total-timesteps")
-    best = study.best_trial
-    tuned = trial_settings(study, best.number, training)
-    name, seeds = (
-        f"{name}: trial {best.number} against the defaults",
-        range(config.seed + 1, config.seed + 1 + config.seeds),
-    )
-    pairs = [{"settings": which, "seed": seed} for seed in seeds for which in (TUNED, DEFAULT)]
-    comparison = begin(storage, name, {"seeds": config.seeds, "seed": config.seed}, pairs, prune=False)
-    work = dataclasses.replace(work, study=name, trials=len(pairs), tuned=tuned)
-    if not worked(work, comparison, jobs(config), lambda: False, TuneTable(comparison, len(pairs), "comparison")):
+    tuned = trial_settings(study, study.best_trial.number, training)
+    if tuned == training.settings:
+        conclude(folder, training, study, None, tuned)
+        return 0
+    comparison, work = compared_with(tuned, work, study, config, storage)
+
+    def told() -> bool:
+        return left() < 0 and len(pairs_of(comparison)) >= FEWEST
+
+    table = TuneTable(comparison, work.trials, "comparison")
+    if not worked(work, comparison, jobs(config), told, table):
         return INTERRUPTED
-    conclude(folder, training, study, comparison, tuned)
+    conclude(folder, training, study, pairs_of(comparison), tuned)
     return 0
+
+
+def compared_with(tuned: Any, work: Work, study: Any, config: Config, storage: Any) -> tuple[Any, Work]:
+    """The study that trains tuned and default settings with fresh seeds, and what there is to do."""
+    from ..zoo.tuning.study import begin
+
+    name = f"{work.study}: trial {study.best_trial.number} against the defaults"
+    seeds = range(config.seed + 1, config.seed + 1 + config.seeds)
+    pairs = [{"settings": which, "seed": seed} for seed in seeds for which in (TUNED, DEFAULT)]
+    comparison = begin(storage, name, {}, pairs, prune=False)
+    for pair in pairs:
+        comparison.enqueue_trial(pair, skip_if_exists=True)  # of more seeds than before
+    return comparison, dataclasses.replace(work, study=name, trials=len(pairs), tuned=tuned)
 
 
 def facts_of(training: Training) -> dict[str, Any]:
@@ -175,14 +191,22 @@ def facts_of(training: Training) -> dict[str, Any]:
 
 def reserve(study: Any, config: Config) -> float:
     """Seconds, about, that the comparison will take; at most half of the time that there is."""
-    assert config.time_limit is not None
-    ended = [
-        trial.duration.total_seconds()
-        for trial in study.get_trials(deepcopy=False)
-        if trial.value is not None and trial.state.name == "COMPLETE"
-    ]
-    rounds = -(-2 * config.seeds // jobs(config))
-    return min(config.time_limit / 2, START + rounds * statistics.median(ended)) if ended else 0.0
+    ended = [trial.duration.total_seconds() for trial in completed(study)]
+    rounds = math.ceil(2 * config.seeds / jobs(config))
+    return min((config.time_limit or 0) / 2, START + rounds * statistics.median(ended)) if ended else 0.0
+
+
+def completed(study: Any) -> list[Any]:
+    """The trials that were trained to the end."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+
+
+def pairs_of(comparison: Any) -> list[tuple[float, float]]:
+    """The scores of tuned and default settings, of each seed that has both."""
+    scores: dict[int, dict[str, float]] = {}
+    for trial in completed(comparison):
+        scores.setdefault(trial.params["seed"], {})[trial.params["settings"]] = trial.value
+    return [(both[TUNED], both[DEFAULT]) for _, both in sorted(scores.items()) if len(both) == 2]
 
 
 def worked(work: Work, study: Any, count: int, enough: Any, table: TuneTable) -> bool:
@@ -192,46 +216,49 @@ def worked(work: Work, study: Any, count: int, enough: Any, table: TuneTable) ->
     processes = [context.Process(target=run, args=(work, stop, os.getpid())) for _ in range(count)]
     for process in processes:
         process.start()
+    interrupted = False
     try:
         with table:
             while any(process.is_alive() for process in processes) and not enough():
                 table.show()
                 time.sleep(0.5)
-        return True
     except KeyboardInterrupt:
+        interrupted = True
         say("stopping: trials that had begun are put back")
-        return False
-    finally:
-        stop.set()
-        for process in processes:
-            process.join()
-        if any(process.exitcode for process in processes):
-            raise OptionError("a process that ran trials has failed; what it said stands above")
+    stop.set()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise OptionError("a process that ran trials has failed, what it said stands above; the same command goes on")
+    return not interrupted
 
 
-def conclude(folder: Path, training: Training, study: Any, comparison: Any, tuned: Any) -> None:
-    """Write report and recipe, and say what came out."""
-    from ..zoo.tuning.recipe import recipe_of
+def conclude(folder: Path, training: Training, study: Any, pairs: Any, tuned: Any) -> None:
+    """Write report and recipe, and say what came out.
+
+    Args:
+        pairs: scores of tuned and default settings, a pair for each seed; None: they are the same.
+    """
+    from ..zoo.tuning.recipe import write_recipe
     from ..zoo.tuning.report import Comparison, write_report
 
-    scores = {which: scores_of(comparison, which) for which in (TUNED, DEFAULT)}
-    compared = Comparison(scores[TUNED], scores[DEFAULT])
-    changes = {name: value for name, value in vars(tuned).items() if value != getattr(SETTINGS[training.algo](), name)}
-    options = {name: value for name, value in vars(training.options).items() if value != getattr(Options(), name)}
+    compared = None if pairs is None else Comparison(*zip(*pairs, strict=True))
+    changes = to_plain(changes_of(tuned, SETTINGS[training.algo]()))
+    title = f"{training.game}, {training.algo.upper()}"
+    write_report(folder / "report.html", title, study, compared, changes)
+    if compared is None:
+        say(f"no trial was better than the first, which has the default settings; saved: {folder / 'report.html'}")
+        return
     how = f"`ludus tune {training.game} --algo {training.algo}`, {training.total_timesteps} steps a trial"
-    about = f"Tuned by {how}. {compared}"
-    recipe_of(folder / "recipe.json", training.algo, about, to_plain(options), to_plain(changes))
-    write_report(
-        folder / "report.html", f"{training.game}, {training.algo.upper()}", study, compared, to_plain(changes)
-    )
+    options = to_plain(changes_of(training.options, Options()))
+    write_recipe(folder / "recipe.json", training.algo, f"Tuned by {how}. {compared}", options, changes)
     say(str(compared))
     say(f"saved: {folder / 'report.html'}, {folder / 'recipe.json'}. Next: ", (next_training(training, folder), "bold"))
 
 
-def scores_of(comparison: Any, which: str) -> Sequence[float]:
-    """The scores over the fresh seeds, in their order."""
-    trials = [trial for trial in comparison.trials if trial.value is not None and trial.params["settings"] == which]
-    return [trial.value for trial in sorted(trials, key=lambda trial: trial.params["seed"])]
+def changes_of(values: Any, defaults: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as in another."""
+    return {name: value for name, value in vars(values).items() if value != getattr(defaults, name)}
 
 
 def next_training(training: Training, folder: Path) -> str:

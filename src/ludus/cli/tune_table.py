@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ROWS = 6  # of trials that have ended, the best first
-SETTINGS = 3  # of those that a row has room for
-BAR = 10  # characters
+FIRST = ("learning_rate", "batch_size", "layers", "width")  # settings that a row begins with, as far as there is room
 
 
 class TuneTable:
@@ -65,17 +64,19 @@ class TuneTable:
         """Trials that run, and the best of those that have ended."""
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=self.summary(trials), title_justify="left")
-        for column in ("trial", "score"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("so far", no_wrap=True)
-        table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("trial", justify="right", width=5)
+        table.add_column("score", justify="right", width=8)
+        table.add_column("curve", width=POINTS)
+        table.add_column("settings")  # whose texts, not the column, are cut: it gives way to others
         running = [trial for trial in trials if trial.state.name == "RUNNING"]
         complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
         for trial in [*running, *sorted(complete, key=lambda trial: -trial.value)[:ROWS]]:
+            settings = Text(in_words(trial.params), no_wrap=True, overflow="ellipsis")
             score = "" if trial.value is None else f"{trial.value:.2f}"
-            table.add_row(str(trial.number), score, curve(trial), in_words(trial.params))
+            table.add_row(str(trial.number), score, curve(trial), settings)
         return table
 
 
@@ -90,6 +91,7 @@ def curve(trial: Any) -> str:
 
 
 def in_words(parameters: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value:.2g}" if isinstance(value, float) else f"{name} {value}" for name, value in parameters.items()
-    )
+    """Settings in a line, those first that matter most."""
+    names = sorted(parameters, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    values = {name: f"{x:.2g}" if isinstance(x, float) else str(x) for name, x in parameters.items()}
+    return ", ".join(f"{name} {values[name]}" for name in names)
