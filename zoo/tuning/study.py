@@ -19,6 +19,7 @@ from ...envs import OptionError
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
 
 INTERVAL, GRACE = 5, 30  # seconds
 PATIENCE = 60.0  # seconds for which a database may be locked by others
@@ -146,8 +147,6 @@ def work(
     """
     from optuna.trial import TrialState
 
-    ended = (TrialState.COMPLETE, TrialState.PRUNED)
-
     def attempt(trial: Trial) -> float:
         others = study.get_trials(deepcopy=False)
         if sum(other.number < trial.number and other.state != TrialState.FAIL for other in others) >= trials:
@@ -161,9 +160,10 @@ def work(
             raise
 
     while not stopped():
-        if len(study.get_trials(deepcopy=False, states=ended)) >= trials:
+        done = len(ended(study))
+        if done >= trials:
             return
-        if len(study.get_trials(deepcopy=False, states=(*ended, TrialState.RUNNING))) >= trials:
+        if done + len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))) >= trials:
             time.sleep(0.5)
             put_back_lost(study, grace)
             continue
@@ -171,6 +171,13 @@ def work(
             study.optimize(attempt, n_trials=1, catch=(Surplus,))
         except Stopped:
             return
+
+
+def ended(study: Study) -> list[FrozenTrial]:
+    """The trials that were trained to the end, or pruned."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def put_back_lost(study: Study, grace: int) -> None:

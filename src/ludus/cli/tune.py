@@ -211,6 +211,10 @@ def pairs_of(comparison: Any) -> list[tuple[float, float]]:
 
 def worked(work: Work, study: Any, count: int, enough: Any, table: TuneTable) -> bool:
     """Let processes work, until all is done or it is enough; returns False after Ctrl-C."""
+    from ..zoo.tuning.study import ended
+
+    if len(ended(study)) >= work.trials:
+        return True
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     processes = [context.Process(target=run, args=(work, stop, os.getpid())) for _ in range(count)]

@@ -66,7 +66,9 @@ class TuneTable:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=self.summary(trials), title_justify="left")
+        table = Table(
+            box=box.SIMPLE_HEAD, pad_edge=False, title=self.summary(trials), title_justify="left", expand=True
+        )
         table.add_column("trial", justify="right", width=5)
         table.add_column("score", justify="right", width=8)
         table.add_column("curve", width=POINTS)
