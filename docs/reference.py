@@ -68,8 +68,8 @@ A window keeps {reserved} for itself.
 
 ALGORITHMS = """\
 Arguments of the constructors, under the names of Stable-Baselines3 where it has them, and flags of `ludus train`, which has
-defaults of its own. `ludus tune` tries those with an entry in its column. What has no default here is for `ludus train` alone, and what has none of `ludus train` is for Python
-alone, but that `--seed` and `--time-limit` are flags with any algorithm.
+defaults of its own. What has no default here is for `ludus train` alone, and what has none of `ludus train` is for Python
+alone, but that `--seed` and `--time-limit` are flags with any algorithm. `ludus tune` tries the values of its column.
 """
 
 
