@@ -82,6 +82,10 @@ def main(argv: list[str]) -> int:
             f"--seeds must be {FEWEST} or more, got {config.seeds}: from one, nobody can tell how much is chance"
         )
     import_agents()
+    from ..agents.pretraining.extras import need
+
+    for package in ("optuna", "plotly"):  # which the report needs in the end
+        need(package, "ludus tune", "tune")
     folder = config.out or Path("runs") / f"tune-{config.game.replace('/', '-')}-{config.algo}"
     training = training_of(with_pictures_for_encoder(config), given)
     folder.mkdir(parents=True, exist_ok=True)
