@@ -16,6 +16,7 @@ def folders(tmp_path_factory):
     place = tmp_path_factory.mktemp("rate")
     for seed, path in enumerate(("one/agent", "two/agent")):
         ludus.PPO("mlp", vec_env("TicTacToe", 2), seed=seed, n_steps=8, batch_size=8).save(place / path)
+    ludus.PPO("mlp", vec_env("TicTacToe", 2, max_episode_steps=5), n_steps=8, batch_size=8).save(place / "short")
     ludus.PPO("mlp", ludus.make_sb3("Catch", 2), n_steps=8, batch_size=8).save(place / "catch")
     return place
 
@@ -59,6 +60,7 @@ def test_greedy_players_of_a_game_without_chance_play_one_game(folders, capsys):
     [
         (["TicTacToe", "{one}", "{one}/../agent"], "is given twice"),
         (["TicTacToe", "random", "random"], "random is given twice"),
+        (["TicTacToe", "{one}", "{short}"], "differ in max_episode_steps of their games"),
         (["TicTacToe", "nobody"], "nobody"),
         (["TicTacToe", "hueristic"], "did you mean heuristic?"),
         (["TicTacToe", "{catch}"], "plays Catch, not TicTacToe"),
@@ -69,7 +71,7 @@ def test_greedy_players_of_a_game_without_chance_play_one_game(folders, capsys):
     ],
 )
 def test_what_cannot_be_rated_is_one_line(arguments, message, folders, capsys):
-    places = {"one": folders / "one/agent", "catch": folders / "catch"}
+    places = {"one": folders / "one/agent", "catch": folders / "catch", "short": folders / "short"}
     assert main(["rate", *(word.format(**places) for word in arguments)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

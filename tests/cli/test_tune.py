@@ -153,12 +153,12 @@ def study():
 
 def test_the_report_is_one_file_that_asks_no_host(study, tmp_path):
     path = tmp_path / "report.html"
-    write_report(path, "Catch <&>", study, Comparison([3.0, 4.0], [1.0, 2.0]), {"gamma": 0.9})
+    write_report(path, "Catch <&>", "mean return", study, Comparison([3.0, 4.0], [1.0, 2.0]), {"gamma": 0.9})
     text = path.read_text()
     assert not re.search(r"<(script|link|img|iframe)[^>]* (src|href)=", text.replace('src="data:', ""))
     assert text.count("<h2>") == 6 and "Catch &lt;&amp;&gt;" in text and "Catch <&>" not in text
-    assert "4 trials trained to the end, 1 were pruned" in text and "gamma" in text
-    write_report(path, "Catch", study, None, {})
+    assert "4 trials trained to the end, 1 were pruned" in text and "Score: mean return." in text
+    write_report(path, "Catch", "mean return", study, None, {})
     assert "None was better than the default settings" in path.read_text()
 
 

@@ -57,11 +57,12 @@ class Comparison:
 
 
 def write_report(
-    path: Path, title: str, study: Study, comparison: Comparison | None, changes: Mapping[str, Any]
+    path: Path, title: str, score: str, study: Study, comparison: Comparison | None, changes: Mapping[str, Any]
 ) -> None:
     """Write the report of a study in which a trial is complete.
 
     Args:
+        score: what a score is, in words.
         comparison: of the best settings and the defaults; None: they are the same.
         changes: the best settings, where they are not the defaults.
     """
@@ -71,7 +72,7 @@ def write_report(
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}: tuning</title><style>{STYLE}</style></head><body>
 <h1>{escaped(title)}</h1>
-<p>{escaped(summary_of(study))}</p>
+<p>{escaped(summary_of(study))} Score: {escaped(score)}.</p>
 <p><b>{escaped(comparison or "None was better than the default settings.")}</b></p>
 <p class="note">The best of many trials was partly lucky. So its settings and the defaults, where they differ, are trained
 again with seeds that no trial had, and only that comparison tells what was gained.</p>

@@ -13,7 +13,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..envs import LudusError, Options
+from ..envs import Game, LudusError, Options
 from .making import is_game, make_agent, make_env
 
 if TYPE_CHECKING:
@@ -158,6 +158,15 @@ def several(training: Training) -> bool:
     return is_game(training.game) and find_game(training.game).players > 1
 
 
+def score_in_words(training: Training) -> str:
+    """What `score_of` returns."""
+    returns = f"mean return of {EPISODES} greedy episodes, which are left after {STEP_LIMIT} steps"
+    if several(training):
+        rival = rival_in(training.game)
+        return f"games won minus games lost, of {EPISODES}, against {rival}; if all are rewarded alike, {returns}"
+    return returns
+
+
 def score_so_far(agent: Any, training: Training) -> float | None:
     """A point of the learning curve: the mean return of the last training episodes, if any has ended."""
     if several(training):
@@ -181,17 +190,23 @@ def score_of(agent: Any, training: Training, episodes: int = EPISODES) -> float:
 
 
 def margin(agent: Any, games: int, seed: int) -> float:
-    """Games won minus games lost, of all, against the heuristic or, in a game without one, the random player."""
+    """Games won minus games lost, of all, against a bot."""
     from ..agents.checkpoints.env_spec import make_environment
     from ..agents.training.evaluation import Player
     from ..envs import Bot
     from ..zoo.round_robin import round_robin
 
     sim = make_environment(agent.environment, num_envs=games // 2, seed=seed).simulator
-    bot = Bot(sim, "random" if sim.game.heuristic is None else "heuristic", seed)
-    found = round_robin(sim, [Player(agent, sim), bot], seed)
+    found = round_robin(sim, [Player(agent, sim), Bot(sim, rival_in(sim.game), seed)], seed)
     won, lost = found.wins[0, 1], found.wins[1, 0]
     return float(won - lost) / float(won + lost + found.draws[0, 1])
+
+
+def rival_in(game: str | Game) -> str:
+    """The bot that agents are measured by."""
+    from ..envs import find_game
+
+    return "random" if find_game(game).heuristic is None else "heuristic"
 
 
 def trial_settings(study: Study, number: int, training: Training) -> Any:

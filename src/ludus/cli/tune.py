@@ -20,7 +20,7 @@ from .making import is_game, make_agent, make_env, with_pictures_for_encoder
 from .settings import GYMNASIUM, SETTINGS
 from .settings_file import to_plain
 from .terminal import imported, quoted, say
-from .trials import DEFAULT, TUNED, Training, Work, run, trial_settings
+from .trials import DEFAULT, TUNED, Training, Work, run, score_in_words, trial_settings
 from .tune_table import TuneTable
 
 COMMON = ("algo", "recipe", "out", "total_timesteps", "trials", "time_limit", "jobs", "seeds", "storage", "seed")
@@ -147,6 +147,7 @@ def tune(config: Config, training: Training, folder: Path) -> int:
     study = begin(storage, name, facts_of(training), [parameters_of(training.space, training.settings)])
     work = Work(training, url, name, config.trials, packages=tuple(imported))
     say("tuning ", (config.algo.upper(), "bold"), " on ", (config.game, "bold"), f": {', '.join(training.space)}")
+    say(f"score: {score_in_words(training)}")
     say(f"{jobs(config)} at once, in {folder}; Ctrl-C stops, and the same command goes on")
 
     def left() -> float:
@@ -253,7 +254,7 @@ def conclude(folder: Path, training: Training, study: Any, pairs: Any, tuned: An
     compared = None if pairs is None else Comparison(*zip(*pairs, strict=True))
     changes = to_plain(changes_of(tuned, SETTINGS[training.algo]()))
     title = f"{training.game}, {training.algo.upper()}"
-    write_report(folder / "report.html", title, study, compared, changes)
+    write_report(folder / "report.html", title, score_in_words(training), study, compared, changes)
     if compared is None:
         say(f"no trial was better than the first, which has the default settings; saved: {folder / 'report.html'}")
         return
