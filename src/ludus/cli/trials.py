@@ -160,7 +160,8 @@ def several(training: Training) -> bool:
 
 def score_in_words(training: Training) -> str:
     """What `score_of` returns."""
-    returns = f"mean return of {EPISODES} greedy episodes, which are left after {STEP_LIMIT} steps"
+    limit = f", which are left after {STEP_LIMIT} steps" if is_game(training.game) else ""
+    returns = f"mean return of {EPISODES} greedy episodes{limit}"
     if several(training):
         rival = rival_in(training.game)
         return f"games won minus games lost, of {EPISODES}, against {rival}; if all are rewarded alike, {returns}"
