@@ -30,18 +30,16 @@ FEWEST = 2  # seeds that a comparison needs
 
 @dataclass
 class Config:
-    """Search for the settings that learn a game best, by Optuna, and compare them with the defaults over fresh seeds. Every
-    setting that is given as a flag is kept, the others are tried. Started again, it goes on; started twice, both share
-    the work."""
+    """Search for settings that learn a game well; those that are given as flags are kept. Started again, it goes on."""
 
     game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
     algo: str = field(default="ppo", metadata={"choices": tuple(SETTINGS)})
-    """The algorithm; what is tried of each stands in docs/reference.md."""
+    """The algorithm; docs/reference.md has what is tried of each."""
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings."""
     out: Path | None = None
-    """Folder for study, report and recipe; None: runs/tune-GAME-ALGO."""
+    """Folder for study, report and recipe; processes that are given the same one share the work; None: runs/tune-GAME-ALGO."""
     total_timesteps: int = 500_000
     """Environment steps of each trial."""
     trials: int = 100
