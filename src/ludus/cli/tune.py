@@ -39,7 +39,7 @@ class Config:
     recipe: bool = False
     """Begin with the zoo's recipe for this game: a published protocol and settings."""
     out: Path | None = None
-    """Folder for study, report and recipe; processes that are given the same one share the work; None: runs/tune-GAME-ALGO."""
+    """Folder for study, report and recipe; processes with the same one share the work; None: runs/tune-GAME-ALGO."""
     total_timesteps: int = 500_000
     """Environment steps of each trial."""
     trials: int = 100
