@@ -34,8 +34,19 @@ def toy(url):
     return begin(open_storage(url, INTERVAL, GRACE), "toy", {"game": "none"}, [{"x": x} for x in range(TRIALS)])
 
 
+@pytest.fixture
 def child(url):
-    return subprocess.Popen([sys.executable, "-c", CHILD, url], stdout=subprocess.PIPE, text=True)
+    """Begins a process that works on the study; none is left behind."""
+    begun = []
+
+    def begin_one():
+        begun.append(subprocess.Popen([sys.executable, "-c", CHILD, url], stdout=subprocess.PIPE, text=True))
+        return begun[-1]
+
+    yield begin_one
+    for process in begun:
+        with process:  # closes its pipe
+            process.kill()
 
 
 def ended(study):
@@ -50,12 +61,12 @@ def killed(process):
     process.communicate()
 
 
-def test_two_processes_that_are_killed_and_resumed_run_each_trial_once(url):
+def test_two_processes_that_are_killed_and_resumed_run_each_trial_once(url, child):
     study = toy(url)
-    for process in (child(url), child(url)):
+    for process in (child(), child()):
         killed(process)
-    last = child(url)
-    killed(child(url))
+    last = child()
+    killed(child())
     printed, _ = last.communicate(timeout=60)
     assert last.returncode == 0 and printed
     assert ended(study) == Counter(range(TRIALS))
