@@ -7,6 +7,8 @@ VERBS = {
     "compare": "say how much better one agent is than another",
     "plot": "draw how agents learned",
     "runs": "list the agents in a folder",
+    "rate": "rate players of a game against each other",
+    "tune": "search for the settings that learn a game best",
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
