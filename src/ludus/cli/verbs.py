@@ -13,7 +13,7 @@ VERBS = {
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
     "export": "write an agent for Stable-Baselines3, or read one of its own",
-    "zoo": "list the trained agents that come with Ludus, verify or reproduce them",
+    "zoo": "list, verify or reproduce the trained agents that come along",
     "games": "list the games",
     "completion": "let the Tab key of bash, zsh or fish complete all of this",
 }
