@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from ludus.agents import CONFIGS
-from ludus.agents.files.config import Option, options_of
+from ludus.agents.files.config import Layers, Option, Range, options_of
 from ludus.agents.training.options import AgentConfig
 from ludus.envs import Options, canvas, cards, exact, game, rng
 from ludus.envs.engine.rules import RULES, parameters
@@ -69,7 +69,7 @@ A window keeps {reserved} for itself.
 ALGORITHMS = """\
 Arguments of the constructors, under the names of Stable-Baselines3 where it has them, and flags of `ludus train`, which has
 defaults of its own. What has no default here is for `ludus train` alone, and what has none of `ludus train` is for Python
-alone, but that `--seed` and `--time-limit` are flags with any algorithm.
+alone, but that `--seed` and `--time-limit` are flags with any algorithm. `ludus tune` tries the values of its column.
 """
 
 
@@ -189,13 +189,28 @@ def algorithm(config: type) -> str:
 
 
 def table(options: Sequence[Option]) -> str:
-    lines = ["| option | default | `ludus train` | bounds | unit | meaning |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| option | default | `ludus train` | `ludus tune` tries | bounds | unit | meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for option in options:
         default = {"agent": f"`{option.default}`", "policy": "in `policy_kwargs`", "train": ""}[option.use]
         train = f"`{option.train}`" if option.flag else ""
-        cells = f"`{option.name}`", default, train, option.bounds, option.unit, option.help
+        cells = f"`{option.name}`", default, train, tried(option), option.bounds, option.unit, option.help
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def tried(option: Option) -> str:
+    """What tuning tries, in words."""
+    match option.tune:
+        case Range(low, high, log):
+            return f"{low:g} to {high:g}{', by logarithm' if log else ''}"
+        case Layers(counts, widths):
+            return f"{counts[0]} to {counts[-1]} layers of {' or '.join(map(str, widths))}"
+        case None:
+            return ""
+    return ", ".join(f"`{value}`" if isinstance(value, str) else str(value) for value in option.tune)
 
 
 if __name__ == "__main__":

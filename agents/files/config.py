@@ -19,6 +19,23 @@ SAME = object()
 
 
 @dataclass(frozen=True)
+class Range:
+    """Numbers from low to high that tuning tries, evenly or, with `log`, evenly by their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Hidden layers that tuning tries: so many, all of one of these widths."""
+
+    counts: tuple[int, ...]
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Option:
     """One option of an algorithm.
 
@@ -34,6 +51,7 @@ class Option:
         flag: whether `ludus train` has a flag for it.
         schedule: whether it may also be a function of the remaining progress, from 1 to 0.
         recorded: whether checkpoints have it.
+        tune: what `ludus tune` tries: a `Range`, `Layers`, or a tuple of values; None: it is left as it is.
     """
 
     name: str
@@ -49,6 +67,7 @@ class Option:
     flag: bool = True
     schedule: bool = False
     recorded: bool = True
+    tune: Range | Layers | tuple[Any, ...] | None = None
 
     @property
     def kinds(self) -> tuple[Any, ...]:

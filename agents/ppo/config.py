@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..files.config import option
+from ..files.config import Range, option
 from ..training import options
 from ..training.options import AgentConfig
 
@@ -22,16 +22,28 @@ class PPOConfig(AgentConfig):
     anneal: bool = options.anneal()
     gamma: float = options.gamma()
     gae_lambda: float = option(
-        0.95, "Lambda of generalized advantage estimation: bias (0) against variance (1) of the advantages.", 0, 1
+        0.95,
+        "Lambda of generalized advantage estimation: bias (0) against variance (1) of the advantages.",
+        0,
+        1,
+        tune=Range(0.8, 1.0),
     )
     clip_range: float = option(
-        0.2, "Clipping range of the ratio between new and old probability of an action.", 0, 1e9, schedule=True
+        0.2,
+        "Clipping range of the ratio between new and old probability of an action.",
+        0,
+        1e9,
+        schedule=True,
+        tune=Range(0.1, 0.4),
     )
     clip_range_vf: float | None = option(
         None, "Clipping range of the change of a value; None: no clipping.", 1e-9, 1e9, unit="returns", schedule=True
     )
-    ent_coef: float = option(0.0, "Coefficient of the entropy bonus in the loss.", -1e9, 1e9, train=0.01)
-    vf_coef: float = option(0.5, "Coefficient of the value loss in the loss.", -1e9, 1e9)
+    ent_coef: float = option(
+        0.0, "Coefficient of the entropy bonus in the loss.", -1e9, 1e9, train=0.01,
+        tune=(0.0, 0.001, 0.003, 0.01, 0.03, 0.1),
+    )  # fmt: skip
+    vf_coef: float = option(0.5, "Coefficient of the value loss in the loss.", -1e9, 1e9, tune=Range(0.25, 1.0))
     max_grad_norm: float = options.max_grad_norm(0.5)
     normalize_advantage: bool = option(True, "Normalize the advantages of each minibatch.")
     target_kl: float | None = option(
@@ -52,16 +64,23 @@ class PPOConfig(AgentConfig):
         choices=("auto", "fp32", "bf16"), train="auto",
     )  # fmt: skip
     policy: str = options.policy()
+    net_arch: tuple[int, ...] | None = options.net_arch(to="actor and critic, each its own")
+    activation: str | None = option(
+        None, "Activation of the layers of net_arch: relu, tanh or silu; None: tanh.", choices=("relu", "tanh", "silu"),
+        use="policy", tune=("relu", "tanh", "silu"),
+    )  # fmt: skip
     memory: str | None = option(
         None, "Recurrent core between encoder and heads: lstm or mingru; None: none.", choices=("lstm", "mingru"),
         use="policy",
     )  # fmt: skip
     optimizer: str = option(
         "adam", "Optimizer: adam, or muon for the hidden matrices and adam for the rest.", choices=("adam", "muon"),
-        use="policy",
+        use="policy", tune=("adam", "muon"),
     )  # fmt: skip
     normalize_obs: bool = option(False, "Normalize observation vectors by running mean and variance.", use="policy")
-    normalize_reward: bool = option(False, "Divide rewards by the running standard deviation of returns.")
+    normalize_reward: bool = option(
+        False, "Divide rewards by the running standard deviation of returns.", tune=(False, True)
+    )
     earlier_versions: float = option(
         0.0, "Share of the games, in games for several players, that are played against earlier versions of the policy, the "
         "harder ones more often (Vinyals et al. 2019); in the others it plays all seats.", 0, 1,

@@ -1,4 +1,4 @@
-"""Packages that only pretraining and plots need, imported where they are used."""
+"""Packages of the extras, imported where they are used."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..files.config import option
+from ..files.config import Range, option
 from ..training import options
 from ..training.options import AgentConfig
 
@@ -25,7 +25,7 @@ class DQNConfig(AgentConfig):
     batch_size: int = options.batch_size(32, train=256)
     replay_ratio: float | None = option(
         None, "Transitions sampled for updates per environment step, whatever batch_size, train_freq and the number of "
-        "environments are; None: as many as gradient_steps asks for.", 0, 1e6, train=2.0,
+        "environments are; None: as many as gradient_steps asks for.", 0, 1e6, train=2.0, tune=(1.0, 2.0, 4.0, 8.0),
         unit="transitions per step",
     )  # fmt: skip
     gradient_steps: int = option(
@@ -33,13 +33,15 @@ class DQNConfig(AgentConfig):
         unit="updates", flag=False,
     )  # fmt: skip
     train_freq: int = option(4, "Steps in each environment between two updates.", 1, 1_000_000, unit="steps", train=1)
-    n_steps: int = option(1, "Steps of the n-step return in targets.", 1, 1000, unit="steps", train=3)
+    n_steps: int = option(
+        1, "Steps of the n-step return in targets.", 1, 1000, unit="steps", train=3, tune=(1, 2, 3, 5, 10)
+    )
     learning_rate: float = options.learning_rate(1e-4, train=2e-3)
     anneal: bool = options.anneal()
     gamma: float = options.gamma()
     target_update_interval: int = option(
         10_000, "Steps between two updates of the target network, over all environments.", 1, 2**62, unit="steps",
-        train=1_000,
+        train=1_000, tune=Range(100, 10_000, log=True),
     )  # fmt: skip
     tau: float = option(1.0, "Coefficient of the soft (Polyak) update of the target network; 1: a copy.", 0, 1)
     exploration_initial_eps: float = options.exploration_initial_eps()
@@ -49,7 +51,7 @@ class DQNConfig(AgentConfig):
     max_grad_norm: float = options.max_grad_norm(10.0)
     double: bool = option(
         False, "Double Q-learning: the online network selects the next action, the target network evaluates it (van Hasselt "
-        "et al. 2016).", train=True,
+        "et al. 2016).", train=True, tune=(False, True),
     )  # fmt: skip
     dueling: bool = options.dueling()
     noisy: bool = option(False, "Noisy networks explore in place of epsilon-greedy (Fortunato et al. 2018).")
@@ -63,7 +65,8 @@ class DQNConfig(AgentConfig):
     v_min: float = option(-10.0, "Lowest atom of c51.", -1e9, 1e9, unit="returns")
     v_max: float = option(10.0, "Highest atom of c51.", -1e9, 1e9, unit="returns")
     munchausen: bool = option(
-        False, "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020)."
+        False, "Munchausen RL: add the scaled log-probability of the action taken to the reward (Vieillard et al. 2020).",
+        tune=(False, True),
     )  # fmt: skip
     munchausen_temperature: float = option(
         0.03, "Munchausen RL: entropy temperature tau of the softmax policy.", 1e-9, 1e9, unit="returns", flag=False
@@ -73,7 +76,9 @@ class DQNConfig(AgentConfig):
         -1.0, "Munchausen RL: lower bound l0 of tau times the log-probability.", -1e9, 0, unit="returns", flag=False
     )
     prioritized: bool = option(
-        False, "Prioritized replay: sample transitions by their absolute TD error (Schaul et al. 2016)."
+        False,
+        "Prioritized replay: sample transitions by their absolute TD error (Schaul et al. 2016).",
+        tune=(False, True),
     )
     priority_exponent: float = option(
         0.6, "Exponent alpha of the priorities: 0 samples uniformly, 1 in proportion.", 0, 1
@@ -126,7 +131,11 @@ class PQNConfig(AgentConfig):
     anneal: bool = options.anneal()
     gamma: float = options.gamma()
     q_lambda: float = option(
-        0.65, "Lambda of the Q(lambda) targets: 0 one-step targets, 1 returns of the rollout.", 0, 1
+        0.65,
+        "Lambda of the Q(lambda) targets: 0 one-step targets, 1 returns of the rollout.",
+        0,
+        1,
+        tune=Range(0.3, 0.95),
     )
     exploration_initial_eps: float = options.exploration_initial_eps()
     exploration_final_eps: float = options.exploration_final_eps(train=0.05)

@@ -154,7 +154,9 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
         if self.versions is not None:
-            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)  # else of the last `learn`
+            self._update_current_progress_remaining(
+                self.num_timesteps, self._total_timesteps
+            )  # else of the last `learn`
             self.adapters[0].source.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:

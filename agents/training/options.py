@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..files.config import option
+from ..files.config import Layers, Range, option
 
 POLICIES = ("auto", "mlp", "cnn", "nature", "impala", "MlpPolicy", "CnnPolicy", "MultiInputPolicy")
 
@@ -57,20 +57,22 @@ def num_envs(train: int) -> Any:
 
 def n_steps(default: int, train: int) -> Any:
     text = "Steps in each environment between two updates (length of the rollout)."
-    return option(default, text, 1, 1_000_000, unit="steps", train=train)
+    return option(default, text, 1, 1_000_000, unit="steps", train=train, tune=(8, 16, 32, 64, 128))
 
 
 def batch_size(default: int, train: int) -> Any:
-    return option(default, "Transitions in a minibatch.", 1, 1_000_000_000, unit="transitions", train=train)
+    return option(default, "Transitions in a minibatch.", 1, 1_000_000_000, unit="transitions", train=train,
+                  tune=(64, 128, 256, 512, 1024, 2048))  # fmt: skip
 
 
 def n_epochs(default: int, train: int) -> Any:
-    return option(default, "Epochs of minibatches over each rollout.", 1, 1_000_000, unit="epochs", train=train)
+    return option(default, "Epochs of minibatches over each rollout.", 1, 1_000_000, unit="epochs", train=train,
+                  tune=Range(1, 10, log=True))  # fmt: skip
 
 
 def learning_rate(default: float, train: float) -> Any:
     return option(default, "Learning rate of the optimizer; its initial value if annealed.", 0, 1e9, train=train,
-                  schedule=True)  # fmt: skip
+                  schedule=True, tune=Range(1e-4, 1e-2, log=True))  # fmt: skip
 
 
 def anneal() -> Any:
@@ -78,15 +80,15 @@ def anneal() -> Any:
 
 
 def gamma() -> Any:
-    return option(0.99, "Discount factor.", 0, 1)
+    return option(0.99, "Discount factor.", 0, 1, tune=(0.9, 0.95, 0.98, 0.99, 0.995, 0.998))
 
 
 def max_grad_norm(default: float) -> Any:
-    return option(default, "Clip gradients to this global norm.", 0, 1e12)
+    return option(default, "Clip gradients to this global norm.", 0, 1e12, tune=Range(0.2, 20, log=True))
 
 
 def exploration_fraction() -> Any:
-    return option(0.1, "Fraction of training over which epsilon is annealed.", 1e-9, 1)
+    return option(0.1, "Fraction of training over which epsilon is annealed.", 1e-9, 1, tune=Range(0.02, 0.5, log=True))
 
 
 def exploration_initial_eps() -> Any:
@@ -94,7 +96,7 @@ def exploration_initial_eps() -> Any:
 
 
 def exploration_final_eps(train: float) -> Any:
-    return option(0.05, "Final epsilon.", 0, 1, train=train)
+    return option(0.05, "Final epsilon.", 0, 1, train=train, tune=Range(0.005, 0.1, log=True))
 
 
 def exploration_spread() -> Any:
@@ -109,7 +111,7 @@ def dueling() -> Any:
 
 
 def layer_norm(default: bool) -> Any:
-    return option(default, "Layer normalization before each ReLU.")
+    return option(default, "Layer normalization before each ReLU.", tune=(False, True))
 
 
 def policy(planes: str = "") -> Any:
@@ -120,9 +122,9 @@ def policy(planes: str = "") -> Any:
     return option("auto", text, choices=POLICIES, use="train")
 
 
-def net_arch(train: tuple[int, ...] | None = None) -> Any:
-    text = "Widths of the hidden layers between encoder and action values; None: those of the network."
-    return option(train, text, unit="units", use="policy")
+def net_arch(train: tuple[int, ...] | None = None, to: str = "action values") -> Any:
+    text = f"Widths of the hidden layers between encoder and {to}; None: those of the network."
+    return option(train, text, unit="units", use="policy", tune=Layers((0, 1, 2, 3), (64, 128, 256)))
 
 
 def num_threads(what: str) -> Any:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ludus.__main__ import main
 from ludus.agents import CONFIGS as AGENT_CONFIGS
 from ludus.agents import load_agent
 from ludus.agents.training.evaluation import Player
 from ludus.cli import watch
+from ludus.cli.arguments import parse
 from ludus.cli.making import make_agent, make_env
 from ludus.cli.settings import PRESETS, SETTINGS
 from ludus.cli.train import CONFIGS, defaults
@@ -146,3 +148,15 @@ def test_an_algorithm_cannot_change_on_the_way(trained):
     algo, folder, _ = trained
     other = "pqn" if algo == "dqn" else "dqn"
     assert "--algo" in refused("train", "Catch", "--algo", other, "--out", str(folder), "--resume")
+
+
+def test_layers_and_activation_of_ppo_are_flags(capsys):
+    import torch
+
+    words = ["Catch", "--num-envs", "4", "--n-steps", "8", "--batch-size", "32", "--net-arch", "24", "16"]
+    config = parse(defaults(words), [*words, "--activation", "silu"], "train")
+    layers = list(make_agent(config, make_env(config), None).policy.mlp_extractor.policy_net)
+    assert [layer.out_features for layer in layers if isinstance(layer, torch.nn.Linear)] == [24, 16]
+    assert [type(layer) for layer in layers[1::2]] == [torch.nn.SiLU] * 2
+    assert main(["train", *words, "--activation", "sine"]) == 2
+    assert "--activation must be relu, tanh or silu, got 'sine'" in capsys.readouterr().err

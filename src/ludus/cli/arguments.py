@@ -20,7 +20,8 @@ from .help import show_help
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 LOWEST = {  # of numbers that no agent checks by itself
     "total_timesteps": 1, "time_limit": 0, "save_interval": 0, "keep": 1, "num_threads": 1, "seed": 0,
-    "episodes": 1, "seeds": 1, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1,
+    "episodes": 1, "seeds": 1, "games": 2, "opening": 0, "best_of": 1, "max_steps": 1, "fps": 1, "seat": 1, "trials": 1,
+    "jobs": 1,
 }  # fmt: skip
 ABOVE_0 = {"time_limit"}
 HIGHEST = {"seed": 2**32 - 1}  # as NumPy and Stable-Baselines3 have it

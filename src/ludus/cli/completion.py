@@ -137,7 +137,7 @@ def values(flag: Flag, word: str) -> Iterator[tuple[str, str]]:
     """Values of a flag that begin with a word."""
     if flag.name in ("game", "env", "source"):
         yield from starting(word, ((game.name, game.summary) for game in all_games().values()))
-    elif flag.name in ("agent", "to", "against"):
+    elif flag.name in ("agent", "to", "against", "players"):
         yield from agents(word, whole=flag.name != "against")
     elif flag.name == "run":
         yield from folders_of_agents(word)

@@ -2,8 +2,8 @@
 
 A field may also have its help, and the choices of its values, as `metadata`.
 
-The first field, if it has no default or says `positional` in its metadata, is the argument without a flag; others without a
-default must be given.
+The first field, if it has no default, is an argument without a flag, as is one that says `positional` in its metadata; others
+without a default must be given.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def flags_of(config: Any, group: Any = None) -> Iterator[Flag]:
         core = next(choice for choice in choices if choice is not types.NoneType)
         many = typing.get_origin(core) is not None
         required = is_required(field)
+        positional = field.metadata.get("positional", required and index == 0) and group is None
         yield Flag(
             field.name, typing.get_args(core)[0] if many else core, many, types.NoneType in choices, default,
-            texts.get(field.name, ""), required,
-            index == 0 and group is None and (required or "positional" in field.metadata), group,
+            texts.get(field.name, ""), required, positional, group,
             field.metadata.get("choices", CHOICES.get(field.name, ())),
         )  # fmt: skip
     for inner in nested:

@@ -80,7 +80,7 @@ def usage(flag: Flag) -> str:
 
 def default_of(flag: Flag) -> str:
     """What holds if the flag is not given, where its help does not say so."""
-    if flag.required or flag.default is None or flag.default is False:
+    if flag.required or flag.default is None or flag.default is False or flag.default == ():
         return ""
     values = flag.default if flag.many else [flag.default]
     return f" ({' '.join(in_words(value) for value in values)})"

@@ -162,12 +162,19 @@ def encoder_for(space: Any, on_planes: str) -> str:
 
 def policy_arguments(values: dict[str, Any]) -> dict[str, Any]:
     """The `policy_kwargs` of the flags that are for the policy."""
+    from ..agents.checkpoints.schema import ACTIVATIONS
     from ..agents.nn.muon import Muon
 
-    optimizer = values.pop("optimizer", "adam")
+    optimizer, activation = values.pop("optimizer", "adam"), values.pop("activation", None)
     if optimizer not in ("adam", "muon"):
         raise OptionError(f"optimizer must be adam or muon, got {optimizer!r}")
-    given = {name: list(x) if isinstance(x, tuple) else x for name, x in values.items() if x not in (None, False)}
+    if activation not in (None, "relu", "tanh", "silu"):
+        raise OptionError(f"activation must be relu, tanh or silu, got {activation!r}")
+    given: dict[str, Any] = {
+        name: list(x) if isinstance(x, tuple) else x for name, x in values.items() if x not in (None, False)
+    }
+    if activation is not None:
+        given["activation_fn"] = ACTIVATIONS[activation]
     return {**given, "optimizer_class": Muon} if optimizer == "muon" else given
 
 

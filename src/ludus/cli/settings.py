@@ -19,7 +19,13 @@ def settings_of(name: str, config: Any) -> Any:
         for option in options_of(config)
         if option.flag
     ]
-    return make_dataclass(f"{name.upper()}Settings", fields, namespace={"__doc__": config.__doc__})
+    namespace = {"__doc__": config.__doc__, "__reduce__": lambda self: (unpickled, (name, vars(self)))}
+    return make_dataclass(f"{name.upper()}Settings", fields, namespace=namespace)
+
+
+def unpickled(name: str, values: dict[str, Any]) -> Any:
+    """The settings of an algorithm: pickles know no class by its name that was made of a config."""
+    return SETTINGS[name](**values)
 
 
 SETTINGS = {name: settings_of(name, config) for name, config in CONFIGS.items()}

@@ -84,6 +84,8 @@ def to_plain(value: Any) -> Any:
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, dict):
+        return {name: to_plain(item) for name, item in value.items()}
     return list(value) if isinstance(value, (tuple, range)) else value
 
 

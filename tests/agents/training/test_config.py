@@ -12,7 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 import ludus
 from ludus.agents import ALGORITHMS, CONFIGS
 from ludus.agents.checkpoints.schema import SCHEMAS, schema_of
-from ludus.agents.files.config import option, options_of
+from ludus.agents.files.config import Range, option, options_of
 from ludus.agents.ppo.config import PPOConfig
 from ludus.agents.q_learning.config import PQNConfig
 from ludus.agents.training import saved_agent
@@ -27,7 +27,9 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference.py"
 class ToyConfig(PPOConfig):
     """A toy."""
 
-    curiosity: float = option(0.5, "Weight of the exploration bonus.", 0, 2, train=1.5, unit="rewards")
+    curiosity: float = option(
+        0.5, "Weight of the exploration bonus.", 0, 2, train=1.5, unit="rewards", tune=Range(0, 1)
+    )
 
 
 class Toy(ludus.PPO):
@@ -71,7 +73,7 @@ def test_checkpoints_store_it_and_those_from_before_get_its_default(tmp_path, mo
 
 def test_the_reference_has_a_row_for_it():
     table = runpy.run_path(str(REFERENCE))["algorithm"](ToyConfig)
-    assert "| `curiosity` | `0.5` | `1.5` | 0 to 2 | rewards | Weight of the exploration bonus. |" in table
+    assert "| `curiosity` | `0.5` | `1.5` | 0 to 1 | 0 to 2 | rewards | Weight of the exploration bonus. |" in table
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

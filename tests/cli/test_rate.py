@@ -1,0 +1,85 @@
+"""`ludus rate`: who plays, what is refused, what is printed and written."""
+
+import json
+import re
+
+import pytest
+
+import ludus
+from ludus.__main__ import main
+from ludus.envs.adapters.sb3 import vec_env
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two agents that have not learned, in folders of the same name, and one of another game."""
+    place = tmp_path_factory.mktemp("rate")
+    for seed, path in enumerate(("one/agent", "two/agent")):
+        ludus.PPO("mlp", vec_env("TicTacToe", 2), seed=seed, n_steps=8, batch_size=8).save(place / path)
+    ludus.PPO("mlp", vec_env("TicTacToe", 2, max_episode_steps=5), n_steps=8, batch_size=8).save(place / "short")
+    ludus.PPO("mlp", ludus.make_sb3("Catch", 2), n_steps=8, batch_size=8).save(place / "catch")
+    return place
+
+
+def rated(path, *arguments):
+    assert main(["rate", "TicTacToe", *map(str, arguments), "--games", "20", "--json", str(path / "rated.json")]) == 0
+    return json.loads((path / "rated.json").read_text())
+
+
+def test_the_order_of_arguments_does_not_matter(folders, tmp_path, capsys):
+    one, two = folders / "one/agent", folders / "two/agent"
+    facts = rated(tmp_path, one, two)
+    text = capsys.readouterr().out
+    assert rated(tmp_path, two, "TicTacToe:heuristic", one) == facts
+    assert capsys.readouterr().out == text
+    assert set(facts["players"]) == {str(one), str(two), "heuristic", "random"}
+    assert facts["ratings"][facts["players"].index("random")] == [0, 0, 0]
+    games = [sum(row) for row in facts["wins"]]
+    assert sum(games) + sum(map(sum, facts["draws"])) // 2 == 6 * 20
+
+
+def test_tables_fit_80_columns_and_have_the_best_first(folders, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["rate", "TicTacToe", str(folders / "one/agent"), str(folders / "two/agent"), "--games", "10"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80 and "…" in out  # long names are cut at their beginning
+    ratings = [int(number) for number in re.findall(r"^ \S+ +(-?\d+) .*%", out, re.M)]
+    assert len(ratings) == 4 and ratings == sorted(ratings, reverse=True) and 0 in ratings
+
+
+def test_greedy_players_of_a_game_without_chance_play_one_game(folders, capsys):
+    folders = [str(folders / name) for name in ("one/agent", "two/agent")]
+    assert main(["rate", "TicTacToe", *folders, "--games", "10", "--deterministic"]) == 0
+    assert "the same game every time, which counts once" in capsys.readouterr().out
+    assert main(["rate", "TicTacToe", *folders, "--games", "10", "--deterministic", "--opening", "3"]) == 0
+    assert "the same game" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["TicTacToe", "{one}", "{one}/../agent"], "is given twice"),
+        (["TicTacToe", "random", "random"], "random is given twice"),
+        (["TicTacToe", "{one}", "{short}"], "differ in max_episode_steps of their games"),
+        (["TicTacToe", "nobody"], "nobody"),
+        (["TicTacToe", "hueristic"], "did you mean heuristic?"),
+        (["TicTacToe", "{catch}"], "plays Catch, not TicTacToe"),
+        (["Catch"], "Catch is for one player"),
+        (["TicTacToe", "--games", "7"], "--games must be even"),
+        (["TicTacToe", "--json", "nowhere/at/all.json"], "there is no such folder"),
+        ([], "ludus rate needs GAME"),
+    ],
+)
+def test_what_cannot_be_rated_is_one_line(arguments, message, folders, capsys):
+    places = {"one": folders / "one/agent", "catch": folders / "catch", "short": folders / "short"}
+    assert main(["rate", *(word.format(**places) for word in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_players_may_stand_among_flags(folders, tmp_path):
+    out = tmp_path / "out.json"
+    assert (
+        main(["rate", "--games", "4", "TicTacToe", "--json", str(out), str(folders / "one/agent"), "--seed", "1"]) == 0
+    )
+    assert len(json.loads(out.read_text())["players"]) == 3

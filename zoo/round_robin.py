@@ -1,0 +1,113 @@
+"""A round robin: everybody plays everybody, in turns at each seat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ..agents.runtime.threads import undivided
+from ..envs import Bot, Match, OptionError, Simulator, evaluate_player
+from ..envs.bots import host
+
+
+@dataclass(frozen=True)
+class RoundRobin:
+    """What came of the games between P players.
+
+    Attributes:
+        wins: (P, P) int64, the games that the player of a row won against that of a column.
+        draws: (P, P) int64, symmetric.
+        unfinished: games that were left at the limit of steps; their return until then decided.
+        repeated: pairs (first, second) whose games in these seats were all the same, and count as one.
+    """
+
+    wins: np.ndarray
+    draws: np.ndarray
+    unfinished: int
+    repeated: tuple[tuple[int, int], ...]
+
+
+def round_robin(
+    sim: Simulator,
+    players: Sequence[Any],
+    seed: int = 0,
+    deterministic: bool = False,
+    opening: int = 0,
+    tell: Callable[[int, int, int], None] = lambda number, first, second: None,
+) -> RoundRobin:
+    """Let each pair play `2 * sim.num_envs` games: as many with the first to begin as with the second, of the same seeds.
+
+    In games for more than two, one of the pair has the first, third, ... seat and the other those between; a game is won by
+    whose seats have the higher mean return.
+
+    Args:
+        sim: the games, of several players; all of them restart.
+        players: who plays, each for all games of `sim`, such as `Bot` and `ludus.agents.training.evaluation.Player`.
+        seed: of the games and openings; what players draw is their own.
+        deterministic: take the most likely actions, else sample.
+        opening: steps at the start of each game that are random, the same ones for both orders of seats.
+        tell: called before two players play, with the number of the pair, from 0, and their own.
+
+    Raises:
+        OptionError: the game is for one, or rewards everybody alike.
+    """
+    if sim.num_players == 1:
+        raise OptionError(f"{sim.game.name} is for one player, whose returns tell who is better: use `ludus evaluate`")
+    wins, draws = np.zeros((2, len(players), len(players)), np.int64)
+    unfinished, repeated, everything = 0, [], []
+    for number, pair in enumerate(combinations(range(len(players)), 2)):
+        tell(number, *pair)
+        for first, second in (pair, pair[::-1]):
+            sim.seed(seed + number)
+            seats = [players[(first, second)[seat % 2]] for seat in range(sim.num_players)]
+            match = OpenedMatch(sim, seats, opening, seed + number)
+            with undivided():
+                found = evaluate_player(match, sim, deterministic)
+            margins = found.returns[:, ::2].mean(1) - found.returns[:, 1::2].mean(1)  # (N,)
+            if sim.num_envs > 1 and len(set(zip(match.seen, margins, strict=True))) == 1:
+                repeated.append((first, second))
+                margins = margins[:1]
+            wins[first, second] += (margins > 0).sum()
+            wins[second, first] += (margins < 0).sum()
+            draws[pair] += (margins == 0).sum()
+            unfinished += found.unfinished
+            everything.append(found.returns)
+    if alike(np.concatenate(everything)):
+        raise OptionError(f"{sim.game.name} rewards all players alike: nobody wins, so that there is nothing to rate")
+    return RoundRobin(wins, draws + draws.T, unfinished, tuple(repeated))
+
+
+def alike(returns: np.ndarray) -> bool:
+    """Whether all players got the same in each of the games, (games, seats), and not nothing in all."""
+    return bool(returns.any()) and not np.ptp(returns, axis=1).any()
+
+
+class OpenedMatch(Match):
+    """A match that begins with random steps, and knows which of its games are the same.
+
+    Attributes:
+        seen: (N,) a number for all that was observed in each game.
+    """
+
+    def __init__(self, sim: Simulator, players: Sequence[Any], opening: int, seed: int) -> None:
+        super().__init__(sim, players)
+        self.opening, self.opener = opening, Bot(sim, "random", seed)
+        self.seen, self.over = [0] * sim.num_envs, np.zeros(sim.num_envs, np.bool_)
+
+    def decide(self, deterministic: bool = True) -> np.ndarray:
+        shown = host(self.sim.obs)
+        for game in np.flatnonzero(~self.over):
+            self.seen[game] = hash((self.seen[game], shown[game].tobytes()))
+        if self.opening > 0:
+            self.opening -= 1
+            return self.opener.decide()
+        return super().decide(deterministic)
+
+    def step(self, actions: np.ndarray) -> int:
+        ended = super().step(actions)
+        self.over |= host(self.sim.terminated) | host(self.sim.truncated)
+        return ended
