@@ -98,14 +98,14 @@ class OpenedMatch(Match):
         self.opening, self.opener = opening, Bot(sim, "random", seed)
         self.seen, self.over = [0] * sim.num_envs, np.zeros(sim.num_envs, np.bool_)
 
-    def decide(self, deterministic: bool = True) -> np.ndarray:
+    def decide(self, deterministic: bool = True, wanted: np.ndarray | None = None) -> np.ndarray:
         shown = host(self.sim.obs)
         for game in np.flatnonzero(~self.over):
             self.seen[game] = hash((self.seen[game], shown[game].tobytes()))
         if self.opening > 0:
             self.opening -= 1
             return self.opener.decide()
-        return super().decide(deterministic)
+        return super().decide(deterministic, wanted)
 
     def step(self, actions: np.ndarray) -> int:
         ended = super().step(actions)

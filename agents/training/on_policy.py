@@ -48,6 +48,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     policy_base = ActorCriticPolicy
     policy: Any
+    versions: EarlierVersions | None
+    against: AgainstEarlierVersions  # the games, where there are earlier versions
     precision, normalize_reward = "fp32", False
     earlier_versions: float = 0.0  # share of games of several players that are played against them
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
@@ -136,8 +138,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
         if self.versions is None:
             self.adapters = [adapter_of(self)]
         else:
-            games = AgainstEarlierVersions(self.simulator, self.channels_first, self.versions, self.n_steps)
-            self.adapters = [encoded(self, games)]
+            self.against = AgainstEarlierVersions(self.simulator, self.channels_first, self.versions, self.n_steps)
+            self.adapters = [encoded(self, self.against)]
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
             self.adapters = [encoded(self, SimulatorAdapter(part, self.channels_first)) for part in parts]
@@ -157,7 +159,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
             self._update_current_progress_remaining(
                 self.num_timesteps, self._total_timesteps
             )  # else of the last `learn`
-            self.adapters[0].source.begin(1.0 - self._current_progress_remaining)
+            self.against.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:
             self.policy.reset_noise(self.n_envs)
@@ -182,12 +184,11 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self._last_episode_starts = self.data.dones[-1].cpu().numpy() > 0
 
     def _compute_advantages(self) -> None:
-        theirs = None if self.versions is None else self.adapters[0].source.theirs
-        if theirs is not None:
-            step_over(self.data, theirs, self.gamma)
+        if self.versions is not None:
+            step_over(self.data, self.against.theirs, self.gamma)
         self.data.compute_advantages(self.collector.can_truncate, self.reward_normalizer, self.gamma, self.gae_lambda)
-        if theirs is not None:
-            leave_out(self.data, theirs, self.versions.generator)
+        if self.versions is not None:
+            leave_out(self.data, self.against.theirs, self.versions.generator)
 
     def step_locals(self, t: int) -> dict[str, Any]:
         self.data.pos, self.data.full = t, False

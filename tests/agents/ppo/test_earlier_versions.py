@@ -27,7 +27,7 @@ def rollout_of(agent):
     agent._total_timesteps = 1000
     agent._begin_rollout()
     agent.collect()
-    return agent.adapters[0].theirs
+    return agent.against.theirs
 
 
 def test_each_seat_learns_in_as_many_games():
