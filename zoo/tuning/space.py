@@ -23,7 +23,10 @@ def space_of(algorithm: str, settings: Any, fixed: Collection[str] = ()) -> dict
         fixed: names of options that stay as they are.
     """
     options = [option for option in options_of(CONFIGS[algorithm]) if option.tune is not None]
-    space = {o.name: widened(o.tune, getattr(settings, o.name)) for o in options if o.name not in fixed}
+    values = {o.name: getattr(settings, o.name) for o in options}
+    if values.get("activation", "") is None:
+        values["activation"] = "tanh"  # which that is, of layers
+    space = {o.name: widened(o.tune, values[o.name]) for o in options if o.name not in fixed}
     return {name: tried for name, tried in space.items() if tried is not None}
 
 
@@ -66,6 +69,8 @@ def parameters_of(space: dict[str, Any], settings: Any) -> dict[str, Any]:
     if "net_arch" in values:
         layers = values.pop("net_arch") or ()
         values |= {LAYERS: len(layers), **({WIDTH: layers[0]} if layers else {})}
+    if values.get("activation", "") is None:
+        values |= {"activation": "tanh"} if settings.net_arch else {}
     return {name: value for name, value in values.items() if name != "activation" or value is not None}
 
 

@@ -87,7 +87,7 @@ def read(flags: Sequence[Flag], argv: Sequence[str]) -> tuple[dict[str, Any], li
             parser.add_argument(*spellings(flag), dest=flag.name, nargs=nargs, type=converter(flag))
     given, strange = parser.parse_known_intermixed_args(list(argv))
     facts = vars(given)
-    for name in (flag.name for flag in flags if flag.positional and not facts[flag.name]):
+    for name in (flag.name for flag in flags if flag.positional and facts[flag.name] in (None, [])):
         del facts[name]
     for name in (flag.name for flag in flags if flag.many and flag.name in facts):
         facts[name] = None if facts[name] == [None] else tuple(facts[name])
@@ -163,7 +163,7 @@ def check(config: Any) -> Any:
     """Return the dataclass of flags; raises OptionError for a number that is too low or too high."""
     for flag in flags_of(config):
         value, lowest = flag.default, LOWEST.get(flag.name)
-        if lowest is None or value is None:
+        if lowest is None or value is None or flag.many:
             continue
         if flag.name in ABOVE_0 and value <= 0:
             raise OptionError(f"{flag.flag} must be above 0, got {value}")

@@ -27,8 +27,8 @@ class Config:
 
     step: str = field(metadata={"choices": STEPS})
     """list, verify or reproduce."""
-    games: Sequence[str] | None = None
-    """Of these games alone; None: of all."""
+    games: tuple[str, ...] = field(default=(), metadata={"positional": True})
+    """Of these games alone; none: of all."""
     out: Path | None = None
     """Of reproduce, the folder for the training; None: runs/GAME-ALGO-DATE-TIME."""
     seed: int | None = None
@@ -38,10 +38,7 @@ class Config:
 
 
 def main(argv: list[str]) -> int:
-    words = list(argv)
-    if len(words) > 1 and words[0] in STEPS and not words[1].startswith("-"):  # `zoo verify Breakout Snake`
-        words = [words[0], "--games", *words[1:]]
-    config = parse(Config, words, "zoo")
+    config = parse(Config, argv, "zoo")
     if config.step not in WORK:
         raise OptionError(f"ludus zoo {config.step}: choose from {', '.join(STEPS)}")
     unused = [name for name in ("out", "seed", "num_threads") if getattr(config, name) is not None]
@@ -51,12 +48,12 @@ def main(argv: list[str]) -> int:
     return WORK[config.step](config, chosen(config.games))
 
 
-def chosen(games: Sequence[str] | None) -> list[str]:
-    """Games with agents; raises OptionError where one has none."""
+def chosen(games: Sequence[str]) -> list[str]:
+    """Games with agents, all if none are named; raises OptionError where one has none."""
     from ..zoo.cards import agent_names
 
     known = agent_names()
-    if games is None:
+    if not games:
         return known
     names = [find_game(name).name for name in games]
     for name in names:
@@ -123,7 +120,7 @@ def verify(config: Config, games: list[str]) -> int:
 
 def reproduce(config: Config, games: list[str]) -> int:
     """Train an agent as its card says, and compare; the status is 1 where it does not reach the card's interval."""
-    if len(games) != 1 or config.games is None:
+    if len(config.games) != 1:
         raise OptionError("ludus zoo reproduce needs one GAME")
     (card,) = cards_of(games)
     folder = config.out or Path("runs") / f"{card['game']}-{card['algo']}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -242,6 +242,8 @@ GAME: dict[str, list[Any]] = {
     "keys": [{"up": "jump"}, {3: "left"}, [("left", "left")], None, "left"],
     "second_keys": [{"up": "jump"}, {3: "left"}, None],
     "waits": ["no", 1, None],
+    "hidden": ["no", 1, None],
+    "value": [3, "value"],
     "canvas": [(0, 3), (-1, 3), 3, (1,), "ab", ("1", 2), None],
     "fps": [0, -1, "x", 2.5, True, None],
 }

@@ -86,7 +86,7 @@ def test_who_sees_to_the_end_does_not_lose(seat):
 def test_it_is_better_than_the_simple_player(name):
     sim = Simulator(name, 100, seed=0)
     found = evaluate_player(Match(sim, [Bot(sim, "search-3"), Bot(sim, "heuristic", 1)]), sim)
-    assert found.interval[0] > 0.3
+    assert found.mean > 0.5  # of 100 games
 
 
 def test_it_searches_only_where_it_has_the_turn():
