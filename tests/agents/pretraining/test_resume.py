@@ -94,7 +94,10 @@ def test_other_settings_and_other_data_are_refused_in_one_line(frames, tmp_path)
         ({"batch_size": 64}, f"batch_size must be 32, {place}, got 64"),
         ({"seed": 4}, f"seed must be 3, {place}, got 4"),
         ({"settings": {"channels": 8, "depth": 1}}, f"dropout must be 0.1, {place}, got 0.0"),
-        ({"encoder": "small", "settings": {"dropout": 0.1}, "method": "autoencoder"}, "method must be planes, .* got autoencoder"),
+        (
+            {"encoder": "small", "settings": {"dropout": 0.1}, "method": "autoencoder"},
+            "method must be planes, .* got autoencoder",
+        ),
         ({"augmentation": Augmentation(noise=0.1)}, f"noise must be 0.0, {place}, got 0.1"),
     ):
         with pytest.raises(OptionError, match=words):
