@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from ...envs import OptionError
 from .pretrained import Pretrained
 
-AT_ONCE = (
-    64  # pictures on a CPU: of more, what is between layers is in no cache, and memory for it comes from the system
-)
+AT_ONCE = 64  # pictures on a CPU: of more, what is between layers is in no cache, and its memory is the system's
 
 
 class FrozenEncoder(nn.Module):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from ..envs import OptionError, find_game
 from .arguments import parse
+from .figures import new_table
 from .interrupts import import_agents
 from .terminal import console, say
 
@@ -70,17 +71,14 @@ def cards_of(games: Sequence[str]) -> list[dict[str, Any]]:
 
 def show(config: Config, games: list[str]) -> int:
     """A table of the agents."""
-    from rich import box
-    from rich.table import Table
+    from ..agents.training.progress_bar import quantity
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for column in ("game", "by", "steps", "return", "95 %", "random", "heuristic"):
-        table.add_column(column, justify="left" if column in ("game", "by") else "right", no_wrap=True)
+    table = new_table(["game", "by"], ["steps", "return", "95 %", "random", "heuristic"])
     for card in cards_of(games):
         bots = [
             {bot["who"]: short(bot["mean"]) for bot in card["bots"]}.get(who, "-") for who in ("random", "heuristic")
         ]
-        trained = [card["game"], card["algo"].upper(), amount(card["steps"])]
+        trained = [card["game"], card["algo"].upper(), quantity(card["steps"])]
         for found in (found for found in card["evaluation"] if found["policy"] == "greedy"):
             if found["against"]:
                 table.add_row(*trained) if trained[0] else None
@@ -97,16 +95,12 @@ def verify(config: Config, games: list[str]) -> int:
     """Play every evaluation of the cards again; the status is 1 where one does not come out as the card says."""
     from ..agents import load_agent
     from ..zoo.cards import agent_folder, read_card
-    from ..zoo.judging import returns_of, summary
 
     wrong = 0
     for game in games:
         folder = agent_folder(game)
         assert folder is not None
-        card, agent = read_card(folder), load_agent(folder)
-        for told in card["evaluation"]:
-            found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
-            now = summary(found)
+        for told, now in evaluated(load_agent(folder), read_card(folder)):
             fits = now["low"] <= told["high"] and told["low"] <= now["high"]
             wrong += not fits
             against = f" against {told['against']}" if told["against"] else ""
@@ -127,21 +121,16 @@ def reproduce(config: Config, games: list[str]) -> int:
     command = ["train", card["game"], "--algo", card["algo"], "--total-timesteps", card["steps"], "--out", folder]
     command += ["--seed", card["seed"] if config.seed is None else config.seed]
     command += ["--num-threads", config.num_threads or card["threads"], "--device", "cpu"]
-    done = subprocess.run(
-        [sys.executable, "-m", "ludus", *map(str, command)]
-    )  # as a person would, and Ctrl-C is its own
+    done = subprocess.run([sys.executable, "-m", "ludus", *map(str, command)])  # whose Ctrl-C is its own
     return done.returncode or compare(folder, card)
 
 
 def compare(folder: Path, card: dict[str, Any]) -> int:
     """Evaluate an agent as another's card says, show both; 0 if it is as good or better."""
     from ..agents import load_agent
-    from ..zoo.judging import returns_of, summary
 
-    agent, below = load_agent(folder), 0
-    for told in card["evaluation"]:
-        found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
-        now = summary(found)
+    below = 0
+    for told, now in evaluated(load_agent(folder), card):
         below += now["high"] < told["low"]
         against = f" against {told['against']}" if told["against"] else ""
         say(
@@ -153,17 +142,18 @@ def compare(folder: Path, card: dict[str, Any]) -> int:
     return 1 if below else 0
 
 
+def evaluated(agent: Any, card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
+    """Every evaluation of a card, and what an agent gets in the same episodes."""
+    from ..zoo.judging import returns_of, summary
+
+    for told in card["evaluation"]:
+        found = returns_of(agent, told["against"], told["episodes"], told["policy"] == "greedy", told["seed"])
+        yield told, summary(found)
+
+
 def short(number: float) -> str:
     """A return in few digits."""
     return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
-
-
-def amount(number: float) -> str:
-    """A count with its unit."""
-    for unit, letter in ((1e6, " M"), (1e3, " k")):
-        if number >= unit:
-            return f"{number / unit:.3g}{letter}"
-    return f"{number:.0f}"
 
 
 WORK: dict[str, Callable[[Config, list[str]], int]] = {"list": show, "verify": verify, "reproduce": reproduce}
