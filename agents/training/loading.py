@@ -205,10 +205,10 @@ def environment_for(about: Description, agent_class: Any, facts: Mapping[str, An
     """A wrapped `VecEnv`: the one given, or games made as the description says; None where nobody can make them."""
     env, there = asked.env, games_device(about, str(asked.device), asked.resume)
     if env is None and asked.resume:
-        check_room(about, place, numbers_name(place, facts, "training"))
+        count = check_room(about, place, numbers_name(place, facts, "training"))
         seed = about.settings.get("seed")  # of Gymnasium's environments, which begin anew: not as at first
         seed = None if seed is None else (seed + about.timesteps) % 2**32
-        env = make_environment(about.environment, games_of(about), seed, there)
+        env = make_environment(about.environment, count, seed, there)
     elif env is None and "not_kept" in about.environment and about.spaces is not None:
         return None
     elif env is None:
@@ -223,25 +223,24 @@ def games_device(about: Description, device: str, resume: bool) -> str:
     return str(get_device(device))  # a CPU where there is no GPU
 
 
-def check_room(about: Description, place: Place, training: str) -> None:
-    """A file with the state of many games must be large; so a short one cannot have us make them."""
+def check_room(about: Description, place: Place, training: str) -> int:
+    """How many environments to make; raises CheckpointError where a file is too short for the state of so many.
+
+    Where players act at once, what the description counts are the seats of games.
+    """
     if "game" not in about.environment:
         if about.num_envs > 10_000:
             raise CheckpointError(f"{about.num_envs} environments are too many: expected at most 10000")
-        return
-    one, games = make_environment(about.environment).simulator, games_of(about)
-    if 0 < place.size(training) < games * one.obs.nbytes:
-        raise CheckpointError(f"{place.name_of(training)} is too short for {games} games")
-
-
-def games_of(about: Description) -> int:
-    """How many environments to make; where players act at once, each is one for every seat of a game."""
-    if "game" not in about.environment:
         return about.num_envs
-    seats = make_environment(about.environment).num_envs
-    if about.num_envs % seats:
-        raise CheckpointError(f"num_envs must be a multiple of {seats}, the seats of a game, got {about.num_envs}")
-    return about.num_envs // seats
+    one = make_environment(about.environment)
+    games, left = divmod(about.num_envs, one.num_envs)
+    if left:
+        raise CheckpointError(
+            f"num_envs must be a multiple of {one.num_envs}, the seats of a game, got {about.num_envs}"
+        )
+    if 0 < place.size(training) < games * one.simulator.obs.nbytes:
+        raise CheckpointError(f"{place.name_of(training)} is too short for {games} games")
+    return games
 
 
 def check_spaces(about: Description, env: Any, source: str) -> None:

@@ -156,9 +156,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
         if self.versions is not None:
-            self._update_current_progress_remaining(
-                self.num_timesteps, self._total_timesteps
-            )  # else of the last `learn`
+            # else it is that of the `learn` before
+            self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
             self.against.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:
