@@ -22,8 +22,9 @@ def folders(tmp_path_factory):
 
 
 def rated(path, *arguments):
-    assert main(["rate", "TicTacToe", *map(str, arguments), "--games", "20", "--json", str(path / "rated.json")]) == 0
-    return json.loads((path / "rated.json").read_text())
+    out = path / "rated.json"
+    assert main(["rate", "TicTacToe", *map(str, arguments), "--games", "20", "--json", str(out), "--force"]) == 0
+    return json.loads(out.read_text())
 
 
 def test_the_order_of_arguments_does_not_matter(folders, tmp_path, capsys):
@@ -55,6 +56,30 @@ def test_greedy_players_of_a_game_without_chance_play_one_game(folders, capsys):
     assert "the same game" not in capsys.readouterr().out
 
 
+def test_an_agent_that_searches_is_a_player_of_its_own_and_a_better_one(folders, tmp_path):
+    """One that has not learned and sees the end of the game coming beats itself, and random players."""
+    one = folders / "one/agent"
+    facts = rated(tmp_path, one, f"{one}:search-60", "search-2", "TicTacToe:search-3")
+    players = facts["players"]
+    assert set(players) == {str(one), f"{one}:search-60", "search-2", "search-3", "heuristic", "random"}
+    alone, searching = (facts["wins"][players.index(who)] for who in (str(one), f"{one}:search-60"))
+    assert searching[players.index(str(one))] > alone[players.index(f"{one}:search-60")]
+    assert facts["ratings"][players.index(f"{one}:search-60")][1] > 0  # of the interval that begins at low
+    assert (
+        rated(tmp_path, "search-3", f"{one}:search-60", one, "search-2") == facts
+    )  # searches draw the same numbers again
+
+
+def test_a_file_that_is_there_stays_unless_told(folders, tmp_path, capsys):
+    out = tmp_path / "kept.json"
+    out.write_text("mine")
+    command = ["rate", "TicTacToe", "--games", "2", "--json", str(out)]
+    assert main(command) == 2
+    assert "exists: give another name, or --force" in capsys.readouterr().err and out.read_text() == "mine"
+    assert main([*command, "--force"]) == 0
+    assert json.loads(out.read_text())["games"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -66,7 +91,11 @@ def test_greedy_players_of_a_game_without_chance_play_one_game(folders, capsys):
         (["TicTacToe", "{catch}"], "plays Catch, not TicTacToe"),
         (["Catch"], "Catch is for one player"),
         (["TicTacToe", "--games", "7"], "--games must be even"),
-        (["TicTacToe", "--json", "nowhere/at/all.json"], "there is no such folder"),
+        (["TicTacToe", "{one}:search-20", "{one}/../agent:search-20"], "is given twice"),
+        (["TicTacToe", "{one}:search-9999999"], "search must be"),
+        (["TicTacToe", "nobody:search-20"], "nobody"),
+        (["TicTacToe", "--json", "nowhere/at/all.json"], "the folder nowhere/at cannot be written"),
+        (["TicTacToe", "--json", "all.txt"], "--json must end in .json"),
         ([], "ludus rate needs GAME"),
     ],
 )

@@ -18,7 +18,8 @@ def made_small(command):
     """The words after `ludus`, on a small game without a recipe."""
     command = re.sub("Breakout --recipe|Snake", "Catch", command.removeprefix("ludus "))
     command = re.sub(r"\$\(seq (\d+) (\d+)\)", lambda m: " ".join(map(str, range(int(m[1]), int(m[2]) + 1))), command)
-    more = {"train": SMALL, "evaluate": "--episodes 10", "compare": "--episodes 10"}.get(command.split()[0], "")
+    few = {"train": SMALL, "evaluate": "--episodes 10", "compare": "--episodes 10", "rate": "--games 2"}
+    more = few.get(command.split()[0], "")
     more += " --batch-size 64" if command.startswith("train") and "pqn" not in command else ""
     return shlex.split(f"{command} {more}")
 
@@ -26,11 +27,11 @@ def made_small(command):
 def test_the_commands_lead_from_seeds_to_a_comparison(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 12
     for command in COMMANDS:
         assert main(made_small(command)) == 0, command
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("over 2 runs", "A: runs/pqn-0, runs/pqn-1", "PQN (2 runs)", "generalization gap, sampled"):
+    for part in ("over 2 runs", "A: runs/pqn-0, runs/pqn-1", "PQN (2 runs)", "generalization gap, sampled", "four:search-200"):
         assert part in text
     assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,19 @@ from ..envs.bots import BOTS, bots_of, is_bot_kind
 from ..envs.engine.tree_search import MOST_SIMULATIONS
 from .interrupts import import_agents
 
+SEARCHING = re.compile(r"(.+):search-(\d+)")
+
 
 def is_bot(who: str | Path) -> bool:
     """Whether that is a game and a bot, as in "Snake:heuristic"."""
     name, _, kind = str(who).rpartition(":")
     return bool(name) and is_bot_kind(kind)
+
+
+def with_search(who: str) -> tuple[str, int]:
+    """An agent's folder and its simulations before each move, as in "runs/four:search-200"; 0: it does not search."""
+    match = None if Path(who).exists() else SEARCHING.fullmatch(who)
+    return (match[1], int(match[2])) if match else (who, 0)
 
 
 def to_play(name: str) -> Game:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..envs import Game, OptionError, Options, Simulator
-from ..envs.bots import BOTS, STEP_LIMIT
+from ..envs.bots import BOTS, STEP_LIMIT, is_bot_kind
 from .arguments import parse
-from .players import load, opponent, seated, to_play
+from .making import is_game
+from .out_file import check_out, write_out
+from .players import load, opponent, seated, to_play, with_search
 from .terminal import console, say, shown
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Config:
     game: str
     """A game for several players (see `ludus games`)."""
     players: tuple[str, ...] = field(default=(), metadata={"positional": True})
-    """Folders that `ludus train` wrote. Random, whose rating is 0, and the game's heuristic are always among the players."""
+    """Folders that `ludus train` wrote; FOLDER:search-200 searches 200 simulations before each move. Bots named search-1 to
+    search-10 look so many moves ahead by alpha-beta. Random, whose rating is 0, and the game's heuristic always play."""
     games: int = 100
     """Games of each pair, half of them in each order of seats; in longer games than 100_000 steps, the return until then
     decides."""
@@ -47,15 +50,17 @@ class Config:
     seed: int = 0
     """Of the games, of openings and of drawing actions."""
     json: Path | None = None
-    """A file for ratings, intervals of all differences, and games won and drawn; None: no file."""
+    """A file for ratings, intervals of all differences, and games won and drawn; its name ends in .json."""
+    force: bool = False
+    """Replace that file."""
 
 
 def main(argv: list[str]) -> int:
     config = parse(Config, argv, "rate")
     if config.games % 2:
         raise OptionError(f"--games must be even, since seats alternate, got {config.games}")
-    if config.json is not None and not config.json.absolute().parent.is_dir():
-        raise OptionError(f"--json {config.json}: there is no such folder")
+    if config.json is not None:
+        check_out("--json", config.json, (".json",), config.force)
     game = to_play(config.game)
     whos = entrants(game, config.players)
     sim, players = at_the_table(game, whos, config.games // 2, config.seed)
@@ -66,8 +71,8 @@ def main(argv: list[str]) -> int:
 
 def entrants(game: Game, given: Sequence[str]) -> list[str]:
     """Everybody who plays, sorted, so that the order of arguments changes nothing; raises OptionError for one given twice."""
-    whos = [who.removeprefix(f"{game.name}:") for who in given]
-    places = [who if is_name(who) else os.path.realpath(who) for who in whos]
+    whos = [bot if is_bot_kind(bot := who.removeprefix(f"{game.name}:")) else who for who in given]
+    places = [who if is_name(who) else (os.path.realpath(with_search(who)[0]), with_search(who)[1]) for who in whos]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise OptionError(f"{given[number]} is given twice: give each player once")
@@ -76,13 +81,14 @@ def entrants(game: Game, given: Sequence[str]) -> list[str]:
 
 
 def is_name(who: str) -> bool:
-    """Whether it is a bot's name rather than a folder."""
-    return who in BOTS or not Path(who).exists()
+    """Whether it is a bot's name rather than an agent: a folder, or a game of which the zoo has one."""
+    folder, _ = with_search(who)
+    return is_bot_kind(who) or not (Path(folder).exists() or is_game(folder))
 
 
 def at_the_table(game: Game, whos: Sequence[str], num_envs: int, seed: int) -> tuple[Simulator, list[Any]]:
     """The games, as the agents were trained in them, and the players; raises OptionError if agents cannot meet."""
-    agents = {who: load(Path(who), seed, None) for who in whos if not is_name(who)}
+    agents = {who: load(Path(with_search(who)[0]), seed, None) for who in whos if not is_name(who)}
     options = Options()
     for number, (who, (_, known)) in enumerate(agents.items()):
         if known.game is not game:
@@ -95,7 +101,9 @@ def at_the_table(game: Game, whos: Sequence[str], num_envs: int, seed: int) -> t
         options = known.options
     sim = Simulator(game, num_envs, seed=seed, **vars(options))
     players = [
-        seated(agents[who][0], sim) if who in agents else opponent(who, sim, seed + number)
+        seated(agents[who][0], sim, with_search(who)[1], seed + number)
+        if who in agents
+        else opponent(who, sim, seed + number)
         for number, who in enumerate(whos)
     ]
     return sim, players
@@ -131,7 +139,7 @@ def report(config: Config, game: Game, whos: Sequence[str], found: RoundRobin) -
     for line in remarks(found, names):
         say(line)
     if config.json is not None:
-        write(config, game, whos, found, ratings)
+        write(config.json, config, game, whos, found, ratings)
 
 
 def remarks(found: RoundRobin, names: Sequence[str]) -> Iterator[str]:
@@ -206,8 +214,8 @@ def games_of(found: RoundRobin) -> np.ndarray:
     return found.wins + found.wins.T + found.draws
 
 
-def write(config: Config, game: Game, whos: Sequence[str], found: RoundRobin, ratings: Ratings) -> None:
-    from ..agents.files.safe_io import to_json, write_whole
+def write(out: Path, config: Config, game: Game, whos: Sequence[str], found: RoundRobin, ratings: Ratings) -> None:
+    from ..agents.files.safe_io import to_json
 
     def plain(estimate: Estimate) -> list[float]:
         return [estimate.value, estimate.low, estimate.high]
@@ -220,4 +228,5 @@ def write(config: Config, game: Game, whos: Sequence[str], found: RoundRobin, ra
         "above": [[plain(ratings.over(one, other)) for other in everybody] for one in everybody],
         "repeated": [list(pair) for pair in found.repeated], "unfinished": found.unfinished,
     }  # fmt: skip
-    write_whole(config.json, to_json(facts))
+    write_out(out, lambda path: path.write_bytes(to_json(facts)))
+    say(f"saved in {out}")
