@@ -31,7 +31,13 @@ def test_the_commands_lead_from_seeds_to_a_comparison(tmp_path, monkeypatch, cap
     for command in COMMANDS:
         assert main(made_small(command)) == 0, command
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("over 2 runs", "A: runs/pqn-0, runs/pqn-1", "PQN (2 runs)", "generalization gap, sampled", "four:search-200"):
+    for part in (
+        "over 2 runs",
+        "A: runs/pqn-0, runs/pqn-1",
+        "PQN (2 runs)",
+        "generalization gap, sampled",
+        "four:search-200",
+    ):
         assert part in text
     assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
 
