@@ -202,6 +202,8 @@ def test_a_recipe_begins_a_training(tmp_path):
         (["Catch", "--seeds", "1"], "--seeds must be 2 or more"),
         (["Catch", "--algo", "sac"], "unknown algorithm 'sac'"),
         (["Catsh"], "did you mean Catch?"),
+        (["Catch", "--recipe"], "there is no recipe for Catch"),
+        (["CartPole-v1", "--recipe"], "--recipe is for games of Ludus"),
         (["Catch", "--policy", "resnet"], "unknown policy 'resnet'"),
         (["Catch", "--storage", "nonsense"], "--storage nonsense cannot be opened"),
         (["Catch", "--trails", "3"], "did you mean --trials?"),
@@ -215,10 +217,17 @@ def test_what_cannot_be_tuned_is_one_line(words, message, tmp_path, monkeypatch,
 
 
 def test_what_is_fixed_and_what_is_common():
-    config, given = tune.defaults(["Catch", "--algo", "dqn", "--gamma", "0.9", "--recipe"][:-1])
+    config, given = tune.defaults(["Catch", "--algo", "dqn", "--gamma", "0.9"])
     assert given == {"game", "algo", "gamma"} and config.algo == "dqn" and config.options == Options()
-    assert tune.defaults(["Asterix", "--recipe"])[0].options.repeat_action_probability == 0.1
     assert tune.defaults(["CartPole-v1"])[0].settings.num_envs == 8
+
+
+def test_it_begins_with_what_training_begins_with():
+    for words in (["Asterix"], ["Asterix", "--algo", "dqn"], ["Asterix", "--no-recipe"], ["Catch"], ["CartPole-v1"]):
+        own, theirs = tune.defaults(words)[0], train.defaults(words)
+        for name in ("algo", "settings", "options", "recipe"):
+            assert getattr(own, name) == getattr(theirs, name), words
+    assert tune.defaults(["Asterix"])[0].options.repeat_action_probability == 0.1
 
 
 def test_settings_are_pickled_for_processes():

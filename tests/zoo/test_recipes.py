@@ -107,7 +107,8 @@ def test_what_is_no_recipe_is_refused_in_one_line(content, message):
         (["Catch", "--recipe"], "there is no recipe for Catch"),
         (["Catch", "--recipe-file", "nothing.json"], "nothing.json cannot be read: No such file"),
         (["Catch", "--recipe-file", "x.json", "--no-recipe"], "exclude each other"),
-        (["CartPole-v1", "--recipe-file", "x.json"], "is for games of Ludus"),
+        (["CartPole-v1", "--recipe-file", "x.json"], "--recipe-file is for games of Ludus"),
+        (["CartPole-v1", "--recipe"], "--recipe is for games of Ludus"),
     ],
 )
 def test_what_cannot_be_is_said(words, answer, capsys):

@@ -1,4 +1,4 @@
-"""Recipes: what `ludus train` begins with for a game, from the zoo or from a JSON file, which is read without trust."""
+"""Recipes: what `ludus train` and `ludus tune` begin with, from the zoo or from a JSON file, which is read without trust."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..agents.files.config import CONFIGS, options_of
-from ..envs import Game, OptionError, Options
-from .settings import SETTINGS
+from ..envs import Game, OptionError, Options, find_game
+from .making import is_game
+from .settings import GYMNASIUM, SETTINGS
 from .settings_file import from_plain
 
 
@@ -34,6 +35,49 @@ class Recipe:
     total_timesteps: int | None = None
     options: Options = field(default_factory=Options)
     settings: Mapping[str, Any] = field(default_factory=lambda: {algo: kind() for algo, kind in SETTINGS.items()})
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is where no flag says otherwise: by a recipe or, without one, by algorithm and environment."""
+
+    algo: str
+    settings: Any
+    options: Options = field(default_factory=Options)
+    recipe: Recipe | None = None
+
+
+def start_of(game: str | None, given: Mapping[str, Any]) -> Start:
+    """What to begin with, by the recipe of a game if there is one, where these flags do not say otherwise."""
+    file, wanted = given.get("recipe_file"), given.get("recipe", True)
+    if given.get("algo", "ppo") not in SETTINGS:
+        raise OptionError(f"unknown algorithm {given['algo']!r}: choose from {', '.join(SETTINGS)}")
+    if file is not None and not wanted:
+        raise OptionError("--recipe-file and --no-recipe exclude each other: give one of them")
+    if game is None or not is_game(game):
+        if file is not None or given.get("recipe"):
+            raise OptionError(f"--recipe{'-file' if file else ''} is for games of Ludus: leave it out")
+        algo = given.get("algo", "ppo")
+        return Start(algo, SETTINGS[algo]() if game is None else GYMNASIUM[algo])
+    recipe = recipe_for(find_game(game), file) if wanted else None
+    if recipe is None and given.get("recipe"):
+        raise OptionError(f"there is no recipe for {find_game(game).name}: leave out --recipe")
+    algo = given.get("algo") or (recipe.algo if recipe else "ppo")
+    if recipe is None:
+        return Start(algo, SETTINGS[algo]())
+    settings = SETTINGS[algo]() if sees_otherwise(recipe.options, given) else recipe.settings[algo]
+    return Start(algo, settings, recipe.options, recipe)
+
+
+def sees_otherwise(options: Options, given: Mapping[str, Any]) -> bool:
+    """Whether flags let an agent see something else than its recipe is for, so that its settings say nothing."""
+    own = given.get("obs_type", options.obs_type) != options.obs_type
+    return own or bool(given.get("encoder") and not given.get("decode"))
+
+
+def in_words(game: str, file: Path | None = None) -> str:
+    """Which recipe it was that flags began with."""
+    return f"recipe: {file or 'the zoo'}'s for {game}; --no-recipe begins with bare defaults"
 
 
 def recipe_for(game: Game, file: Path | None = None) -> Recipe | None:

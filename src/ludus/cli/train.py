@@ -13,9 +13,9 @@ from .arguments import check, parse, read
 from .flags import blank, flags_of
 from .interrupts import import_agents
 from .making import is_game, make_agent, make_env, with_pictures_for_encoder
-from .recipes import recipe_for
+from .recipes import in_words, start_of
 from .run_folder import run_folder
-from .settings import GYMNASIUM, PRESETS, SETTINGS
+from .settings import PRESETS, SETTINGS
 from .settings_file import SETTINGS as SETTINGS_FILE
 from .settings_file import read_json_settings, read_settings, write_settings
 from .terminal import console, next_command, say
@@ -100,43 +100,22 @@ def defaults(argv: list[str]) -> Config:
     folder, game, preset = given.get("out"), given.get("game"), given.get("preset")
     if given.get("resume") and folder and (folder / "agent.json").exists():
         return dataclasses.replace(read_config(folder), overwrite=False)  # which was for how it began
-    if given.get("algo", "ppo") not in CONFIGS:
-        raise OptionError(f"unknown algorithm {given['algo']!r}: choose from {', '.join(CONFIGS)}")
-    if game is not None and is_game(game):
-        config = for_game(game, given)
-    elif given.get("recipe_file") is not None:
-        raise OptionError("--recipe-file is for games of Ludus: leave it out")
-    else:
-        algo = given.get("algo", "ppo")
-        config = (
-            blank(CONFIGS[algo]) if game is None else CONFIGS[algo](game=game, recipe=False, settings=GYMNASIUM[algo])
-        )
+    config = for_game(game, given)
     return with_preset(config, preset) if preset else config
 
 
-def for_game(game: str, given: dict[str, Any]) -> Config:
-    """What settings of a game are, by its recipe if there is one, where these flags do not say otherwise."""
-    file, wanted = given.get("recipe_file"), given.get("recipe", True)
-    if file is not None and not wanted:
-        raise OptionError("--recipe-file and --no-recipe exclude each other: give one of them")
-    recipe = recipe_for(find_game(game), file) if wanted else None
-    if recipe is None and "recipe" in given and wanted:
-        raise OptionError(f"there is no recipe for {find_game(game).name}: leave out --recipe")
-    algo = given.get("algo") or (recipe.algo if recipe else "ppo")
+def for_game(game: str | None, given: dict[str, Any]) -> Config:
+    """What settings are where these flags do not say otherwise, see `start_of`."""
+    start = start_of(game, given)
+    kind, recipe = CONFIGS[start.algo], start.recipe
+    if game is None:
+        return blank(kind)
+    config = kind(game=game, recipe=recipe is not None, settings=start.settings, options=start.options)
     if recipe is None:
-        return CONFIGS[algo](game=game, recipe=False)
-    config = CONFIGS[algo](game=game, settings=recipe.settings[algo], options=recipe.options, recipe_file=file)
-    if sees_otherwise(recipe.options, given):
-        config = dataclasses.replace(config, settings=SETTINGS[algo]())
-    if algo == recipe.algo and recipe.total_timesteps is not None:
-        config = dataclasses.replace(config, total_timesteps=recipe.total_timesteps)
-    return config
-
-
-def sees_otherwise(options: Options, given: dict[str, Any]) -> bool:
-    """Whether flags let an agent see something else than its recipe is for, so that its settings say nothing."""
-    own = given.get("obs_type", options.obs_type) != options.obs_type
-    return own or bool(given.get("encoder") and not given.get("decode"))
+        return config
+    same = recipe.total_timesteps is not None and start.algo == recipe.algo
+    steps = recipe.total_timesteps if same else config.total_timesteps
+    return dataclasses.replace(config, recipe_file=given.get("recipe_file"), total_timesteps=steps)
 
 
 def with_preset(config: Config, preset: str) -> Config:
@@ -189,7 +168,7 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     resumed = config.resume and (folder / "agent.json").exists()
     agent = go_on(config, folder) if resumed else begin(config, folder, group)
     if config.recipe and not resumed:
-        say(f"recipe: {config.recipe_file or 'the zoo'}'s for {config.game}; --no-recipe begins with bare defaults")
+        say(in_words(config.game, config.recipe_file))
     if resumed and agent.num_timesteps >= config.total_timesteps:
         say(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
-from ..envs import OptionError, Options, find_game
+from ..envs import OptionError, Options
 from .arguments import parse, read
 from .flags import blank, flags_of
 from .interrupts import INTERRUPTED, import_agents
-from .making import is_game, make_agent, make_env, with_pictures_for_encoder
-from .settings import GYMNASIUM, SETTINGS
+from .making import make_agent, make_env, with_pictures_for_encoder
+from .recipes import in_words, start_of
+from .settings import SETTINGS
 from .settings_file import to_plain
 from .terminal import imported, quoted, say
 from .trials import DEFAULT, TUNED, Training, Work, run, score_in_words, trial_settings
@@ -35,9 +36,9 @@ class Config:
     game: str
     """A game's name (see `ludus games`), or a Gymnasium id such as CartPole-v1."""
     algo: str = field(default="ppo", metadata={"choices": tuple(SETTINGS)})
-    """The algorithm; docs/reference.md has what is tried of each."""
-    recipe: bool = False
-    """Begin with the zoo's recipe for this game: a published protocol and settings."""
+    """The algorithm, by itself the recipe's; docs/reference.md has what is tried of each."""
+    recipe: bool = True
+    """Begin with the zoo's recipe for this game, if it has one: algorithm, protocol, settings; other flags override it."""
     out: Path | None = None
     """Folder for study, report and recipe; processes with the same one share the work; None: runs/tune-GAME-ALGO."""
     total_timesteps: int = 500_000
@@ -87,6 +88,8 @@ def main(argv: list[str]) -> int:
     folder = config.out or Path("runs") / f"tune-{config.game.replace('/', '-')}-{config.algo}"
     training = training_of(with_pictures_for_encoder(config), given)
     folder.mkdir(parents=True, exist_ok=True)
+    if config.recipe:
+        say(in_words(config.game))
     return tune(config, training, folder)
 
 
@@ -94,20 +97,13 @@ def defaults(argv: list[str]) -> tuple[Config, set[str]]:
     """Settings where no flag says otherwise, by algorithm, environment and recipe; and the names of flags that are given."""
     flags = {flag.name: flag for kind in CONFIGS.values() for flag in flags_of(blank(kind))}
     given, _ = read(list(flags.values()), argv)
-    algo, game = given.get("algo", "ppo"), given.get("game")
-    if algo not in CONFIGS:
-        raise OptionError(f"unknown algorithm {algo!r}: choose from {', '.join(CONFIGS)}")
+    game = given.get("game")
+    start = start_of(game, given)
+    kind = CONFIGS[start.algo]
     if game is None:
-        return blank(CONFIGS[algo]), set(given)
-    if not is_game(game):
-        return CONFIGS[algo](game=game, settings=GYMNASIUM[algo]), set(given)
-    if not given.get("recipe"):
-        return CONFIGS[algo](game=game), set(given)
-    from ..zoo import recipe
-
-    facts = recipe(find_game(game).name)
-    settings, options = SETTINGS[algo](**facts.get(algo, {})), Options(**facts["options"])
-    return CONFIGS[algo](game=game, settings=settings, options=options), set(given)
+        return blank(kind), set(given)
+    recipe = start.recipe is not None
+    return kind(game=game, recipe=recipe, settings=start.settings, options=start.options), set(given)
 
 
 def training_of(config: Config, given: set[str]) -> Training:
