@@ -18,12 +18,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from report import all_cores
-from stable_baselines3.common.callbacks import BaseCallback
 
+from ludus.agents.files.curve import read_curve
+from ludus.agents.training.curve_callback import CurveCallback
 from ludus.agents.training.evaluation import evaluate
 from ludus.cli import train
 
@@ -55,36 +56,21 @@ class Case:
         return f"{self.name or self.algo} on {self.game}, seed {self.seed}"
 
 
-class Curve(BaseCallback):
-    """Points (steps, mean return of the last hundred episodes)."""
-
-    def __init__(self, every: float) -> None:
-        super().__init__()
-        self.every, self.points = every, []
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        episodes = self.model.ep_info_buffer
-        if episodes and self.num_timesteps >= self.every * (len(self.points) + 1):
-            self.points.append((self.num_timesteps, fmean(float(episode["r"]) for episode in episodes)))
-
-
 def run(case: Case) -> dict[str, Any]:
     """Train one agent and evaluate it."""
     about: dict[str, Any] = {"seed": case.seed, "total_timesteps": case.steps}
     config = train.from_recipe(case.game, case.algo, device="cpu", tensorboard=False, **about)
     config.settings = replace(config.settings, **{**case.changes, "num_threads": 1})
     agent = train.make_agent(config, train.make_env(config), Path())
-    curve = Curve(case.steps / POINTS)
-    agent.learn(case.steps, callback=curve)
+    with TemporaryDirectory() as folder:
+        agent.learn(case.steps, callback=CurveCallback(Path(folder)))
+        curve = read_curve(Path(folder)).thinned(POINTS)
     seconds = agent.elapsed()
     greedy, sampled = (evaluate(agent, EPISODES, deterministic=choice) for choice in (True, False))
     return {
         "game": case.game, "seed": case.seed, "steps": agent.num_timesteps, "seconds": seconds,
         "greedy": greedy.mean, "sampled": sampled.mean, "unfinished": greedy.unfinished + sampled.unfinished,
-        "curve": curve.points,
+        "curve": list(zip(curve.steps.astype(int).tolist(), curve.returns.tolist(), strict=True)),
     }  # fmt: skip
 
 

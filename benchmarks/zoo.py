@@ -26,10 +26,11 @@ import numpy as np
 import torch
 from report import Table, all_cores, amount, describe, machine, processor, write_results
 from rich.console import Console
-from runs import Curve
 
 from ludus import __version__
 from ludus.agents import load_agent
+from ludus.agents.files.curve import read_curve
+from ludus.agents.training.curve_callback import CurveCallback
 from ludus.cli import train
 from ludus.cli.making import make_agent, make_env
 from ludus.envs import find_game
@@ -47,29 +48,16 @@ def train_one(game: str, seed: int, folder: Path) -> None:
     config = train.from_recipe(game, seed=seed, device="cpu", tensorboard=False)
     config.settings = dataclasses.replace(config.settings, num_threads=1)
     agent = make_agent(config, make_env(config), None)
-    curve = TimedCurve(agent, config.total_timesteps / POINTS)
-    agent.learn(config.total_timesteps, callback=curve)
+    folder.mkdir(parents=True, exist_ok=True)
+    agent.learn(config.total_timesteps, callback=CurveCallback(folder))
     agent.save(folder, resumable=False)
+    curve = read_curve(folder).thinned(POINTS)
+    points = zip(curve.steps.astype(int).tolist(), curve.seconds.tolist(), curve.returns.tolist(), strict=True)
     found = {
         "game": game, "seed": seed, "algo": config.algo, "steps": agent.num_timesteps, "seconds": agent.elapsed(),
-        "curve": curve.points, "processor": processor(), "evaluation": list(evaluations(agent, find_game(game))),
+        "curve": list(points), "processor": processor(), "evaluation": list(evaluations(agent, find_game(game))),
     }  # fmt: skip
     (folder / "found.json").write_text(json.dumps(found))
-
-
-class TimedCurve(Curve):
-    """Points (steps, seconds, mean return of the last hundred episodes)."""
-
-    def __init__(self, agent: Any, every: float) -> None:
-        super().__init__(every)
-        self.agent = agent
-
-    def _on_rollout_end(self) -> None:
-        before = len(self.points)
-        super()._on_rollout_end()
-        if len(self.points) > before:
-            steps, mean = self.points[-1]
-            self.points[-1] = (steps, round(self.agent.elapsed(), 2), round(mean, 4))
 
 
 def evaluations(agent: Any, game: Any) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,12 @@ class Curve:
         count = int(np.searchsorted(self.steps, steps, "right"))
         return Curve(*(column[:count] for column in vars(self).values()))
 
+    def thinned(self, points: int) -> Curve:
+        """At most so many points, evenly spread in steps; the last one is among them."""
+        ends = np.linspace(0, self.steps.max(initial=0), points + 1)[1:]
+        kept = np.unique(np.searchsorted(self.steps, ends))
+        return Curve(*(column[kept[: len(column)]] for column in vars(self).values()))
+
 
 def read_curve(folder: Path) -> Curve:
     """The curve in a run's folder; raises CheckpointError if there is none, or none that can be read.

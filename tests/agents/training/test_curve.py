@@ -128,3 +128,12 @@ def test_a_full_disk_ends_no_training(tmp_path, monkeypatch):
         callback.add()
     agent.num_timesteps = 200
     callback.add()  # said once
+
+
+def test_fewer_points_are_spread_over_all_steps():
+    steps = np.array([0.0, 1, 2, 3, 50, 99, 100])
+    curve = Curve(steps, steps / 10, -steps, steps)
+    few = curve.thinned(2)
+    assert few.steps.tolist() == [50, 100] and few.returns.tolist() == [-50, -100] and few.seconds.tolist() == [5, 10]
+    assert curve.thinned(1000).steps.tolist() == steps[1:].tolist()
+    assert len(Curve(*np.zeros((4, 0))).thinned(5).steps) == 0
