@@ -244,6 +244,11 @@ class Match:
         return self.sim.step(actions)
 
 
+def at_seat(sim: Simulator, player: Any, seat: int, other: Callable[[int], Any]) -> Match:
+    """A match in which a player has one seat, and what `other(k)` makes has each other seat k."""
+    return Match(sim, [player if k == seat else other(k) for k in range(sim.num_players)])
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Returns and lengths of the episodes played, in the order of the games' seeds."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..agents.checkpoints.env_spec import make_environment
 from ..agents.training.evaluation import Player
-from ..envs import Bot, Evaluation, Match, Simulator, evaluate_player, find_game
+from ..envs import Bot, Evaluation, Simulator, evaluate_player, find_game
 from ..envs.adapters.shared import seed_games
-from ..envs.bots import BOTS
+from ..envs.bots import BOTS, at_seat
 from ..envs.statistics import interval
 
 EPISODES, SEED = 100, 1_000_000  # of evaluations that cards have: games that no training has played
@@ -29,11 +29,11 @@ def returns_of(
     known = make_environment(agent.environment).simulator
     options = vars(known.options)
 
-    def players(sim: Simulator, seat: int) -> Any:
+    def player(sim: Simulator, seat: int) -> Any:
         agent.set_random_seed(seed + seat)
-        return seated(sim, Player(agent, sim), seat, against, seed)
+        return Player(agent, sim)
 
-    return _from_every_seat(known.game, options, players, episodes, deterministic, seed)
+    return _from_every_seat(known.game, options, player, against, episodes, deterministic, seed)
 
 
 def returns_of_bot(
@@ -46,34 +46,28 @@ def returns_of_bot(
 ) -> np.ndarray:
     """Returns (episodes,) of a bot, as `returns_of` has them of an agent."""
 
-    def players(sim: Simulator, seat: int) -> Any:
-        return seated(sim, Bot(sim, kind, seed + 100), seat, against, seed)
+    def player(sim: Simulator, seat: int) -> Any:
+        return Bot(sim, kind, seed + 100)
 
-    return _from_every_seat(find_game(game), options, players, episodes, True, seed)
+    return _from_every_seat(find_game(game), options, player, against, episodes, True, seed)
 
 
 def _from_every_seat(
-    game: Any, options: dict[str, Any], players: Any, episodes: int, deterministic: bool, seed: int
+    game: Any, options: dict[str, Any], player: Any, against: str | None, episodes: int, deterministic: bool, seed: int
 ) -> np.ndarray:
     found, seats = [], Simulator(game, 1, **options).num_players
     for seat, some in enumerate(np.array_split(np.arange(episodes), seats)):
         sim = Simulator(game, len(some), **options)
         seed_games(sim, seed + int(some[0]))
-        played = evaluate_player(players(sim, seat), sim, deterministic)
+        own = player(sim, seat)
+        who = own if against is None else at_seat(sim, own, seat, lambda k, sim=sim: Bot(sim, against, seed + k))
+        played = evaluate_player(who, sim, deterministic)
         found.append(own_returns(played, seat))
     return np.concatenate(found)
 
 
 def own_returns(played: Evaluation, seat: int) -> np.ndarray:
     return played.returns if played.returns.ndim == 1 else played.returns[:, seat]
-
-
-def seated(sim: Simulator, player: Any, seat: int, against: str | None, seed: int) -> Any:
-    """A player at a seat and bots at all others."""
-    if against is None:
-        return player
-    others = [Bot(sim, against, seed + other) for other in range(sim.num_players)]
-    return Match(sim, [player if other == seat else bot for other, bot in enumerate(others)])
 
 
 def opponents_of(game: Any) -> Sequence[str | None]:

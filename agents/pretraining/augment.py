@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ...envs import OptionError
+from ..runtime.extras import need
 from ..runtime.hardware import on_gpu
-from .extras import need
 from .method import Method, Pictures
 from .methods.planes import Planes
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...envs import OptionError
 from ...envs.errors import printable
-from .extras import need
+from ..runtime.extras import need
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLORS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",

@@ -23,7 +23,7 @@ import torch
 
 from ...envs import OptionError
 from ..nn.vision import PictureEncoder
-from .extras import need
+from ..runtime.extras import need
 from .frames import Frames
 from .methods.planes import visible_planes
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...envs import OptionError
 from ..nn.vision import PictureEncoder, PlanesDecoder
-from .extras import need
+from ..runtime.extras import need
 
 KINDS = ("integrated gradients", "gradients")
 

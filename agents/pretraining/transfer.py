@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from ...envs import OptionError
 from ..nn.vision import PictureEncoder
+from ..runtime.extras import need
 from .datasets.examples import Examples
-from .extras import need
 from .methods.classify import Inputs
 
 

@@ -1,1 +1,1 @@
-"""Hardware: devices, threads, processes, CUDA graphs."""
+"""What there is to run on: devices, threads, processes, CUDA graphs, and packages of extras."""

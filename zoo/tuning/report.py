@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...agents.files.safe_io import write_whole
-from ...agents.pretraining.extras import need
+from ...agents.runtime.extras import need
 
 if TYPE_CHECKING:
     from optuna import Study

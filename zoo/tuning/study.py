@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ...agents.pretraining.extras import need
+from ...agents.runtime.extras import need
 from ...envs import OptionError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..extras import need
+from ...runtime.extras import need
 from .examples import Examples, parts_of
 
 

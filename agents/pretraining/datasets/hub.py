@@ -12,7 +12,7 @@ import numpy as np
 
 from ....envs import OptionError
 from ...files.safe_io import short
-from ..extras import need
+from ...runtime.extras import need
 from ..frames import PARTS
 from .columns import choose_columns, input_kind, label_kind, label_reader_of, reader_of
 from .examples import Examples, allocate, parts_of, refuse_odd

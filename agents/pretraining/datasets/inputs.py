@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...nn.text import Tokenizer
-from ..extras import need
+from ...runtime.extras import need
 from .options import HOP, MAX_RATE, ReadOptions
 
 GRAY = ("1", "L", "LA")  # Pillow's modes

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ....envs import OptionError
 from ...nn.vision import PictureEncoder
-from ..extras import need
+from ...runtime.extras import need
 from ..frames import Frames
 from ..method import Method, Pictures
 from .readout import Readout

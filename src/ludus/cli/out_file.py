@@ -32,7 +32,7 @@ def check_out(flag: str, out: Path, suffixes: tuple[str, ...], force: bool) -> N
 
 def check_figure(out: Path, force: bool) -> None:
     """The same of a figure, which Matplotlib draws."""
-    from ..agents.pretraining.extras import need
+    from ..agents.runtime.extras import need
 
     check_out("--out", out, (".png", ".svg"), force)
     need("matplotlib.figure", "a figure", "plot")

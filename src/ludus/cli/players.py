@@ -11,7 +11,7 @@ from typing import Any
 
 from ..envs import Bot, Game, Match, OptionError, Simulator, UnknownGame, find_game
 from ..envs.arguments import whole
-from ..envs.bots import BOTS, bots_of, is_bot_kind
+from ..envs.bots import BOTS, at_seat, bots_of, is_bot_kind
 from ..envs.engine.tree_search import MOST_SIMULATIONS
 from .interrupts import import_agents
 
@@ -81,8 +81,7 @@ def seats(
         return first, sim
     if sim.num_players == 1:
         raise OptionError(f"{sim.game.name} is for one player: leave --against out")
-    others = [opponent(against, sim, (seed or 0) + seat) for seat in range(1, sim.num_players)]
-    return Match(sim, [first, *others]), sim
+    return at_seat(sim, first, 0, lambda seat: opponent(against, sim, (seed or 0) + seat)), sim
 
 
 def opponent(who: str, sim: Simulator, seed: int, search: int = 0) -> Any:

@@ -262,7 +262,7 @@ def trained(data: Any, method: str, config: Config, augmentation: Any, start: An
 def show_changes(data: Any, augmentation: Any, path: Path) -> int:
     """Write the sheet of what each change does."""
     from ..agents.pretraining.augment import preview
-    from ..agents.pretraining.extras import need
+    from ..agents.runtime.extras import need
 
     pictures = data.pictures if hasattr(data, "pictures") else data.inputs
     if pictures.ndim != 4:

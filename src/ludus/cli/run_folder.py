@@ -22,8 +22,7 @@ def run_folder(config: Training) -> Iterator[Path]:
         raise OptionError("--resume needs --out, the folder of the run to go on with")
     if config.resume and config.overwrite:
         raise OptionError("--resume or --overwrite, not both: one goes on with what is there, the other replaces it")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = config.out or Path("runs") / f"{config.game.replace('/', '-')}-{config.algo}-{stamp}"
+    folder = config.out or new_folder(config.game, config.algo)
     check_name(folder)
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder} is a file: give a folder")
@@ -34,6 +33,11 @@ def run_folder(config: Training) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             folder.rmdir()
+
+
+def new_folder(game: str, algo: str) -> Path:
+    """Where a run goes that was given no folder."""
+    return Path("runs") / f"{game.replace('/', '-')}-{algo}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def check_name(folder: Path) -> None:

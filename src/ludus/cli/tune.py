@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
             f"--seeds must be {FEWEST} or more, got {config.seeds}: from one, nobody can tell how much is chance"
         )
     import_agents()
-    from ..agents.pretraining.extras import need
+    from ..agents.runtime.extras import need
 
     for package in ("optuna", "plotly"):  # which the report needs in the end
         need(package, "ludus tune", "tune")

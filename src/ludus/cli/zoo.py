@@ -9,14 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..envs import OptionError, find_game
 from .arguments import parse
-from .figures import new_table
+from .figures import figure, new_table, span
 from .interrupts import import_agents
+from .run_folder import new_folder
 from .terminal import console, say
 
 STEPS = ("list", "verify", "reproduce")
@@ -76,14 +76,14 @@ def show(config: Config, games: list[str]) -> int:
     table = new_table(["game", "by"], ["steps", "return", "95 %", "random", "heuristic"])
     for card in cards_of(games):
         bots = [
-            {bot["who"]: short(bot["mean"]) for bot in card["bots"]}.get(who, "-") for who in ("random", "heuristic")
+            {bot["who"]: figure(bot["mean"]) for bot in card["bots"]}.get(who, "-") for who in ("random", "heuristic")
         ]
         trained = [card["game"], card["algo"].upper(), quantity(card["steps"])]
         for found in (found for found in card["evaluation"] if found["policy"] == "greedy"):
             if found["against"]:
                 table.add_row(*trained) if trained[0] else None
                 trained = [f" against {found['against']}", "", ""]
-            table.add_row(*trained, short(found["mean"]), f"{short(found['low'])} to {short(found['high'])}", *bots)
+            table.add_row(*trained, figure(found["mean"]), within(found), *bots)
             trained, bots = ["", "", ""], ["", ""]
     out = console()
     out.print(table)
@@ -105,8 +105,8 @@ def verify(config: Config, games: list[str]) -> int:
             wrong += not fits
             against = f" against {told['against']}" if told["against"] else ""
             say(
-                f"{game}{against}, {told['policy']}: {short(now['mean'])}, card {short(told['mean'])} "
-                f"({short(told['low'])} to {short(told['high'])}): ", ("as it says" if fits else "NOT as it says", "bold"),
+                f"{game}{against}, {told['policy']}: {figure(now['mean'])}, card {figure(told['mean'])} "
+                f"({within(told)}): ", ("as it says" if fits else "NOT as it says", "bold"),
             )  # fmt: skip
     say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
     return 1 if wrong else 0
@@ -117,7 +117,7 @@ def reproduce(config: Config, games: list[str]) -> int:
     if len(config.games) != 1:
         raise OptionError("ludus zoo reproduce needs one GAME")
     (card,) = cards_of(games)
-    folder = config.out or Path("runs") / f"{card['game']}-{card['algo']}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = config.out or new_folder(card["game"], card["algo"])
     command = ["train", card["game"], "--algo", card["algo"], "--total-timesteps", card["steps"], "--out", folder]
     command += ["--seed", card["seed"] if config.seed is None else config.seed]
     command += ["--num-threads", config.num_threads or card["threads"], "--device", "cpu"]
@@ -134,10 +134,10 @@ def compare(folder: Path, card: dict[str, Any]) -> int:
         below += now["high"] < told["low"]
         against = f" against {told['against']}" if told["against"] else ""
         say(
-            f"{told['policy']}{against}: {short(now['mean'])} ({short(now['low'])} to {short(now['high'])}), "
-            f"the card's {short(told['mean'])} ({short(told['low'])} to {short(told['high'])})"
+            f"{told['policy']}{against}: {figure(now['mean'])} ({within(now)}), "
+            f"the card's {figure(told['mean'])} ({within(told)})"
         )
-    seeds = ", ".join(short(seed["mean"]) for seed in card["seeds"])
+    seeds = ", ".join(figure(seed["mean"]) for seed in card["seeds"])
     say(f"trainings by this recipe had {seeds}; the card is of the best of them")
     return 1 if below else 0
 
@@ -151,9 +151,9 @@ def evaluated(agent: Any, card: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
         yield told, summary(found)
 
 
-def short(number: float) -> str:
-    """A return in few digits."""
-    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
+def within(found: dict[str, Any]) -> str:
+    """The interval of an evaluation."""
+    return span((found["low"], found["high"]))
 
 
 WORK: dict[str, Callable[[Config, list[str]], int]] = {"list": show, "verify": verify, "reproduce": reproduce}

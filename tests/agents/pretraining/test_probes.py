@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from ludus.agents.nn.vision import PictureEncoder, for_pictures
-from ludus.agents.pretraining import extras, probes
+from ludus.agents.pretraining import probes
 from ludus.agents.pretraining.collect import Collector
 from ludus.agents.pretraining.probes import LEAST, PROBES, clusters, embed, probe_table, questions, random_like
+from ludus.agents.runtime import extras
 from ludus.envs import Bot, OptionError, Simulator
 
 pytest.importorskip("sklearn")
