@@ -19,12 +19,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from four_solver import CELLS, Position, Solver, position, positions_of
+from four_solver import Position, Solver, position, positions_of
 from report import Table, describe, machine, write_results
 from rich.console import Console
 from scipy.stats import binomtest
@@ -35,7 +36,7 @@ from ludus.envs.bots import is_bot_kind
 
 PACKAGES = ("ludus", "numba", "torch")
 FIRST = 8  # discs
-PHASES = {"Beginning": range(FIRST, 15), "Middle": range(15, 29), "End": range(29, CELLS)}  # as Pons has them
+PHASES = {"Beginning": range(FIRST, 15), "Middle": range(15, 29), "End": range(29, 42)}  # as Pons has them
 SETS = {"L1": "Beginning", "L2": "Middle", "L3": "End", "R1": "Easy", "R2": "Medium", "R3": "Hard"}  # of Test_L1_R1
 GAMES = 20  # played for each position that is wanted
 SEED = 0
@@ -57,7 +58,7 @@ def sampled(count: int, solver: Solver) -> dict[str, list[Known]]:
         running &= ~sim.terminated
     found = {}
     for phase, discs in PHASES.items():
-        cut = [game[: random.choice(fit)] for game in games if (fit := [n for n in discs if n < len(game)])]
+        cut = [game[: int(random.choice(fit))] for game in games if (fit := [n for n in discs if n < len(game)])]
         columns = list({position(moves): moves for moves in cut}.values())[:count]
         found[phase] = [(moves, solver.score(position(moves))) for moves in columns]
     return found
@@ -93,17 +94,18 @@ def decided(who: str, columns: Sequence[str]) -> list[tuple[Position, int]]:
         sim = Simulator("ConnectFour", len(some), seed=SEED, **options)
         sim.reset()
         for ply in range(length):
-            sim.step(np.array([int(columns[k][ply]) - 1 for k in some]))
+            sim.step(np.array([int(columns[k][ply]) - 1 for k in some.tolist()]))
         asked = positions_of(sim.records)
         found |= dict(zip(some.tolist(), zip(asked, make(sim).decide(True).tolist(), strict=True), strict=True))
     return [found[k] for k in range(len(columns))]
 
 
+@cache  # several players may choose the same
 def verdict(solver: Solver, asked: Position, col: int, score: int) -> int:
     """Of a move in a position with this score: RIGHT, SLOW or WRONG."""
-    if solver.reaches(asked, col, score):
-        return RIGHT
-    return SLOW if score < 0 or (score > 0 and solver.reaches(asked, col, 1)) else WRONG
+    if score >= 0 and not solver.reaches(asked, col, min(score, 1)):
+        return WRONG
+    return RIGHT if solver.reaches(asked, col, score) else SLOW
 
 
 def verdicts(solver: Solver, who: str, known: Sequence[Known]) -> list[int]:
