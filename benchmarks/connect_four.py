@@ -8,10 +8,11 @@ more by the rules: a draw or a loss where there was a win, a loss where there wa
 another wins sooner or loses later. Moves in lost positions are never wrong, and count among all.
 
 Positions are of games in which each move is random or the heuristic's, one or the other by chance, one of each game. They
-begin after FIRST discs, since what comes before takes a solver without a book of openings minutes a position. With --sets
+begin after FIRST discs: before, a solver without a book of openings takes seconds and more for a position. With --sets
 they are those that Pascal Pons published with their scores, 1000 a file (blog.gamesolver.org, "Solving Connect Four", part 2;
-they are not part of Ludus): there, what is counted as wrong is what AlphaZero.jl's tutorial counts for its agent, with 600
-simulations, and for minimax of depth 5.
+they are not part of Ludus): there, what is counted as wrong is what AlphaZero.jl's tutorial counts for minimax of depth 5 and
+for its agent with 600 simulations, which in the tutorial's figure errs in about 7 % of Beginning-Hard (Test_L1_R3) and 3 % of
+Middle-Medium (Test_L2_R2) in the end. Give as many simulations to compare with it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ PHASES = {"Beginning": range(FIRST, 15), "Middle": range(15, 29), "End": range(2
 SETS = {"L1": "Beginning", "L2": "Middle", "L3": "End", "R1": "Easy", "R2": "Medium", "R3": "Hard"}  # of Test_L1_R1
 GAMES = 20  # played for each position that is wanted
 SEED = 0
+WIDTH = 100  # of the table, at least: names of players are long
 RIGHT, SLOW, WRONG = range(3)
 Known = tuple[str, int]  # columns played, from 1, and the score
 
@@ -144,6 +146,7 @@ def main() -> None:
         found[name] = {who: verdicts(solver, who, known) for who in arguments.players}
         console.print(f"{name}: {time.process_time() - began:.0f} s")
     table = table_of(found)
+    console.width = max(console.width, WIDTH)
     console.print(table.rich())
     if arguments.write:
         facts = machine(PACKAGES)
