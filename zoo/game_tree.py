@@ -62,7 +62,7 @@ class GameTree:
 
     def __init__(self, game: str | Game, most_positions: int = 30_000, **options: Any) -> None:
         self.game, self.most_positions = find_game(game), most_positions
-        if not self.game.turns:
+        if not self.game.turns or self.game.legal is None:  # which all games of turns have
             raise OptionError(f"{self.game.name} has no tree of positions: that is for games of two who take turns")
         self.options = Options.of(self.game, options)
         if self.options.levels is not None or self.options.step_limit is not None:
