@@ -162,9 +162,10 @@ def exploitability_table(report: Report) -> Table | None:
     found = {(one.entry.who, one.policy): one.exploitability for one in report.played}
     if None in found.values():
         return None
-    table = new_table(["agent", "policy"], ["exploitability"])
+    several = len(report.agents) > 1
+    table = new_table(["agent", "policy"] if several else ["policy"], ["exploitability"])
     for (who, policy), gap in found.items():
-        table.add_row(shown(names[who]), policy, f"{gap:.4f}")
+        table.add_row(*([shown(names[who])] if several else []), policy, f"{gap:.4f}")
     return table
 
 
