@@ -3,7 +3,8 @@
     python benchmarks/zoo.py [--games Snake,Tetris] [--seeds 3] [--folder runs/zoo] [--write]
 
 Every training is a process of its own on one core, as many at once as there are cores; those that --folder has already are
-kept. Which is the best is told by the last hundred episodes of training; the evaluations on the card are of other episodes.
+kept. Which is the best is told by the last hundred episodes of training, in games with hidden cards by the exploitability;
+the evaluations on the card are of other episodes.
 --write makes cards and agents in zoo/agents, and the table in RESULTS.md.
 """
 
@@ -36,6 +37,7 @@ from ludus.cli.making import make_agent, make_env
 from ludus.envs import find_game
 from ludus.zoo import recipe, recipe_names
 from ludus.zoo.cards import AGENTS, CARD, FACTS, FORMAT, agent_names, read_card, write_sums
+from ludus.zoo.exploitability import exploitabilities
 from ludus.zoo.judging import EPISODES, SEED, opponents_of, returns_of, returns_of_bot, summary
 
 PACKAGES = ("ludus", "torch", "numpy")
@@ -56,6 +58,7 @@ def train_one(game: str, seed: int, folder: Path) -> None:
     found = {
         "game": game, "seed": seed, "algo": config.algo, "steps": agent.num_timesteps, "seconds": agent.elapsed(),
         "curve": list(points), "processor": processor(), "evaluation": list(evaluations(agent, find_game(game))),
+        "exploitability": exploitabilities(agent),
     }  # fmt: skip
     (folder / "found.json").write_text(json.dumps(found))
 
@@ -110,9 +113,15 @@ def found_in(folder: Path, game: str) -> dict[Path, dict[str, Any]]:
     return {path.parent: json.loads(path.read_text()) for path in places}
 
 
+def goodness(found: dict[str, Any]) -> float:
+    """By which trainings are compared: returns or, in games with hidden cards, how little is won of the policy."""
+    exploited = found.get("exploitability")
+    return -exploited["sampled"] if exploited else found["curve"][-1][2]
+
+
 def make_entry(game: str, trainings: dict[Path, dict[str, Any]]) -> dict[str, Any]:
     """Put the best training into the zoo with its card, which is returned."""
-    best = max(trainings, key=lambda place: trainings[place]["curve"][-1][2])
+    best = max(trainings, key=lambda place: goodness(trainings[place]))
     found, facts, agent = trainings[best], recipe(game), load_agent(best)
     options = facts.get("options", {})
     card = {
@@ -127,6 +136,8 @@ def make_entry(game: str, trainings: dict[Path, dict[str, Any]]) -> dict[str, An
         ],
         "published": facts.get("published", []), "curve": [list(point) for point in found["curve"]],
     }  # fmt: skip
+    if found.get("exploitability"):
+        card["exploitability"] = found["exploitability"]
     place = AGENTS / game
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)

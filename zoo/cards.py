@@ -22,29 +22,29 @@ figure = number(float, -1e12, 1e12)
 whole = number(int, 0, 2**62)
 returns = {"mean": figure, "low": figure, "high": figure}
 played = {"policy": text, "against": optional(text), "episodes": whole, "seed": whole}
-FACTS = full(
-    {
-        "format": number(int, FORMAT, FORMAT),
-        "game": text,
-        "version": whole,  # of the game
-        "algo": text,
-        "about": text,  # the protocol
-        "options": json_object,
-        "settings": json_object,  # that are not the algorithm's own
-        "seed": whole,
-        "steps": whole,
-        "seconds": number(float, 0, 1e9),  # of training
-        "threads": whole,
-        "machine": text,
-        "versions": table({"ludus": text, "torch": text, "python": text}),
-        # mean returns with a 95 % bootstrap interval over episodes; `against` None: alone
-        "evaluation": several(full({**played, "median": figure, **returns}), 16),
-        "bots": several(full({"who": text, **returns}), 8),
-        "seeds": several(full({"seed": whole, **returns}), 64),  # every training by this recipe, this one included
-        "published": several(full({"who": text, "score": figure, "protocol": text}), 16),
-        "curve": several(several(figure, 3), 1000),  # steps, seconds, mean return of the last hundred episodes
-    }
-)  # fmt: skip
+PARTS = {
+    "format": number(int, FORMAT, FORMAT),
+    "game": text,
+    "version": whole,  # of the game
+    "algo": text,
+    "about": text,  # the protocol
+    "options": json_object,
+    "settings": json_object,  # that are not the algorithm's own
+    "seed": whole,
+    "steps": whole,
+    "seconds": number(float, 0, 1e9),  # of training
+    "threads": whole,
+    "machine": text,
+    "versions": table({"ludus": text, "torch": text, "python": text}),
+    # mean returns with a 95 % bootstrap interval over episodes; `against` None: alone
+    "evaluation": several(full({**played, "median": figure, **returns}), 16),
+    "bots": several(full({"who": text, **returns}), 8),
+    "seeds": several(full({"seed": whole, **returns}), 64),  # every training by this recipe, this one included
+    "published": several(full({"who": text, "score": figure, "protocol": text}), 16),
+    "curve": several(several(figure, 3), 1000),  # steps, seconds, mean return of the last hundred episodes
+    "exploitability": full({"greedy": figure, "sampled": figure}),  # in games where it can be computed
+}  # fmt: skip
+FACTS = table(PARTS, needed=PARTS.keys() - {"exploitability"})
 
 
 def agent_names() -> list[str]:

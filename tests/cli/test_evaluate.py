@@ -164,6 +164,8 @@ def test_episodes_are_alike_only_state_for_state():
         (["Catch:random", "--levels"], "--levels is for agents"),
         (["Catch:random", "--seeds", "0"], "--seeds must be 1 or more"),
         (["Catch:random", "--seed", "4294967295", "--seeds", "2"], "--seed is too high"),
+        (["Catch:random", "--exploitability"], "Catch has no tree of positions"),
+        (["KuhnPoker:random", "--exploitability", "--max-episode-steps", "2"], "--max-episode-steps must be left out"),
         (["Catch:random", "--json", "found.txt"], "--json must end in .json"),
         (["Catch:random", "--json", "nowhere/found.json"], "the folder nowhere cannot be written"),
     ],
@@ -176,6 +178,18 @@ def test_policies_and_levels_are_refused_where_there_are_none(seeds, capsys, tmp
     assert "give --both or --sampled" in refused(capsys, seeds[0], "--both", "--sampled")
     without = train(tmp_path / "run")
     assert "was trained on no finite set of levels" in refused(capsys, without, "--levels")
+
+
+def test_exploitability_is_of_each_policy(told, capsys, tmp_path):
+    run = train(tmp_path / "run", "KuhnPoker")
+    text, facts = told(run, "--both", "--exploitability")
+    greedy, sampled = (one["exploitability"] for one in facts["evaluations"])
+    assert greedy != sampled and f"greedy {greedy:.4f}" in text and f"sampled {sampled:.4f}" in text
+    text, facts = told("KuhnPoker:random", "KuhnPoker:heuristic", "--exploitability", "--against", "heuristic")
+    assert "KuhnPoker:random random 0.4583" in text and "KuhnPoker:heuristic heuristic 0.0000" in text
+    assert "0 in a Nash equilibrium" in text
+    assert told("KuhnPoker:random")[1]["evaluations"][0]["exploitability"] is None
+    assert "leave out --search" in refused(capsys, run, "--exploitability", "--search", "2")
 
 
 def test_a_file_that_is_there_stays(capsys, tmp_path):

@@ -27,7 +27,7 @@ def made_small(command):
 def test_the_commands_lead_from_seeds_to_a_comparison(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 15
     for command in COMMANDS:
         assert main(made_small(command)) == 0, command
     text = " ".join(capsys.readouterr().out.split())
@@ -37,13 +37,16 @@ def test_the_commands_lead_from_seeds_to_a_comparison(tmp_path, monkeypatch, cap
         "PQN (2 runs)",
         "generalization gap, sampled",
         "four:search-200",
+        "LeducPoker:random random 2.37",
     ):
         assert part in text
     assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_code_runs(capsys):
-    (code,) = CODE
-    exec(code, {})
+    scores, exploited = CODE
+    exec(scores, {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and float(lines[0].split()[0]) > 10
+    exec(exploited, {})
+    assert capsys.readouterr().out.startswith("0.4583")

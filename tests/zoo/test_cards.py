@@ -15,6 +15,7 @@ from ludus.envs.adapters.sb3 import vec_env
 from ludus.envs.adapters.shared import seed_games
 from ludus.zoo import cards
 from ludus.zoo.cards import CARD, CHECKSUMS, FORMAT, agent_folder, agent_names, read_card, write_sums
+from ludus.zoo.exploitability import exploitabilities
 from ludus.zoo.judging import returns_of, returns_of_bot
 from tests.agents.checkpoints.catch import catch_agent
 
@@ -147,6 +148,23 @@ def test_what_cannot_be_is_said(zoo, words, answer, capsys):
     assert main(words) == 2
     err = capsys.readouterr().err
     assert answer in err and err.count("\n") == 1
+
+
+def test_exploitability_is_verified_like_returns(tmp_path, monkeypatch, capsys, zoo):
+    agent = PPO("mlp", vec_env("KuhnPoker", 2), n_steps=8, batch_size=16, seed=0)
+    found = exploitabilities(agent)
+    agent.save(tmp_path / "KuhnPoker", resumable=False)
+    card = {**json.loads((zoo / CARD).read_text()), "game": "KuhnPoker", "evaluation": []}
+    for told, fits in ((found, True), ({**found, "sampled": found["sampled"] - 0.01}, False)):
+        (tmp_path / "KuhnPoker" / CARD).write_text(json.dumps({**card, "exploitability": told}))
+        write_sums(tmp_path)
+        assert main(["zoo", "verify", "KuhnPoker"]) == (0 if fits else 1)
+        said = " ".join(capsys.readouterr().out.split())
+        assert (
+            f"KuhnPoker, exploitability, greedy: {found['greedy']:.4f}, card {found['greedy']:.4f}: as it says" in said
+        )
+        assert ("NOT as it says" in said) != fits
+    assert exploitabilities(load_agent(zoo)) == {}
 
 
 def test_returns_are_those_of_whole_episodes(trained):

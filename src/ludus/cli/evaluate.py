@@ -12,11 +12,11 @@ from typing import Any
 from ..envs import OptionError
 from .arguments import parse
 from .episodes import Entry, Episodes, Progress, entries, options_of, play
-from .evaluate_report import Played, Report, heading, in_json, remarks, summary, table_of
+from .evaluate_report import Played, Report, exploitability_table, heading, in_json, remarks, summary, table_of
 from .figures import WIDTH
 from .interrupts import INTERRUPTED
 from .out_file import check_out, write_out
-from .players import check_search, is_bot
+from .players import check_search, is_bot, to_play
 from .run_facts import grouped, read_run
 from .terminal import console, say
 
@@ -37,6 +37,9 @@ class Config(Episodes):
     """Play greedily and with sampled actions."""
     levels: bool = False
     """Play the levels that the agent was trained on (--levels of `ludus train`) and held-out ones: the generalization gap."""
+    exploitability: bool = False
+    """How much an opponent who knows the policy wins, exactly: of agents without a memory and simple players, in small games
+    of two who take turns, such as KuhnPoker and LeducPoker."""
     seeds: int = 1
     """Seeds of games, each with --episodes of its own."""
     json: Path | None = None
@@ -73,8 +76,9 @@ def show(report: Report) -> None:
     if report.counted:
         wide.print(table_of(report))
     statistics = summary(report) if report.counted and report.of_one_kind else None
-    if statistics is not None:
-        wide.print(statistics)
+    for table in (statistics, exploitability_table(report)):
+        if table is not None:
+            wide.print(table)
     for line in remarks(report):
         say(line)
 
@@ -100,6 +104,10 @@ def check(config: Config) -> None:
         raise OptionError("the same agent is given twice: leave one out")
     if config.seed is not None and config.seed + (config.seeds - 1) * config.episodes >= 2**32:
         raise OptionError("--seed is too high for so many --seeds: the last must be below 2**32")
+    if config.exploitability and (config.search or config.levels):
+        raise OptionError(
+            f"--exploitability is of a policy in every deal: leave out {'--search' if config.search else '--levels'}"
+        )
     if config.json is not None:
         check_out("--json", config.json, (".json",), config.force)
 
@@ -109,15 +117,27 @@ def evaluations(config: Config, players: Sequence[Entry], progress: Progress) ->
     ways = (False, True) if config.both else (config.sampled,)
     for entry in players:
         kinds = levels_of(entry) if config.levels else {"": {}}
+        exploited = dict(zip(ways, exploitabilities(entry, ways), strict=True)) if config.exploitability else {}
         for sampled in ways:
             for levels, options in kinds.items():
                 for k in range(config.seeds):
                     seed = None if config.seed is None else config.seed + k * config.episodes  # no game is played twice
                     own = dataclasses.replace(config, seed=seed)
                     found = play(entry, own, progress, config.against, sampled, **options)
-                    yield Played(entry, policy(entry.who, sampled), levels, seed, found)
+                    yield Played(entry, policy(entry.who, sampled), levels, seed, found, exploited.get(sampled))
                     if progress.stopped:
                         return
+
+
+def exploitabilities(entry: Entry, ways: Sequence[bool]) -> list[float]:
+    """How exploitable one is that plays in these ways, with sampled actions or not."""
+    from ..zoo.exploitability import bot_policy, exploitability, policy_of
+    from ..zoo.game_tree import GameTree
+
+    tree = GameTree(to_play(entry.game), **options_of(entry.environment))
+    if entry.agent is None:
+        return [exploitability(bot_policy(str(entry.who).rpartition(":")[2], tree), tree)] * len(ways)
+    return [exploitability(policy_of(entry.agent, deterministic=not sampled), tree) for sampled in ways]
 
 
 def levels_of(entry: Entry) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ class Played:
     Attributes:
         policy: greedy, sampled, or a bot's kind.
         levels: training or held-out; empty where that is not asked.
+        exploitability: of the policy, in units of return; None where that is not asked.
     """
 
     entry: Entry
@@ -36,6 +37,7 @@ class Played:
     levels: str
     seed: int | None
     found: Evaluation
+    exploitability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,19 @@ def summary(report: Report) -> Table | None:
     return table
 
 
+def exploitability_table(report: Report) -> Table | None:
+    """A row for each policy; None where that was not asked."""
+    names = dict(zip(report.agents, short_names(report.agents), strict=True))
+    found = {(one.entry.who, one.policy): one.exploitability for one in report.played}
+    if None in found.values():
+        return None
+    several = len(report.agents) > 1
+    table = new_table(["agent", "policy"] if several else ["policy"], ["exploitability"])
+    for (who, policy), gap in found.items():
+        table.add_row(*([shown(names[who])] if several else []), policy, f"{gap:.4f}")
+    return table
+
+
 def equal(scores: np.ndarray) -> bool:
     """Whether all are the same."""
     return bool((scores == scores[0]).all())
@@ -176,6 +191,8 @@ def remarks(report: Report) -> Iterator[str]:
     if any(interval(x, statistic) is None for x in varied for statistic in STATISTICS.values()):
         yield NO_INTERVAL
     yield from cut_off(report)
+    if report.played[0].exploitability is not None:
+        yield "exploitability: what a best response to the policy wins on average, exactly; 0 in a Nash equilibrium"
     if {one.policy for one in report.played} == {"greedy"}:
         yield "greedy: the most likely actions; --sampled draws them, as training does"
 
@@ -215,7 +232,7 @@ def in_json(report: Report) -> dict[str, Any]:
         {
             "agent": str(one.entry.who), "policy": one.policy, "levels": one.levels or None, "seed": one.seed,
             "returns": one.found.returns.tolist(), "lengths": one.found.lengths.tolist(),
-            "unfinished": one.found.unfinished, "alike": one.found.alike,
+            "unfinished": one.found.unfinished, "alike": one.found.alike, "exploitability": one.exploitability,
         }
         for one in report.played
     ]  # fmt: skip

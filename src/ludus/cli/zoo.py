@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -100,16 +101,25 @@ def verify(config: Config, games: list[str]) -> int:
     for game in games:
         folder = agent_folder(game)
         assert folder is not None
-        for told, now in evaluated(load_agent(folder), read_card(folder)):
-            fits = now["low"] <= told["high"] and told["low"] <= now["high"]
+        for words, fits in verified(load_agent(folder), read_card(folder)):
             wrong += not fits
-            against = f" against {told['against']}" if told["against"] else ""
-            say(
-                f"{game}{against}, {told['policy']}: {figure(now['mean'])}, card {figure(told['mean'])} "
-                f"({within(told)}): ", ("as it says" if fits else "NOT as it says", "bold"),
-            )  # fmt: skip
+            say(f"{game}{words}: ", ("as it says" if fits else "NOT as it says", "bold"))
     say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
     return 1 if wrong else 0
+
+
+def verified(agent: Any, card: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Each figure of a card beside what an agent gets, in words, and whether they agree."""
+    from ..zoo.exploitability import exploitabilities
+
+    for told, now in evaluated(agent, card):
+        against = f" against {told['against']}" if told["against"] else ""
+        words = f"{figure(now['mean'])}, card {figure(told['mean'])} ({within(told)})"
+        yield f"{against}, {told['policy']}: {words}", now["low"] <= told["high"] and told["low"] <= now["high"]
+    found = exploitabilities(agent) if "exploitability" in card else {}
+    for name, told in card.get("exploitability", {}).items():
+        now = found.get(name, math.nan)  # in a game that has none
+        yield f", exploitability, {name}: {now:.4f}, card {told:.4f}", abs(now - told) < 1e-3
 
 
 def reproduce(config: Config, games: list[str]) -> int:
