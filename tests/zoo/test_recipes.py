@@ -9,6 +9,7 @@ from ludus.cli.recipes import parse_recipe, recipe_for
 from ludus.cli.settings import SETTINGS
 from ludus.cli.train import defaults, from_recipe
 from ludus.envs import OptionError, find_game
+from ludus.envs.registry import all_games, is_own
 from ludus.zoo import recipe, recipe_names
 
 MINATAR = ("Asterix", "Breakout", "Freeway", "Seaquest", "SpaceInvaders")
@@ -21,6 +22,10 @@ def test_recipe_makes_settings(name):
     assert config.algo == told.get("algo", "ppo") and told["about"]
     for key, value in told.get(config.algo, {}).items():
         assert getattr(config.settings, key) == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_every_game_has_one():
+    assert recipe_names() == sorted(game.name for game in all_games().values() if is_own(game))
 
 
 @pytest.mark.parametrize("name", MINATAR)
@@ -111,13 +116,15 @@ def test_what_is_no_recipe_is_refused_in_one_line(content, message):
         (["CartPole-v1", "--recipe"], "--recipe is for games of Ludus"),
     ],
 )
-def test_what_cannot_be_is_said(words, answer, capsys):
+def test_what_cannot_be_is_said(words, answer, capsys, monkeypatch):
+    monkeypatch.setattr("ludus.zoo.recipe_names", lambda: ["Asterix"])
     assert main(["train", *words]) == 2
     err = capsys.readouterr().err
     assert answer in err and err.count("\n") == 1
 
 
-def test_unknown_recipe_is_one_line():
+def test_unknown_recipe_is_one_line(monkeypatch):
+    monkeypatch.setattr("ludus.zoo.recipe_names", lambda: ["Asterix"])
     with pytest.raises(OptionError, match=r"there is no recipe for Catch; there are some for Asterix"):
         recipe("Catch")
     assert recipe_for(find_game("Catch")) is None
