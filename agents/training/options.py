@@ -19,6 +19,7 @@ class AgentConfig:
         positional: arguments of the constructor in order; none: those of Stable-Baselines3's constructor, in its order.
         on_planes: the network that `--policy auto` takes for a game's planes.
         gymnasium: defaults of `ludus train` for environments of Gymnasium, where they differ.
+        self_play: defaults of `ludus train` for games of several players, where they differ.
         presets: values of flags by the name that `--preset` gives them.
     """
 
@@ -48,6 +49,7 @@ class AgentConfig:
     positional: ClassVar[tuple[str, ...]] = ()
     on_planes: ClassVar[str] = "mlp"
     gymnasium: ClassVar[dict[str, Any]] = {}
+    self_play: ClassVar[dict[str, Any]] = {}
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
 

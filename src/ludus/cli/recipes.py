@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import typing
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 from ..agents.files.config import CONFIGS, options_of
 from ..envs import Game, OptionError, Options, find_game
 from .making import is_game
-from .settings import GYMNASIUM, SETTINGS
+from .settings import GYMNASIUM, SELF_PLAY, SETTINGS
 from .settings_file import from_plain
 
 
@@ -58,15 +59,24 @@ def start_of(game: str | None, given: Mapping[str, Any]) -> Start:
         if file is not None or given.get("recipe"):
             raise OptionError(f"--recipe{'-file' if file else ''} is for games of Ludus: leave it out")
         algo = given.get("algo", "ppo")
-        return Start(algo, SETTINGS[algo]() if game is None else GYMNASIUM[algo])
+        return Start(algo, bare(algo, game))
     recipe = recipe_for(find_game(game), file) if wanted else None
     if recipe is None and given.get("recipe"):
         raise OptionError(f"there is no recipe for {find_game(game).name}: leave out --recipe")
     algo = given.get("algo") or (recipe.algo if recipe else "ppo")
     if recipe is None:
-        return Start(algo, SETTINGS[algo]())
-    settings = SETTINGS[algo]() if sees_otherwise(recipe.options, given) else recipe.settings[algo]
+        return Start(algo, bare(algo, game))
+    settings = bare(algo, game) if sees_otherwise(recipe.options, given) else recipe.settings[algo]
     return Start(algo, settings, recipe.options, recipe)
+
+
+def bare(algo: str, game: str | None) -> Any:
+    """Settings by algorithm and environment, where neither recipe nor flag says anything."""
+    if game is None:
+        return SETTINGS[algo]()
+    if not is_game(game):
+        return GYMNASIUM[algo]
+    return SELF_PLAY[algo] if find_game(game).players > 1 else SETTINGS[algo]()
 
 
 def sees_otherwise(options: Options, given: Mapping[str, Any]) -> bool:
@@ -114,7 +124,7 @@ def parse_recipe(content: bytes, name: str, game: Game) -> Recipe:
         if facts.get("total_timesteps", 1) < 1:
             raise _Wrong("total_timesteps", f"total_timesteps must be 1 or more, got {facts['total_timesteps']}")
         options = _options(facts.get("options", {}), game)
-        settings = {algo: _settings(algo, facts.get(algo, {})) for algo in SETTINGS}
+        settings = {algo: _settings(algo, facts.get(algo, {}), game) for algo in SETTINGS}
     except _Wrong as wrong:
         raise OptionError(f"{name}, line {_line(text, wrong.keys)}: {wrong}") from None
     plain = {key: facts[key] for key in ("algo", "total_timesteps") if key in facts}
@@ -162,7 +172,7 @@ def _options(facts: Mapping[str, Any], game: Game) -> Options:
     return options
 
 
-def _settings(algo: str, facts: Mapping[str, Any]) -> Any:
+def _settings(algo: str, facts: Mapping[str, Any], game: Game) -> Any:
     """The settings of an algorithm, each within the limits that its config gives."""
     found = _plain(algo, SETTINGS[algo], facts)
     for option in options_of(CONFIGS[algo]):
@@ -176,7 +186,7 @@ def _settings(algo: str, facts: Mapping[str, Any]) -> Any:
             or (high is not None and value > high)
         ):
             raise _Wrong(algo, option.name, f"{option.name} must be {option.bounds}, got {value!r}")
-    return SETTINGS[algo](**found)
+    return dataclasses.replace(bare(algo, game.name), **found)
 
 
 def _line(text: str, keys: list[str]) -> int:

@@ -30,4 +30,5 @@ def unpickled(name: str, values: dict[str, Any]) -> Any:
 
 SETTINGS = {name: settings_of(name, config) for name, config in CONFIGS.items()}
 GYMNASIUM = {name: SETTINGS[name](**config.gymnasium) for name, config in CONFIGS.items()}
+SELF_PLAY = {name: SETTINGS[name](**config.self_play) for name, config in CONFIGS.items()}
 PRESETS = {name: config.presets for name, config in CONFIGS.items() if config.presets}

@@ -17,7 +17,7 @@ from .arguments import parse, read
 from .flags import blank, flags_of
 from .interrupts import INTERRUPTED, import_agents
 from .making import make_agent, make_env, with_pictures_for_encoder
-from .recipes import in_words, start_of
+from .recipes import bare, in_words, start_of
 from .settings import SETTINGS
 from .settings_file import to_plain
 from .terminal import imported, quoted, say
@@ -246,7 +246,7 @@ def conclude(folder: Path, training: Training, study: Any, pairs: Any, tuned: An
     from ..zoo.tuning.report import Comparison, write_report
 
     compared = None if pairs is None else Comparison(*zip(*pairs, strict=True))
-    changes = to_plain(changes_of(tuned, SETTINGS[training.algo]()))
+    changes = to_plain(changes_of(tuned, bare(training.algo, training.game)))
     title = f"{training.game}, {training.algo.upper()}"
     write_report(folder / "report.html", title, score_in_words(training), study, compared, changes)
     if compared is None:
