@@ -21,7 +21,7 @@ from .engine.threads import once
 from .errors import GameError, OptionError
 from .game import Game
 from .registry import is_own
-from .rng import start_streams
+from .rng import players_streams
 from .statistics import interval
 
 BOTS = ("random", "heuristic")
@@ -55,7 +55,7 @@ class Bot:
         seed = seed_of("seed", seed)
         self.sim, self.kind, self.plain = sim, kind, plain
         indices = np.arange(sim.num_envs, dtype=np.uint64)
-        streams = start_streams(np.full(sim.num_envs, seed, np.uint64), indices)
+        streams = players_streams(np.full(sim.num_envs, seed, np.uint64), indices)
         self._streams = np.ascontiguousarray(np.stack(streams, axis=1))
         self._actions = np.zeros((sim.num_envs, sim.num_seats), np.int64)
         self._depth = depth_of(kind)

@@ -13,6 +13,7 @@ import numpy as np
 GAME, ENGINE, STREAMS = 0, 1, 2  # the game's own stream, and the engine's (sticky actions, choice of level)
 
 STRIDE = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, odd
+PLAYERS = np.uint64(1 << 63)  # no simulator has so many games
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 SHIFT_11, SHIFT_27, SHIFT_30, SHIFT_31, SHIFT_32 = (np.uint64(n) for n in (11, 27, 30, 31, 32))
@@ -59,6 +60,11 @@ def start_streams(seed, index):
     """
     key = mix(mix(seed) ^ (index * STRIDE))
     return mix(key ^ MIX_1), mix(key ^ MIX_2)
+
+
+def players_streams(seed, index):
+    """Counters of one who plays game `index`, or looks ahead in it: not the game's own, which may have the same seed."""
+    return start_streams(seed, index ^ PLAYERS)
 
 
 def level_stream(level):

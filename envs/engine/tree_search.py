@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import describe, number, seed_of, whole
 from ..errors import OptionError
-from ..rng import start_streams
+from ..rng import players_streams
 from . import kernel, tree
 from .compile_cpu import Buffer, Table, compile_cpu
 from .look_ahead import check_searchable, has_chance
@@ -76,7 +76,7 @@ class TreeSearch:
         self.gamma = number("gamma", gamma, 0, 1)
         num_threads = whole("num_threads", num_threads, 1)
         numbers = np.full(sim.num_envs, seed_of("seed", seed), np.uint64)
-        self._streams = np.stack(start_streams(numbers, np.arange(sim.num_envs, dtype=np.uint64)), axis=1)
+        self._streams = np.stack(players_streams(numbers, np.arange(sim.num_envs, dtype=np.uint64)), axis=1)
         self._chosen_threads = num_threads
         self._build()
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ludus.envs.engine.plain import PlainRecords
-from ludus.envs.rng import start_streams
+from ludus.envs.rng import players_streams
 
 C_PUCT = 1.25
 
@@ -64,7 +64,7 @@ class Reference:
     def __init__(self, game, record, simulations, guide=None, gamma=1.0, seed=0, index=0):
         self.game, self.guide, self.gamma = game, guide, gamma
         with np.errstate(over="ignore"):  # random numbers wrap around
-            self.random = np.array(start_streams(np.uint64(seed), np.uint64(index)), np.uint64)
+            self.random = np.array(players_streams(np.uint64(seed), np.uint64(index)), np.uint64)
         self.bounds = [-1.0, 1.0] if game.turns else [math.inf, -math.inf]
         self.root = Node(Position(game, record))
         self.evaluate(self.root)
