@@ -3,8 +3,8 @@
     python benchmarks/zoo.py [--games Snake,Tetris] [--seeds 3] [--folder runs/zoo] [--write]
 
 Every training is a process of its own on one core, as many at once as there are cores; those that --folder has already are
-kept. Which is the best is told by the last hundred episodes of training, in games with hidden cards by the exploitability;
-the evaluations on the card are of other episodes.
+kept. Which is the best is told by the last hundred episodes of training, while the evaluations on the card are of other
+episodes; in games for several, by those evaluations, and in games with hidden cards by the exploitability.
 --write makes cards and agents in zoo/agents, and the table in RESULTS.md.
 """
 
@@ -38,7 +38,7 @@ from ludus.envs import find_game
 from ludus.zoo import recipe, recipe_names
 from ludus.zoo.cards import AGENTS, CARD, FACTS, FORMAT, agent_names, read_card, write_sums
 from ludus.zoo.exploitability import exploitabilities
-from ludus.zoo.judging import EPISODES, SEED, opponents_of, returns_of, returns_of_bot, summary
+from ludus.zoo.judging import SEED, episodes_for, opponents_of, returns_of, returns_of_bot, summary
 
 PACKAGES = ("ludus", "torch", "numpy")
 POINTS = 100
@@ -67,8 +67,9 @@ def evaluations(agent: Any, game: Any) -> Iterator[dict[str, Any]]:
     """As cards have them."""
     for against in opponents_of(game):
         for policy in ("greedy", "sampled"):
-            found = returns_of(agent, against, EPISODES, policy == "greedy", SEED)
-            told = {"policy": policy, "against": against, "episodes": EPISODES, "seed": SEED}
+            episodes = episodes_for(game)
+            found = returns_of(agent, against, episodes, policy == "greedy", SEED)
+            told = {"policy": policy, "against": against, "episodes": episodes, "seed": SEED}
             yield {**told, "median": float(np.median(found)), **summary(found)}
 
 
@@ -76,7 +77,10 @@ def bots_of(game: Any, options: dict[str, Any]) -> list[dict[str, Any]]:
     """What the simple players get where agents are judged; in games for several, against a random one."""
     against = None if game.players == 1 else "random"
     kinds = ["random", "heuristic"] if game.heuristic is not None else ["random"]
-    return [{"who": kind, **summary(returns_of_bot(kind, game.name, options, against))} for kind in kinds]
+    return [
+        {"who": kind, **summary(returns_of_bot(kind, game.name, options, against, episodes_for(game)))}
+        for kind in kinds
+    ]
 
 
 def train_all(games: list[str], seeds: int, folder: Path) -> None:
@@ -114,9 +118,11 @@ def found_in(folder: Path, game: str) -> dict[Path, dict[str, Any]]:
 
 
 def goodness(found: dict[str, Any]) -> float:
-    """By which trainings are compared: returns or, in games with hidden cards, how little is won of the policy."""
-    exploited = found.get("exploitability")
-    return -exploited["sampled"] if exploited else found["curve"][-1][2]
+    """By which trainings are compared: how little is won of the policy, where that is known, or returns."""
+    if found.get("exploitability"):
+        return -found["exploitability"]["sampled"]
+    against = [x["mean"] for x in found["evaluation"] if x["against"] and x["policy"] == "greedy"]
+    return sum(against) if against else found["curve"][-1][2]
 
 
 def make_entry(game: str, trainings: dict[Path, dict[str, Any]]) -> dict[str, Any]:
@@ -152,18 +158,21 @@ def table_of(cards: list[dict[str, Any]]) -> Table:
     rows = []
     for card in cards:
         bots = {bot["who"]: f"{bot['mean']:.2f}" for bot in card["bots"]}
-        greedy = [x for x in card["evaluation"] if x["policy"] == "greedy"]
-        for k, x in enumerate(greedy):
+        exploited = card.get("exploitability")
+        policy = "sampled" if exploited else "greedy"
+        for k, x in enumerate(x for x in card["evaluation"] if x["policy"] == policy):
             seeds = ", ".join(f"{seed['mean']:.1f}" for seed in card["seeds"]) if k == 0 else ""
             who = f"{card['game']}{' against ' + x['against'] if x['against'] else ''}"
+            who += f" (sampled; exploitability {exploited['sampled']:.3f})" if exploited and k == 0 else ""
             mean = f"{x['mean']:.2f} ({x['low']:.2f} to {x['high']:.2f})"
             published = "; ".join(f"{p['score']:g} {p['who']}" for p in card["published"]) if k == 0 else ""
             spent = [card["algo"], amount(card["steps"]), f"{card['seconds']:.0f}"] if k == 0 else ["", "", ""]
             rows.append([who, *spent, mean, seeds, bots.get("random", "-"), bots.get("heuristic", "-"), published])
     note = (
-        "Mean return over 100 episodes that no training has played, greedy, and its 95 % interval, of the agent in the zoo; "
-        "of every seed, the mean. Seconds are of training on one core. In games for several, bots are against random "
-        "play, and every seat is had as often."
+        "Mean return over 100 episodes (2,000 hands of cards) that no training has played, greedy unless said otherwise, and "
+        "its 95 % interval, of the agent in the zoo; of every seed, the greedy mean. Seconds are of training on one core. In "
+        "games for several, bots are against random play, and every seat is had as often; among equals, everybody gets 0 in "
+        "games for two and -0.5 in Bomber and Tron, in which one of four wins."
     )
     columns = ["game", "by", "steps", "s", "return", "seeds", "random", "heuristic", "published"]
     return Table("Every game", note, columns, rows)

@@ -66,6 +66,11 @@ def _from_every_seat(
     return np.concatenate(found)
 
 
+def episodes_for(game: Any) -> int:
+    """How many episodes cards are about: many hands of cards, each of which is short and mostly luck."""
+    return 20 * EPISODES if game.hidden and game.players > 1 else EPISODES
+
+
 def own_returns(played: Evaluation, seat: int) -> np.ndarray:
     return played.returns if played.returns.ndim == 1 else played.returns[:, seat]
 
