@@ -78,12 +78,12 @@ def test_the_zoos_agent_searches_by_the_games_name(folders, tmp_path, monkeypatc
     (tmp_path / "zoo/TicTacToe" / cards.CARD).write_text("{}")
     cards.write_sums(tmp_path / "zoo")
     monkeypatch.setattr(cards, "AGENTS", tmp_path / "zoo")
-    facts = rated(tmp_path, "TicTacToe", "TicTacToe:search-60", "TicTacToe:search-2")
-    assert set(facts["players"]) == {"TicTacToe", "TicTacToe:search-60", "search-2", "heuristic", "random"}
-    alone, searching = (facts["players"].index(who) for who in ("TicTacToe", "TicTacToe:search-60"))
-    assert facts["wins"][searching][alone] > facts["wins"][alone][searching]
-    by_name, by_folder = (rated(tmp_path, f"{who}:search-60") for who in ("TicTacToe", folders / "one/agent"))
-    assert by_name["wins"] == by_folder["wins"]  # players are sorted, and both come first
+    by_name, by_folder = (
+        rated(tmp_path, who, f"{who}:search-60", "TicTacToe:search-2") for who in ("TicTacToe", folders / "one/agent")
+    )
+    assert by_name["players"] == ["TicTacToe", "TicTacToe:search-60", "heuristic", "random", "search-2"]
+    assert by_name["wins"] == by_folder["wins"] and by_name["draws"] == by_folder["draws"]
+    assert by_name["wins"][1][0] > by_name["wins"][0][1]
 
 
 def test_the_game_alone_searches_only_where_the_zoo_has_an_agent(tmp_path, monkeypatch, capsys):
