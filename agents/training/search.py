@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...envs import OptionError, Simulator, TreeSearch
+from ...envs.arguments import number
 from ...envs.bots import host
 from ...envs.engine.tree_search import Found
 from .evaluation import Player
@@ -34,6 +35,9 @@ class Search(Player):
         simulations: for each move, 1 or more.
         seed: of the search's own random numbers.
         num_threads: that share the boards; results do not depend on it.
+        prior_temperature: from 0.1 to 100; priors are softmax(logits / prior_temperature) of the policy, as by
+            `--policy-softmax-temp` of Leela Chess Zero. At 1 a policy of PPO is so sure that the search hardly looks at other
+            actions: `benchmarks/prior_temperature.py` compares some.
 
     Raises:
         OptionError: this agent cannot guide a search, or the game cannot be searched.
@@ -42,9 +46,16 @@ class Search(Player):
     searches = True  # `decide` is told where an answer is wanted
 
     def __init__(
-        self, agent: Agent, sim: Simulator, simulations: int = 200, seed: int = 0, num_threads: int = 1
+        self,
+        agent: Agent,
+        sim: Simulator,
+        simulations: int = 200,
+        seed: int = 0,
+        num_threads: int = 1,
+        prior_temperature: float = 4.0,
     ) -> None:
         check_guide(agent, sim)
+        self.prior_temperature = number("prior_temperature", prior_temperature, 0.1, 100)
         self._tree = TreeSearch(sim, simulations, self._guide, agent.gamma, seed, num_threads)
         self._random = np.random.default_rng(seed)
         super().__init__(agent, sim)
@@ -73,15 +84,25 @@ class Search(Player):
         return found.visits / np.maximum(found.visits.sum(1, keepdims=True), 1), found.values, False
 
     def _guide(self, obs: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The agent's probabilities (n, A) and values (n,) of observations (n, *obs_shape)."""
+        """Priors (n, A) and values (n,) of observations (n, *obs_shape)."""
         agent, masks = self.agent, None if self.sim.legal is None else legal
         obs = obs.transpose(0, 3, 1, 2) if agent.channels_first else obs
-        if not isinstance(agent.network, CompiledPolicy):
-            return agent.explain(obs, None, masks)
-        encoder = getattr(agent.policy, "frozen", None)  # without one, half of the time would go on looking at spaces
-        seen = torch.from_numpy(obs) if encoder is None else agent.policy.obs_to_tensor(obs)[0]
-        logits, values, _ = agent.network.forward(seen, mask=None if masks is None else torch.from_numpy(masks))
-        return logits.softmax(-1).numpy(), values.numpy()
+        if isinstance(agent.network, CompiledPolicy):
+            # without an encoder, half of the time would go on looking at spaces
+            encoder = getattr(agent.policy, "frozen", None)
+            seen = torch.from_numpy(obs) if encoder is None else agent.policy.obs_to_tensor(obs)[0]
+            logits, value, _ = agent.network.forward(seen, mask=None if masks is None else torch.from_numpy(masks))
+            probabilities, values = logits.softmax(-1).numpy(), value.numpy()
+        else:
+            probabilities, values = agent.explain(obs, None, masks)
+        return tempered(probabilities, self.prior_temperature), values
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(logits / temperature) for the probabilities (n, A) that are softmax(logits); what is 0 stays so."""
+    most = probabilities.max(1, keepdims=True)  # (n, 1); 1 after division, so that no row is lost to rounding
+    scaled = (probabilities / most) ** (1 / temperature)
+    return scaled / scaled.sum(1, keepdims=True)
 
 
 def check_guide(agent: Any, sim: Simulator) -> None:

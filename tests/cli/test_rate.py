@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
 import ludus
 from ludus.__main__ import main
 from ludus.envs.adapters.sb3 import vec_env
+from ludus.zoo import cards
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,27 @@ def test_an_agent_that_searches_is_a_player_of_its_own_and_a_better_one(folders,
     assert (
         rated(tmp_path, "search-3", f"{one}:search-60", one, "search-2") == facts
     )  # searches draw the same numbers again
+
+
+def test_the_zoos_agent_searches_by_the_games_name(folders, tmp_path, monkeypatch):
+    """GAME:search-60 is the zoo's agent of this game with 60 simulations; it plays as the same agent in a folder does."""
+    shutil.copytree(folders / "one/agent", tmp_path / "zoo/TicTacToe")
+    (tmp_path / "zoo/TicTacToe" / cards.CARD).write_text("{}")
+    cards.write_sums(tmp_path / "zoo")
+    monkeypatch.setattr(cards, "AGENTS", tmp_path / "zoo")
+    by_name, by_folder = (
+        rated(tmp_path, who, f"{who}:search-60", "TicTacToe:search-2") for who in ("TicTacToe", folders / "one/agent")
+    )
+    assert by_name["players"] == ["TicTacToe", "TicTacToe:search-60", "heuristic", "random", "search-2"]
+    assert by_name["wins"] == by_folder["wins"] and by_name["draws"] == by_folder["draws"]
+    assert by_name["wins"][1][0] > by_name["wins"][0][1]
+
+
+def test_the_game_alone_searches_only_where_the_zoo_has_an_agent(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cards, "AGENTS", tmp_path)
+    assert main(["rate", "TicTacToe", "TicTacToe:search-60"]) == 2
+    error = capsys.readouterr().err
+    assert "the zoo has no agent for it" in error and error.count("\n") == 1
 
 
 def test_a_file_that_is_there_stays_unless_told(folders, tmp_path, capsys):

@@ -7,9 +7,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
 
 import ludus
 from ludus.agents import Search, evaluate
+from ludus.agents.training.search import tempered
 from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import vec_env
 from tests.agents.encoded import behind_an_encoder
@@ -27,27 +31,66 @@ def four():
     return agent_of("ConnectFour", "mlp", num_threads=1)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
 @pytest.mark.parametrize(("game", "policy"), [("ConnectFour", "mlp"), ("Game2048", "mlp"), ("Breakout", "mlp")])
-def test_it_is_the_reference_guided_by_the_agents_policy_and_values(game, policy):
+def test_it_is_the_reference_guided_by_the_agents_policy_and_values(game, policy, temperature):
     """What PyTorch says of the policy is within rounding what compiled loops say, which the search asks."""
     agent = agent_of(game, policy)
     assert agent.network.why == "compiled loops"
     sim = positions(game, 4, 6, seed=1)
-    search = Search(agent, sim, 40, seed=3)
+    search = Search(agent, sim, 40, seed=3, prior_temperature=temperature)
     moves = search.decide()
     shares, values, worth = search.explain()
     assert not worth and np.array_equal(moves, shares.argmax(1))
 
     def guide(obs, legal):
         mask = legal if sim.legal is not None else None
-        told = agent.explain(obs, None, mask)
+        probabilities, values = agent.explain(obs, None, mask)
         asked = search._guide(obs, legal)
-        assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(told, asked, strict=True))
+        assert np.allclose(asked[0], with_temperature(probabilities, temperature), atol=1e-5)
+        assert np.allclose(asked[1], values, atol=1e-5)
         return asked
 
     for k, record in enumerate(sim.records):
         expected = Reference(sim.game, record, 40, guide, agent.gamma, seed=3, index=k)
         assert (shares[k] * 40).round().astype(int).tolist() == expected.visits and values[k] == expected.value
+
+
+def with_temperature(probabilities, temperature):
+    """By the definition; the logarithm of a probability is a logit but for a constant."""
+    with np.errstate(divide="ignore"):
+        return softmax(np.log(probabilities) / temperature, axis=1)
+
+
+logits = st.lists(st.floats(-30, 30, width=32), min_size=2, max_size=9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(logits, st.floats(0.1, 100), st.data())
+def test_a_temperature_divides_logits(logits, temperature, data):
+    legal = np.array(data.draw(st.lists(st.booleans(), min_size=len(logits), max_size=len(logits)).filter(any)))
+    masked = np.where(legal, logits, -np.inf)[None].astype(np.float32)  # (1, A)
+    found = tempered(softmax(masked, axis=1), temperature)
+    assert found.dtype == np.float32 and np.allclose(found, softmax(masked / temperature, axis=1), atol=1e-5)
+    assert not found[0, ~legal].any() and np.isclose(found.sum(), 1)
+
+
+def test_a_high_temperature_tries_all_actions_alike():
+    """As a search without a network does in its first steps, one for each action."""
+    agent, sim = agent_of("ConnectFour"), Simulator("ConnectFour", 1)
+    sim.reset()
+    with torch.no_grad():
+        agent.policy.action_net.bias[:] = torch.arange(7.0) * 8  # sure of the last column
+        agent.policy.value_net.weight.zero_()
+    tried = {t: Search(agent, sim, 14, prior_temperature=t) for t in (1, 100)}
+    assert all(search.decide().tolist() == [6] for search in tried.values())
+    assert np.count_nonzero(tried[1].explain()[0]) == 1 and np.count_nonzero(tried[100].explain()[0]) == 7
+
+
+@pytest.mark.parametrize("temperature", [0, 0.05, 1000, "4", True, float("nan")])
+def test_temperatures_out_of_range_are_refused(four, temperature):
+    with pytest.raises(OptionError, match=r"prior_temperature must be from 0\.1 to 100"):
+        Search(four, Simulator("ConnectFour"), prior_temperature=temperature)
 
 
 def test_boards_and_threads_do_not_matter(four):
@@ -133,8 +176,9 @@ def test_frozen_encoders_look_at_every_position(use):
     sim.reset()
     search = Search(agent, sim, 5)
     assert search.decide().shape == (6,)
-    told, asked = agent.explain(sim.obs), search._guide(sim.obs, np.ones((6, 3), np.bool_))
-    assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(told, asked, strict=True))
+    (probabilities, told), (priors, values) = agent.explain(sim.obs), search._guide(sim.obs, np.ones((6, 3), np.bool_))
+    assert np.allclose(with_temperature(probabilities, search.prior_temperature), priors, atol=1e-5)
+    assert np.allclose(told, values, atol=1e-5)
 
 
 @pytest.mark.parametrize(
