@@ -27,11 +27,11 @@ class Loss:
 
     Attributes:
         parts: the names under which its K parts are logged; "loss" is the loss itself.
-        function: takes log-probabilities, entropies and values (B,) of a minibatch, its columns (B, 4), see
+        function: takes log-probabilities, entropies and values (B,) of a minibatch, its columns (B, C), see
             `RolloutTensors`, and the algorithm's settings; returns the loss () and its parts (K,), detached.
         kernel: `kernel(outputs, actions, columns, numbers, grads, sums, first, last)`: the same for categorical actions, for
             units first .. last-1 of `UNIT` samples. It reads outputs (N', W), logits of A actions and a value, with N' >= N
-            and W > A, actions (N,) and columns (N, 4), and writes their gradients (N', W), 0 where there is no sample or no
+            and W > A, actions (N,) and columns (N, C), and writes their gradients (N', W), 0 where there is no sample or no
             output, and sums (N' / UNIT, K), each unit's share of the parts.
         numbers: returns the float64 numbers that `kernel` takes, of A, settings and the weight of each sample.
     """
@@ -82,8 +82,9 @@ class CompiledActorCritic(CompiledNetwork):
     def grads(self, data: Data, rows: Tensor, columns: Tensor, loss: Loss, settings: Any) -> Gradients:
         """Gradients of the loss over `rows` of the data, and its parts (K,)."""
         obs, masks = data["obs"].flatten(1), data.get("masks")
-        key = (obs.data_ptr(), None if masks is None else masks.data_ptr(), len(rows))
-        minibatch = cached(self._minibatches, key, lambda: _Minibatch(self, obs, masks, len(rows), loss, settings))
+        key = (obs.data_ptr(), None if masks is None else masks.data_ptr(), columns.shape)
+        given = obs, masks, *columns.shape, loss, settings
+        minibatch = cached(self._minibatches, key, lambda: _Minibatch(self, *given))
         self.read_weights()
         parts = minibatch.run(data["actions"], rows, columns, settings)
         self.collect()
@@ -98,11 +99,18 @@ class _Minibatch(Backward):
     """
 
     def __init__(
-        self, owner: CompiledActorCritic, obs: Tensor, masks: Tensor | None, samples: int, loss: Loss, settings: Any
+        self,
+        owner: CompiledActorCritic,
+        obs: Tensor,
+        masks: Tensor | None,
+        samples: int,
+        columns: int,
+        loss: Loss,
+        settings: Any,
     ) -> None:
         super().__init__(owner, obs, samples)
         self.choices, self.loss, units = owner.choices, loss, self.outputs[-1].units
-        self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(samples, 4)
+        self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(samples, columns)
         self.numbers = loss.numbers(self.choices, settings, 1 / samples)
         self.sums = torch.zeros(units, len(loss.parts), dtype=torch.float64)
         if masks is not None:

@@ -152,6 +152,8 @@ class CompiledCollector(StepLoops):
             self._write_obs(t)
             if data.masks is not None:
                 data.masks[t] = self.masks
+            if adapter.advice is not None:
+                data.columns[t, :, 4] = adapter.advice.actions()
 
         def after(t: int, ended: int) -> bool:
             if ended and adapter.can_truncate:

@@ -33,7 +33,8 @@ class RolloutTensors(BaseBuffer):
         actions: int64 or, in `Box` spaces, float32; params: (T, N, P), what they were drawn from.
         masks: (T, N, P) bool, legal actions; None where all are.
         rewards, values, log_probs, advantages: (T, N) float32.
-        columns: (T, N, 4), log-probability, advantage, return (what the critic learns) and value, side by side.
+        columns: (T, N, 4), log-probability, advantage, return (what the critic learns) and value, side by side; where the
+            environments advise, (T, N, 5), and the fifth is the number of the action that they would take, -1 for none.
         bootstrap: (T, N), V(final observation) where an episode was truncated, else 0.
         dones: (T, N) float32, 1 where an episode ended with the step. There, truncated (bool) says whether it was cut off,
             episode_return and episode_length what it came to; elsewhere they say nothing.
@@ -64,7 +65,7 @@ class RolloutTensors(BaseBuffer):
         self.bootstrap, self.dones, self.episode_return = (torch.zeros((steps, games), device=device) for _ in range(3))
         self.truncated = torch.zeros((steps, games), dtype=torch.bool, device=device)
         self.episode_length = torch.zeros((steps, games), dtype=torch.int32, device=device)
-        self.columns = torch.zeros((steps, games, 4), device=device)
+        self.columns = torch.zeros((steps, games, 4 if adapter.advice is None else 5), device=device)
         self.signs = None if adapter.signs is None else torch.ones((steps, games), device=device)
         self.last_values, self.first_starts = torch.zeros(games, device=device), torch.ones(games, device=device)
         self.memory = None if policy.core is None else policy.core.initial_state(games, device)
@@ -224,6 +225,8 @@ def _step(network: Any, adapter: EnvAdapter, data: RolloutTensors, t: int, noise
     policy, obs = network.policy, keep_obs(data.obs, t, adapter.obs)
     if data.masks is not None and adapter.mask is not None:
         data.masks[t] = adapter.mask
+    if adapter.advice is not None:
+        data.columns[t, :, 4] = adapter.advice.actions()
     data.params[t], data.values[t], next_state = network.forward(obs, state, adapter.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
     actions = data.actions[t]

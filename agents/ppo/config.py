@@ -85,6 +85,11 @@ class PPOConfig(AgentConfig):
         0.0, "Share of the games, in games for several players, that are played against earlier versions of the policy, the "
         "harder ones more often (Vinyals et al. 2019); in the others it plays all seats.", 0, 1,
     )  # fmt: skip
+    kickstart_coef: float = option(
+        0.0, "Coefficient, in the loss, of the cross-entropy between what the game's heuristic would do and the policy, at the "
+        "start; it is annealed to 0 (kickstarting, Schmitt et al. 2018).", 0, 1e9,
+    )  # fmt: skip
+    kickstart_fraction: float = option(0.5, "Fraction of training over which kickstart_coef is annealed.", 1e-9, 1)
     num_threads: int | None = options.num_threads("the environments and each minibatch")
     group: object | None = option(
         None, "Processes that train this policy together, each in environments of its own, from `join_group`; "
@@ -96,4 +101,6 @@ class PPOConfig(AgentConfig):
         "num_envs": 8, "n_steps": 64, "batch_size": 128, "n_epochs": 10, "learning_rate": 1e-3, "ent_coef": 0.0,
         "gamma": 0.98, "policy": "MlpPolicy",
     }  # fmt: skip
-    self_play: ClassVar[dict[str, Any]] = {"ent_coef": 0.1}  # less, and it forgets what it does not meet in its own games
+    self_play: ClassVar[dict[str, Any]] = {
+        "ent_coef": 0.1
+    }  # less, and it forgets what it does not meet in its own games

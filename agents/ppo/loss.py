@@ -26,6 +26,7 @@ class Settings:
     clip_range_vf: float | Tensor | None
     ent_coef: float
     vf_coef: float
+    kickstart_coef: float = 0.0
 
 
 def clipped_surrogate(
@@ -52,14 +53,26 @@ def clipped_surrogate(
 
 
 def numbers_of(choices: int, settings: Settings, weight: float) -> Tensor:
-    """The numbers (6,) that `categorical_grads` takes; the last is the weight of each sample."""
+    """The numbers (7,) that `categorical_grads` takes; `weight` is that of each sample."""
     clip_vf = -1.0 if settings.clip_range_vf is None else settings.clip_range_vf
-    numbers = [choices, settings.clip_range, clip_vf, settings.ent_coef, settings.vf_coef, weight]
+    numbers = [
+        choices,
+        settings.clip_range,
+        clip_vf,
+        settings.ent_coef,
+        settings.vf_coef,
+        weight,
+        settings.kickstart_coef,
+    ]
     return torch.tensor(numbers, dtype=torch.float64)
 
 
 def categorical_grads(outputs, actions, columns, numbers, grads, sums, first, last):
-    """`clipped_surrogate` for categorical actions, with its gradient; see `Loss.kernel`, and `numbers_of` for the numbers."""
+    """`clipped_surrogate` for categorical actions, with its gradient; see `Loss.kernel`, and `numbers_of` for the numbers.
+
+    Where a fifth column has the number of an action, the loss is larger by `kickstart_coef` times minus the action's
+    log-probability.
+    """
     for unit in range(first, last):
         for part in range(sums.shape[1]):
             sums[unit, part] = 0.0
@@ -88,6 +101,9 @@ def _sample_grads(outputs, actions, columns, numbers, grads, sums, unit, i):
         grads[i, a] /= total
         entropy -= grads[i, a] * (outputs[i, a] - log_total)
 
+    advised = int(columns[i, 4]) if columns.shape[1] > 4 else -1
+    kickstart_coef = numbers[6] if advised >= 0 else 0.0
+    kickstart_loss = kickstart_coef * (log_total - outputs[i, advised]) if advised >= 0 else 0.0
     action, advantage = actions[i], columns[i, 1]
     log_ratio = outputs[i, action] - log_total - columns[i, 0]
     ratio = math.exp(log_ratio)
@@ -95,9 +111,11 @@ def _sample_grads(outputs, actions, columns, numbers, grads, sums, unit, i):
     by_log_prob = -free if free <= clipped else 0.0  # gradient of the policy loss by the action's log-probability
     for a in range(choices):
         p = grads[i, a]
-        grad = ent_coef * p * (outputs[i, a] - log_total + entropy) - by_log_prob * p
+        grad = ent_coef * p * (outputs[i, a] - log_total + entropy) + (kickstart_coef - by_log_prob) * p
         if a == action:
             grad += by_log_prob
+        if a == advised:
+            grad -= kickstart_coef
         grads[i, a] = weight * grad
 
     change = outputs[i, choices] - columns[i, 3]
@@ -109,7 +127,7 @@ def _sample_grads(outputs, actions, columns, numbers, grads, sums, unit, i):
     sums[unit, 0] -= weight * min(free, clipped)
     sums[unit, 1] += weight * error * error
     sums[unit, 2] -= weight * entropy
-    sums[unit, 3] += weight * (vf_coef * error * error - min(free, clipped) - ent_coef * entropy)
+    sums[unit, 3] += weight * (vf_coef * error * error - min(free, clipped) - ent_coef * entropy + kickstart_loss)
     sums[unit, 4] += weight * (ratio - 1.0 - log_ratio)
     sums[unit, 5] += weight if abs(ratio - 1.0) > clip else 0.0
 

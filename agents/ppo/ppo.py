@@ -64,7 +64,8 @@ class PPO(OnPolicyActorCritic, StablePPO):
         clip_vf: Any = None if self.clip_range_vf is None else FloatSchedule(self.clip_range_vf)(remaining)
         if on_gpu(self.device):
             clip, clip_vf = self._clip.fill_(clip), None if clip_vf is None else self._clip_vf.fill_(clip_vf)
-        self.loss_settings = Settings(clip, clip_vf, self.ent_coef, self.vf_coef)
+        kickstart_coef = self.kickstart_coef * max(0.0, 1.0 - (1.0 - remaining) / self.kickstart_fraction)
+        self.loss_settings = Settings(clip, clip_vf, self.ent_coef, self.vf_coef, kickstart_coef)
 
     def _train_epoch(self) -> bool:
         """One pass over the samples, in minibatches of `order`; returns False as soon as the policy changed too much."""
@@ -86,3 +87,5 @@ class PPO(OnPolicyActorCritic, StablePPO):
         self.logger.record("train/clip_range", float(self.loss_settings.clip_range))
         if self.loss_settings.clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", float(self.loss_settings.clip_range_vf))
+        if self.kickstart_coef:
+            self.logger.record("train/kickstart_coef", self.loss_settings.kickstart_coef)

@@ -108,7 +108,7 @@ class TorchNetwork:
         Args:
             data: of the rollout, by name; its columns are not used.
             rows: (B,) int64, of the data, that make up the minibatch.
-            columns: (B, ..., 4), see `RolloutTensors`, with advantages as the loss takes them.
+            columns: (B, ..., C), see `RolloutTensors`, with advantages as the loss takes them.
             settings: of the algorithm, which the loss takes.
         """
         count = min(self.workers.count, len(rows))
@@ -126,15 +126,15 @@ class TorchNetwork:
     def _part(self, data: Data, rows: Tensor, columns: Tensor, settings: Any, share: float) -> Gradients:
         """Gradients over rows that are this share of a minibatch; nothing is accumulated in the policy."""
         batch = minibatch_of(data, rows, columns)
+        columns = batch["columns"].flatten(0, -2)
         with self.autocast():
             if self.loss.kernel is not None and isinstance(self.policy.head, CategoricalHead) and not self.on_gpu:
                 params, values = forward_batch(self.policy, batch)
-                numbers = batch["columns"].reshape(-1, 4)
-                *grads, parts = self.loss.grads(params, values, batch["actions"].flatten(), numbers, settings, share)
+                *grads, parts = self.loss.grads(params, values, batch["actions"].flatten(), columns, settings, share)
                 outputs = [pair for pair in zip((params, values), grads, strict=True) if pair[0].requires_grad]
                 outs, grads = zip(*outputs, strict=True)  # all but those whose parameters are frozen
                 return torch.autograd.grad(outs, self.weights, grads, materialize_grads=True), parts
-            loss, parts = self.loss.function(*evaluate(self.policy, batch), batch["columns"].reshape(-1, 4), settings)
+            loss, parts = self.loss.function(*evaluate(self.policy, batch), columns, settings)
         return torch.autograd.grad(share * loss, self.weights, materialize_grads=True), share * parts
 
     def compiled_collector(self, adapter: EnvAdapter, data: RolloutTensors) -> CompiledCollector | None:

@@ -22,6 +22,7 @@ from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from .arguments import check_observation, check_observation_space
 from .earlier_versions import AgainstEarlierVersions, EarlierVersions, leave_out, share_of, step_over
+from .kickstart import Advice, advised
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
 from .optimizer_step import OptimizerStep, check_update
 from .rollouts import OnPolicyAgent
@@ -51,6 +52,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     versions: EarlierVersions | None
     against: AgainstEarlierVersions  # the games, where there are earlier versions
     precision, normalize_reward = "fp32", False
+    kickstart_coef: float = 0.0
     earlier_versions: float = 0.0  # share of games of several players that are played against them
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
@@ -82,7 +84,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.play_threads = threads_worth(most, self.n_envs // GAMES_PER_THREAD) if divisible else 1
         self.learn_threads = threads_worth(most, minibatch // SAMPLES_PER_THREAD)
         self.workers.count = max(self.play_threads, self.learn_threads)
-        share = share_of(self)
+        share, self.advised = share_of(self), advised(self)
         self._provide_generators(self.play_threads + 1)
         self.versions = EarlierVersions.of(self, share) if share else None
         spaces = observed_space(self), self.action_space
@@ -143,6 +145,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
             self.adapters = [encoded(self, SimulatorAdapter(part, self.channels_first)) for part in parts]
+        for adapter in self.adapters if self.advised else ():
+            adapter.advice = Advice(adapter.source.sim)  # type: ignore[attr-defined]
         self._make_collector()
 
     def _make_collector(self) -> None:
@@ -155,6 +159,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
+        for k, adapter in enumerate(self.adapters if self.advised else ()):
+            adapter.advice.begin(self.generators[k].initial_seed() + self.num_timesteps)
         if self.versions is not None:
             # else it is that of the `learn` before
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)

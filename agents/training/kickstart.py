@@ -1,0 +1,56 @@
+"""Kickstarting (Schmitt et al. 2018): a policy first learns to do what the game's heuristic would do where the policy comes.
+
+Where rewards are so rare that chance finds none, reinforcement learning has something to improve on from the start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...envs import Bot, OptionError, Simulator
+from ...envs.rng import players_streams
+from ..nn.action_dists import CategoricalHead
+
+NONE = -1.0  # where there is no advice
+
+
+class Advice:
+    """What a game's heuristic would do in each game of a simulator, for all who act."""
+
+    def __init__(self, sim: Simulator) -> None:
+        self.bot, self.sim = Bot(sim, "heuristic"), sim
+        self.legal = None if sim.legal is None else torch.as_tensor(sim.legal)
+
+    def begin(self, seed: int) -> None:
+        """Before a rollout: its random numbers depend on the seed alone, so that training can be resumed."""
+        games = np.arange(self.sim.num_envs, dtype=np.uint64)
+        self.bot._streams[...] = np.stack(players_streams(np.full_like(games, seed % 2**64), games), axis=1)
+
+    def actions(self) -> Tensor:
+        """(N,) float32, a number for each who acts; NONE where the heuristic would do what is not legal."""
+        advised = torch.from_numpy(self.bot.act().reshape(-1).copy())
+        if self.legal is None:
+            return advised.float()
+        legal = self.legal.reshape(len(advised), -1).gather(1, advised.unsqueeze(1)).squeeze(1)
+        return torch.where(legal, advised, NONE).float()
+
+
+def advised(agent: Any) -> bool:
+    """Whether an agent's games have to advise it; raises OptionError where they cannot."""
+    if not agent.kickstart_coef or agent.env is None:
+        return False
+    sim = agent.simulator
+    why = (
+        "is for games of Ludus" if sim is None
+        else f"needs a heuristic, which {sim.game.name} has not" if sim.game.heuristic is None
+        else "needs a CPU" if agent.device.type != "cpu" or not isinstance(sim.obs, np.ndarray)
+        else "is for policies without methods of their own" if not isinstance(agent.policy.head, CategoricalHead)
+        else ""
+    )  # fmt: skip
+    if why:
+        raise OptionError(f"kickstart_coef {why}: leave it out")
+    return True
