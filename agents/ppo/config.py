@@ -86,8 +86,8 @@ class PPOConfig(AgentConfig):
         "harder ones more often (Vinyals et al. 2019); in the others it plays all seats.", 0, 1,
     )  # fmt: skip
     kickstart_coef: float = option(
-        0.0, "Coefficient, in the loss, of the cross-entropy between what the game's heuristic would do and the policy, at the "
-        "start; it is annealed to 0 (kickstarting, Schmitt et al. 2018).", 0, 1e9,
+        0.0, "Coefficient, in the loss, of the cross-entropy between what the game's heuristic would do and the policy, at "
+        "first; it is annealed to 0 (kickstarting, Schmitt et al. 2018).", 0, 1e9,
     )  # fmt: skip
     kickstart_fraction: float = option(0.5, "Fraction of training over which kickstart_coef is annealed.", 1e-9, 1)
     num_threads: int | None = options.num_threads("the environments and each minibatch")
