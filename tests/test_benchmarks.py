@@ -74,3 +74,28 @@ def test_names_of_rows_fit_a_terminal(benchmark):
 def test_the_account_of_training_is_made_of_its_figures(benchmark):
     section = benchmark("training.tables").account(benchmark("report").read_figures("training"))
     assert section in (BENCHMARKS / "RESULTS.md").read_text()
+
+
+def test_the_account_of_pretraining_is_made_of_its_figures(benchmark):
+    section = benchmark("pretraining.tables").account(benchmark("report").read_figures("pretraining"))
+    assert section in (BENCHMARKS / "RESULTS.md").read_text()
+
+
+def test_seeds_of_agents_are_not_put_together_from_several_machines(benchmark):
+    rows = [{"game": "Snake", "seed": 0, "variant": name} for name in ("a", "b", "c")]
+    processors = {"one": {"rows": rows[:2]}, "other": {"rows": rows}}
+    assert benchmark("pretraining.tables").together(processors)["rows"] == rows
+    script = importlib.import_module("pretraining.__main__")
+    jobs = [{**row, "seconds": 1.0} for row in rows]
+    assert script.not_complete(jobs, {"one": {"rows": rows[:2]}, "other": {"rows": rows[1:]}}) == jobs
+    assert script.not_complete(jobs, processors) == []
+
+
+def test_the_zoos_table_is_made_of_the_cards(benchmark):
+    script = benchmark("zoo")
+    cards = [script.read_card(script.AGENTS / game) for game in script.agent_names()]
+    assert script.table_of(cards).markdown() in (BENCHMARKS / "RESULTS.md").read_text()
+    known = script.kept(benchmark("report").read_figures("zoo"))
+    for card in cards:
+        assert card["seed"] in {found["seed"] for found in known[card["game"]]}
+        assert len(card["seeds"]) == len(known[card["game"]])

@@ -10,7 +10,8 @@
     agents     what PPO learns from pixels in a third of the time through encoders of every kind, beside true planes
 
 Each measurement is a process of its own, one on each core. results/pretraining.json has each part once for every processor;
---write keeps each there as it comes and leaves others as they are, --missing makes only those that are not there yet.
+--write keeps each there as it comes and leaves others as they are, --missing makes only those that are not there yet: for
+agents, those of games and seeds of which no processor has all, and for other parts those that this processor has not.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a tenth of the time: rough")
     parser.add_argument("--write", action="store_true", help="keep results in RESULTS.md and results/pretraining.json")
-    parser.add_argument("--missing", action="store_true", help="only what this processor has no results of")
+    parser.add_argument("--missing", action="store_true", help="only what there are no results of")
     arguments = parser.parse_args()
     for name in arguments.parts:
         if name not in JOBS:
@@ -132,6 +133,16 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in ("game", "seed", "method", "variant"))
 
 
+def not_complete(jobs: list[dict[str, Any]], processors: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without games and seeds of which one processor has every job."""
+    pairs: dict[tuple[str, int], set[Any]] = {}
+    for job in jobs:
+        pairs.setdefault((job["game"], job["seed"]), set()).add(key(job))
+    known = [{key(row) for row in measured["rows"]} for measured in processors.values()]
+    done = {pair for pair, wanted in pairs.items() if any(wanted <= rows for rows in known)}
+    return [job for job in jobs if (job["game"], job["seed"]) not in done]
+
+
 def main() -> None:
     """Measure, show, and with --write keep every measurement."""
     arguments, found = parse(), read_figures("pretraining")
@@ -140,6 +151,8 @@ def main() -> None:
         measured = found.setdefault(part, {}).setdefault(facts["processor"], {"machine": facts, "rows": []})
         rows = {key(row): row for row in measured["rows"]}
         jobs = JOBS[part](arguments.games, arguments.seeds, arguments.quick)
+        if part == "agents" and arguments.missing:
+            jobs = not_complete(jobs, found[part])
         for row in measure(part, [job for job in jobs if not (arguments.missing and key(job) in rows)]):
             rows[key(row)] = row
             measured |= {"machine": facts, "rows": list(rows.values())}

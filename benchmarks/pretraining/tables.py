@@ -20,12 +20,12 @@ ABOUT = {
     "probes": "F1 of planes by logistic regression on frozen embeddings of the Nature encoder, on pictures never seen, "
     "after three minutes of unsupervised training on one core, collecting the frames included; beside a random "
     "encoder of the same kind.",
-    "agents": "PPO by the zoo's recipe, on 64x64 rgb but for true planes: five minutes of process time on one core for "
+    "agents": "PPO by its defaults, on 64x64 rgb but for true planes: five minutes of process time on one core for "
     "pixels end to end, by two sets of settings, a third of it for all others, pretraining and its data included; "
     "each anneals over its own time. Return: mean of the last hundred episodes of training, interquartile mean "
     "over seeds and its 95 % bootstrap interval (Agarwal et al. 2021). As good after: when the seeds' mean curve "
     "passes where the better of both end to end finishes. Planes, then: the return of true planes after as many "
-    "steps.",
+    "steps. All agents of a seed are of one machine, seeds are of several.",
     "scarce": "F1 on pictures never seen, by the number of labelled pictures, a fifth of which choose the best weights; "
     "half a minute of training on one core. Noise: standard deviation 0.05; colours: jitter of 0.5. Autoencoder "
     "first: a minute on all pictures of the training part, without labels.",
@@ -142,10 +142,27 @@ TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
 }  # fmt: skip
 
 
+def together(processors: dict[str, Any]) -> dict[str, Any]:
+    """The rows of all processors: of each game and seed those of the one that has most, which are measured side by side."""
+    pairs = dict.fromkeys((row["game"], row["seed"]) for measured in processors.values() for row in measured["rows"])
+    chosen = []
+    for game, seed in sorted(pairs):
+        kinds = [
+            [row for row in measured["rows"] if (row["game"], row["seed"]) == (game, seed)]
+            for measured in processors.values()
+        ]
+        chosen += max(kinds, key=len)
+    return {"rows": chosen}
+
+
 def account(found: dict[str, Any]) -> str:
     """The section of RESULTS.md."""
     parts = ["## Pretraining"]
     for part, processors in found.items():
+        if part == "agents":
+            parts += [*(describe(measured["machine"]) for measured in processors.values())]
+            parts.append(TABLES[part](together(processors)).markdown())
+            continue
         for measured in processors.values():
             parts += [describe(measured["machine"]), TABLES[part](measured).markdown()]
     return "\n\n".join(parts)
