@@ -4,7 +4,7 @@
 
 Each training is what `ludus train GAME --time-limit S` does, in a process of its own that has the machine to itself; its
 time counts from the moment at which the process is started, and epsilon and the learning rate are annealed over what is left
-of it. The score is the mean return of the final agent, greedy, over 100 whole episodes, which are played after the time is up.
+of it. The score is the mean return of the final agent, greedy, over 100 whole episodes, played after the time is up.
 Every time is thus a training of its own, not a point on the curve of a longer one.
 """
 
@@ -70,10 +70,10 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
         found.append([f"{seconds:g} s", f"{longest:.1f}", *cells, f"{fmean(row['times'] for row in some):.2f}"])
     pgx = ["Pgx's PPO", "-", *(f"{score:g}" for score in PGX.values()), "1.00"]
     note = (
-        "PQN by the zoo's recipe on all cores of the machine: greedy mean returns over 100 episodes of each seed's agent, after a "
-        "time that counts from the start of the process, importing and compiling included. Longest: of the trainings of a "
-        "row, until the last update. Mean: of scores divided by those of Pgx's PPO after 20 M steps (Koyama et al. 2023, read "
-        "off plots; 18 to 54 s on a data-centre GPU), which has the minimal action sets, the easier protocol."
+        "PQN by the zoo's recipe on all cores of the machine: greedy mean returns over 100 episodes of each seed's agent, "
+        "after a time that counts from the start of the process, importing and compiling included. Longest: of the trainings "
+        "of a row, until the last update. Mean: of scores divided by those of Pgx's PPO after 20 M steps (Koyama et al. 2023, "
+        "read off plots; 18 to 54 s on a data-centre GPU), which has the minimal action sets, the easier protocol."
     )
     return Table("Scores by time", note, ["time", "longest, s", *PGX, "mean"], [*found, pgx])
 

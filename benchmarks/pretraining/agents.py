@@ -22,8 +22,7 @@ from ludus.envs import Options
 
 FRAMES, POINTS = 20_000, 100
 FIVE_MINUTES = 300
-# MinAtar's own protocol (Young & Tian 2019)
-OPTIONS = dict.fromkeys(("Breakout", "SpaceInvaders"), Options(repeat_action_probability=0.1, full_action_space=True))
+RECIPES = ("Breakout", "SpaceInvaders")  # that are for MinAtar's own protocol; in other games, PPO has its defaults
 SHUFFLED = {"Breakout": 0.5}  # shares of records put together from several games', where play comes to too few
 
 
@@ -114,9 +113,8 @@ def agents(game: str, variant: str, seed: int, seconds: float, algo: str = "ppo"
     """The curve of one agent."""
     torch.set_num_threads(1)
     began, chosen = time.process_time(), VARIANTS[variant]
-    options = OPTIONS.get(game, Options())
-    config = train.CONFIGS[algo](game=game, options=options, device="cpu", tensorboard=False, seed=seed)
-    config.total_timesteps = 10**9
+    config = train.from_recipe(game, algo) if game in RECIPES else train.CONFIGS[algo](game=game)
+    config = dataclasses.replace(config, device="cpu", tensorboard=False, seed=seed, total_timesteps=10**9)
     changes: dict[str, Any] = {"num_threads": 1, **chosen.flags}
     with tempfile.TemporaryDirectory() as folder:
         if chosen.method is not None:
