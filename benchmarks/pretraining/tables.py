@@ -20,12 +20,12 @@ ABOUT = {
     "probes": "F1 of planes by logistic regression on frozen embeddings of the Nature encoder, on pictures never seen, "
     "after three minutes of unsupervised training on one core, collecting the frames included; beside a random "
     "encoder of the same kind.",
-    "agents": "PPO by its defaults (in MinAtar's games by the zoo's recipe), on 64x64 rgb but for true planes: five minutes of "
-    "process time on one core for pixels end to end, by two sets of settings, a third of it for all others, pretraining and its data included; "
-    "each anneals over its own time. Return: mean of the last hundred episodes of training, interquartile mean "
-    "over seeds and its 95 % bootstrap interval (Agarwal et al. 2021). As good after: when the seeds' mean curve "
-    "passes where the better of both end to end finishes. Planes, then: the return of true planes after as many "
-    "steps. All agents of a seed are of one machine, seeds are of several.",
+    "agents": "PPO by its defaults (in MinAtar's games by the zoo's recipe), on 64x64 rgb but for true planes: five minutes "
+    "of process time on one core for pixels end to end, by two sets of settings, a third of it for all others, "
+    "pretraining and its data included; each anneals over its own time. Return: mean of the last hundred episodes "
+    "of training, interquartile mean over seeds and its 95 % bootstrap interval (Agarwal et al. 2021). As good "
+    "after: when the seeds' mean curve passes where the better of both end to end finishes. Planes, then: the "
+    "return of true planes after as many steps. All agents of a seed are of one machine, seeds are of several.",
     "scarce": "F1 on pictures never seen, by the number of labelled pictures, a fifth of which choose the best weights; "
     "half a minute of training on one core. Noise: standard deviation 0.05; colours: jitter of 0.5. Autoencoder "
     "first: a minute on all pictures of the training part, without labels.",
