@@ -72,8 +72,8 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     note = (
         "PQN by the zoo's recipe on all cores of the machine: greedy mean returns over 100 episodes of each seed's agent, "
         "after a time that counts from the start of the process, importing and compiling included. Longest: of the trainings "
-        "of a row, until the last update. Mean: of scores divided by those of Pgx's PPO after 20 M steps (Koyama et al. 2023, "
-        "read off plots; 18 to 54 s on a data-centre GPU), which has the minimal action sets, the easier protocol."
+        "of a row, until the last update. Mean: of scores divided by those of Pgx's PPO after 20 M steps (Koyama et al. "
+        "2023, read off plots; 18 to 54 s on a data-centre GPU), which has the minimal action sets, the easier protocol."
     )
     return Table("Scores by time", note, ["time", "longest, s", *PGX, "mean"], [*found, pgx])
 
