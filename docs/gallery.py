@@ -21,6 +21,7 @@ import numpy as np
 from ludus.cli.record import Episode, Film, halved, write_gif
 from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
 from ludus.envs.viewer.scene import readable
+from ludus.zoo.cards import AGENTS, agent_names, read_card
 
 DOCS = Path(__file__).parent
 TEXT, FOLDER, SHEET, HASHES = DOCS / "games.md", DOCS / "games", DOCS / "games.png", DOCS / "games" / "sources.json"
@@ -70,7 +71,8 @@ def page(games: list[Game]) -> str:
         f"<!-- Written by docs/gallery.py from the games' own files: change those, not this. -->\n\n{len(games)} games, "
         "each one file of rules in [`envs/games`](../envs/games).",
         f"![All games]({SHEET.name})",
-        "`ludus play NAME` to play, `ludus watch NAME:heuristic` to see a simple player, `ludus train NAME` to train one.",
+        "`ludus play NAME` to play, `ludus watch NAME` to see its trained agent and `ludus watch NAME:heuristic` a simple "
+        "player, `ludus train NAME` to train one.",
         summary(games, known),
     ]
     for title, kind in KINDS.items():
@@ -134,6 +136,10 @@ def spread(score: dict[str, float] | None) -> str:
     return "-" if not score else f"{short(score['mean'])} ± {short(score['standard deviation'])}"
 
 
+def amount(steps: int) -> str:
+    return f"{steps / 1e6:.3g} M" if steps >= 1e6 else f"{steps / 1e3:.0f} k"
+
+
 def short(number: float) -> str:
     """Three digits, or all before the point."""
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
@@ -145,9 +151,31 @@ def entry(game: Game) -> str:
     keys = ", ".join(f"`{key}` {readable(action)}" for key, action in game.keys.items())
     lines = [f"### {game.name}", f"![{game.name}]({FOLDER.name}/{game.name}.gif)", f"`{game.id}`: {game.summary}."]
     lines += [f"**{name}.** {found[name]}" for name in SECTIONS if found.get(name)]
+    if game.name in agent_names():
+        lines.append(f"**Agent.** {agent_of(game)}")
     if game.players > 1:
         lines.append(f"**Players.** {', '.join(game.player_names)}.")
     return "\n\n".join([*lines, f"**Keys.** {keys}."] if keys else lines)
+
+
+def agent_of(game: Game) -> str:
+    """What the card says of the zoo's agent, beside simple players in the same games."""
+    card = read_card(AGENTS / game.name)
+    bots = {bot["who"]: short(bot["mean"]) for bot in card["bots"]}
+    simple = " and ".join(f"the {who} player {mean}" for who, mean in bots.items())
+    policy = "sampled" if "exploitability" in card else "greedy"
+    returns = ", ".join(
+        f"{short(x['mean'])}{' against the ' + x['against'] + ' player' if x['against'] else ''} "
+        f"({short(x['low'])} to {short(x['high'])})"
+        for x in card["evaluation"]
+        if x["policy"] == policy
+    )
+    text = f"{card['algo'].upper()}, {amount(card['steps'])} steps: a mean return of {returns}, {policy}; "
+    about = card["about"]
+    text += f"{simple}{', against random ones' if game.players > 1 else ''}. {about[0].upper()}{about[1:]}."
+    if "exploitability" in card:
+        text += f" Exploitability {card['exploitability'][policy]:.3f}."
+    return text
 
 
 # Pictures
