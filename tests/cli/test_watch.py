@@ -11,7 +11,7 @@ import pygame
 import pytest
 
 from ludus.cli import watch
-from ludus.cli.players import seated
+from ludus.cli.players import called, seated
 from ludus.envs import Bot, OptionError, Simulator
 from ludus.envs.viewer.scene import CLOSED, Sight
 from ludus.envs.viewer.sight import WIDTH as SIGHT_WIDTH
@@ -334,3 +334,11 @@ def test_agents_that_see_get_a_wider_window(kind, monkeypatch):
     monkeypatch.setattr(watch, "seats", lambda *_, **__: (kind(sim), sim))
     watch.main(["runs/x", "--episodes", "1", "--speed", "64"])
     assert sizes == {(BOARD + PANEL + (SIGHT_WIDTH if kind is Seer else 0), BOARD)}
+
+
+def test_the_window_says_whose_agent_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert called(Path("Breakout")) == called(Path("breakout")) == "the zoo's agent"
+    assert called(Path("Snake:heuristic")) == "Snake:heuristic" and called(Path("runs/mine")) == "mine"
+    (tmp_path / "Breakout").mkdir()
+    assert called(Path("Breakout")) == "Breakout"

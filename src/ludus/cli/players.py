@@ -24,6 +24,13 @@ def is_bot(who: str | Path) -> bool:
     return bool(name) and is_bot_kind(kind)
 
 
+def called(who: Path) -> str:
+    """What a window calls a player: a folder's name, a bot as on the command line, or that it is the zoo's agent."""
+    from .making import is_game
+
+    return "the zoo's agent" if not who.exists() and is_game(str(who)) else who.name
+
+
 def with_search(who: str) -> tuple[str, int]:
     """An agent's folder and its simulations before each move, as in "runs/four:search-200"; 0: it does not search."""
     match = None if Path(who).exists() else SEARCHING.fullmatch(who)

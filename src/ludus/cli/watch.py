@@ -14,7 +14,7 @@ from ..envs import OptionError, Simulator
 from ..envs.viewer.places import Places
 from ..envs.viewer.scene import CLOSED, Decision, Mark, Scene, Sight, command, number
 from .arguments import parse
-from .players import seats
+from .players import called, seats
 
 SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
 LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
@@ -164,7 +164,7 @@ class Session:
         decision = self.decision() if self.overlay and self.values else None
         return Scene(
             title=self.sim.game.name,
-            subtitle=self.config.agent.name,
+            subtitle=called(self.config.agent),
             score=self.scores[0],
             whose="score" if self.sim.num_players == 1 else f"score of {names[0]}",
             facts={
