@@ -83,8 +83,7 @@ class CompiledActorCritic(CompiledNetwork):
         """Gradients of the loss over `rows` of the data, and its parts (K,)."""
         obs, masks = data["obs"].flatten(1), data.get("masks")
         key = (obs.data_ptr(), None if masks is None else masks.data_ptr(), columns.shape)
-        given = obs, masks, *columns.shape, loss, settings
-        minibatch = cached(self._minibatches, key, lambda: _Minibatch(self, *given))
+        minibatch = cached(self._minibatches, key, lambda: _Minibatch(self, obs, masks, columns.shape, loss, settings))
         self.read_weights()
         parts = minibatch.run(data["actions"], rows, columns, settings)
         self.collect()
@@ -96,6 +95,7 @@ class _Minibatch(Backward):
 
     Args:
         obs: (M, K), of which the samples are rows, and so of masks (M, A), which are None where all actions are legal.
+        shape: (N, C), of the columns of a minibatch.
     """
 
     def __init__(
@@ -103,14 +103,14 @@ class _Minibatch(Backward):
         owner: CompiledActorCritic,
         obs: Tensor,
         masks: Tensor | None,
-        samples: int,
-        columns: int,
+        shape: torch.Size,
         loss: Loss,
         settings: Any,
     ) -> None:
+        samples = shape[0]
         super().__init__(owner, obs, samples)
         self.choices, self.loss, units = owner.choices, loss, self.outputs[-1].units
-        self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(samples, columns)
+        self.actions, self.columns = torch.zeros(samples, dtype=torch.int64), torch.zeros(shape)
         self.numbers = loss.numbers(self.choices, settings, 1 / samples)
         self.sums = torch.zeros(units, len(loss.parts), dtype=torch.float64)
         if masks is not None:
