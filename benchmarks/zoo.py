@@ -119,17 +119,26 @@ def train_all(games: list[str], seeds: int, folder: Path, known: Trainings) -> I
         place = folder / f"{game}-{seed}"
         command = [sys.executable, __file__, "--games", game, "--seeds", str(seed), "--folder", str(place), "--one"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        if not (place / FOUND).exists():
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                console.print(f"{game}, seed {seed} failed:\n{done.stderr[-2000:]}", style="red")
-                return None
-        return json.loads((place / FOUND).read_text())
+        if found := found_in(place, game):
+            return found
+        shutil.rmtree(place, ignore_errors=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            console.print(f"{game}, seed {seed} failed:\n{done.stderr[-2000:]}", style="red")
+        return found_in(place, game)
 
     with ThreadPoolExecutor(all_cores()) as pool:
         for done in as_completed([pool.submit(one, job) for job in missing]):
             if found := done.result():
                 yield found
+
+
+def found_in(place: Path, game: str) -> dict[str, Any] | None:
+    """What is said of the training in a folder, if there is one by the recipe as it is now."""
+    if not (place / FOUND).exists():
+        return None
+    found = json.loads((place / FOUND).read_text())
+    return found if found["recipe"] == plan(game) else None
 
 
 def told(found: dict[str, Any]) -> str:
@@ -152,7 +161,7 @@ def make_entry(game: str, trainings: list[dict[str, Any]], folder: Path) -> None
     """Write the card of the best training, and put its agent into the zoo unless it is there already."""
     best = max(trainings, key=goodness)
     place, source = AGENTS / game, folder / f"{game}-{best['seed']}"
-    if not (source / FOUND).exists():
+    if not found_in(source, game):
         source = place
         if not (place / CARD).exists() or read_card(place)["seed"] != best["seed"]:
             raise SystemExit(f"the agent of {game}, seed {best['seed']}, is neither in {folder} nor in the zoo")
