@@ -47,7 +47,7 @@ FLOORS = {
         ("evaluate_report", "tune_table"),
         ("episodes", "pretrain_checks", "pretrain_data", "trials"),
         ("players", "run_facts", "run_folder", "session"),
-        ("recipes",),
+        ("named", "recipes"),
         ("making",),
         ("settings_file",),
         ("settings",),

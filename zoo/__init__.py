@@ -1,4 +1,4 @@
-"""Recipes: for a game, the protocol that published results use and the settings that learn well under it."""
+"""For every game a recipe, the protocol and the settings that learn well under it, and a trained agent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 if not __package__ or "." not in __package__:
     raise ImportError("this folder is the package ludus.zoo: install Ludus (pip install .) and import ludus.zoo")
 
-__all__ = ["recipe", "recipe_file", "recipe_names"]
+__all__ = ["load_agent", "recipe", "recipe_file", "recipe_names"]
 
 
 def recipe_names() -> list[str]:
@@ -36,3 +36,24 @@ def recipe(game: str) -> dict[str, Any]:
     if file is None:
         raise OptionError(f"there is no recipe for {game}; there are some for {', '.join(recipe_names())}")
     return json.loads(file.read_text())
+
+
+def load_agent(game: str, device: str = "cpu") -> Any:
+    """The trained agent of a game, as `ludus.agents.load_agent` returns one.
+
+        agent = ludus.zoo.load_agent("Breakout")
+        actions, _ = agent.predict(observations, deterministic=True)
+
+    Raises:
+        UnknownGame, OptionError: there is no such game, or no agent for it.
+        CheckpointError: its files are not as they were made.
+    """
+    from ..agents import load_agent as read
+    from ..envs import OptionError, find_game
+    from .cards import agent_folder, agent_names
+
+    name = find_game(game).name
+    folder = agent_folder(name)
+    if folder is None:
+        raise OptionError(f"the zoo has no agent for {name}; it has some for {', '.join(agent_names())}")
+    return read(folder, device=device)

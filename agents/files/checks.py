@@ -47,6 +47,13 @@ def text(name: str, value: Any) -> str | None:
     return value
 
 
+def line(name: str, value: Any) -> str:
+    """A check for lines of text."""
+    if text(name, value) is None:
+        raise ValueError(f"{name} must be one line of text, got null")
+    return value
+
+
 def hex_text(name: str, value: Any) -> str:
     """A check for bytes as hexadecimal digits."""
     if not isinstance(value, str) or not re.fullmatch("(?:[0-9a-f]{2})*", value):

@@ -87,5 +87,5 @@ class PPO(OnPolicyActorCritic, StablePPO):
         self.logger.record("train/clip_range", float(self.loss_settings.clip_range))
         if self.loss_settings.clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", float(self.loss_settings.clip_range_vf))
-        if self.kickstart_coef:
+        if self.advised:
             self.logger.record("train/kickstart_coef", self.loss_settings.kickstart_coef)

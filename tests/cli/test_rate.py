@@ -119,6 +119,8 @@ def test_a_file_that_is_there_stays_unless_told(folders, tmp_path, capsys):
         (["TicTacToe", "nobody:search-20"], "nobody"),
         (["TicTacToe", "--json", "nowhere/at/all.json"], "the folder nowhere/at cannot be written"),
         (["TicTacToe", "--json", "all.txt"], "--json must end in .json"),
+        (["TicTacToe", "TicTacToe", "tictactoe"], "tictactoe is given twice"),
+        (["TicTacToe", "--games", "2", "--opening", "20"], "all games ended within an opening of 20 steps"),
         ([], "ludus rate needs GAME"),
     ],
 )

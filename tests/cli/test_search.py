@@ -10,9 +10,10 @@ import ludus
 from ludus.__main__ import main
 from ludus.agents import Search
 from ludus.cli import play, watch
-from ludus.cli.players import bots_of, is_bot, seats
+from ludus.cli.players import is_bot, seats
 from ludus.envs import Bot, OptionError, Simulator, find_game
 from ludus.envs.adapters.sb3 import vec_env
+from ludus.envs.bots import bots_of
 from tests.agents.small import small
 
 

@@ -11,7 +11,8 @@ import pygame
 import pytest
 
 from ludus.cli import watch
-from ludus.cli.players import called, seated
+from ludus.cli.named import called
+from ludus.cli.players import seated
 from ludus.envs import Bot, OptionError, Simulator
 from ludus.envs.viewer.scene import CLOSED, Sight
 from ludus.envs.viewer.sight import WIDTH as SIGHT_WIDTH

@@ -1,16 +1,22 @@
 """Trained agents: found by the game's name, guarded by checksums, described by cards that are read without trust."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
+import ludus.zoo
 from ludus.__main__ import main
 from ludus.agents import load_agent
 from ludus.agents.files.safe_io import CheckpointError
 from ludus.agents.ppo.ppo import PPO
 from ludus.agents.training.evaluation import Player, evaluate
-from ludus.envs import Bot, Match, Simulator, evaluate_player
+from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import vec_env
 from ludus.envs.adapters.shared import seed_games
 from ludus.zoo import cards
@@ -109,6 +115,14 @@ def test_checksums_that_are_none_are_refused(zoo, content):
         (lambda card: card["evaluation"][0].update(mean="good"), "mean must be a number"),
         (lambda card: card.update(game="two\nlines"), "game must be one line"),
         (lambda card: card.update(curve=[[1, 2, 3]] * 1001), "curve must be a list of at most 1000"),
+        (lambda card: card.update(algo=None), "algo must be one line of text, got null"),
+        (lambda card: card.update(game="Maze"), "it is the card of Maze, in the folder of Catch"),
+        (lambda card: card.update(evaluation=[]), "it has no evaluation"),
+        (lambda card: card["evaluation"][0].update(policy="zzz"), "policy must be one of greedy, sampled"),
+        (lambda card: card["evaluation"][0].update(against="junk"), "against must be one of random, heuristic"),
+        (lambda card: card["evaluation"][0].update(episodes=2**61), "episodes must be a whole number from 1"),
+        (lambda card: card["evaluation"][0].update(seed=2**62), "seed must be a whole number from 0"),
+        (lambda card: card["bots"][0].update(low=9.0), "an interval from 9 to"),
     ],
 )
 def test_a_doctored_card_is_refused_in_one_line(zoo, change, message):
@@ -116,6 +130,84 @@ def test_a_doctored_card_is_refused_in_one_line(zoo, change, message):
     with pytest.raises(CheckpointError, match=message) as caught:
         read_card(zoo)
     assert "\n" not in str(caught.value) and CARD in str(caught.value)
+
+
+def test_what_the_checksums_name_has_to_be_there(zoo, capsys):
+    (zoo / CARD).unlink()
+    for words in (["zoo", "list"], ["zoo", "verify"], ["evaluate", "Catch"]):
+        assert main(words) == 2
+        assert "Catch/card.json is missing" in capsys.readouterr().err
+
+
+def test_the_list_is_of_cards_as_they_were_made(zoo, capsys):
+    edit(zoo / CARD, lambda card: card["evaluation"][0].update(mean=999.0, high=1000.0))
+    assert main(["zoo", "list"]) == 2
+    assert "damaged or was edited" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 99}, "the agent of Catch is of version 99 of the game, which is 1"),
+        ({"options": {"repeat_action_probability": 0.5}}, "was trained with other options than its card says"),
+    ],
+)
+def test_a_card_is_of_its_agent(zoo, change, message, capsys):
+    edit(zoo / CARD, lambda card: card.update(change))
+    write_sums(zoo.parent)
+    assert main(["zoo", "verify"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_evaluation_is_of_as_many_players_as_there_are(zoo, capsys):
+    edit(zoo / CARD, lambda card: card["evaluation"][0].update(against="random"))
+    write_sums(zoo.parent)
+    assert main(["zoo", "verify"]) == 2
+    assert "evaluations that are not for 1 players" in capsys.readouterr().err
+
+
+def test_the_list_says_who_is_not_better_than_the_heuristic(zoo, capsys):
+    edit(zoo / CARD, lambda card: card["bots"].append({"who": "heuristic", "mean": 1.0, "low": 1.0, "high": 1.0}))
+    write_sums(zoo.parent)
+    main(["zoo", "list"])
+    assert "Not better than the heuristic: Catch." in capsys.readouterr().out
+
+
+def test_python_finds_agents_by_the_games_name_too(zoo, trained):
+    agent = ludus.zoo.load_agent("catch")
+    expected = trained.policy.state_dict()
+    assert all(np.array_equal(weight, expected[name]) for name, weight in agent.policy.state_dict().items())
+    with pytest.raises(OptionError, match="the zoo has no agent for Snake; it has some for Catch"):
+        ludus.zoo.load_agent("Snake")
+
+
+def test_export_and_plot_find_agents_by_the_games_name(zoo, tmp_path, capsys):
+    assert main(["export", "Catch", "--out", str(tmp_path / "catch.zip")]) == 0
+    edit(zoo / CARD, lambda card: card.update(curve=[[128, 0.2, -0.9], [256, 0.5, -0.5]]))
+    write_sums(zoo.parent)
+    assert main(["plot", "Catch", "--out", str(tmp_path / "catch.png")]) == 0
+    assert (tmp_path / "catch.png").stat().st_size > 1000
+    capsys.readouterr()
+    assert main(["evaluate", "Catch", "catch", "--episodes", "5"]) == 2
+    assert "the same agent is given twice" in capsys.readouterr().err
+    assert main(["evaluate", "Cathc", "--episodes", "5"]) == 2
+    assert "did you mean Catch, the game, whose agent is in the zoo?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_reproduced_saves_when_a_signal_comes(number, tmp_path):
+    """Ctrl-C reaches both processes, as in a terminal; SIGTERM the first alone."""
+    out = tmp_path / "again"
+    command = [sys.executable, "-m", "ludus", "zoo", "reproduce", "Snake", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 200
+        while not (out / "curve.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        told, _ = process.communicate(timeout=100)
+    assert process.returncode == 130 or "saved in" in told
+    assert (out / "agent.json").exists()
 
 
 def test_the_list_fits_a_terminal(zoo, capsys):

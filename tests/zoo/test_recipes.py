@@ -97,8 +97,13 @@ def test_a_doctored_recipe_is_refused_with_its_line(content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not JSON"), (b"\xff{}", "is not JSON"), (b'{"about": NaN}', "is not JSON"), (b"[]", "is not a JSON object"),
+        (b"", "is not JSON"), (b"\xff{}", "is not text in UTF-8"), (b'{"about": NaN}', "is not JSON"),
+        (b"[]", "is not a JSON object"),
         (b'{"ppo": {}, "ppo": {}}', "a name is there twice"), (b'{"a":' * 5000, "is not JSON"),
+        ('{"ppo": {}}'.encode("utf-16"), "is not text in UTF-8"),
+        (b'{"ppo": {"learning_rate": 1%s}}' % (b"0" * 400), "learning_rate is too large a number"),
+        (b'{"ppo": {"ent_coef": -1e999}}', "ent_coef must be from -1e.09 to 1e.09"),
+        (b'{"algo": "%s"}' % (b"x" * 100_000), "got .x{79}$"),
     ],
 )  # fmt: skip
 def test_what_is_no_recipe_is_refused_in_one_line(content, message):

@@ -49,6 +49,15 @@ def test_a_random_opening_makes_games_differ_and_is_the_same_for_both():
     assert (boards[0] == boards[1]).all() and len({board.tobytes() for board in boards[0]}) > 10
 
 
+def test_games_that_end_in_the_opening_are_left_out():
+    sim = Simulator("TicTacToe", 64)
+    found = round_robin(sim, [Bot(sim, "heuristic"), Bot(sim, "random", 3)], opening=7)
+    games = found.wins.sum() + found.draws[0, 1]
+    assert 0 < found.in_opening < 128 and games == 128 - found.in_opening
+    with pytest.raises(OptionError, match="all games ended within an opening of 9 steps"):
+        round_robin(sim, [Bot(sim, "heuristic"), Bot(sim, "random", 3)], opening=9)
+
+
 @pytest.mark.parametrize("players", [2, 3, 4])
 def test_bots_meet_in_every_game_of_several(players):
     sim = Simulator("Tron", 20, players=players)

@@ -9,7 +9,8 @@ from optuna.trial import FixedTrial
 
 from ludus.agents.files.config import CONFIGS, Layers, Range, options_of
 from ludus.cli.settings import GYMNASIUM, PRESETS, SETTINGS
-from ludus.zoo import recipe, recipe_names
+from ludus.cli.train import from_recipe
+from ludus.zoo import recipe_names
 from ludus.zoo.tuning.space import parameters_of, space_of, suggested
 
 TUNED = [(name, option) for name, config in CONFIGS.items() for option in options_of(config) if option.tune is not None]
@@ -21,7 +22,7 @@ BEGINNINGS = {
         for name, presets in PRESETS.items()
         for preset, values in presets.items()
     },
-    **{f"recipe of {game}": ("ppo", SETTINGS["ppo"](**recipe(game)["ppo"])) for game in recipe_names()},
+    **{f"recipe of {game}": (from_recipe(game).algo, from_recipe(game).settings) for game in recipe_names()},
 }
 
 

@@ -15,6 +15,7 @@ from .episodes import Entry, Episodes, Progress, entries, options_of, play
 from .evaluate_report import Played, Report, exploitability_table, heading, in_json, remarks, summary, table_of
 from .figures import WIDTH
 from .interrupts import INTERRUPTED
+from .named import place_of
 from .out_file import check_out, write_out
 from .players import check_search, is_bot, to_play
 from .run_facts import grouped, read_run
@@ -28,11 +29,11 @@ class Config(Episodes):
     """Play whole episodes with an agent, or with several seeds of one or several agents, and report returns."""
 
     agent: tuple[Path, ...]
-    """Folders that `ludus train` wrote: one, or several to be shown side by side; or a game and a bot, as in
-    Snake:heuristic or ConnectFour:search-4."""
+    """Folders that `ludus train` wrote: one, or several to be shown side by side; a game, for the zoo's agent; or a game and
+    a bot, as in Snake:heuristic or ConnectFour:search-4."""
     against: str | None = None
-    """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
-    agent itself."""
+    """Who has all seats but the first in a game for several: heuristic, random, search-4, or an agent's folder; None: the
+    agent itself. `ludus rate` alternates seats."""
     both: bool = False
     """Play greedily and with sampled actions."""
     levels: bool = False
@@ -100,7 +101,7 @@ def check(config: Config) -> None:
         check_search(bots[0], config.search)
     if config.levels and bots:
         raise OptionError(f"--levels is for agents: {bots[0]} was not trained on any")
-    if len(set(config.agent)) < len(config.agent):
+    if len({place if is_bot(place) else place_of(place).resolve() for place in config.agent}) < len(config.agent):
         raise OptionError("the same agent is given twice: leave one out")
     if config.seed is not None and config.seed + (config.seeds - 1) * config.episodes >= 2**32:
         raise OptionError("--seed is too high for so many --seeds: the last must be below 2**32")
@@ -134,7 +135,8 @@ def exploitabilities(entry: Entry, ways: Sequence[bool]) -> list[float]:
     from ..zoo.exploitability import bot_policy, exploitability, policy_of
     from ..zoo.game_tree import GameTree
 
-    tree = GameTree(to_play(entry.game), **options_of(entry.environment))
+    with console(stderr=True).status("going through all positions of the game"):
+        tree = GameTree(to_play(entry.game), **options_of(entry.environment))
     if entry.agent is None:
         return [exploitability(bot_policy(str(entry.who).rpartition(":")[2], tree), tree)] * len(ways)
     return [exploitability(policy_of(entry.agent, deterministic=not sampled), tree) for sampled in ways]

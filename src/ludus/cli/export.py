@@ -11,6 +11,7 @@ from typing import Any
 from ..envs import OptionError, Options
 from .arguments import parse
 from .interrupts import import_agents
+from .named import place_of
 from .terminal import next_command, say
 
 
@@ -19,7 +20,8 @@ class Config:
     """Write an agent in another format: for Stable-Baselines3 (sb3), or from its zip file as an agent of Ludus (ludus)."""
 
     agent: Path
-    """The folder that `ludus train` wrote; for --format ludus, a zip file that this or Stable-Baselines3's PPO wrote."""
+    """The folder that `ludus train` wrote, or a game, for the zoo's agent; for --format ludus, a zip file that this or
+    Stable-Baselines3's PPO wrote."""
     out: Path
     """For sb3 the file to write, agent.zip; for ludus the folder."""
     format: str = "sb3"
@@ -54,7 +56,7 @@ def to_sb3(config: Config) -> str:
     from ..agents import load_agent
     from ..agents.training.sb3_export import export_zip, stable_policy
 
-    agent = load_agent(config.agent, device="cpu")
+    agent = load_agent(place_of(config.agent), device="cpu")
     export_zip(agent, config.out)
     python = "" if stable_policy(agent) else f", in Python {sys.version_info.major}.{sys.version_info.minor}"
     kind = "DQN" if agent.acts_on_values else "PPO"

@@ -11,9 +11,10 @@ from typing import Any
 
 from ..envs import Bot, Game, Match, OptionError, Simulator, UnknownGame, find_game
 from ..envs.arguments import whole
-from ..envs.bots import BOTS, at_seat, bots_of, is_bot_kind
+from ..envs.bots import BOTS, at_seat, is_bot_kind
 from ..envs.engine.tree_search import MOST_SIMULATIONS
 from .interrupts import import_agents
+from .named import place_of, simple_players
 
 SEARCHING = re.compile(r"(.+):search-(\d+)")
 
@@ -22,13 +23,6 @@ def is_bot(who: str | Path) -> bool:
     """Whether that is a game and a bot, as in "Snake:heuristic"."""
     name, _, kind = str(who).rpartition(":")
     return bool(name) and is_bot_kind(kind)
-
-
-def called(who: Path) -> str:
-    """What a window calls a player: a folder's name, a bot as on the command line, or that it is the zoo's agent."""
-    from .making import is_game
-
-    return "the zoo's agent" if not who.exists() and is_game(str(who)) else who.name
 
 
 def with_search(who: str) -> tuple[str, int]:
@@ -49,11 +43,6 @@ def to_play(name: str) -> Game:
                 f"{name} is a Gymnasium environment: only Ludus's games can be played and shown"
             ) from None
         raise
-
-
-def names_of(game: Game) -> list[str]:
-    """A game's bots, as the command line names them."""
-    return [f"{game.name}:{bot}" for bot in bots_of(game)]
 
 
 def seats(
@@ -134,27 +123,15 @@ def make(game: Game, seed: int | None, num_envs: int | None, options: dict[str, 
 
 
 def agent_in(folder: Path, device: str = "cpu") -> Any:
-    """The agent in a folder; raises OptionError with what was meant, if that was a game or a bot."""
+    """The agent in a folder, or the zoo's for a game; raises OptionError with what was meant, if that was a bot."""
     import_agents()
     from ..agents import load_agent
     from .making import is_game
 
     name, _, kind = str(folder).rpartition(":")
-    if not folder.exists() and is_game(str(folder)):
-        from ..zoo.cards import agent_folder
-
-        game = find_game(str(folder))
-        known = agent_folder(game.name)
-        if known is None:
-            trained = f"`ludus train {game.name}` makes an agent"
-            raise OptionError(
-                f"{folder} is a game, and the zoo has no agent for it: give {' or '.join(names_of(game))}, its simple "
-                f"players; {trained}"
-            )
-        return load_agent(known, device=device)
     if not folder.exists() and is_game(name):
-        raise OptionError(f"there is no bot {kind!r}: give {' or '.join(names_of(find_game(name)))}")
-    return load_agent(folder, device=device)
+        raise OptionError(f"there is no bot {kind!r}: give {' or '.join(simple_players(name))}")
+    return load_agent(place_of(folder), device=device)
 
 
 def load(folder: Path, seed: int | None, num_envs: int | None, **changes: Any) -> tuple[Any, Simulator]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..envs import OptionError
 from .arguments import parse
+from .named import is_of_zoo, place_of
 from .out_file import check_figure, save_figure
 from .run_facts import Run, grouped, labels, read_run
 from .terminal import say
@@ -22,7 +25,7 @@ class Config:
     """Draw return against steps and against time of training. Runs of one setting are one line with a band."""
 
     run: tuple[Path, ...]
-    """Folders that `ludus train` wrote, of any games, algorithms and settings."""
+    """Folders that `ludus train` wrote, of any games, algorithms and settings; or games, for the zoo's agents."""
     out: Path = Path("curves.png")
     """The file to write; its name ends in .png or .svg."""
     force: bool = False
@@ -55,8 +58,12 @@ def by_environment(runs: Sequence[Run]) -> dict[str, dict[str, list[Curve]]]:
 
 def curve_of(run: Run) -> Curve:
     """The curve of a run, of two points or more."""
-    from ..agents.files.curve import read_curve
+    from ..agents.files.curve import Curve, read_curve
+    from ..zoo.cards import read_card
 
+    if is_of_zoo(run.path):
+        points = read_card(place_of(run.path))["curve"]
+        return Curve(*np.array(points).T, np.full(len(points), np.nan))
     curve = read_curve(run.path)
     if len(curve.steps) < 2:
         raise OptionError(f"{run.path}: its curve has fewer than two points: train for longer")

@@ -14,6 +14,7 @@ from ..envs import Game, OptionError, Options, Simulator
 from ..envs.bots import BOTS, STEP_LIMIT, is_bot_kind
 from .arguments import parse
 from .making import is_game
+from .named import place_of
 from .out_file import check_out, write_out
 from .players import load, opponent, seated, to_play, with_search
 from .terminal import console, say, shown
@@ -36,8 +37,9 @@ class Config:
     game: str
     """A game for several players (see `ludus games`)."""
     players: tuple[str, ...] = field(default=(), metadata={"positional": True})
-    """Folders that `ludus train` wrote; FOLDER:search-200 searches 200 simulations before each move. Bots named search-1 to
-    search-10 look so many moves ahead by alpha-beta. Random, whose rating is 0, and the game's heuristic always play."""
+    """Folders that `ludus train` wrote, or the game, for the zoo's agent; FOLDER:search-200 searches 200 simulations before
+    each move. Bots named search-1 to search-10 look so many moves ahead by alpha-beta. Random, whose rating is 0, and the
+    game's heuristic always play."""
     games: int = 100
     """Games of each pair, half of them in each order of seats; in longer games than 100_000 steps, the return until then
     decides."""
@@ -72,7 +74,9 @@ def main(argv: list[str]) -> int:
 def entrants(game: Game, given: Sequence[str]) -> list[str]:
     """Everybody who plays, sorted, so that the order of arguments changes nothing; raises OptionError for one given twice."""
     whos = [bot if is_bot_kind(bot := who.removeprefix(f"{game.name}:")) else who for who in given]
-    places = [who if is_name(who) else (os.path.realpath(with_search(who)[0]), with_search(who)[1]) for who in whos]
+    places = [
+        who if is_name(who) else (place_of(Path(with_search(who)[0])).resolve(), with_search(who)[1]) for who in whos
+    ]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise OptionError(f"{given[number]} is given twice: give each player once")
@@ -149,6 +153,8 @@ def remarks(found: RoundRobin, names: Sequence[str]) -> Iterator[str]:
         pairs = ", ".join(f"{names[first]} first, {names[second]} second" for first, second in found.repeated[:2])
         more = f" and {len(found.repeated) - 2} more" if len(found.repeated) > 2 else ""
         yield f"the same game every time, which counts once: {pairs}{more}; --opening N makes them differ"
+    if found.in_opening:
+        yield f"{found.in_opening} games had ended within the opening: they are left out"
     if found.unfinished:
         yield f"{found.unfinished} games had not ended after {STEP_LIMIT} steps; their return until then decided"
 

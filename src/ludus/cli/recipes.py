@@ -12,6 +12,7 @@ from typing import Any
 
 from ..agents.files.config import CONFIGS, options_of
 from ..envs import Game, OptionError, Options, find_game
+from ..envs.arguments import describe
 from .making import is_game
 from .settings import GYMNASIUM, SELF_PLAY, SETTINGS
 from .settings_file import from_plain
@@ -110,17 +111,18 @@ def parse_recipe(content: bytes, name: str, game: Game) -> Recipe:
     from ..agents.files.safe_io import CheckpointError, parse_json
 
     try:
-        facts = parse_json(content, name)
+        text, facts = content.decode(), parse_json(content, name)
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{name} is not text in UTF-8") from error
     except CheckpointError as error:
         raise OptionError(str(error)) from error
-    text = content.decode()
     kinds: dict[str, Any] = {"about": str, "algo": str, "total_timesteps": int, "options": Mapping, "published": list}
     kinds |= dict.fromkeys(SETTINGS, Mapping)
     try:
         for key, value in facts.items():
             _check(key, value, kinds)
         if facts.get("algo", "ppo") not in SETTINGS:
-            raise _Wrong("algo", f"algo must be one of {', '.join(SETTINGS)}, got {facts['algo']!r}")
+            raise _Wrong("algo", f"algo must be one of {', '.join(SETTINGS)}, got {describe(facts['algo'])}")
         if facts.get("total_timesteps", 1) < 1:
             raise _Wrong("total_timesteps", f"total_timesteps must be 1 or more, got {facts['total_timesteps']}")
         options = _options(facts.get("options", {}), game)
@@ -141,10 +143,10 @@ class _Wrong(ValueError):
 
 def _check(key: str, value: Any, kinds: Mapping[str, Any]) -> None:
     if key not in kinds:
-        raise _Wrong(key, f"there is no {key!r} in a recipe, only {', '.join(kinds)}")
+        raise _Wrong(key, f"there is no {describe(key)} in a recipe, only {', '.join(kinds)}")
     if not isinstance(value, kinds[key]) or isinstance(value, bool):
         what = {str: "text", int: "a whole number", Mapping: "a table", list: "a list"}[kinds[key]]
-        raise _Wrong(key, f"{key} must be {what}, got {value!r}")
+        raise _Wrong(key, f"{key} must be {what}, got {describe(value)}")
 
 
 def _plain(section: str, kind: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def _plain(section: str, kind: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
         if key not in hints:
             near = difflib.get_close_matches(key, hints, 1)
             hint = f": did you mean {near[0]!r}?" if near else ""
-            raise _Wrong(section, key, f"there is no {key!r} among the settings of {section}{hint}")
+            raise _Wrong(section, key, f"there is no {describe(key)} among the settings of {section}{hint}")
         try:
             found[key] = from_plain(key, hints[key], value)
         except ValueError as error:
@@ -185,7 +187,8 @@ def _settings(algo: str, facts: Mapping[str, Any], game: Game) -> Any:
             or (low is not None and value < low)
             or (high is not None and value > high)
         ):
-            raise _Wrong(algo, option.name, f"{option.name} must be {option.bounds}, got {value!r}")
+            bounds = option.bounds or f"from {low:g} to {high:g}"
+            raise _Wrong(algo, option.name, f"{option.name} must be {bounds}, got {describe(value)}")
     return dataclasses.replace(bare(algo, game.name), **found)
 
 

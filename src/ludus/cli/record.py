@@ -24,7 +24,8 @@ class Config:
     """Write an agent's play to a GIF or an MP4; no window is needed."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
+    """The folder that `ludus train` wrote; a game, for the zoo's agent; or a game and a bot, as in Snake:heuristic or
+    ConnectFour:search-4."""
     out: Path
     """The file to write; its name ends in .gif or .mp4."""
     episodes: int = 1

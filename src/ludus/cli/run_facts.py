@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .interrupts import import_agents
+from .named import place_of
 
 NO_MATTER = {"seed", "verbose", "tensorboard_log", "stats_window_size", "num_threads"}  # which does not make it another
 LONGEST, MOST = 40, 3  # letters of a setting in a label, and how many
@@ -37,7 +38,7 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """The agent that a folder, one of its descriptions or a zip file holds; raises LudusError with one line."""
+    """The agent of a folder, one of its descriptions, a zip file or, for a game's name, the zoo; raises LudusError."""
     import_agents()
     from ..agents.checkpoints.env_spec import title_of
     from ..agents.checkpoints.reader import read_facts
@@ -45,7 +46,7 @@ def read_run(path: Path) -> Run:
     from ..agents.files.checks import json_object, number
     from ..agents.files.safe_io import CheckpointError, short
 
-    with opened(path) as (place, name):
+    with opened(place_of(path)) as (place, name):
         facts = read_facts(place, name)
     try:
         environment = json_object("environment", facts.get("environment"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..envs import OptionError, Options
+from ..envs.arguments import describe
 
 SETTINGS = "train.json"
 T = TypeVar("T")
@@ -102,6 +104,8 @@ def from_plain(name: str, kind: Any, value: Any) -> Any:
         if choice is types.NoneType and value is None:
             return None
         if choice is float and type(value) in (int, float):
+            if type(value) is int and abs(value) > sys.float_info.max:
+                raise ValueError(f"{name} is too large a number")
             return float(value)
         if choice in (int, bool, str) and type(value) is choice:
             return value
@@ -109,4 +113,4 @@ def from_plain(name: str, kind: Any, value: Any) -> Any:
             return Path(value)
         if typing.get_origin(choice) in (Sequence, tuple) and isinstance(value, list):
             return tuple(from_plain(name, typing.get_args(choice)[0], item) for item in value)
-    raise ValueError(f"{name} is {value!r}, which it cannot be")
+    raise ValueError(f"{name} is {describe(value)}, which it cannot be")

@@ -14,7 +14,8 @@ from ..envs import OptionError, Simulator
 from ..envs.viewer.places import Places
 from ..envs.viewer.scene import CLOSED, Decision, Mark, Scene, Sight, command, number
 from .arguments import parse
-from .players import called, seats
+from .named import called
+from .players import seats
 
 SLOWEST, FASTEST = 1 / 8, 64  # times the game's own pace
 LAST_PICTURE = 0.8  # seconds for which the end of an episode stays, at the game's own pace
@@ -39,7 +40,8 @@ class Config:
     """Watch an agent play in a window, which shows the keys: pause, single step, speed, what the agent expects and sees."""
 
     agent: Path
-    """The folder that `ludus train` wrote, or a game and a bot, as in Snake:heuristic or ConnectFour:search-4."""
+    """The folder that `ludus train` wrote; a game, for the zoo's agent; or a game and a bot, as in Snake:heuristic or
+    ConnectFour:search-4."""
     against: str | None = None
     """Who has the other seats in a game for several: heuristic, random, search-4, or an agent's folder; None: the
     agent itself."""

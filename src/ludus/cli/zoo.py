@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..envs import OptionError, find_game
+from ..envs import OptionError, Options, find_game
 from .arguments import parse
 from .figures import figure, new_table, span
-from .interrupts import import_agents
+from .interrupts import ENDING, import_agents
 from .run_folder import new_folder
+from .settings_file import from_plain
 from .terminal import console, say
 
 STEPS = ("list", "verify", "reproduce")
@@ -57,7 +59,7 @@ def chosen(games: Sequence[str]) -> list[str]:
     known = agent_names()
     if not games:
         return known
-    names = [find_game(name).name for name in games]
+    names = list(dict.fromkeys(find_game(name).name for name in games))
     for name in names:
         if name not in known:
             raise OptionError(f"the zoo has no agent for {name}: `ludus train {name}` makes one")
@@ -65,9 +67,9 @@ def chosen(games: Sequence[str]) -> list[str]:
 
 
 def cards_of(games: Sequence[str]) -> list[dict[str, Any]]:
-    from ..zoo.cards import AGENTS, read_card
+    from ..zoo.cards import agent_folder, read_card
 
-    return [read_card(AGENTS / game) for game in games]
+    return [read_card(folder) for game in games if (folder := agent_folder(game)) is not None]
 
 
 def show(config: Config, games: list[str]) -> int:
@@ -88,8 +90,23 @@ def show(config: Config, games: list[str]) -> int:
             trained, bots = ["", "", ""], ["", ""]
     out = console()
     out.print(table)
+    say("Mean returns over 100 episodes (2,000 hands of cards), greedy, from every seat;")
+    say("random and heuristic in the same games, if for several against random players.")
+    if below := [card["game"] for card in cards_of(games) if not above_heuristic(card)]:
+        say(f"Not better than the heuristic: {', '.join(below)}.")
     say("Watch one: ", ("ludus watch GAME", "bold"))
     return 0
+
+
+def above_heuristic(card: dict[str, Any]) -> bool:
+    """Whether the interval of an agent is above what the game's heuristic gets; against it, above what equals get."""
+    heuristic = next((bot["mean"] for bot in card["bots"] if bot["who"] == "heuristic"), -math.inf)
+    greedy = [found for found in card["evaluation"] if found["policy"] == "greedy"]
+    against = next((found for found in greedy if found["against"] == "heuristic"), None)
+    if against is None:
+        return bool(greedy) and greedy[0]["low"] > heuristic
+    players = find_game(card["game"]).players
+    return against["low"] > (0.0 if players == 2 else 2 / players - 1)  # one of them wins 1, the others lose 1
 
 
 def verify(config: Config, games: list[str]) -> int:
@@ -101,11 +118,30 @@ def verify(config: Config, games: list[str]) -> int:
     for game in games:
         folder = agent_folder(game)
         assert folder is not None
-        for words, fits in verified(load_agent(folder), read_card(folder)):
+        agent, card = load_agent(folder), read_card(folder)
+        check_game(agent, card)
+        for words, fits in verified(agent, card):
             wrong += not fits
             say(f"{game}{words}: ", ("as it says" if fits else "NOT as it says", "bold"))
     say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
     return 1 if wrong else 0
+
+
+def check_game(agent: Any, card: dict[str, Any]) -> None:
+    """Raise OptionError where an agent plays something else than its card says."""
+    from ..agents.checkpoints.env_spec import make_environment
+
+    sim, game = make_environment(agent.environment).simulator, card["game"]
+    if sim.game.name != game:
+        raise OptionError(f"the agent of {game} plays {sim.game.name}")
+    if card["version"] != sim.game.version:
+        raise OptionError(
+            f"the agent of {game} is of version {card['version']} of the game, which is {sim.game.version}"
+        )
+    if sim.options != Options.of(sim.game, from_plain("options", Options, card["options"]).__dict__):
+        raise OptionError(f"the agent of {game} was trained with other options than its card says")
+    if any((found["against"] is None) != (sim.num_players == 1) for found in card["evaluation"]):
+        raise OptionError(f"the card of {game} has evaluations that are not for {sim.num_players} players")
 
 
 def verified(agent: Any, card: dict[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -114,7 +150,7 @@ def verified(agent: Any, card: dict[str, Any]) -> Iterator[tuple[str, bool]]:
 
     for told, now in evaluated(agent, card):
         against = f" against {told['against']}" if told["against"] else ""
-        words = f"{figure(now['mean'])}, card {figure(told['mean'])} ({within(told)})"
+        words = f"{figure(now['mean'])}, card {figure(told['mean'])}{in_brackets(told)}"
         yield f"{against}, {told['policy']}: {words}", now["low"] <= told["high"] and told["low"] <= now["high"]
     found = exploitabilities(agent) if "exploitability" in card else {}
     for name, told in card.get("exploitability", {}).items():
@@ -131,8 +167,15 @@ def reproduce(config: Config, games: list[str]) -> int:
     command = ["train", card["game"], "--algo", card["algo"], "--total-timesteps", card["steps"], "--out", folder]
     command += ["--seed", card["seed"] if config.seed is None else config.seed]
     command += ["--num-threads", config.num_threads or card["threads"], "--device", "cpu"]
-    done = subprocess.run([sys.executable, "-m", "ludus", *map(str, command)])  # whose Ctrl-C is its own
-    return done.returncode or compare(folder, card)
+    return finished([sys.executable, "-m", "ludus", *map(str, command)]) or compare(folder, card)
+
+
+def finished(command: list[str]) -> int:
+    """The exit status of a command that ends by itself when a signal comes, and saves first."""
+    child = subprocess.Popen(command)
+    for number in ENDING:  # Ctrl-C reaches all processes of a terminal, others only this one
+        signal.signal(number, lambda number, _: child.send_signal(number) if number != signal.SIGINT else None)
+    return child.wait()
 
 
 def compare(folder: Path, card: dict[str, Any]) -> int:
@@ -144,8 +187,8 @@ def compare(folder: Path, card: dict[str, Any]) -> int:
         below += now["high"] < told["low"]
         against = f" against {told['against']}" if told["against"] else ""
         say(
-            f"{told['policy']}{against}: {figure(now['mean'])} ({within(now)}), "
-            f"the card's {figure(told['mean'])} ({within(told)})"
+            f"{told['policy']}{against}: {figure(now['mean'])}{in_brackets(now)}, "
+            f"the card's {figure(told['mean'])}{in_brackets(told)}"
         )
     seeds = ", ".join(figure(seed["mean"]) for seed in card["seeds"])
     say(f"trainings by this recipe had {seeds}; the card is of the best of them")
@@ -162,8 +205,12 @@ def evaluated(agent: Any, card: dict[str, Any]) -> Iterator[tuple[dict[str, Any]
 
 
 def within(found: dict[str, Any]) -> str:
-    """The interval of an evaluation."""
-    return span((found["low"], found["high"]))
+    """The interval of an evaluation; a dash where all its episodes came out alike, of which resampling tells nothing."""
+    return span((found["low"], found["high"])) if found["low"] < found["high"] else "-"
+
+
+def in_brackets(found: dict[str, Any]) -> str:
+    return f" ({within(found)})" if found["low"] < found["high"] else ""
 
 
 WORK: dict[str, Callable[[Config, list[str]], int]] = {"list": show, "verify": verify, "reproduce": reproduce}
