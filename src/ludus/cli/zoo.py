@@ -92,19 +92,19 @@ def show(config: Config, games: list[str]) -> int:
     out.print(table)
     say("Mean returns over 100 episodes (2,000 hands of cards), greedy, from every seat;")
     say("random and heuristic in the same games, if for several against random players.")
-    if below := [card["game"] for card in cards_of(games) if not above_heuristic(card)]:
-        say(f"Not better than the heuristic: {', '.join(below)}.")
+    if below := [card["game"] for card in cards_of(games) if not above_bots(card)]:
+        out.print(f"Not clearly better than the simple player: {', '.join(below)}.", highlight=False)
     say("Watch one: ", ("ludus watch GAME", "bold"))
     return 0
 
 
-def above_heuristic(card: dict[str, Any]) -> bool:
-    """Whether the interval of an agent is above what the game's heuristic gets; against it, above what equals get."""
-    heuristic = next((bot["mean"] for bot in card["bots"] if bot["who"] == "heuristic"), -math.inf)
+def above_bots(card: dict[str, Any]) -> bool:
+    """Whether the interval of an agent is above what the bots of its game get; against the heuristic, above what equals get."""
+    bots = max(bot["mean"] for bot in card["bots"])
     greedy = [found for found in card["evaluation"] if found["policy"] == "greedy"]
     against = next((found for found in greedy if found["against"] == "heuristic"), None)
     if against is None:
-        return bool(greedy) and greedy[0]["low"] > heuristic
+        return bool(greedy) and greedy[0]["low"] > bots
     players = find_game(card["game"]).players
     return against["low"] > (0.0 if players == 2 else 2 / players - 1)  # one of them wins 1, the others lose 1
 
