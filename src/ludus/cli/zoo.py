@@ -99,7 +99,7 @@ def show(config: Config, games: list[str]) -> int:
 
 
 def above_bots(card: dict[str, Any]) -> bool:
-    """Whether an agent's interval is above what the bots of its game get and, against the heuristic, above what equals get."""
+    """Whether an agent's interval is above what bots get in its game and, against the heuristic, what equals get."""
     bots = max(bot["mean"] for bot in card["bots"])
     greedy = [found for found in card["evaluation"] if found["policy"] == "greedy"]
     against = next((found for found in greedy if found["against"] == "heuristic"), None)
