@@ -16,10 +16,11 @@ from ludus.cli import watch
 from ludus.cli.arguments import parse
 from ludus.cli.making import make_agent, make_env
 from ludus.cli.settings import PRESETS, SETTINGS
+from ludus.cli.settings_file import to_plain
 from ludus.cli.train import CONFIGS, defaults
 from ludus.envs import Options, Simulator
 from ludus.envs.viewer.window import Window
-from ludus.zoo import recipe_names
+from ludus.zoo import recipe, recipe_names
 
 from .test_train_evaluate import here, refused
 from .test_train_evaluate import ludus as run
@@ -123,7 +124,15 @@ def test_presets_are_settings_that_flags_go_before(preset):
 @pytest.mark.parametrize("game", recipe_names())
 def test_a_recipe_is_for_every_algorithm(algo, game):
     config = defaults([game, "--recipe", "--algo", algo])
-    assert config.algo == algo and config.recipe and config.options.repeat_action_probability == 0.1
+    assert (
+        config.algo == algo
+        and config.recipe
+        and to_plain(config.options)
+        == {
+            **to_plain(Options()),
+            **recipe(game).get("options", {}),
+        }
+    )
 
 
 BAD = {

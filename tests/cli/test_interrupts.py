@@ -56,7 +56,17 @@ def test_an_interrupt_while_libraries_are_imported_ends_quietly():
 
 
 def test_a_training_that_gets_many_signals_is_saved_and_ends_as_after_one(tmp_path):
-    command = ["train", "Catch", "--num-envs", "64", "--total-timesteps", "1000000000", "--out", str(tmp_path / "run")]
+    command = [
+        "train",
+        "Catch",
+        "--no-recipe",
+        "--num-envs",
+        "64",
+        "--total-timesteps",
+        "1000000000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "ludus", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

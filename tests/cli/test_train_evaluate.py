@@ -77,6 +77,7 @@ def test_a_signal_saves_and_stops(tmp_path, number):
         "ludus",
         "train",
         "Catch",
+        "--no-recipe",
         "--out",
         str(out),
         "--total-timesteps",
@@ -135,7 +136,18 @@ def kill_when_saved(*command, out):
 def test_the_same_command_again_goes_on_after_a_crash(tmp_path):
     """Annealed, sticky, with frames stacked: the same agent to the last bit as without the crash."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    command = ["train", "Breakout", "--recipe", "--frame-stack", "2", "--total-timesteps", "40000", "--device", "cpu"]
+    command = [
+        "train",
+        "Breakout",
+        "--algo",
+        "ppo",
+        "--frame-stack",
+        "2",
+        "--total-timesteps",
+        "40000",
+        "--device",
+        "cpu",
+    ]
     command += [*QUICK, "--resume", "--precision", "fp32"]
     kill_when_saved(*command, "--out", str(broken), "--save-interval", "0", out=broken)
     done = load_agent(broken).num_timesteps

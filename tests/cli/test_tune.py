@@ -202,7 +202,6 @@ def test_a_recipe_begins_a_training(tmp_path):
         (["Catch", "--seeds", "1"], "--seeds must be 2 or more"),
         (["Catch", "--algo", "sac"], "unknown algorithm 'sac'"),
         (["Catsh"], "did you mean Catch?"),
-        (["Catch", "--recipe"], "there is no recipe for Catch"),
         (["CartPole-v1", "--recipe"], "--recipe is for games of Ludus"),
         (["Catch", "--policy", "resnet"], "unknown policy 'resnet'"),
         (["Catch", "--storage", "nonsense"], "--storage nonsense cannot be opened"),
