@@ -70,9 +70,10 @@ def test_train_any_gymnasium_environment(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_stops(tmp_path, number):
     out = tmp_path / "run"
-    command = [sys.executable, "-u", "-m", "ludus", "train", "Catch", "--no-recipe", "--out", str(out)]
-    command += ["--total-timesteps", "1000000000"]
-    process = subprocess.Popen([*command, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-u", "-m", "ludus", "train", "Catch", "--no-recipe", "--total-timesteps", "1000000000"]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), *QUICK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert "training PPO" in process.stdout.readline()
     deadline = time.monotonic() + 60
     while not list(out.glob("tensorboard*/events*")) and time.monotonic() < deadline:
