@@ -209,3 +209,12 @@ def test_bots_play_by_the_rules_that_agents_beside_them_learned(tmp_path):
     both = Path(run), Path("Catch:random")
     agent, bot = entries(both, Config(both))
     assert bot.options == {"repeat_action_probability": 0.5} and agent.rules == bot.rules
+
+
+def test_evaluate_takes_another_limit_of_steps(capsys):
+    """CliffWalking at random falls and starts again, mostly for thousands of steps."""
+    for limit, lengths in ((5, {5}), (9, {9})):
+        arguments = ["CliffWalking:random", "--episodes", "3", "--max-episode-steps", str(limit)]
+        assert main(["evaluate", *arguments]) == 0
+        row = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("random"))
+        assert {int(row.split()[-1])} == lengths

@@ -341,12 +341,3 @@ def test_an_output_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert "is a file" in refused("train", "Catch", "--out", str(tmp_path / "file"))
     assert "cannot be written" in refused("train", "Catch", "--out", str(tmp_path / "file" / "run"))
-
-
-def test_evaluate_takes_another_limit_of_steps(capsys):
-    """CliffWalking at random falls and starts again, mostly for thousands of steps."""
-    for limit, lengths in ((5, {5}), (9, {9})):
-        arguments = ["CliffWalking:random", "--episodes", "3", "--max-episode-steps", str(limit)]
-        assert main(["evaluate", *arguments]) == 0
-        row = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("random"))
-        assert {int(row.split()[-1])} == lengths
