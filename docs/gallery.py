@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ludus.agents.training.progress_bar import quantity
 from ludus.cli.record import Episode, Film, halved, write_gif
 from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
 from ludus.envs.viewer.scene import readable
@@ -136,10 +137,6 @@ def spread(score: dict[str, float] | None) -> str:
     return "-" if not score else f"{short(score['mean'])} ± {short(score['standard deviation'])}"
 
 
-def amount(steps: int) -> str:
-    return f"{steps / 1e6:.3g} M" if steps >= 1e6 else f"{steps / 1e3:.0f} k"
-
-
 def short(number: float) -> str:
     """Three digits, or all before the point."""
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
@@ -170,7 +167,7 @@ def agent_of(game: Game) -> str:
         for x in card["evaluation"]
         if x["policy"] == policy
     )
-    text = f"{card['algo'].upper()}, {amount(card['steps'])} steps: a mean return of {returns}, {policy}; "
+    text = f"{card['algo'].upper()}, {quantity(card['steps'])} steps: a mean return of {returns}, {policy}; "
     about = card["about"]
     text += f"{simple}{', against random ones' if game.players > 1 else ''}. {about[0].upper()}{about[1:]}."
     if "exploitability" in card:

@@ -52,11 +52,9 @@ class Bot:
         if not isinstance(sim, Simulator):
             raise OptionError(f"a Bot plays in a Simulator, got {describe(sim)}: give Bot(sim)")
         check_bot(sim.game, kind)
-        seed = seed_of("seed", seed)
         self.sim, self.kind, self.plain = sim, kind, plain
-        indices = np.arange(sim.num_envs, dtype=np.uint64)
-        streams = players_streams(np.full(sim.num_envs, seed, np.uint64), indices)
-        self._streams = np.ascontiguousarray(np.stack(streams, axis=1))
+        self._streams = np.zeros((sim.num_envs, 2), np.uint64)
+        self.seed(seed_of("seed", seed))
         self._actions = np.zeros((sim.num_envs, sim.num_seats), np.int64)
         self._depth = depth_of(kind)
         self._wanted, self.nodes = np.ones(sim.num_envs, np.bool_), np.zeros(sim.num_envs, np.int64)
@@ -64,6 +62,13 @@ class Bot:
         self._offered = np.zeros(len(sim.game.actions), np.int64)  # the game's action -> its number in the chosen set
         self._offered[[sim.game.actions.index(name) for name in sim.actions]] = np.arange(len(sim.actions))
         self._build()
+
+    def seed(self, seed: int) -> None:
+        """Begin its random numbers anew, from a whole number from 0 to 2**64 - 1."""
+        games = np.arange(self.sim.num_envs, dtype=np.uint64)
+        self._streams[...] = np.stack(
+            players_streams(np.full_like(games, seed), games), axis=1
+        )  # where loops read them
 
     def _build(self) -> None:
         """The compiled loop, and the table of its buffers."""

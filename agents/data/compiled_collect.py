@@ -150,10 +150,7 @@ class CompiledCollector(StepLoops):
 
         def before(t: int) -> None:
             self._write_obs(t)
-            if data.masks is not None:
-                data.masks[t] = self.masks
-            if adapter.advice is not None:
-                data.columns[t, :, 4] = adapter.advice.actions()
+            data.keep_choices(t, adapter)
 
         def after(t: int, ended: int) -> bool:
             if ended and adapter.can_truncate:

@@ -77,6 +77,13 @@ class RolloutTensors(BaseBuffer):
         self.pos, self.full, self.learned = 0, False, False
         self.first_starts.copy_(torch.as_tensor(np.asarray(starts, np.float32)))
 
+    def keep_choices(self, t: int, adapter: EnvAdapter) -> None:
+        """Store what is legal at step t, and what is advised."""
+        if self.masks is not None and adapter.mask is not None:
+            self.masks[t] = adapter.mask
+        if adapter.advice is not None:
+            self.columns[t, :, 4] = adapter.advice.actions()
+
     def part(self, first: int, last: int) -> RolloutTensors:
         """Views of the tensors, of games first .. last-1."""
         twin = RolloutTensors(self.buffer_size, self.observation_space, self.action_space, self.device, last - first)
@@ -223,10 +230,7 @@ def collect(
 def _step(network: Any, adapter: EnvAdapter, data: RolloutTensors, t: int, noise: Tensor, state: Tensor | None) -> None:
     """Choose actions for step t, take it in every game, and store it."""
     policy, obs = network.policy, keep_obs(data.obs, t, adapter.obs)
-    if data.masks is not None and adapter.mask is not None:
-        data.masks[t] = adapter.mask
-    if adapter.advice is not None:
-        data.columns[t, :, 4] = adapter.advice.actions()
+    data.keep_choices(t, adapter)
     data.params[t], data.values[t], next_state = network.forward(obs, state, adapter.mask)
     data.actions[t] = policy.head.sample(data.params[t], noise)
     actions = data.actions[t]

@@ -101,6 +101,5 @@ class PPOConfig(AgentConfig):
         "num_envs": 8, "n_steps": 64, "batch_size": 128, "n_epochs": 10, "learning_rate": 1e-3, "ent_coef": 0.0,
         "gamma": 0.98, "policy": "MlpPolicy",
     }  # fmt: skip
-    self_play: ClassVar[dict[str, Any]] = {
-        "ent_coef": 0.1
-    }  # less, and it forgets what it does not meet in its own games
+    # With less, it forgets what it does not meet in its own games.
+    self_play: ClassVar[dict[str, Any]] = {"ent_coef": 0.1}

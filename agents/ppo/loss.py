@@ -55,15 +55,8 @@ def clipped_surrogate(
 def numbers_of(choices: int, settings: Settings, weight: float) -> Tensor:
     """The numbers (7,) that `categorical_grads` takes; `weight` is that of each sample."""
     clip_vf = -1.0 if settings.clip_range_vf is None else settings.clip_range_vf
-    numbers = [
-        choices,
-        settings.clip_range,
-        clip_vf,
-        settings.ent_coef,
-        settings.vf_coef,
-        weight,
-        settings.kickstart_coef,
-    ]
+    coefs = settings.ent_coef, settings.vf_coef, weight, settings.kickstart_coef
+    numbers = [choices, settings.clip_range, clip_vf, *coefs]
     return torch.tensor(numbers, dtype=torch.float64)
 
 

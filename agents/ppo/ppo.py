@@ -16,6 +16,7 @@ from stable_baselines3.common.utils import FloatSchedule
 
 from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import on_gpu
+from ..training.kickstart import coefficient_of
 from ..training.on_policy import OnPolicyActorCritic
 from ..training.signatures import passes_on_to
 from .config import PPOConfig
@@ -64,8 +65,7 @@ class PPO(OnPolicyActorCritic, StablePPO):
         clip_vf: Any = None if self.clip_range_vf is None else FloatSchedule(self.clip_range_vf)(remaining)
         if on_gpu(self.device):
             clip, clip_vf = self._clip.fill_(clip), None if clip_vf is None else self._clip_vf.fill_(clip_vf)
-        kickstart_coef = self.kickstart_coef * max(0.0, 1.0 - (1.0 - remaining) / self.kickstart_fraction)
-        self.loss_settings = Settings(clip, clip_vf, self.ent_coef, self.vf_coef, kickstart_coef)
+        self.loss_settings = Settings(clip, clip_vf, self.ent_coef, self.vf_coef, coefficient_of(self))
 
     def _train_epoch(self) -> bool:
         """One pass over the samples, in minibatches of `order`; returns False as soon as the policy changed too much."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ...envs import Bot, OptionError, Simulator
-from ...envs.rng import players_streams
 from ..nn.action_dists import CategoricalHead
 
 NONE = -1.0  # where there is no advice
@@ -22,21 +21,33 @@ class Advice:
     """What a game's heuristic would do in each game of a simulator, for all who act."""
 
     def __init__(self, sim: Simulator) -> None:
-        self.bot, self.sim = Bot(sim, "heuristic"), sim
+        self.bot, self.wanted = Bot(sim, "heuristic"), True
+        self.none = torch.full((sim.num_envs * sim.num_seats,), NONE)
         self.legal = None if sim.legal is None else torch.as_tensor(sim.legal)
 
-    def begin(self, seed: int) -> None:
-        """Before a rollout: its random numbers depend on the seed alone, so that training can be resumed."""
-        games = np.arange(self.sim.num_envs, dtype=np.uint64)
-        self.bot._streams[...] = np.stack(players_streams(np.full_like(games, seed % 2**64), games), axis=1)
+    def begin(self, seed: int, wanted: bool = True) -> None:
+        """Before a rollout, of which nothing may be wanted.
+
+        The heuristic's random numbers depend on the seed alone, so that training can be resumed.
+        """
+        self.wanted = wanted
+        self.bot.seed(seed % 2**64)
 
     def actions(self) -> Tensor:
         """(N,) float32, a number for each who acts; NONE where the heuristic would do what is not legal."""
+        if not self.wanted:
+            return self.none
         advised = torch.from_numpy(self.bot.act().reshape(-1).copy())
         if self.legal is None:
             return advised.float()
         legal = self.legal.reshape(len(advised), -1).gather(1, advised.unsqueeze(1)).squeeze(1)
         return torch.where(legal, advised, NONE).float()
+
+
+def coefficient_of(agent: Any) -> float:
+    """The coefficient of the cross-entropy, as far as it is annealed."""
+    progress = 1.0 - agent._current_progress_remaining
+    return agent.kickstart_coef * max(0.0, 1.0 - progress / agent.kickstart_fraction)
 
 
 def advised(agent: Any) -> bool:

@@ -22,7 +22,7 @@ from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from .arguments import check_observation, check_observation_space
 from .earlier_versions import AgainstEarlierVersions, EarlierVersions, leave_out, share_of, step_over
-from .kickstart import Advice, advised
+from .kickstart import Advice, advised, coefficient_of
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
 from .optimizer_step import OptimizerStep, check_update
 from .rollouts import OnPolicyAgent
@@ -52,7 +52,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
     versions: EarlierVersions | None
     against: AgainstEarlierVersions  # the games, where there are earlier versions
     precision, normalize_reward = "fp32", False
-    kickstart_coef: float = 0.0
+    kickstart_coef, kickstart_fraction = 0.0, 0.5
     earlier_versions: float = 0.0  # share of games of several players that are played against them
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
@@ -159,11 +159,12 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
-        for k, adapter in enumerate(self.adapters if self.advised else ()):
-            adapter.advice.begin(self.generators[k].initial_seed() + self.num_timesteps)
-        if self.versions is not None:
-            # else it is that of the `learn` before
+        if self.advised or self.versions is not None:  # else progress is that of the `learn` before
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
+        for k, adapter in enumerate(self.adapters if self.advised else ()):
+            wanted = coefficient_of(self) > 0  # which only falls until the update
+            adapter.advice.begin(self.generators[k].initial_seed() + self.num_timesteps, wanted)
+        if self.versions is not None:
             self.against.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:

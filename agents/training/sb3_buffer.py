@@ -71,7 +71,7 @@ class RolloutView(RolloutBuffer):
         if not data.full:
             return
         tensors = {"observations": data.obs, "actions": data.actions}
-        tensors |= dict(zip(COLUMNS, data.columns.unbind(-1), strict=False))
+        tensors |= dict(zip(COLUMNS, data.columns[..., : len(COLUMNS)].unbind(-1), strict=True))
         for name in vars(self).keys() & tensors.keys():
             arrays, into = getattr(self, name), tensors[name]
             if isinstance(into, dict):

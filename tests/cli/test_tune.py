@@ -202,6 +202,7 @@ def test_a_recipe_begins_a_training(tmp_path):
         (["Catch", "--seeds", "1"], "--seeds must be 2 or more"),
         (["Catch", "--algo", "sac"], "unknown algorithm 'sac'"),
         (["Catsh"], "did you mean Catch?"),
+        (["Catch", "--recipe"], "there is no recipe for Catch"),
         (["CartPole-v1", "--recipe"], "--recipe is for games of Ludus"),
         (["Catch", "--policy", "resnet"], "unknown policy 'resnet'"),
         (["Catch", "--storage", "nonsense"], "--storage nonsense cannot be opened"),
@@ -210,6 +211,7 @@ def test_a_recipe_begins_a_training(tmp_path):
 )
 def test_what_cannot_be_tuned_is_one_line(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ludus.zoo.recipe_names", lambda: ["Asterix"])
     assert main(["tune", *words]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

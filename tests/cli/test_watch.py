@@ -340,6 +340,7 @@ def test_agents_that_see_get_a_wider_window(kind, monkeypatch):
 def test_the_window_says_whose_agent_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert called(Path("Breakout")) == called(Path("breakout")) == "the zoo's agent"
-    assert called(Path("Snake:heuristic")) == "Snake:heuristic" and called(Path("runs/mine")) == "mine"
+    assert called(Path("Snake:heuristic")) == "Snake:heuristic" and called(Path("runs/mine")) == "runs/mine"
+    assert watching().scene().subtitle == "catcher"
     (tmp_path / "Breakout").mkdir()
     assert called(Path("Breakout")) == "Breakout"

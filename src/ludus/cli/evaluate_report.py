@@ -13,7 +13,7 @@ from ..envs.bots import STEP_LIMIT, Evaluation
 from ..envs.statistics import STATISTICS, difference, interval
 from .episodes import Entry
 from .figures import NO_INTERVAL, figure, new_table, span
-from .named import is_of_zoo
+from .named import called
 from .run_facts import short_names
 from .terminal import shown
 
@@ -109,8 +109,7 @@ class Report:
 def heading(report: Report) -> str:
     """The game, and who plays it, in which way, if all rows have that in common."""
     first = report.played[0]
-    who = "the zoo's agent" if is_of_zoo(first.entry.who) else str(first.entry.who)
-    parts = [first.entry.title, who] if len(report.agents) == 1 else [first.entry.rules]
+    parts = [first.entry.title, called(first.entry.who)] if len(report.agents) == 1 else [first.entry.rules]
     parts[-1] += f" with {report.search} simulations a move" if report.search else ""
     parts[-1] += f" against {report.against}" if report.against else ""
     policies = {one.policy for one in report.played}

@@ -41,8 +41,8 @@ def place_of(who: Path) -> Path:
 
 
 def called(who: Path) -> str:
-    """What to call a player: a folder's name, a bot as on the command line, or that it is the zoo's agent."""
-    return "the zoo's agent" if is_of_zoo(who) else who.name
+    """What to call a player: as on the command line, or that it is the zoo's agent."""
+    return "the zoo's agent" if is_of_zoo(who) else str(who)
 
 
 def is_of_zoo(who: Path) -> bool:

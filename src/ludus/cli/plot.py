@@ -63,8 +63,9 @@ def curve_of(run: Run) -> Curve:
 
     if is_of_zoo(run.path):
         points = read_card(place_of(run.path))["curve"]
-        return Curve(*np.array(points).T, np.full(len(points), np.nan))
-    curve = read_curve(run.path)
+        curve = Curve(*np.array(points).T, np.full(len(points), np.nan))
+    else:
+        curve = read_curve(run.path)
     if len(curve.steps) < 2:
         raise OptionError(f"{run.path}: its curve has fewer than two points: train for longer")
     return curve

@@ -166,7 +166,7 @@ class Session:
         decision = self.decision() if self.overlay and self.values else None
         return Scene(
             title=self.sim.game.name,
-            subtitle=called(self.config.agent),
+            subtitle=Path(called(self.config.agent)).name,
             score=self.scores[0],
             whose="score" if self.sim.num_players == 1 else f"score of {names[0]}",
             facts={

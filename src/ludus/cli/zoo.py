@@ -77,7 +77,8 @@ def show(config: Config, games: list[str]) -> int:
     from ..agents.training.progress_bar import quantity
 
     table = new_table(["game", "by"], ["steps", "return", "95 %", "random", "heuristic"])
-    for card in cards_of(games):
+    cards = cards_of(games)
+    for card in cards:
         bots = [
             {bot["who"]: figure(bot["mean"]) for bot in card["bots"]}.get(who, "-") for who in ("random", "heuristic")
         ]
@@ -92,7 +93,7 @@ def show(config: Config, games: list[str]) -> int:
     out.print(table)
     say("Mean returns over 100 episodes (2,000 hands of cards), greedy, from every seat;")
     say("random and heuristic in the same games, if for several against random players.")
-    if below := [card["game"] for card in cards_of(games) if not above_bots(card)]:
+    if below := [card["game"] for card in cards if not above_bots(card)]:
         out.print(f"Not clearly better than the simple player: {', '.join(below)}.", highlight=False)
     say("Watch one: ", ("ludus watch GAME", "bold"))
     return 0
@@ -138,7 +139,7 @@ def check_game(agent: Any, card: dict[str, Any]) -> None:
         raise OptionError(
             f"the agent of {game} is of version {card['version']} of the game, which is {sim.game.version}"
         )
-    if sim.options != Options.of(sim.game, from_plain("options", Options, card["options"]).__dict__):
+    if sim.options != Options.of(sim.game, vars(from_plain("options", Options, card["options"]))):
         raise OptionError(f"the agent of {game} was trained with other options than its card says")
     if any((found["against"] is None) != (sim.num_players == 1) for found in card["evaluation"]):
         raise OptionError(f"the card of {game} has evaluations that are not for {sim.num_players} players")

@@ -79,6 +79,14 @@ def test_the_coefficient_is_annealed_over_its_fraction_of_the_training():
     assert seen[0] > seen[1] > seen[2] > seen[3] == seen[-1] == 0
 
 
+def test_nobody_is_asked_for_what_does_not_count_any_more(monkeypatch):
+    asked, act, rollout = [], Bot.act, 64 * 16
+    agent = agent_of("Catch", kickstart_fraction=0.5)
+    monkeypatch.setattr(bots.Bot, "act", lambda self: asked.append(agent.num_timesteps) or act(self))
+    agent.learn(8 * rollout)
+    assert len(asked) == 4 * 16 and max(asked) < 4 * rollout and (agent.data.columns[..., 4] == NONE).all()
+
+
 def test_without_it_nothing_changes():
     agent = agent_of("Catch", kickstart_coef=0.0).learn(2048)
     assert agent.data.columns.shape[-1] == 4
