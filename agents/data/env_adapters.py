@@ -40,7 +40,7 @@ class EnvAdapter:
         can_truncate: False where `truncated` never is true.
         stays: whether all tensors stay where they are, for compiled loops to read.
         max_episode_steps: the step at which episodes are truncated, if it is known.
-        advice: tells what a heuristic would do, see `training.kickstart`; None where nobody asks for it.
+        advice: tells what a teacher would do, see `training.kickstart`; None where nobody asks for it.
         endings: if a list, `step` appends the environments (K,) whose episode ended and their final observations (K, ...),
             or None where there are none.
     """

@@ -85,11 +85,16 @@ class PPOConfig(AgentConfig):
         0.0, "Share of the games, in games for several players, that are played against earlier versions of the policy, the "
         "harder ones more often (Vinyals et al. 2019); in the others it plays all seats.", 0, 1,
     )  # fmt: skip
+    opponents: str | None = option(
+        None, "Bots, such as heuristic,search-4, that are met beside earlier versions, in the same share of the games; None: "
+        "none."
+    )  # fmt: skip
     kickstart_coef: float = option(
-        0.0, "Coefficient, in the loss, of the cross-entropy between what the game's heuristic would do and the policy, at "
-        "first; it is annealed to 0 (kickstarting, Schmitt et al. 2018).", 0, 1e9,
+        0.0, "Coefficient, in the loss, of the cross-entropy between what a teacher would do and the policy, at first; it is "
+        "annealed to 0 (kickstarting, Schmitt et al. 2018).", 0, 1e9,
     )  # fmt: skip
     kickstart_fraction: float = option(0.5, "Fraction of training over which kickstart_coef is annealed.", 1e-9, 1)
+    kickstart_teacher: str = option("heuristic", "The teacher: the game's heuristic, or a bot like search-4.")
     num_threads: int | None = options.num_threads("the environments and each minibatch")
     group: object | None = option(
         None, "Processes that train this policy together, each in environments of its own, from `join_group`; "

@@ -1,4 +1,4 @@
-"""Kickstarting (Schmitt et al. 2018): a policy first learns to do what the game's heuristic would do where the policy comes.
+"""Kickstarting (Schmitt et al. 2018): a policy first learns to do what a teacher would do where the policy comes.
 
 Where rewards are so rare that chance finds none, reinforcement learning has something to improve on from the start.
 """
@@ -12,29 +12,30 @@ import torch
 from torch import Tensor
 
 from ...envs import Bot, OptionError, Simulator
+from ...envs.bots import check_bot
 from ..nn.action_dists import CategoricalHead
 
 NONE = -1.0  # where there is no advice
 
 
 class Advice:
-    """What a game's heuristic would do in each game of a simulator, for all who act."""
+    """What a bot would do in each game of a simulator, for all who act."""
 
-    def __init__(self, sim: Simulator) -> None:
-        self.bot, self.wanted = Bot(sim, "heuristic"), True
+    def __init__(self, sim: Simulator, teacher: str) -> None:
+        self.bot, self.wanted = Bot(sim, teacher), True
         self.none = torch.full((sim.num_envs * sim.num_seats,), NONE)
         self.legal = None if sim.legal is None else torch.as_tensor(sim.legal)
 
     def begin(self, seed: int, wanted: bool = True) -> None:
         """Before a rollout, of which nothing may be wanted.
 
-        The heuristic's random numbers depend on the seed alone, so that training can be resumed.
+        The bot's random numbers depend on the seed alone, so that training can be resumed.
         """
         self.wanted = wanted
         self.bot.seed(seed % 2**64)
 
     def actions(self) -> Tensor:
-        """(N,) float32, a number for each who acts; NONE where the heuristic would do what is not legal."""
+        """(N,) float32, a number for each who acts; NONE where the bot would do what is not legal."""
         if not self.wanted:
             return self.none
         advised = torch.from_numpy(self.bot.act().reshape(-1).copy())
@@ -57,11 +58,15 @@ def advised(agent: Any) -> bool:
     sim = agent.simulator
     why = (
         "is for games of Ludus" if sim is None
-        else f"needs a heuristic, which {sim.game.name} has not" if sim.game.heuristic is None
         else "needs a CPU" if agent.device.type != "cpu" or not isinstance(sim.obs, np.ndarray)
         else "is for policies without methods of their own" if not isinstance(agent.policy.head, CategoricalHead)
         else ""
     )  # fmt: skip
     if why:
         raise OptionError(f"kickstart_coef {why}: leave it out")
+    assert sim is not None
+    try:
+        check_bot(sim.game, agent.kickstart_teacher)
+    except OptionError as error:
+        raise OptionError(f"kickstart_teacher is {agent.kickstart_teacher!r}, but {error}") from error
     return True

@@ -21,8 +21,8 @@ from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
 from .arguments import check_observation, check_observation_space
-from .earlier_versions import AgainstEarlierVersions, EarlierVersions, leave_out, share_of, step_over
 from .kickstart import Advice, advised, coefficient_of
+from .league import AgainstLeague, League, leave_out, share_of, step_over
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
 from .optimizer_step import OptimizerStep, check_update
 from .rollouts import OnPolicyAgent
@@ -49,11 +49,12 @@ class OnPolicyActorCritic(OnPolicyAgent):
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**POLICIES}
     policy_base = ActorCriticPolicy
     policy: Any
-    versions: EarlierVersions | None
-    against: AgainstEarlierVersions  # the games, where there are earlier versions
+    versions: League | None
+    against: AgainstLeague  # the games, where there are opponents
     precision, normalize_reward = "fp32", False
-    kickstart_coef, kickstart_fraction = 0.0, 0.5
-    earlier_versions: float = 0.0  # share of games of several players that are played against them
+    kickstart_coef, kickstart_fraction, kickstart_teacher = 0.0, 0.5, "heuristic"
+    earlier_versions: float = 0.0  # share of games of several players that are played against them and other opponents
+    opponents: str | None = None
     _view: RolloutView | None = None  # `rollout_buffer`, once somebody asked for it
 
     def _setup_model(self) -> None:
@@ -86,7 +87,7 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self.workers.count = max(self.play_threads, self.learn_threads)
         share, self.advised = share_of(self), advised(self)
         self._provide_generators(self.play_threads + 1)
-        self.versions = EarlierVersions.of(self, share) if share else None
+        self.league = League.of(self, share) if share else None
         spaces = observed_space(self), self.action_space
         self.data = RolloutTensors(self.n_steps, *spaces, self.device, self.n_envs)
         self.compute_advantages = graphed(self._compute_advantages, self.device, self.constants)
@@ -137,16 +138,16 @@ class OnPolicyActorCritic(OnPolicyAgent):
     # -- rollouts ------------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        if self.versions is None:
+        if self.league is None:
             self.adapters = [adapter_of(self)]
         else:
-            self.against = AgainstEarlierVersions(self.simulator, self.channels_first, self.versions, self.n_steps)
+            self.against = AgainstLeague(self.simulator, self.channels_first, self.league, self.n_steps)
             self.adapters = [encoded(self, self.against)]
         if self.play_threads > 1 and self.simulator is not None:
             parts = self.simulator.split(self.play_threads)
             self.adapters = [encoded(self, SimulatorAdapter(part, self.channels_first)) for part in parts]
         for adapter in self.adapters if self.advised else ():
-            adapter.advice = Advice(adapter.source.sim)  # type: ignore[attr-defined]
+            adapter.advice = Advice(adapter.source.sim, self.kickstart_teacher)  # type: ignore[attr-defined]
         self._make_collector()
 
     def _make_collector(self) -> None:
@@ -159,12 +160,12 @@ class OnPolicyActorCritic(OnPolicyAgent):
 
     def _begin_rollout(self) -> None:
         self.data.begin(self._last_episode_starts)
-        if self.advised or self.versions is not None:  # else progress is that of the `learn` before
+        if self.advised or self.league is not None:  # else progress is that of the `learn` before
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
         for k, adapter in enumerate(self.adapters if self.advised else ()):
             wanted = coefficient_of(self) > 0  # which only falls until the update
             adapter.advice.begin(self.generators[k].initial_seed() + self.num_timesteps, wanted)
-        if self.versions is not None:
+        if self.league is not None:
             self.against.begin(1.0 - self._current_progress_remaining)
         self._show_rollout()
         if self.use_sde:
@@ -190,11 +191,11 @@ class OnPolicyActorCritic(OnPolicyAgent):
         self._last_episode_starts = self.data.dones[-1].cpu().numpy() > 0
 
     def _compute_advantages(self) -> None:
-        if self.versions is not None:
+        if self.league is not None:
             step_over(self.data, self.against.theirs, self.gamma)
         self.data.compute_advantages(self.collector.can_truncate, self.reward_normalizer, self.gamma, self.gae_lambda)
-        if self.versions is not None:
-            leave_out(self.data, self.against.theirs, self.versions.generator)
+        if self.league is not None:
+            leave_out(self.data, self.against.theirs, self.league.generator)
 
     def step_locals(self, t: int) -> dict[str, Any]:
         self.data.pos, self.data.full = t, False
@@ -286,8 +287,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
         tensors: dict[str, Tensor] = {}
         if self.policy.core is not None:
             tensors["memory"] = self._recurrent_state()
-        if self.versions is not None:
-            tensors |= {f"earlier_versions.{name}": x for name, x in self.versions.state().items()}
+        if self.league is not None:
+            tensors |= {f"earlier_versions.{name}": x for name, x in self.league.state().items()}
         if self.reward_normalizer is not None:
             tensors |= {f"reward_normalizer.{name}": x for name, x in self.reward_normalizer.named_buffers()}
         return {name: tensor.clone().cpu() for name, tensor in tensors.items()}
@@ -295,9 +296,9 @@ class OnPolicyActorCritic(OnPolicyAgent):
     def load_own_state(self, tensors: dict[str, Tensor]) -> None:
         if self.policy.core is not None:
             self.recurrent_state = tensors["memory"].to(self.device)
-        if self.versions is not None:
+        if self.league is not None:
             own = {name.removeprefix("earlier_versions."): x for name, x in tensors.items()}
-            self.versions.load_state(own)
+            self.league.load_state(own)
         if self.reward_normalizer is not None:
             for name, buffer in self.reward_normalizer.named_buffers():
                 buffer.copy_(tensors[f"reward_normalizer.{name}"])

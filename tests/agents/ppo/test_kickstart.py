@@ -40,10 +40,18 @@ def test_it_is_advised_by_the_heuristic_where_it_comes(game, memory, monkeypatch
     assert legal.shape[-1] == 1 or np.take_along_axis(legal, advice[..., None].long().numpy(), -1).all()
 
 
+def test_the_teacher_may_be_a_bot_that_searches(monkeypatch):
+    agent = agent_of("ConnectFour", 16, kickstart_teacher="search-3")
+    asked, act = set(), Bot.act
+    monkeypatch.setattr(bots.Bot, "act", lambda self, *wanted: asked.add(self.kind) or act(self, *wanted))
+    agent.learn(16 * 16)
+    assert asked == {"search-3"} and (agent.data.columns[..., 4] >= 0).all()
+
+
 def test_what_is_not_legal_is_no_advice(monkeypatch):
     sim = Simulator("ConnectFour", 4)
     sim.reset()
-    advice = Advice(sim)
+    advice = Advice(sim, "heuristic")
     column = advice.actions().long()
     advice.legal[2, column[2]] = False
     advice.begin(0)
@@ -111,8 +119,14 @@ def test_training_goes_on_to_the_last_bit(tmp_path, threads):
 @pytest.mark.parametrize(
     ("env", "given", "message"),
     [
-        (lambda: vec_env("Sokoban"), {}, "kickstart_coef needs a heuristic, which Sokoban has not: leave it out"),
+        (lambda: vec_env("Sokoban"), {}, "kickstart_teacher is .heuristic., but Sokoban has no heuristic"),
         (lambda: DummyVecEnv([lambda: gymnasium.make("CartPole-v1")]), {}, "kickstart_coef is for games of Ludus"),
+        (
+            lambda: vec_env("Catch"),
+            {"kickstart_teacher": "search-4"},
+            "kickstart_teacher is 'search-4', but search-4 is for",
+        ),
+        (lambda: vec_env("Catch"), {"kickstart_teacher": "nobody"}, "kickstart_teacher is 'nobody', but kind must be"),
         (lambda: vec_env("Catch"), {"kickstart_coef": -1.0}, "kickstart_coef must be a number from 0 to"),
         (lambda: vec_env("Catch"), {"kickstart_fraction": 0.0}, "kickstart_fraction must be"),
     ],

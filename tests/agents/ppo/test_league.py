@@ -1,4 +1,4 @@
-"""Self-play against earlier versions: who plays where, what is learned from, and that it goes on to the last bit."""
+"""Self-play against earlier versions and bots: who plays where, what is learned from, and that it goes on to the last bit."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import torch
 
 import ludus
 from ludus.agents import load_agent
-from ludus.agents.training.earlier_versions import MOST, EarlierVersions
-from ludus.envs import OptionError
+from ludus.agents.training.league import MOST, AgainstLeague, League
+from ludus.envs import Bot, OptionError
 from ludus.envs.adapters.sb3 import vec_env
 
 SMALL = {"n_steps": 16, "batch_size": 64, "n_epochs": 1}
@@ -17,6 +17,11 @@ def agent_of(game="TicTacToe", share=0.5, games=32, **more):
     players = {"players": 2} if game == "Tron" else {}
     env = vec_env(game, games, seed=1, **players)
     return ludus.PPO("MlpPolicy", env, seed=0, earlier_versions=share, **{**SMALL, **more})
+
+
+def first_legal(bot, wanted):
+    legal = bot.sim.legal if bot.sim.legal is not None else np.ones((*bot._actions.shape, 3), np.bool_)
+    return np.where(wanted[:, None], legal.reshape(*bot._actions.shape, -1).argmax(-1), -1)
 
 
 def rollout_of(agent):
@@ -31,7 +36,7 @@ def rollout_of(agent):
 
 
 def test_each_seat_learns_in_as_many_games():
-    versions = agent_of(games=40, share=0.3).versions
+    versions = agent_of(games=40, share=0.3).league
     assert versions.games.tolist() == list(range(28, 40)) and versions.seats.tolist() == [0, 1] * 6
 
 
@@ -39,12 +44,12 @@ def test_each_seat_learns_in_as_many_games():
 def test_the_others_are_earlier_versions_and_nobody_else_is(game):
     agent = agent_of(game)
     weights = (
-        agent.versions.policy.state_dict()
+        agent.league.policy.state_dict()
     )  # of which the first version will be a copy: it takes the first legal action
     weights["action_net.weight"].zero_()
     weights["action_net.bias"].copy_(-1000.0 * torch.arange(len(weights["action_net.bias"])))
     theirs, seen = [], []
-    act = EarlierVersions.act
+    act = League.act
 
     def watched(self, obs, masks, rows, actions):
         weights["action_net.bias"].zero_()  # the learner is another now
@@ -55,7 +60,7 @@ def test_the_others_are_earlier_versions_and_nobody_else_is(game):
         seen.append((before, actions.clone(), legal.to(torch.uint8).argmax(1)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EarlierVersions, "act", watched)
+        patch.setattr(League, "act", watched)
         rollout_of(agent)
     rows = torch.stack(theirs)
     for was, (before, after, first) in zip(rows, seen, strict=True):
@@ -65,6 +70,31 @@ def test_the_others_are_earlier_versions_and_nobody_else_is(game):
     else:  # a row is a game, and players take turns
         assert not rows[:, :16].any() and torch.equal(rows[0, 16:], rows[2, 16:])
         assert torch.equal(rows[0, 16:], ~rows[1, 16:])
+
+
+@pytest.mark.parametrize(("game", "bots"), [("TicTacToe", "heuristic,search-4"), ("Tron", "heuristic")])
+def test_bots_play_beside_earlier_versions(game, bots, monkeypatch):
+    """In whole groups of games, in the seats that do not learn."""
+    agent, said, step = agent_of(game, opponents=bots), [], AgainstLeague.step
+    agent.league.score[:MOST] = 1.0  # so easy that they hardly ever play
+
+    def heard(self, actions):
+        done = step(self, actions)
+        said.append(actions.clone().flatten())
+        return done
+
+    monkeypatch.setattr(AgainstLeague, "step", heard)
+    monkeypatch.setattr(Bot, "act", first_legal)
+    theirs = rollout_of(agent)
+    played = [agent.league.opponent[group[0]].item() for group in agent.league.groups]
+    assert max(played) >= MOST
+    for t, rows in enumerate(theirs):
+        masks = agent.data.masks[t] if agent.data.masks is not None else torch.ones(len(rows), 3)
+        for group, opponent in zip(agent.league.groups, played, strict=True):
+            own = agent.league._rows(agent.league.games[group])
+            own = own[rows[own]]
+            if opponent >= MOST:
+                assert torch.equal(said[t][own].long(), masks[own].to(torch.uint8).argmax(1))
 
 
 def test_advantages_look_through_the_moves_of_others():
@@ -105,19 +135,19 @@ def test_nothing_is_learned_from_what_earlier_versions_did():
 
 
 def test_the_hardest_versions_play_most():
-    versions = agent_of(games=400, share=1.0).versions
+    versions = agent_of(games=400, share=1.0).league
     versions.count, versions.taken = 3, 0.0
     versions.score[:3] = torch.tensor([0.9, 0.1, 0.5])
     counts = torch.zeros(3)
     for _ in range(100):
         versions.begin(0.0)
-        counts += torch.bincount(versions.version, minlength=3)
+        counts += torch.bincount(versions.opponent, minlength=3)[:3]
     share = counts / counts.sum()  # of squares of 0.1, 0.9 and 0.5
     assert share[1] == pytest.approx(0.81 / 1.07, abs=0.1) and share[0] < 0.05
 
 
 def test_an_easy_version_makes_room():
-    versions = agent_of().versions
+    versions = agent_of().league
     for k in range(MOST):
         versions.begin(k / 25)
     assert versions.count == MOST
@@ -131,7 +161,7 @@ def test_an_easy_version_makes_room():
 
 
 def test_points_are_told_by_who_won():
-    versions = agent_of(games=4, share=1.0).versions
+    versions = agent_of(games=4, share=1.0).league
     returns = torch.tensor([[1.0, -1.0], [1.0, -1.0], [0.0, 0.0], [0.0, 0.0]])  # seat 0 learns in games 0 and 2
     over = torch.tensor([True, False, False, False])
     versions.ended(over, returns)
@@ -140,9 +170,9 @@ def test_points_are_told_by_who_won():
     assert won > 0.5 and float(versions.score[0]) < won
 
 
-@pytest.mark.parametrize("game", ["TicTacToe", "Tron"])
-def test_training_goes_on_to_the_last_bit(game, tmp_path):
-    agent = agent_of(game, games=16)
+@pytest.mark.parametrize(("game", "bots"), [("TicTacToe", None), ("TicTacToe", "search-2"), ("Tron", "heuristic")])
+def test_training_goes_on_to_the_last_bit(game, bots, tmp_path):
+    agent = agent_of(game, games=16, opponents=bots)
     agent.learn(1024)
     agent.save(tmp_path)
     agent.learn(1024, reset_num_timesteps=False)
@@ -150,7 +180,7 @@ def test_training_goes_on_to_the_last_bit(game, tmp_path):
     back.learn(1024, reset_num_timesteps=False)
     for name, weight in agent.policy.state_dict().items():
         assert torch.equal(weight, back.policy.state_dict()[name]), name
-    assert torch.equal(agent.versions.score, back.versions.score) and agent.versions.count == back.versions.count > 0
+    assert torch.equal(agent.league.score, back.league.score) and agent.league.count == back.league.count > 0
 
 
 @pytest.mark.parametrize(
@@ -160,6 +190,10 @@ def test_training_goes_on_to_the_last_bit(game, tmp_path):
         (lambda: ludus.PPO("MlpPolicy", "CartPole-v1", earlier_versions=0.5, n_steps=64), "several players"),
         (lambda: agent_of(policy_kwargs={"memory": "lstm"}), "policies without memory"),
         (lambda: agent_of(share=1.5), "earlier_versions must be"),
+        (lambda: agent_of(share=0.0, opponents="heuristic"), "a share of the games, which is 0: give earlier_versions"),
+        (lambda: agent_of(opponents="heuristic,lookahead"), "got 'lookahead'"),
+        (lambda: agent_of("Tron", opponents="search-4"), "Tron cannot be searched"),
+        (lambda: agent_of(opponents=3), "opponents must be"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
