@@ -41,6 +41,7 @@ def replacements(
         "HAS_LEGAL": game.legal is not None,
         "heuristic": game.heuristic or placeholders.heuristic,
         "value_of": game.value or placeholders.value_of,
+        "click": game.click or placeholders.click,
         "draw": game.draw,
         "draw_backdrop": game.backdrop or placeholders.draw_backdrop,
         "HAS_BACKDROP": game.backdrop is not None,

@@ -83,7 +83,7 @@ def compile_cpu(
             kept_as = f"{name}-{function.__name__}", machine.hash(key)
             code = read_kernel(*kept_as)
             if code is None:
-                ir = _numba_ir(name, function, names, buffers, checked)
+                ir = numba_ir(name, function, names, buffers, checked)
                 code = machine.compile(name, ir, loose)
                 write_kernel(*kept_as, code)
             _engines[key] = machine.load(code)
@@ -109,7 +109,7 @@ class Table:
         self.address: int = self.words.ctypes.data
 
 
-def _numba_ir(
+def numba_ir(
     name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer], checked: bool
 ) -> str:
     """LLVM code of the linked function, with an `entry` that takes the table."""

@@ -34,6 +34,7 @@ from .placeholders import (
     SEATS,
     act,
     advise,
+    click,
     draw_backdrop,
     legal_actions,
     paint,
@@ -297,6 +298,13 @@ def pick(allowed, random, num_actions):
         left -= allowed[action]
         if left < 0:
             return action
+    return 0
+
+
+def click_games(records, places, actions, first, last):
+    """Write the actions (N,) that clicks at `places` (N, 2), x and y on the canvas, stand for; -1: none."""
+    for i in range(first, last):
+        actions[i] = click(records[i], places[i, 0], places[i, 1])
     return 0
 
 

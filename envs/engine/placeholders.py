@@ -150,3 +150,8 @@ def advise_player(s, player, random):
 def heuristic(s, *more):
     """Replaced by the game's rule, if it has one; where there are players, it takes (s, player, random)."""
     return 0
+
+
+def click(s, x, y):
+    """Replaced by the game's rule, if it has one."""
+    return -1

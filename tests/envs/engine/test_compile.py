@@ -276,7 +276,7 @@ def weigh(x, weights, out, first, last):
 @pytest.mark.parametrize(("loose", "longest"), [(True, "zmm"), (False, "ymm")])
 def test_loops_of_networks_use_whole_vectors_where_llvm_would_halve_them(loose, longest):
     buffers = [compile_cpu.Buffer(np.dtype(np.float32), shape) for shape in ((8,), (64,), (64,))]
-    ir = compile_cpu._numba_ir("loop", weigh, {}, buffers, False)
+    ir = compile_cpu.numba_ir("loop", weigh, {}, buffers, False)
     machine = compile_cpu._Machine()
     machine.name, machine.features = "sapphirerapids", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma"
     module, target = machine.optimized(ir, loose)

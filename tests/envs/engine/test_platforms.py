@@ -22,7 +22,7 @@ def code():
     """LLVM code of a game with floats in its record."""
     sim = Simulator("CartPole", 2)
     buffers = [Buffer.of(array, name in ("records", "raw")) for name, array in sim._backend.arrays.items()]
-    return compile_cpu._numba_ir("CartPole", kernel.play_games, sim._layout.names, buffers, checked=False)
+    return compile_cpu.numba_ir("CartPole", kernel.play_games, sim._layout.names, buffers, checked=False)
 
 
 @pytest.mark.parametrize("triple", TARGETS)
