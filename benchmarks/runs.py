@@ -16,17 +16,17 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from recipe_agent import agent_by_recipe
 from report import all_cores
 
 from ludus.agents.files.curve import read_curve
 from ludus.agents.training.curve_callback import CurveCallback
 from ludus.agents.training.evaluation import evaluate
-from ludus.cli import train
 
 EPISODES, POINTS = 100, 200
 
@@ -59,9 +59,7 @@ class Case:
 def run(case: Case) -> dict[str, Any]:
     """Train one agent and evaluate it."""
     about: dict[str, Any] = {"seed": case.seed, "total_timesteps": case.steps}
-    config = train.from_recipe(case.game, case.algo, device="cpu", tensorboard=False, **about)
-    config.settings = replace(config.settings, **{**case.changes, "num_threads": 1})
-    agent = train.make_agent(config, train.make_env(config), Path())
+    _, agent = agent_by_recipe(case.game, case.algo, **about, **case.changes)
     with TemporaryDirectory() as folder:
         agent.learn(case.steps, callback=CurveCallback(Path(folder)))
         curve = read_curve(Path(folder)).thinned(POINTS)

@@ -11,7 +11,6 @@ Every time is thus a training of its own, not a point on the curve of a longer o
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 from collections.abc import Iterator
 from statistics import fmean
@@ -29,14 +28,12 @@ console = Console()
 
 def train(game: str, seed: int, seconds: float, began: float, threads: int, **_: Any) -> dict[str, Any]:
     """Train until so many seconds after `began`, a time of `time.time`; then see what came of it."""
-    from ludus.cli import train as command
-    from ludus.cli.making import make_agent, make_env
+    from recipe_agent import agent_by_recipe
+
     from ludus.zoo.judging import returns_of
 
-    config = command.from_recipe(game, seed=seed, device="cpu", tensorboard=False)
-    config.settings = dataclasses.replace(config.settings, num_threads=threads)
-    config.total_timesteps, config.time_limit = 10**9, seconds
-    agent = make_agent(config, make_env(config), None)
+    about = {"seed": seed, "total_timesteps": 10**9, "time_limit": seconds}
+    config, agent = agent_by_recipe(game, num_threads=threads, **about)
     agent.elapsed = lambda: time.time() - began  # so that starting and compiling count
     agent.learn(config.total_timesteps)
     spent = time.time() - began

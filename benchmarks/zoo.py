@@ -11,7 +11,6 @@ are of other episodes; in games for several, by those evaluations, and in games 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import platform
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from recipe_agent import agent_by_recipe
 from report import Table, all_cores, amount, describe, machine, processor, read_figures, write_results
 from rich.console import Console
 
@@ -33,8 +33,6 @@ from ludus import __version__
 from ludus.agents import load_agent
 from ludus.agents.files.curve import read_curve
 from ludus.agents.training.curve_callback import CurveCallback
-from ludus.cli import train
-from ludus.cli.making import make_agent, make_env
 from ludus.envs import find_game
 from ludus.zoo import recipe, recipe_names
 from ludus.zoo.cards import AGENTS, CARD, FACTS, FORMAT, agent_names, read_card, write_sums
@@ -49,9 +47,7 @@ console = Console()
 
 def train_one(game: str, seed: int, folder: Path) -> None:
     """Train by the recipe on one core, keep the agent, and with it its curve and what it can do."""
-    config = train.from_recipe(game, seed=seed, device="cpu", tensorboard=False)
-    config.settings = dataclasses.replace(config.settings, num_threads=1)
-    agent = make_agent(config, make_env(config), None)
+    config, agent = agent_by_recipe(game, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     began = time.process_time()
     agent.elapsed = lambda: time.process_time() - began  # also on a busy machine
