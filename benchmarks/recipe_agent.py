@@ -14,8 +14,7 @@ def agent_by_recipe(game: str, algo: str | None = None, num_threads: int = 1, **
 
     Args:
         algo: None: that of the recipe.
-        about: what is other than in the recipe: settings of the algorithm, and what `ludus train` is told beside them, such as
-            seed and time_limit.
+        about: what is other than in the recipe: settings of the algorithm, and of `ludus train`, such as seed and time_limit.
     """
     config = train.from_recipe(game, algo, device="cpu", tensorboard=False)
     own = {field.name for field in dataclasses.fields(config)}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import describe
 from .errors import OptionError
 
 Statistic = Callable[..., Any]  # of samples (..., K), each along `axis`
@@ -46,7 +47,7 @@ def interval(scores: Any, statistic: Statistic = mean) -> tuple[float, float] | 
 
     None where resampling tells nothing: of fewer than two scores, and where it changes nothing, as if all are equal.
     """
-    return _one(_strata(scores), lambda *samples: statistic(np.concatenate(samples, -1)))
+    return _one(_strata(scores), lambda *samples: statistic(np.concatenate(samples, -1), axis=-1))
 
 
 def difference(a: Any, b: Any, statistic: Statistic = mean) -> tuple[float, tuple[float, float] | None]:
@@ -55,7 +56,7 @@ def difference(a: Any, b: Any, statistic: Statistic = mean) -> tuple[float, tupl
 
     def of(*samples: np.ndarray) -> Any:
         upper, lower = samples[: len(above)], samples[len(above) :]
-        return statistic(np.concatenate(upper, -1)) - statistic(np.concatenate(lower, -1))
+        return statistic(np.concatenate(upper, -1), axis=-1) - statistic(np.concatenate(lower, -1), axis=-1)
 
     return float(of(*above, *below)), _one([*above, *below], of)
 
@@ -88,20 +89,25 @@ def bands(scores: Any, statistic: Statistic = mean, resamples: int = 2000) -> tu
 
     The K runs are resampled, each as a whole. Bands of one run have no width.
     """
-    strata = _strata(scores)
+    strata = _strata(scores, axes=2)
     if any(stratum.shape[-1] < 2 for stratum in strata):
-        only = statistic(np.concatenate(strata, -1))
+        only = statistic(np.concatenate(strata, -1), axis=-1)
         return only, only
-    return _bootstrap(strata, lambda *samples: statistic(np.concatenate(samples, -1)), resamples)
+    return _bootstrap(strata, lambda *samples: statistic(np.concatenate(samples, -1), axis=-1), resamples)
 
 
-def _strata(scores: Any) -> list[np.ndarray]:
+def _strata(scores: Any, axes: int = 1) -> list[np.ndarray]:
     """One array or several, as a list; raises OptionError for one that is empty or has a number that is none."""
-    several = isinstance(scores, Sequence) and len(scores) > 0 and isinstance(scores[0], (np.ndarray, Sequence))
+    several = isinstance(scores, Sequence) and not isinstance(scores, str) and len(scores) > 0
+    several = several and np.ndim(scores[0]) >= axes
     strata = [np.asarray(stratum) for stratum in (scores if several else [scores])]
     for stratum in strata:
-        if stratum.size == 0 or not np.isfinite(stratum).all():
-            raise OptionError(f"scores must be finite numbers, one or more, got {stratum.tolist()}")
+        if stratum.dtype.kind not in "biuf" or stratum.size == 0 or not np.isfinite(stratum).all():
+            raise OptionError(f"scores must be finite numbers, one or more, got {describe(stratum.tolist())}")
+        if stratum.ndim != axes:
+            wanted = "(K,), or a list of those, one for each game" if axes == 1 else "(P, K), or a list of those"
+            hint = ": give list(scores.T) for (runs, games)" if (axes, stratum.ndim) == (1, 2) else ""
+            raise OptionError(f"scores must be of shape {wanted}, got {stratum.shape}{hint}")
     return strata
 
 

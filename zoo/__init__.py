@@ -44,6 +44,11 @@ def load_agent(game: str, device: str = "cpu") -> Any:
         agent = ludus.zoo.load_agent("Breakout")
         actions, _ = agent.predict(observations, deterministic=True)
 
+    In a game that tells which actions are legal, `predict` is to be told them, or the agent plays far below what it can:
+
+        masks = np.stack(env.env_method("action_masks"))  # of ludus.make_sb3, (N, A) bool
+        actions, _ = agent.predict(observations, deterministic=True, action_masks=masks)
+
     Raises:
         UnknownGame, OptionError: there is no such game, or no agent for it.
         CheckpointError: its files are not as they were made.

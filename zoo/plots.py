@@ -75,7 +75,9 @@ def performance_profiles(scores: Mapping[str, Sequence[np.ndarray]], of: str) ->
     figure = figure_of(6, 4.2, "plot")
     axes = plain_axes(figure.subplots(), "Performance profiles", letters(of), "share of scores above")
     everything = np.concatenate([stratum for strata in scores.values() for stratum in strata])
-    thresholds, styles = np.linspace(everything.min(), everything.max(), 2 * POINTS + 1), styles_of(scores)
+    margin = 0.03 * (everything.max() - everything.min() or 1.0)  # so that lines begin at 100 % and end at 0
+    thresholds = np.linspace(everything.min() - margin, everything.max() + margin, 2 * POINTS + 1)
+    styles = styles_of(scores)
     for label, strata in scores.items():
         share, low, high = performance_profile(strata, thresholds)
         axes.plot(thresholds, share, **styles[label])

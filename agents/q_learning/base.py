@@ -19,7 +19,7 @@ from ..nn.q_network import Q_POLICIES, STABLE_Q_POLICIES, QPolicy
 from ..nn.starts import into_space
 from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import on_gpu
-from ..training.arguments import check_observation, check_observation_space
+from ..training.arguments import check_observation, check_observation_space, warn_without_masks
 from ..training.optimizer_step import OptimizerStep, check_update
 from ..training.saved_agent import SavedAgent
 from .collect import Collector, CompiledCollector, Steps, epsilon_greedy
@@ -163,6 +163,8 @@ class QAgent(SavedAgent):
             action_masks: (N, A) bool, true for legal actions.
         """
         check_observation(observation)
+        if action_masks is None:
+            warn_without_masks(self)
         _, vectorized = self.policy.obs_to_tensor(observation)
         values = self.q_values(observation, action_masks)
         if deterministic:

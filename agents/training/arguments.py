@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -145,6 +146,16 @@ def check_policy_kwarg(name: str, value: Any, check: Any) -> None:
             check(name, plain(value))
         except (ValueError, TypeError) as error:
             raise OptionError(f"policy_kwargs[{name!r}]: {short(error)}") from error
+
+
+def warn_without_masks(agent: Any) -> None:
+    """Say that predictions take no notice of what is legal, where the agent's game tells that."""
+    if agent.simulator is not None and agent.simulator.legal is not None:
+        warnings.warn(
+            f"{agent.simulator.game.name} tells which actions are legal, predict was not told, and may choose others: give "
+            'action_masks=np.stack(env.env_method("action_masks"))',
+            stacklevel=3,
+        )
 
 
 def check_observation(observation: Any) -> None:

@@ -16,6 +16,7 @@ from ...envs.bots import check_bot
 from ..nn.action_dists import CategoricalHead
 
 NONE = -1.0  # where there is no advice
+UNUSED = {"kickstart_fraction": 0.5, "kickstart_teacher": "heuristic"}  # without a coefficient, by default
 
 
 class Advice:
@@ -53,6 +54,9 @@ def coefficient_of(agent: Any) -> float:
 
 def advised(agent: Any) -> bool:
     """Whether an agent's games have to advise it; raises OptionError where they cannot."""
+    unused = [name for name, default in UNUSED.items() if getattr(agent, name) != default]
+    if not agent.kickstart_coef and unused:
+        raise OptionError(f"{unused[0]} is for a kickstart_coef above 0, and it is 0: give one, or leave it out")
     if not agent.kickstart_coef or agent.env is None:
         return False
     sim = agent.simulator

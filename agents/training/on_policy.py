@@ -20,7 +20,7 @@ from ..nn.normalize import RewardNormalizer
 from ..runtime.cuda_graph import graphed
 from ..runtime.hardware import choose_precision, on_gpu, threads_worth
 from ..runtime.threads import WorkerThreads
-from .arguments import check_observation, check_observation_space
+from .arguments import check_observation, check_observation_space, warn_without_masks
 from .kickstart import Advice, advised, coefficient_of
 from .league import AgainstLeague, League, leave_out, share_of, step_over
 from .network import autocast_of, complete_policy, make_network, probabilities_and_values
@@ -268,6 +268,8 @@ class OnPolicyActorCritic(OnPolicyAgent):
     ) -> tuple[np.ndarray, Any]:
         """Actions for observations (N, ...), and a recurrent policy's state; see `actor_critic.ActorCritic.predict`."""
         check_observation(observation)
+        if more.get("action_masks") is None:
+            warn_without_masks(self)
         return self.policy.predict(observation, state, episode_start, deterministic, **more)
 
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:

@@ -26,7 +26,8 @@ class Search(Player):
     >>> evaluate_player(Match(sim, [Search(agent, sim, simulations=200), Bot(sim, "heuristic")]), sim)
 
     The move is the one that was tried most often or, if it is not `deterministic`, drawn with probabilities proportional to
-    how often each was. The search knows a game's record, also where the agent sees less of it, but never its random numbers:
+    how often each was, to the power of `prior_temperature`: where the search finds nothing new, that is the policy as it is
+    without a search. The search knows a game's record, also where the agent sees less of it, but never its random numbers:
     see `ludus.envs.TreeSearch`. Games whose record holds what players are not to know are refused.
 
     Args:
@@ -75,8 +76,9 @@ class Search(Player):
         visits[~searched] = 1 if self.sim.legal is None else host(self.sim.legal)[~searched]
         if deterministic:
             return visits.argmax(1)
-        chosen = self._random.random((len(visits), 1)) * visits.sum(1, keepdims=True)  # (N, 1)
-        return (visits.cumsum(1) <= chosen).sum(1) % visits.shape[1]  # where nothing is legal, 0
+        weights = (visits / np.maximum(visits.max(1, keepdims=True), 1)) ** self.prior_temperature  # (N, A)
+        chosen = self._random.random((len(visits), 1)) * weights.sum(1, keepdims=True)  # (N, 1)
+        return (weights.cumsum(1) <= chosen).sum(1) % visits.shape[1]  # where nothing is legal, 0
 
     def explain(self) -> tuple[np.ndarray, np.ndarray, bool]:
         """Of the last search: shares of visits (N, A), values (N,), and False, since the former are probabilities."""

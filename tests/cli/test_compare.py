@@ -70,6 +70,15 @@ def test_normalized_scores_are_0_for_a_random_player_and_1_for_the_heuristic():
     assert row[:4] == ["all, normalized", "0.50", "0.50", "0.00"]  # middle halves of 0 0 1 1 and of -1 .5 .5 2
 
 
+def test_a_profile_goes_from_all_to_none():
+    pytest.importorskip("matplotlib")
+    from ludus.zoo.plots import performance_profiles
+
+    figure = performance_profiles({"A": [np.array([3.0, 4.0, 9.0])], "B": [np.array([1.0, 1.0, 1.0])]}, "return")
+    shares = [line.get_ydata() for line in figure.axes[0].get_lines()]
+    assert len(shares) == 2 and all(share[0] == 1.0 and share[-1] == 0.0 for share in shares)
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_a_profile_is_drawn(capsys, tmp_path, suffix):
     pytest.importorskip("matplotlib")

@@ -161,6 +161,8 @@ def test_episodes_are_alike_only_state_for_state():
         (["Catch:random", "Breakout:random"], "Catch:random plays Catch, Breakout:random plays Breakout"),
         (["Catch:random", "Catch:random"], "the same agent is given twice"),
         (["Catch:random", "--both"], "--both is for agents: Catch:random plays in one way"),
+        (["Catch:random", "--sampled"], "--sampled is for agents: Catch:random plays in one way"),
+        (["Catch:random", "--force"], "--force replaces the file of --json, and there is none"),
         (["Catch:random", "--levels"], "--levels is for agents"),
         (["Catch:random", "--seeds", "0"], "--seeds must be 1 or more"),
         (["Catch:random", "--seed", "4294967295", "--seeds", "2"], "--seed is too high"),

@@ -10,7 +10,7 @@ import pytest
 
 from ludus.__main__ import main
 from ludus.agents import load_agent
-from ludus.cli.interrupts import ENDING, no_interrupt_lost
+from ludus.cli.interrupts import ENDING, ended_like_ctrl_c, no_interrupt_lost
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -79,3 +79,18 @@ def test_a_training_that_gets_many_signals_is_saved_and_ends_as_after_one(tmp_pa
     output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "") and "interrupted" in output
     assert load_agent(tmp_path / "run").num_timesteps > 0
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_endings_are_like_ctrl_c_where_that_is_asked(name):
+    number, was = getattr(signal, name), signal.getsignal(getattr(signal, name))
+    signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)
+        with ended_like_ctrl_c():
+            signal.raise_signal(number)  # as under nohup
+    finally:
+        signal.signal(number, was)

@@ -89,6 +89,7 @@ def test_what_came_out_is_said_and_kept(study, tmp_path, capsys):
     assert f"ludus train Catch --algo ppo --recipe-file {tmp_path}/recipe.json" in out.replace("\n", " ")
     config = train.defaults(["Catch", "--recipe-file", str(tmp_path / "recipe.json")])
     assert config.settings == tuned and config.options == one.options
+    assert config.total_timesteps == one.total_timesteps  # for which the settings were chosen
     assert "fresh seeds" in json.loads((tmp_path / "recipe.json").read_text())["about"]
 
 
@@ -189,8 +190,8 @@ def test_time_is_kept_for_the_comparison():
 
 def test_a_recipe_begins_a_training(tmp_path):
     path = tmp_path / "recipe.json"
-    write_recipe(path, "ppo", "About.", {"size": 32, "obs_type": "rgb"}, {"gamma": 0.9, "net_arch": [64, 64]})
-    assert json.loads(path.read_text()).keys() == {"about", "algo", "options", "ppo"}
+    write_recipe(path, "ppo", 1234, "About.", {"size": 32, "obs_type": "rgb"}, {"gamma": 0.9, "net_arch": [64, 64]})
+    assert json.loads(path.read_text()).keys() == {"about", "algo", "total_timesteps", "options", "ppo"}
     config = train.defaults(["Catch", "--recipe-file", str(path)])
     assert (config.settings.gamma, config.settings.net_arch, config.options.size) == (0.9, (64, 64), 32)
     assert config.settings.learning_rate == SETTINGS["ppo"]().learning_rate

@@ -105,11 +105,27 @@ def test_the_probability_of_improvement_over_games_is_their_mean():
     assert 0 < low < better < high < 1
 
 
-@pytest.mark.parametrize("wrong", [[], [1.0, np.nan], [[1.0], []]])
+@pytest.mark.parametrize("wrong", [[], [1.0, np.nan], [[1.0], []], "scores", ["a", "b"], None])
 def test_scores_that_are_none_are_refused(wrong):
     for function in (interval, lambda x: difference(x, [1.0]), lambda x: performance_profile(x, np.zeros(1))):
         with pytest.raises(OptionError, match="scores must be finite numbers, one or more"):
             function(wrong)
+
+
+def test_scores_of_another_shape_are_refused():
+    table = drawn(15).reshape(5, 3)  # runs and games, as others have it
+    for function in (interval, lambda x: difference(x, x), lambda x: probability_of_improvement(x, x)):
+        with pytest.raises(
+            OptionError, match=r"must be of shape \(K,\), or a list .* got \(5, 3\): give list\(scores.T\)"
+        ):
+            function(table)
+    with pytest.raises(OptionError, match=r"must be of shape \(P, K\)"):
+        bands(drawn(5))
+
+
+def test_a_statistic_may_be_numpys_own():
+    low, high = interval(drawn(50), np.max)
+    assert low < high == drawn(50).max()
 
 
 def test_sides_need_the_same_games():

@@ -34,4 +34,4 @@ def test_some_are_as_good_as_their_cards_say(capsys):
     """`ludus zoo verify` alone plays all of them."""
     games = ["Catch", "CliffWalking", "KuhnPoker", "TicTacToe"]
     assert main(["zoo", "verify", *games]) == 0
-    assert f"{len(games)} agents, 0 evaluations that are not as their card says" in capsys.readouterr().out
+    assert f"{len(games)} agents, 0 evaluations not as the card says" in capsys.readouterr().out

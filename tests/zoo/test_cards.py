@@ -170,7 +170,7 @@ def test_the_list_says_who_is_not_better_than_the_heuristic(zoo, capsys):
     edit(zoo / CARD, lambda card: card["bots"].append({"who": "heuristic", "mean": 1.0, "low": 1.0, "high": 1.0}))
     write_sums(zoo.parent)
     main(["zoo", "list"])
-    assert "Not clearly better than the simple player: Catch." in capsys.readouterr().out
+    assert "Not clearly better than the simple players: Catch." in capsys.readouterr().out
 
 
 def test_python_finds_agents_by_the_games_name_too(zoo, trained):

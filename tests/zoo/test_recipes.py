@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ludus.__main__ import main
-from ludus.cli.recipes import parse_recipe, recipe_for
+from ludus.cli.recipes import in_words, parse_recipe, recipe_for
 from ludus.cli.settings import SETTINGS
 from ludus.cli.train import defaults, from_recipe
 from ludus.envs import OptionError, find_game
@@ -126,6 +126,12 @@ def test_what_cannot_be_is_said(words, answer, capsys, monkeypatch):
     assert main(["train", *words]) == 2
     err = capsys.readouterr().err
     assert answer in err and err.count("\n") == 1
+
+
+def test_what_a_recipe_has_for_another_algorithm_is_said():
+    assert in_words("Breakout", "pqn") == "recipe: the zoo's for Breakout; --no-recipe begins with bare defaults"
+    assert "which is by PQN (for PPO it has options and settings)" in in_words("Breakout", "ppo")
+    assert "which is by PQN (for DQN it has options)" in in_words("Breakout", "dqn")
 
 
 def test_unknown_recipe_is_one_line(monkeypatch):

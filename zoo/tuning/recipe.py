@@ -8,6 +8,9 @@ from typing import Any
 from ...agents.files.safe_io import to_json, write_whole
 
 
-def write_recipe(path: Path, algorithm: str, about: str, options: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Write options of the game and settings of an algorithm, those that are not the defaults of `ludus train`."""
-    write_whole(path, to_json({"about": about, "algo": algorithm, "options": options, algorithm: settings}))
+def write_recipe(
+    path: Path, algorithm: str, steps: int, about: str, options: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Write the steps of a training, and options and settings, those that are not the defaults of `ludus train`."""
+    facts = {"about": about, "algo": algorithm, "total_timesteps": steps, "options": options, algorithm: settings}
+    write_whole(path, to_json(facts))

@@ -39,6 +39,7 @@ class Episodes:
     """cpu, cuda, or auto, for an agent on its own; bots and games with --against are played on the CPU."""
 
 
+LONG = 10_000  # steps, after which an agent may well go in circles
 LOOKS = ("obs_type", "size", "frame_stack")  # options that change what agents see, not what they play
 
 
@@ -172,6 +173,7 @@ class Progress:
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + self.interval
             most = "" if self.most is None else f" of {self.most} at most"
+            most += "; --max-episode-steps N ends them sooner" if steps >= LONG and self.most == STEP_LIMIT else ""
             who = f"{self.who}: " if self.who else ""
             self.show(f"{who}{ended} of {self.episodes} episodes ended after {steps} steps{most}")
         return not self.stopped

@@ -99,6 +99,10 @@ def check(config: Config) -> None:
         raise OptionError(f"--both is for agents: {bots[0]} plays in one way" if bots else "give --both or --sampled")
     if bots:
         check_search(bots[0], config.search)
+    if config.sampled and len(bots) == len(config.agent):
+        raise OptionError(f"--sampled is for agents: {bots[0]} plays in one way")
+    if config.force and config.json is None:
+        raise OptionError("--force replaces the file of --json, and there is none: leave it out")
     if config.levels and bots:
         raise OptionError(f"--levels is for agents: {bots[0]} was not trained on any")
     if len({place if is_bot(place) else place_of(place).resolve() for place in config.agent}) < len(config.agent):

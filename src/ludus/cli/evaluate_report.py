@@ -193,7 +193,7 @@ def remarks(report: Report) -> Iterator[str]:
         yield NO_INTERVAL
     yield from cut_off(report)
     if report.played[0].exploitability is not None:
-        yield "exploitability: what a best response to the policy wins on average, exactly; 0 in a Nash equilibrium"
+        yield "exploitability: what a best response wins on average; 0 in a Nash equilibrium"
     if {one.policy for one in report.played} == {"greedy"}:
         yield "greedy: the most likely actions; --sampled draws them, as training does"
 

@@ -58,6 +58,24 @@ def leaving_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Within, other signals that end a process raise KeyboardInterrupt, too, unless they are ignored, as by `nohup`."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    changed = [number for number in ENDING if ours and signal.getsignal(number) == signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def import_agents() -> None:
     """PyTorch and Stable-Baselines3, which take seconds."""
     with leaving_at_once():

@@ -86,9 +86,13 @@ def sees_otherwise(options: Options, given: Mapping[str, Any]) -> bool:
     return own or bool(given.get("encoder") and not given.get("decode"))
 
 
-def in_words(game: str, file: Path | None = None) -> str:
-    """Which recipe it was that flags began with."""
-    return f"recipe: {file or 'the zoo'}'s for {game}; --no-recipe begins with bare defaults"
+def in_words(game: str, algo: str, file: Path | None = None) -> str:
+    """Which recipe it was that flags began with, and what it has for an algorithm that is not its own."""
+    recipe, whose = recipe_for(find_game(game), file), f"{file or 'the zoo'}'s for {game}"
+    if recipe is not None and recipe.algo != algo:
+        has = "options" if recipe.settings[algo] == bare(algo, game) else "options and settings"
+        whose += f", which is by {recipe.algo.upper()} (for {algo.upper()} it has {has})"
+    return f"recipe: {whose}; --no-recipe begins with bare defaults"
 
 
 def recipe_for(game: Game, file: Path | None = None) -> Recipe | None:

@@ -168,7 +168,7 @@ def train_in(folder: Path, config: Config, group: Any) -> int:
     resumed = config.resume and (folder / "agent.json").exists()
     agent = go_on(config, folder) if resumed else begin(config, folder, group)
     if config.recipe and not resumed:
-        say(in_words(config.game, config.recipe_file))
+        say(in_words(config.game, config.algo, config.recipe_file))
     if resumed and agent.num_timesteps >= config.total_timesteps:
         say(f"done already: {quantity(agent.num_timesteps)} steps; for more, give --total-timesteps")
         return 0

@@ -15,7 +15,7 @@ from typing import Any
 from ..envs import OptionError, Options
 from .arguments import parse, read
 from .flags import blank, flags_of
-from .interrupts import INTERRUPTED, import_agents
+from .interrupts import INTERRUPTED, ended_like_ctrl_c, import_agents
 from .making import make_agent, make_env, with_pictures_for_encoder
 from .recipes import bare, in_words, start_of
 from .settings import SETTINGS
@@ -89,7 +89,7 @@ def main(argv: list[str]) -> int:
     training = training_of(with_pictures_for_encoder(config), given)
     folder.mkdir(parents=True, exist_ok=True)
     if config.recipe:
-        say(in_words(config.game))
+        say(in_words(config.game, config.algo))
     return tune(config, training, folder)
 
 
@@ -221,7 +221,7 @@ def worked(work: Work, study: Any, count: int, enough: Any, table: TuneTable) ->
         process.start()
     interrupted = False
     try:
-        with table:
+        with ended_like_ctrl_c(), table:
             while any(process.is_alive() for process in processes) and not enough():
                 table.show()
                 time.sleep(0.5)
@@ -254,7 +254,8 @@ def conclude(folder: Path, training: Training, study: Any, pairs: Any, tuned: An
         return
     how = f"`ludus tune {training.game} --algo {training.algo}`, {training.total_timesteps} steps a trial"
     options = to_plain(changes_of(training.options, Options()))
-    write_recipe(folder / "recipe.json", training.algo, f"Tuned by {how}. {compared}", options, changes)
+    about, steps = f"Tuned by {how}. {compared}", training.total_timesteps
+    write_recipe(folder / "recipe.json", training.algo, steps, about, options, changes)
     say(str(compared))
     say(f"saved: {folder / 'report.html'}, {folder / 'recipe.json'}. Next: ", (next_training(training, folder), "bold"))
 

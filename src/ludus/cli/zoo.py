@@ -94,7 +94,7 @@ def show(config: Config, games: list[str]) -> int:
     say("Mean returns over 100 episodes (2,000 hands of cards), greedy, from every seat;")
     say("random and heuristic in the same games, if for several against random players.")
     if below := [card["game"] for card in cards if not above_bots(card)]:
-        out.print(f"Not clearly better than the simple player: {', '.join(below)}.", highlight=False)
+        out.print(f"Not clearly better than the simple players: {', '.join(below)}.", highlight=False)
     say("Watch one: ", ("ludus watch GAME", "bold"))
     return 0
 
@@ -124,8 +124,12 @@ def verify(config: Config, games: list[str]) -> int:
         for words, fits in verified(agent, card):
             wrong += not fits
             say(f"{game}{words}: ", ("as it says" if fits else "NOT as it says", "bold"))
-    say(f"{len(games)} agents, {wrong} evaluations that are not as their card says")
+    say(f"{counted(len(games), 'agent')}, {counted(wrong, 'evaluation')} not as the card says")
     return 1 if wrong else 0
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def check_game(agent: Any, card: dict[str, Any]) -> None:

@@ -72,9 +72,8 @@ def test_a_policy_comes_to_do_what_the_heuristic_does():
             sim.step(actions)
         return np.mean(same)
 
-    given = {"learning_rate": 2.5e-3, "kickstart_fraction": 1.0}
-    with_advice = agent_of("Breakout", **given).learn(60_000)
-    without = agent_of("Breakout", **{**given, "kickstart_coef": 0.0}).learn(60_000)
+    with_advice = agent_of("Breakout", learning_rate=2.5e-3, kickstart_fraction=1.0).learn(60_000)
+    without = agent_of("Breakout", learning_rate=2.5e-3, kickstart_coef=0.0).learn(60_000)
     assert agreement(with_advice) > agreement(without) + 0.2
 
 
@@ -127,6 +126,12 @@ def test_training_goes_on_to_the_last_bit(tmp_path, threads):
             "kickstart_teacher is 'search-4', but search-4 is for",
         ),
         (lambda: vec_env("Catch"), {"kickstart_teacher": "nobody"}, "kickstart_teacher is 'nobody', but kind must be"),
+        (lambda: vec_env("Catch"), {"kickstart_coef": 0.0, "kickstart_fraction": 0.3}, "kickstart_fraction is for a"),
+        (
+            lambda: vec_env("Catch"),
+            {"kickstart_coef": 0.0, "kickstart_teacher": "random"},
+            "kickstart_teacher is for a",
+        ),
         (lambda: vec_env("Catch"), {"kickstart_coef": -1.0}, "kickstart_coef must be a number from 0 to"),
         (lambda: vec_env("Catch"), {"kickstart_fraction": 0.0}, "kickstart_fraction must be"),
     ],

@@ -135,14 +135,29 @@ def test_where_nothing_is_wanted_a_move_is_legal(four):
         assert sim.legal[np.arange(60), moves].all()
 
 
-def test_sampled_moves_are_drawn_in_proportion_to_visits(four):
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_sampled_moves_are_drawn_by_visits_and_the_temperature_of_the_priors(four, temperature):
     sim = Simulator("ConnectFour", 2000, seed=0)
     sim.reset()
-    search = Search(four, sim, 20, seed=1)
+    search = Search(four, sim, 20, seed=1, prior_temperature=temperature)
     moves = search.decide(deterministic=False)
-    shares = search.explain()[0][0]  # all boards are the same
+    shares = search.explain()[0][0] ** temperature  # all boards are the same
     found = np.bincount(moves, minlength=7) / 2000
-    assert np.abs(found - shares).max() < 4 * 0.5 / np.sqrt(2000)  # four standard errors, at most
+    assert np.abs(found - shares / shares.sum()).max() < 4 * 0.5 / np.sqrt(2000)  # four standard errors, at most
+
+
+def test_sampled_moves_are_the_policys_where_the_search_finds_nothing_new(four, monkeypatch):
+    """All values are 0, and priors are softened: of very many visits, they are drawn as the policy draws without a search."""
+    sim = Simulator("ConnectFour", 3000, seed=0)
+    sim.reset()
+    policy = np.array([[0.4, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0]])
+    monkeypatch.setattr(
+        Search, "_guide",
+        lambda self, obs, legal: (np.float32(tempered(policy, 4.0)).repeat(len(obs), 0), np.zeros(len(obs), np.float32)),
+    )  # fmt: skip
+    search = Search(four, sim, 300, prior_temperature=4.0)
+    found = np.bincount(search.decide(deterministic=False), minlength=7) / 3000
+    assert np.abs(found - policy[0]).max() < 0.06
 
 
 def test_looking_ahead_makes_an_agent_that_has_learned_nothing_better(four):

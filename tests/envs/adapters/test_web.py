@@ -11,8 +11,7 @@ from ludus.envs import Bot, GameError, OptionError, Simulator, all_games, find_g
 from ludus.envs.adapters.web import web_game
 from ludus.envs.engine import wasm_module
 from ludus.envs.engine.plain import PlainRecord
-
-from ..wasm_runtime import WasmGame
+from tests.envs.wasm_runtime import WasmGame
 
 PLAYED = (
     "clocks", "streams", "totals", "obs", "legal", "reward", "terminated", "truncated", "episode_return", "episode_length",
