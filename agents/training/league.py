@@ -232,6 +232,7 @@ def share_of(agent: Any) -> float:
         )  # fmt: skip
         if why:
             raise OptionError(f"earlier_versions {why}: leave it out")
-        for name in names_of(agent.opponents) if sim is not None else ():
+        assert sim is not None
+        for name in names_of(agent.opponents):
             check_bot(sim.game, name)
     return share if agent.env is not None else 0.0

@@ -79,16 +79,16 @@ def page_arrays(layout: Layout) -> dict[str, np.ndarray]:
 def loops_of(layout: Layout, arrays: dict[str, np.ndarray]) -> dict[str, Loop]:
     """The loops that a game has."""
     game = layout.game
-    buffers = {name: Buffer.of(array, name in TWINS) for name, array in arrays.items()}
-    buffers["picture"] = Buffer(np.dtype(np.uint8), (None, None))
+    all_of_them, found = allocate(layout), {}
+    picture = Buffer(np.dtype(np.uint8), (None, None))  # of any size
     seats = Buffer(np.dtype(np.int64), (layout.num_seats,))  # as these two loops see actions
-    found = {}
     for export, (function, names) in LOOPS.items():
         if (export == "advise" and game.heuristic is None) or (export == "click" and game.click is None):
             continue
-        chosen = {name: buffers[name] for name in names or allocate(layout)}
-        if export in ("pick", "advise"):
-            chosen["actions"] = seats
+        chosen = {name: Buffer.of(arrays[name], export == "play" and name in TWINS) for name in names or all_of_them}
+        chosen |= {"draw": {"picture": picture}, "pick": {"actions": seats}, "advise": {"actions": seats}}.get(
+            export, {}
+        )
         found[export] = Loop(function, layout.names, chosen)
     return found
 

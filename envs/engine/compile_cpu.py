@@ -13,6 +13,7 @@ import linecache
 import math
 import re
 import sys
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,12 @@ class Buffer:
     def of(array: np.ndarray, shared: bool = False) -> Buffer:
         return Buffer(array.dtype, array.shape[1:], shared)
 
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """All that code depends on."""
+        kind = self.dtype.descr if self.dtype.names else self.dtype.str
+        return kind, self.dtype.itemsize, self.inner_shape, self.shared, self.row
+
 
 def compile_cpu(
     name: str,
@@ -68,22 +75,17 @@ def compile_cpu(
     the call, which then answers RAISED, and so does a loop without end (ENDLESS); such a kernel is safe whatever its
     arrays hold.
     """
-    key = fingerprint(
-        function,
-        names,
-        [
-            (b.dtype.descr if b.dtype.names else b.dtype.str, b.dtype.itemsize, b.inner_shape, b.shared, b.row)
-            for b in buffers
-        ]
-        + [loose, checked],
-    )
+    key = fingerprint(function, names, [*(buffer.facts for buffer in buffers), loose, checked])
     with making:
         if key not in _engines:
             machine = _Machine()
             kept_as = f"{name}-{function.__name__}", machine.hash(key)
             code = read_kernel(*kept_as)
             if code is None:
-                ir = numba_ir(name, function, names, buffers, checked)
+                if loose or checked:
+                    ir = numba_ir(name, function, names, buffers, checked)
+                else:
+                    ir = kept_ir(name, function, names, buffers)
                 code = machine.compile(name, ir, loose)
                 write_kernel(*kept_as, code)
             _engines[key] = machine.load(code)
@@ -107,6 +109,18 @@ class Table:
             words += [array.ctypes.data, len(array), *left_open]
         self.arrays, self.words = tuple(arrays), np.array(words, np.int64)
         self.address: int = self.words.ctypes.data
+
+
+def kept_ir(name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]) -> str:
+    """`numba_ir` without checks; kept on disk, since WebAssembly is made of the same code, and Numba takes most of the time."""
+    key = _Machine().hash(fingerprint(function, names, [buffer.facts for buffer in buffers]))
+    kept_as = f"{name}-{function.__name__}-llvm", key
+    kept = read_kernel(*kept_as)
+    if kept is not None:
+        return zlib.decompress(kept).decode()
+    ir = numba_ir(name, function, names, buffers, False)
+    write_kernel(*kept_as, zlib.compress(ir.encode(), 1))
+    return ir
 
 
 def numba_ir(

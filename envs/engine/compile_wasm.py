@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GameError
-from .compile_cpu import Buffer, numba_ir
+from .compile_cpu import Buffer, kept_ir
 from .threads import making
 from .wasm_module import imports, with_exports
 
@@ -60,7 +60,7 @@ def compile_wasm(name: str, loops: Mapping[str, Loop], loose: bool = False) -> b
         )
         whole = llvm.parse_assembly("")
         for export, loop in loops.items():
-            ir = numba_ir(name, loop.function, loop.names, list(loop.buffers.values()), False)
+            ir = kept_ir(name, loop.function, loop.names, list(loop.buffers.values()))
             whole.link_in(_optimized(llvm, machine, ir, export, loose))
         code = with_exports(machine.emit_object(whole), loops)
     if foreign := [needed for needed, _ in imports(code) if needed not in GIVEN]:
