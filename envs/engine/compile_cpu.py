@@ -112,7 +112,7 @@ class Table:
 
 
 def kept_ir(name: str, function: Callable[..., int], names: Mapping[str, Any], buffers: Sequence[Buffer]) -> str:
-    """`numba_ir` without checks; kept on disk, since WebAssembly is made of the same code, and Numba takes most of the time."""
+    """`numba_ir` without checks; kept on disk, since WebAssembly is made of the same code, and Numba takes longest."""
     key = _Machine().hash(fingerprint(function, names, [buffer.facts for buffer in buffers]))
     kept_as = f"{name}-{function.__name__}-llvm", key
     kept = read_kernel(*kept_as)
