@@ -36,11 +36,12 @@ PROGRESS: dict[str, Check] = {
     "rows": lambda name, value: {key: row_count(key, rows) for key, rows in json_object(name, value).items()},
     "last_obs": number(bool, 0, 1),
     "dropout": number(bool, 0, 1),
+    "reward_scale": number(float, 0, 1e38),
     "seal": hex_text,
 }
 NEEDED = ("algorithm", "num_envs", "policy", "timesteps", "play_threads", "device")
 PARTS = ("environment", "settings", "schedules", "policy_kwargs", "progress")  # that are needed, and objects
-NEW_PROGRESS = {"rows": {}, "last_obs": False, "dropout": False, "seal": ""}  # of older files
+NEW_PROGRESS = {"rows": {}, "last_obs": False, "dropout": False, "reward_scale": 0.0, "seal": ""}  # of older files
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class Agent(FollowsChanges, Base):
     boundary: dict[str, Any] | None = None
     made_to_play = False  # by `load`, in one game that nobody asked for
     play_threads = learn_threads = 1
+    reward_scale, loaded_reward_scale = 1.0, 0.0  # see `OnPolicyActorCritic.reward_scale`
     pool: ThreadPool
     bar: ProgressCallback | None = None
     _shown: Any = None  # `_last_obs`, or what makes it
@@ -107,8 +108,7 @@ class Agent(FollowsChanges, Base):
             given["tensorboard_log"] = os.fspath(given["tensorboard_log"])
         stable = self._set_options(given)
         check_settings(self, **stable)
-        asked = given.get("device", "auto")
-        check_device(asked)
+        check_device(asked := given.get("device", "auto"))
         if given.get("_init_setup_model", True):  # else it is `load`, with what a file says
             check_policy_kwargs(type(self), policy, given.get("policy_kwargs"))
         if isinstance(env, str):

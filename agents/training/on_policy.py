@@ -272,6 +272,18 @@ class OnPolicyActorCritic(OnPolicyAgent):
             warn_without_masks(self)
         return self.policy.predict(observation, state, episode_start, deterministic, **more)
 
+    @property
+    def reward_scale(self) -> float:  # type: ignore[override]
+        """What values are to be multiplied by to be in the game's units: the standard deviation that rewards are divided by.
+
+        0 where it is not known: before the first update, and from files of earlier releases.
+        """
+        if not self.normalize_reward:
+            return 1.0
+        if self.reward_normalizer is not None and float(self.reward_normalizer.moments.count) > 0:
+            return float(self.reward_normalizer.moments.variance.sqrt())
+        return self.loaded_reward_scale
+
     def explain(self, obs: Any, state: Any = None, action_masks: np.ndarray | None = None) -> tuple[Any, Any]:
         """Action probabilities (N, A) and values (N,) of observations (N, ...), as NumPy arrays; the rest as `predict`'s."""
         self.policy.set_training_mode(False)

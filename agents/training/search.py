@@ -59,6 +59,7 @@ class Search(Player):
         self.prior_temperature = number("prior_temperature", prior_temperature, 0.1, 100)
         self._tree = TreeSearch(sim, simulations, self._guide, agent.gamma, seed, num_threads)
         self._random = np.random.default_rng(seed)
+        self._scale = np.float32(agent.reward_scale)
         super().__init__(agent, sim)
 
     def restart(self) -> None:
@@ -97,7 +98,7 @@ class Search(Player):
             probabilities, values = logits.softmax(-1).numpy(), value.numpy()
         else:
             probabilities, values = agent.explain(obs, None, masks)
-        return tempered(probabilities, self.prior_temperature), values
+        return tempered(probabilities, self.prior_temperature), values * self._scale
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -119,7 +120,7 @@ def check_guide(agent: Any, sim: Simulator) -> None:
         )
     if agent.policy.core is not None:
         raise OptionError("search jumps between positions, and this agent has a memory: give one without")
-    if agent.normalize_reward:
+    if not agent.reward_scale:
         raise OptionError(
-            "search adds rewards to values, and this agent's are normalised: train it without normalize_reward"
+            "search adds rewards to values, and this agent's are normalised, by how much its file does not say: train it anew"
         )

@@ -53,6 +53,7 @@ def capture(agent: Agent) -> dict[str, Any]:
         "rows": agent.own_rows() if own else {},
         "last_obs": agent.simulator is None and agent._last_obs is not None,
         "dropout": draws_dropout(agent.policy),
+        "reward_scale": agent.reward_scale,
     }
     tensors = {f"generators.{k}": generator.get_state() for k, generator in enumerate(agent.generators)}
     if progress["dropout"]:  # which draws from PyTorch's own generator
@@ -94,6 +95,7 @@ def restore_progress(agent: Agent, description: Description) -> None:
     progress = description.progress
     agent.num_timesteps, agent._total_timesteps = description.timesteps, progress["total_timesteps"]
     agent._n_updates, agent._episode_num = progress["updates"], progress["episodes"]
+    agent.loaded_reward_scale = progress["reward_scale"]
 
 
 def restore(agent: Agent, description: Description, tensors: Mapping[str, Tensor], keep_obs: bool = False) -> None:

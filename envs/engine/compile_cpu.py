@@ -82,10 +82,8 @@ def compile_cpu(
             kept_as = f"{name}-{function.__name__}", machine.hash(key)
             code = read_kernel(*kept_as)
             if code is None:
-                if loose or checked:
-                    ir = numba_ir(name, function, names, buffers, checked)
-                else:
-                    ir = kept_ir(name, function, names, buffers)
+                given = name, function, names, buffers
+                ir = numba_ir(*given, checked) if loose or checked else kept_ir(*given)
                 code = machine.compile(name, ir, loose)
                 write_kernel(*kept_as, code)
             _engines[key] = machine.load(code)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 import ludus
-from ludus.agents import Search, evaluate
+from ludus.agents import Search, evaluate, load_agent
 from ludus.agents.training.search import tempered
 from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import vec_env
@@ -172,6 +172,21 @@ def test_an_agent_alone_is_evaluated_with_search():
     assert found.mean > evaluate(agent, 40).mean + 0.5
 
 
+def test_values_of_normalised_rewards_are_taken_in_the_games_units(tmp_path):
+    """Also of an agent that was saved and loaded to play."""
+    agent = agent_of("Snake", normalize_reward=True).learn(2048)
+    agent.save(tmp_path, resumable=False)
+    back, sim = load_agent(tmp_path), Simulator("Snake", 8, seed=0)
+    sim.reset()
+    scale = float(agent.reward_normalizer.moments.variance.sqrt())
+    assert back.reward_scale == agent.reward_scale == scale != 1.0
+    search = Search(back, sim, 2)
+    search.decide()  # which reads the weights
+    values = search._guide(sim.obs, np.ones((8, 4), bool))[1]
+    assert values == pytest.approx(scale * back.explain(sim.obs)[1], rel=1e-5)
+    assert agent_of("Catch").reward_scale == 1.0
+
+
 def test_pixels_are_seen_as_the_agent_sees_them():
     pixels = {"obs_type": "rgb", "size": 16}
     agent = agent_of("Catch", "cnn", env=pixels)
@@ -202,7 +217,7 @@ def test_frozen_encoders_look_at_every_position(use):
         ({"algorithm": "DQN"}, "search needs a policy and values, and DQN has values of actions alone"),
         ({"algorithm": "PQN"}, "PQN has values of actions alone"),
         ({"policy_kwargs": {"memory": "mingru"}}, "this agent has a memory"),
-        ({"normalize_reward": True}, "train it without normalize_reward"),
+        ({"normalize_reward": True}, "by how much its file does not say: train it anew"),
         ({"game": "TicTacToe"}, "the agent plays TicTacToe, not ConnectFour"),
     ],
 )
