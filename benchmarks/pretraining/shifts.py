@@ -15,7 +15,8 @@ from ludus.agents.pretraining.augment import Augmentation
 from ludus.agents.pretraining.frames import Frames
 from ludus.agents.pretraining.method import Pictures
 
-LABELS = (100, 300, 1000, 10_000, 100_000)
+LABELS = (100, 300, 1000, 10_000)  # and all that there are, up to 100,000
+MOST = 100_000
 LEVELS = 200
 AUGMENTATIONS = {
     "as they are": Augmentation(), "noise": Augmentation(noise=0.05), "colours": Augmentation(color_jitter=0.5),
@@ -32,10 +33,14 @@ def scarce(game: str, seed: int, seconds: float, frames: int, **_: Any) -> dict[
         "labels alone": {}, "with noise": {"augmentation": AUGMENTATIONS["noise"]},
         "with colours": {"augmentation": AUGMENTATIONS["colours"]}, "autoencoder first": {"start": begun},
     }  # fmt: skip
-    counts = [count for count in LABELS if count <= len(data.rows("train"))]
-    some = {count: data.labelled(count, seed) for count in counts}
+    everything = min(len(data) - len(data.rows("test")), MOST)
+    counts = {**{str(count): count for count in LABELS if count < everything}, "all": everything}
+    some = {name: data.labelled(count, seed) for name, count in counts.items()}
     found = {
-        way: {str(n): pretrain(some[n], "planes", time_limit=seconds, **given, **how).figures["f1"] for n in counts}
+        way: {
+            name: pretrain(few, "planes", time_limit=seconds, **given, **how).figures["f1"]
+            for name, few in some.items()
+        }
         for way, how in ways.items()
     }
     told = ", ".join(f"{way} {f1['1000']:.3f}" for way, f1 in found.items())
