@@ -191,9 +191,9 @@ def test_nothing_comes_from_elsewhere(page, site):
 
 def test_the_first_page_has_a_moving_card_for_each_game(page, site):
     page.play(f"{site}/")
-    links = page.run(
-        "return [...document.querySelectorAll('#games a')].map((link) => [link.innerText.split('\\n')[0], link.href])"
-    )
+    links = page.run("""
+        const links = document.querySelectorAll("#games a");
+        return [...links].map((link) => [link.querySelector("strong").innerText, link.href])""")
     assert links == [[name, f"{site}/{name}.html"] for name in ("Breakout", "ConnectFour")]
     page.until("return cards.every((card) => card.painted > 1)")
     page.click("#games li:nth-child(2) a")

@@ -10,7 +10,7 @@ from ..web.site import Exhibit, exhibit, write_page, write_site
 from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
-from .players import agent_in
+from .players import agent_in, is_bot
 from .terminal import say
 
 
@@ -29,6 +29,10 @@ def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool
     """
     check_out(names, out, single_file)
     shown = [exhibit_of(name, options, agents) for name in names]
+    games = [one.game.facts["name"] for one in shown]
+    for name in games:
+        if games.count(name) > 1:
+            raise OptionError(f"{name} is there twice: a site has one page for each game")
     try:
         if single_file:
             write_page(out, shown[0])
@@ -53,6 +57,9 @@ def check_out(names: Sequence[Path], out: Path, single_file: bool) -> None:
 
 def exhibit_of(name: Path, options: Options, agents: bool) -> Exhibit:
     """A game, with its agent if there is one that a page can run."""
+    if is_bot(name):
+        game = str(name).rpartition(":")[0]
+        raise OptionError(f"{name} is a simple player, whom every page has: give {game}, the game")
     if not is_of_zoo(name):
         return exhibit_of_agent(name, options)
     game = find_game(str(name))
@@ -83,8 +90,11 @@ def exhibit_of_agent(name: Path, options: Options) -> Exhibit:
     game, default = find_game(agent.environment["game"]), Options()
     given = {option: value for option, value in vars(options).items() if value != getattr(default, option)}
     known = Options.of(game, {**read_options(agent.environment.get("options", {})), **given})
-    if known.obs_type not in ("planes", "features"):
+    if agent.environment.get("options", {}).get("obs_type") in ("rgb", "grayscale"):
+        raise OptionError(f"a page cannot run an agent that sees pictures: train one on what {game.name} itself tells")
+    shape, actions = known.observation(game)[0], len(known.actions(game))
+    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
         raise OptionError(
-            f"a page cannot run an agent that sees {known.obs_type} pictures: train one on {game.name} itself"
+            f"the agent does not know {game.name} with these options: leave them out, or give --no-agents"
         )
     return exhibit(game, known, web_agent(agent))
