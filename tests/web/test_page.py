@@ -179,7 +179,19 @@ def test_others_may_have_the_seats(page, site):
     assert page.run("return player.session.players") == ["heuristic", "agent"]
     page.until("return player.session.steps >= 2")
     names = page.run("return [...document.querySelectorAll('#seats select option')].map((one) => one.value)")
-    assert names == ["you", "agent", "heuristic", "random"] * 2
+    assert names == ["you", "agent", "heuristic", "random"] * 2 + ["best", "drawn"]
+
+
+def test_actions_are_drawn_by_their_probabilities(page, site):
+    page.play(f"{site}/ConnectFour.html#players=agent,agent")
+    script = """
+        const {session, game} = player, count = 2000, shares = new Array(7).fill(0);
+        session.pause();
+        for (let k = 0; k < count; k++) shares[session.network.decide(game, 0, true).chosen] += 1 / count;
+        return [shares, session.network.decide(game, 0).numbers]"""
+    shares, probabilities = page.run(script)
+    assert max(probabilities) < 0.99
+    assert np.abs(np.array(shares) - probabilities).max() < 0.06  # five standard deviations of the widest
 
 
 def test_nothing_comes_from_elsewhere(page, site):

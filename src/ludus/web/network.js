@@ -59,18 +59,31 @@ class Network {
     return this.facts.outs.map((row) => Array.from(this.rows[row]));
   }
 
-  // The greedy action for what a game shows from a row of its observations, with a number for each action.
-  decide(game, row) {
+  // Whether actions can be drawn: a policy has probabilities, action values have none.
+  get draws() {
+    return this.facts.kind === "policy";
+  }
+
+  // An action for what a game shows from a row of its observations, the best or one drawn, with a number for each action.
+  decide(game, row, drawn = false) {
     const size = this.rows[0].length, [first, second] = this.outputs(game.obs.subarray(row * size, (row + 1) * size));
-    const worth = this.facts.kind !== "policy", mean = first.reduce((a, b) => a + b) / first.length;
+    const worth = !this.draws, mean = first.reduce((a, b) => a + b) / first.length;
     const raw = this.facts.kind === "duel" ? first.map((x) => second[0] + x - mean) : first;
     const allowed = raw.map((x, action) => (game.allows(action) ? x : -Infinity)), best = Math.max(...allowed);
     const numbers = worth ? allowed : softmax(allowed, best);
-    return { numbers, worth, chosen: allowed.indexOf(best), value: worth ? best : second[0] };
+    const chosen = drawn && !worth ? draw(numbers) : allowed.indexOf(best);
+    return { numbers, worth, chosen, value: worth ? best : second[0] };
   }
 }
 
 function softmax(logits, greatest) {
   const weights = logits.map((x) => Math.exp(x - greatest)), sum = weights.reduce((a, b) => a + b);
   return weights.map((weight) => weight / sum);
+}
+
+// One of these, by their probabilities.
+function draw(probabilities) {
+  let left = Math.random();
+  const found = probabilities.findIndex((probability) => (left -= probability) < 0);
+  return found < 0 ? probabilities.indexOf(Math.max(...probabilities)) : found; // sums are never quite 1
 }

@@ -34,7 +34,20 @@ class Player {
       choice.addEventListener("change", () => this.reseat(seat, choice.value));
       return element("label", "", {}, [element("span", name), choice]);
     });
-    $("#seats div").replaceChildren(...rows);
+    $("#seats div").replaceChildren(...rows, ...(this.session.players.includes("agent") ? this.drawing() : []));
+  }
+
+  // The choice between an agent's best actions and drawn ones, for agents that have it.
+  drawing() {
+    if (!this.session.network.draws) return [];
+    const kinds = { best: "its best action", drawn: "by its probabilities" };
+    const choice = element("select", "", { id: "drawing" }, Object.keys(kinds).map((kind) => element("option", kinds[kind], { value: kind })));
+    choice.value = this.session.sampled ? "drawn" : "best";
+    choice.addEventListener("change", () => {
+      this.session.sampled = choice.value === "drawn";
+      $("#picture").focus();
+    });
+    return [element("label", "", {}, [element("span", "the agent takes"), choice])];
   }
 
   // Give a seat to somebody else. A keyboard has room for two, where people act together.

@@ -16,7 +16,7 @@ class Session {
     [this.game, this.network, this.seed] = [game, network, seed];
     [this.facts, this.waits, this.turns] = [game.facts, game.facts.waits, game.facts.turns];
     this.idle = IDLE.map((name) => this.facts.actions.indexOf(name)).find((action) => action >= 0);
-    [this.speed, this.stage, this.changes] = [1, "start", 0]; // start, playing, paused, over
+    [this.speed, this.sampled, this.stage, this.changes] = [1, false, "start", 0]; // start, playing, paused, over
     this.seat(players);
   }
 
@@ -182,7 +182,7 @@ class Session {
   think() {
     const asked = this.turns ? [this.game.mover] : this.players.keys();
     const seats = [...asked].filter((seat) => this.players[seat] === "agent");
-    this.decisions = new Map(seats.map((seat) => [seat, this.network.decide(this.game, this.turns ? 0 : seat)]));
+    this.decisions = new Map(seats.map((seat) => [seat, this.network.decide(this.game, this.turns ? 0 : seat, this.sampled)]));
     if (seats.length) this.decision = this.decisions.get(seats[0]);
     else if (!this.players.includes("agent")) this.decision = null;
     if (seats.length) this.values.push(this.decision.value);
