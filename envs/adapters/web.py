@@ -118,6 +118,7 @@ def facts_of(layout: Layout, arrays: dict[str, np.ndarray], loops: dict[str, Loo
         "player_names": list(game.player_names),
         "seats": layout.num_seats,
         "turns": game.turns,
+        "hidden": game.hidden,
         "planes": list(game.planes),
         "features": list(game.features),
         "obs_shape": list(layout.obs_shape),

@@ -94,6 +94,11 @@ class Page:
         """As it is seen."""
         return self.run("return document.querySelector(arguments[0]).innerText", selector)
 
+    def tells(self, selector, text):
+        """Wait until an element shows this text, but for capitals, which styles change."""
+        script = "return document.querySelector(arguments[0]).innerText.toLowerCase() === arguments[1].toLowerCase()"
+        self.until(script, selector, text)
+
     def shows(self, selector):
         return self.run("return document.querySelector(arguments[0]).checkVisibility()", selector)
 

@@ -33,7 +33,7 @@ def wait_for_stage(page, stage):
 
 def test_keys_play(page, site):
     page.play(f"{site}/Breakout.html#seed=1")
-    assert "press a key" in page.text("#card")
+    page.until("return document.querySelector('#card').innerText.includes('press a key')")
     page.press(" ")
     wait_for_stage(page, "playing")
     before = page.run(FIELD, "paddle")
@@ -74,9 +74,9 @@ def test_people_take_no_sticky_actions(page, site):
 def test_the_agent_wins_points(page, site):
     page.play(f"{site}/Breakout.html#players=agent&seed=3")
     page.press("+" * 6)
-    assert page.text("#speed") == "64×"
+    page.tells("#speed", "64×")
     page.until("return Math.max(...player.session.scores, ...player.session.returns) >= 10")
-    assert page.text("#decision h2") == "VALUE OF EACH ACTION"
+    page.tells("#decision h2", "VALUE OF EACH ACTION")
     rows = page.run("return [...document.querySelectorAll('#bars li')].map((row) => row.innerText.split('\\n')[0])")
     assert rows == ["noop", "left", "up", "right", "down", "fire"]
     assert page.run("return document.querySelectorAll('#bars .chosen').length") == 1
@@ -89,12 +89,12 @@ def test_watching_is_paused_stepped_and_slowed(page, site):
     wait_for_stage(page, "paused")
     steps = page.run("return player.session.steps")
     page.press("n", "n", "-")
-    assert page.run("return player.session.steps") == steps + 2
-    assert page.text("#speed") == "1/2×"
+    page.until("return player.session.steps === arguments[0]", steps + 2)
+    page.tells("#speed", "1/2×")
     page.click("button[data-do=pause]")
     wait_for_stage(page, "playing")
     page.press("r")
-    assert page.run("return player.session.steps") < steps
+    page.until("return player.session.steps < arguments[0]", steps)
 
 
 def test_the_rules_are_read_while_the_game_stands_still(page, site):
@@ -111,13 +111,15 @@ def test_the_rules_are_read_while_the_game_stands_still(page, site):
 
 def test_a_click_on_a_board_is_a_move_and_the_agent_answers(page, site):
     page.play(f"{site}/ConnectFour.html")
-    assert page.text("#who") == "you: yellow"
+    page.tells("#who", "you: yellow")
     page.click("#frame")
     wait_for_stage(page, "playing")
-    assert page.text("#status") == "your move"
+    page.tells("#status", "your move")
+    page.press("---")  # so that it can be seen thinking
     page.click("#frame", 0.5, 0.6)
     page.until("return player.session.steps === 1")
-    assert page.text("#status") == "red is thinking"
+    page.tells("#status", "red is thinking")
+    page.press("+++")
     page.until("return player.session.steps === 2")
     assert page.run("return player.session.players") == ["you", "agent"]
     assert page.run("return player.game.facts.actions.map((_, k) => player.game.allows(k))") == [True] * 7
@@ -128,10 +130,9 @@ def test_a_click_on_a_board_is_a_move_and_the_agent_answers(page, site):
 def test_a_move_that_is_not_allowed_is_told(page, site):
     page.play(f"{site}/ConnectFour.html#players=you,you")
     page.press("x")
-    for key in "1111111":
-        page.press(key)
-    assert page.run("return player.session.steps") == 6
-    page.until("return document.querySelector('#status').innerText === 'not allowed now'")
+    page.press(*"1111111")
+    page.until("return player.session.steps === 6")
+    page.tells("#status", "not allowed now")
 
 
 def test_the_end_of_a_game_is_shown_and_another_offered(page, site):
@@ -140,8 +141,8 @@ def test_the_end_of_a_game_is_shown_and_another_offered(page, site):
     page.press(*"1212121")
     wait_for_stage(page, "over")
     page.until("return document.querySelector('#result').checkVisibility()")
-    assert page.text("#result h2").lower() == "yellow wins"
-    assert page.text("#result p") == "yellow: 1, red: -1"
+    page.tells("#result h2", "yellow wins")
+    page.tells("#result p", "yellow: 1, red: -1")
     page.click("#result button")
     wait_for_stage(page, "playing")
     page.until("return !document.querySelector('#result').checkVisibility()")

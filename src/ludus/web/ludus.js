@@ -1,5 +1,5 @@
 "use strict";
-// One game: its WebAssembly module, and the memory that the module computes in. `facts` is what ludus.envs.adapters.web tells.
+// One game: its WebAssembly module, and the memory that it computes in. `facts` is what ludus.envs.adapters.web tells.
 
 const STACK = 1 << 16, PAGE = 1 << 16, ALIGNMENT = 64; // bytes
 const LONGEST = 960; // pixels of a picture's longer side
@@ -26,7 +26,7 @@ function startStreams(seed, index) {
   return [mix(key ^ MIX_1), mix(key ^ MIX_2)];
 }
 
-// Memory of a module: a stack, then room that is handed out once. Views of it are good only after the last of it is taken.
+// Memory of a module: a stack, then room that is handed out once. Views are good only after the last of it is taken.
 class Memory {
   constructor(free) {
     this.free = free + STACK;

@@ -48,7 +48,8 @@ class Panel {
     $("#keys").hidden = !people;
     setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary) + ".");
     setText("#whose", facts.players === 1 ? "score" : `score of ${facts.player_names[session.me]}`);
-    $("#decision").hidden = !session.players.includes("agent") || (facts.players === 1 && people > 0);
+    const peeping = people > 0 && (facts.players === 1 || facts.hidden); // into the other's cards
+    $("#decision").hidden = !session.players.includes("agent") || peeping;
   }
 
   keys() {
@@ -63,13 +64,10 @@ class Panel {
 
   // What changes from step to step.
   show() {
-    const { session, facts } = this, played = session.returns.length;
+    const { session } = this;
     setText("#score", number(session.scores[session.me]));
-    const counts = session.scores.flatMap((score, seat) => (seat === session.me ? [] : [[facts.player_names[seat], number(score)]]));
-    counts.push(["steps", String(session.steps)], ["games", String(played)]);
-    const mean = session.returns.reduce((a, b) => a + b, 0) / played;
-    counts.push(["mean score", played ? number(mean) : "–"], ["best", played ? number(Math.max(...session.returns)) : "–"]);
-    $("#facts").replaceChildren(...counts.map(([name, value]) => element("div", "", {}, [element("dt", name), element("dd", value)])));
+    $("#facts").replaceChildren(...this.counts().map(([name, value]) =>
+      element("div", "", {}, [element("dt", name), element("dd", value)])));
     setText("#status span", session.status);
     $("#status i").classList.toggle("live", session.stage === "playing");
     setText("button[data-do=pause]", { playing: "Pause", paused: "Go on" }[session.stage] ?? "Start");
@@ -81,6 +79,16 @@ class Panel {
     this.showDecision();
   }
 
+  // What is counted, with the count: others' scores, steps, and the games that ended.
+  counts() {
+    const { scores, steps, returns, me } = this.session, games = returns.length;
+    const all = scores.map((score, seat) => [this.facts.player_names[seat], number(score)]);
+    const others = all.filter((_, seat) => seat !== me);
+    const mean = games ? number(returns.reduce((a, b) => a + b) / games) : "–";
+    const best = games ? number(Math.max(...returns)) : "–";
+    return [...others, ["steps", String(steps)], ["games", String(games)], ["mean score", mean], ["best", best]];
+  }
+
   // Words over the picture while the game stands still.
   showCard() {
     const { session, facts } = this, card = $("#card"), start = session.stage === "start";
@@ -90,7 +98,7 @@ class Panel {
     card.dataset.stage = session.stage + session.players;
     setText("#card strong", start ? facts.name : "Paused");
     setText("#card p", start ? sentence(facts.summary) + "." : "");
-    const rows = this.keys(), few = rows.length > MOST_ROWS && facts.loops.click ? rows.slice(0, 1) : rows.slice(0, MOST_ROWS);
+    const rows = this.keys(), few = rows.slice(0, rows.length > MOST_ROWS && facts.loops.click ? 1 : MOST_ROWS);
     $("#card dl").replaceChildren(...(start ? few.flatMap(rowOfKeys) : []));
     setText("#card em", start ? "press a key, click or tap to start" : "space or p to go on");
   }
@@ -99,11 +107,10 @@ class Panel {
     const { session } = this, { decision } = session;
     if ($("#decision").hidden || !decision) return;
     setText("#decision h2", decision.worth ? "Value of each action" : "Next action");
-    const order = [...decision.numbers.keys()].sort((a, b) => (b === decision.chosen) - (a === decision.chosen) || decision.numbers[b] - decision.numbers[a]);
-    const shown = order.slice(0, MOST_BARS).sort((a, b) => a - b);
-    const bars = $("#bars");
+    const shown = likeliest(decision, MOST_BARS), bars = $("#bars");
     while (bars.children.length > shown.length) bars.lastChild.remove();
-    while (bars.children.length < shown.length) bars.append(element("li", "", {}, [element("span"), element("i"), element("b")]));
+    const row = () => element("li", "", {}, ["span", "i", "b"].map((tag) => element(tag)));
+    while (bars.children.length < shown.length) bars.append(row());
     shown.forEach((action, k) => {
       const [name, bar, figure] = bars.children[k].children, value = decision.numbers[action];
       name.textContent = readable(this.facts.actions[action]);
@@ -114,6 +121,12 @@ class Panel {
     setText("#expected b", signed(decision.value));
     paintCurve($("#curve"), session.values);
   }
+}
+
+// So many actions, in their own order, always with the one chosen.
+function likeliest({ numbers, chosen }, count) {
+  const order = [...numbers.keys()].sort((a, b) => (b === chosen) - (a === chosen) || numbers[b] - numbers[a]);
+  return order.slice(0, count).sort((a, b) => a - b);
 }
 
 // An action's probability, or where its value lies between the least and the greatest: 0 to 1.
@@ -133,8 +146,9 @@ function signed(value) {
 function paintCurve(canvas, values) {
   const [width, height] = sizeOf(canvas), brush = canvas.getContext("2d");
   if (!width) return;
-  const shown = values.slice(-Math.floor(width / 2)), least = Math.min(...shown), span = Math.max(Math.max(...shown) - least, 0.1);
-  const stride = width / Math.max(shown.length - 1, 40), place = (value, k) => [stride * k, height - 3 - ((value - least) / span) * (height - 6)];
+  const shown = values.slice(-Math.floor(width / 2)), stride = width / Math.max(shown.length - 1, 40);
+  const least = Math.min(...shown), span = Math.max(Math.max(...shown) - least, 0.1);
+  const place = (value, k) => [stride * k, height - 3 - ((value - least) / span) * (height - 6)];
   brush.clearRect(0, 0, width, height);
   brush.strokeStyle = brush.fillStyle = getComputedStyle(canvas).color;
   brush.lineWidth = 1.5 * devicePixelRatio;
@@ -155,8 +169,10 @@ function sizeOf(canvas) {
 
 // The rules: the docstring's headings that a player wants to know of, with words in backticks as code.
 function fillRules(facts, keys) {
-  const text = (what) => what.split("\n\n").map((paragraph) => element("p", "", {}, paragraph.split("`").map((part, k) =>
-    k % 2 ? element("code", readable(part)) : document.createTextNode(part.replace(/\s+/g, " ")))));
+  const plain = (part) => document.createTextNode(part.replace(/\s+/g, " "));
+  const code = (part) => element("code", readable(part));
+  const parts = (paragraph) => paragraph.split("`").map((part, k) => (k % 2 ? code(part) : plain(part)));
+  const text = (what) => what.split("\n\n").map((paragraph) => element("p", "", {}, parts(paragraph)));
   const told = TOLD.filter((heading) => heading in facts.sections);
   $("#rules div").replaceChildren(
     element("p", sentence(facts.summary) + "."),

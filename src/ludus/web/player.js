@@ -3,6 +3,8 @@
 
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "space", Enter: "return" };
 const LONG_AGO = 0.25; // seconds: what a page that was hidden has missed is not made up for
+const FROM_DISK = "opened from disk, a page may not load what lies beside it: serve the folder, as with " +
+  "`python -m http.server`, or export it with --single-file";
 const WAYS = ["up", "left", "right", "down"]; // actions with a place of their own among the buttons
 
 class Player {
@@ -19,17 +21,11 @@ class Player {
     requestAnimationFrame((now) => this.pass(now));
   }
 
-  // Who may have a seat.
-  kinds() {
-    const { loops } = this.facts, has = { you: true, agent: this.session.network !== null, heuristic: "advise" in loops, random: true };
-    return Object.keys(has).filter((kind) => has[kind]);
-  }
-
   offerPlayers() {
     const names = { you: "you", agent: "the agent", heuristic: "the simple player", random: "at random" };
-    const rows = this.session.players.map((player, seat) => {
+    const kinds = kindsOf(this.facts), rows = this.session.players.map((player, seat) => {
       const name = this.facts.players === 1 ? "played by" : this.facts.player_names[seat];
-      const choice = element("select", "", {}, this.kinds().map((kind) => element("option", names[kind], { value: kind })));
+      const choice = element("select", "", {}, kinds.map((kind) => element("option", names[kind], { value: kind })));
       choice.value = player;
       choice.addEventListener("change", () => this.reseat(seat, choice.value));
       return element("label", "", {}, [element("span", name), choice]);
@@ -41,7 +37,8 @@ class Player {
   drawing() {
     if (!this.session.network.draws) return [];
     const kinds = { best: "its best action", drawn: "by its probabilities" };
-    const choice = element("select", "", { id: "drawing" }, Object.keys(kinds).map((kind) => element("option", kinds[kind], { value: kind })));
+    const options = Object.keys(kinds).map((kind) => element("option", kinds[kind], { value: kind }));
+    const choice = element("select", "", { id: "drawing" }, options);
     choice.value = this.session.sampled ? "drawn" : "best";
     choice.addEventListener("change", () => {
       this.session.sampled = choice.value === "drawn";
@@ -55,7 +52,7 @@ class Player {
     const players = this.session.players.with(seat, kind), together = this.facts.seats > 1;
     const people = players.flatMap((player, k) => (player === "you" && k !== seat ? [k] : []));
     const room = !together ? players.length : this.facts.second_keys.length ? 2 : 1;
-    if (kind === "you") for (const k of people.slice(room - 1)) players[k] = this.kinds()[1];
+    if (kind === "you") for (const k of people.slice(room - 1)) players[k] = kindsOf(this.facts)[1];
     this.session.seat(players);
     this.offerPlayers();
     this.begin();
@@ -77,7 +74,7 @@ class Player {
       return action !== undefined && !clicked.has(action);
     }) : [];
     pad.hidden = !offered.length;
-    const groups = [offered.filter(([, what]) => WAYS.includes(what)), offered.filter(([, what]) => !WAYS.includes(what))];
+    const groups = [true, false].map((ways) => offered.filter(([, what]) => WAYS.includes(what) === ways));
     pad.replaceChildren(...groups.map((group) => element("div", "", {}, group.map((row) => this.padButton(row)))));
     pad.firstChild.classList.toggle("cross", groups[0].some(([, what]) => what === "up" || what === "down"));
     pad.lastChild.classList.toggle("many", groups[1].length > 3);
@@ -87,7 +84,8 @@ class Player {
     const button = element("button", ARROWS[what] ?? what, { "aria-label": what, tabindex: "-1" });
     if (WAYS.includes(what)) button.classList.add(what);
     button.addEventListener("pointerdown", (event) => (event.preventDefault(), this.hold(key)));
-    for (const kind of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(kind, () => this.release(key));
+    const ends = ["pointerup", "pointercancel", "pointerleave"];
+    for (const end of ends) button.addEventListener(end, () => this.release(key));
     button.addEventListener("contextmenu", (event) => event.preventDefault());
     return button;
   }
@@ -111,7 +109,9 @@ class Player {
       else this.session.click(...this.placeOf(event));
       this.painted = "";
     });
-    frame.addEventListener("pointermove", (event) => (this.pointer = event.pointerType === "touch" ? null : this.placeOf(event)));
+    frame.addEventListener("pointermove", (event) => {
+      this.pointer = event.pointerType === "touch" ? null : this.placeOf(event);
+    });
     frame.addEventListener("pointerleave", () => (this.pointer = null));
   }
 
@@ -170,7 +170,8 @@ class Player {
   }
 
   paint() {
-    const picture = $("#picture"), shown = [this.session.changes, this.session.stage, this.pointer, picture.clientWidth].join();
+    const { session } = this, picture = $("#picture");
+    const shown = [session.changes, session.stage, this.pointer, picture.clientWidth].join();
     if (shown === this.painted) return;
     this.painted = shown;
     const [columns, rows] = sizeOf($("#marks"));
@@ -179,7 +180,7 @@ class Player {
     if (picture.width !== this.game.columns || picture.height !== this.game.rows) {
       [picture.width, picture.height] = [this.game.columns, this.game.rows];
     }
-    picture.getContext("2d").putImageData(this.game.draw(this.session.viewer), 0, 0);
+    picture.getContext("2d").putImageData(this.game.draw(session.viewer), 0, 0);
     this.paintMarks();
     this.panel.show();
   }
@@ -188,17 +189,19 @@ class Player {
   marks() {
     const { session, game } = this, places = [...this.places.all];
     if (session.asked) {
-      const aimed = this.pointer ? game.actionAt(...this.pointer) : -1, free = places.filter(([action]) => game.allows(action));
+      const aimed = this.pointer ? game.actionAt(...this.pointer) : -1;
+      const free = places.filter(([action]) => game.allows(action));
       const shown = free.length > FEW ? free.filter(([action]) => action === aimed) : free;
       return shown.map(([action, place]) => [place, action === aimed ? 0.2 : 0, action === aimed]);
     }
-    const decision = session.stage === "over" || $("#decision").hidden || !session.decisions.size ? null : session.decision;
+    const thinking = session.stage !== "over" && !$("#decision").hidden && session.decisions.size > 0;
+    const decision = thinking ? session.decision : null;
     const likely = decision ? places.filter(([action]) => share(decision, action) >= LEAST_SHARE) : [];
     return likely.map(([action, place]) => [place, share(decision, action), action === decision.chosen]);
   }
 
   paintMarks() {
-    const canvas = $("#marks"), [columns] = sizeOf(canvas), brush = canvas.getContext("2d"), scale = columns / this.facts.canvas[0];
+    const canvas = $("#marks"), brush = canvas.getContext("2d"), scale = canvas.width / this.facts.canvas[0];
     brush.clearRect(0, 0, canvas.width, canvas.height);
     for (const [[x, y], size, chosen] of this.session.facts.loops.click ? this.marks() : []) {
       brush.beginPath();
@@ -225,23 +228,36 @@ function complain(error) {
 // Bytes of a file beside the page, or of the page itself, where they are in base64.
 async function bytesOf(file) {
   if (file.base64) return Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
-  if (location.protocol === "file:") throw new Error("opened from disk, a page may not load what lies beside it: serve the folder, as with `python -m http.server`, or export it with --single-file");
+  if (location.protocol === "file:") throw new Error(FROM_DISK);
   const answer = await fetch(file.path);
   if (!answer.ok) throw new Error(`${file.path} is missing (${answer.status})`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-async function open() {
-  const facts = JSON.parse($("#facts-of-page").textContent), asked = new URLSearchParams(location.hash.slice(1));
-  const [code, loops, weights] = await Promise.all([facts.code, facts.agent?.code, facts.agent?.weights].map((file) => file && bytesOf(file)));
+// Who may have a seat.
+function kindsOf(facts) {
+  const has = { you: true, agent: "agent" in facts, heuristic: "advise" in facts.loops, random: true };
+  return Object.keys(has).filter((kind) => has[kind]);
+}
+
+// What the address says behind #, as in #seed=7&players=you,agent: the seed of chance, and who has which seat.
+function asked(facts) {
+  const words = new URLSearchParams(location.hash.slice(1));
+  const seed = /^\d{1,20}$/.test(words.get("seed")) ? words.get("seed") : Math.floor(Math.random() * 2 ** 52);
+  const kinds = kindsOf(facts), given = words.get("players")?.split(",") ?? [];
+  const at = (seat) => (kinds.includes(given[seat]) ? given[seat] : kinds[seat ? 1 : 0]);
+  return [BigInt(seed), Array.from({ length: facts.players }, (_, seat) => at(seat))];
+}
+
+async function begin() {
+  const facts = JSON.parse($("#facts-of-page").textContent), [seed, players] = asked(facts);
+  const needed = [facts.code, facts.agent?.code, facts.agent?.weights];
+  const [code, loops, weights] = await Promise.all(needed.map((file) => file && bytesOf(file)));
   const game = await Game.load(code, facts);
   const network = facts.agent ? await Network.load(loops, weights, facts.agent) : null;
-  const seed = BigInt(asked.get("seed") ?? Math.floor(Math.random() * 2 ** 52));
   game.seed(seed);
-  const other = network ? "agent" : "advise" in facts.loops ? "heuristic" : "random", given = asked.get("players")?.split(",") ?? [];
-  const players = Array.from({ length: facts.players }, (_, seat) => given[seat] ?? (seat ? other : "you"));
   window.player = new Player(new Session(game, network, players, seed));
   document.documentElement.dataset.ready = "yes";
 }
 
-open().catch(complain);
+begin().catch(complain);

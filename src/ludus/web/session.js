@@ -182,7 +182,8 @@ class Session {
   think() {
     const asked = this.turns ? [this.game.mover] : this.players.keys();
     const seats = [...asked].filter((seat) => this.players[seat] === "agent");
-    this.decisions = new Map(seats.map((seat) => [seat, this.network.decide(this.game, this.turns ? 0 : seat, this.sampled)]));
+    const decision = (seat) => this.network.decide(this.game, this.turns ? 0 : seat, this.sampled);
+    this.decisions = new Map(seats.map((seat) => [seat, decision(seat)]));
     if (seats.length) this.decision = this.decisions.get(seats[0]);
     else if (!this.players.includes("agent")) this.decision = null;
     if (seats.length) this.values.push(this.decision.value);
@@ -197,7 +198,8 @@ class Session {
 
   // Whose view the picture is: the only person's, or of those two the one to move.
   get viewer() {
-    if (this.facts.players === 1 || this.stage === "over" || this.facts.seats > 1 || !this.people.length) return SPECTATOR;
+    const open = this.facts.players === 1 || this.facts.seats > 1; // everybody sees everything
+    if (open || this.stage === "over" || !this.people.length) return SPECTATOR;
     return this.people.length > 1 ? this.game.mover : this.me;
   }
 
