@@ -5,7 +5,7 @@ const MOST_BARS = 12; // actions whose numbers are shown; of more, the likeliest
 const MOST_ROWS = 6; // of keys over the picture; beside it are all
 const FEW = 24; // places to choose from that are all marked; of more, only the one under the pointer
 const LEAST_SHARE = 0.01; // of an action that is marked on the picture
-const TOLD = ["Description", "Actions", "Start", "Reward", "Termination", "Truncation", "Rules from"]; // of the docstring
+const TOLD = ["Description", "Actions", "Reward", "Termination"]; // of a game's docstring
 
 const $ = (selector) => document.querySelector(selector);
 const readable = (name) => name.replaceAll("_", " ");
@@ -49,7 +49,7 @@ class Panel {
     setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary) + ".");
     setText("#whose", facts.players === 1 ? "score" : `score of ${facts.player_names[session.me]}`);
     const peeping = people > 0 && (facts.players === 1 || facts.hidden); // into the other's cards
-    $("#decision").hidden = !session.players.includes("agent") || peeping;
+    this.secret = peeping || !session.players.includes("agent");
   }
 
   keys() {
@@ -86,7 +86,8 @@ class Panel {
     const others = all.filter((_, seat) => seat !== me);
     const mean = games ? number(returns.reduce((a, b) => a + b) / games) : "–";
     const best = games ? number(Math.max(...returns)) : "–";
-    return [...others, ["steps", String(steps)], ["games", String(games)], ["mean score", mean], ["best", best]];
+    const counts = [...others, ["steps", String(steps)], ["games", String(games)], ["mean", mean]];
+    return others.length ? counts : [...counts, ["best", best]];
   }
 
   // Words over the picture while the game stands still.
@@ -105,7 +106,8 @@ class Panel {
 
   showDecision() {
     const { session } = this, { decision } = session;
-    if ($("#decision").hidden || !decision) return;
+    $("#decision").hidden = this.secret || !decision;
+    if ($("#decision").hidden) return;
     setText("#decision h2", decision.worth ? "Value of each action" : "Next action");
     const shown = likeliest(decision, MOST_BARS), bars = $("#bars");
     while (bars.children.length > shown.length) bars.lastChild.remove();
@@ -123,10 +125,12 @@ class Panel {
   }
 }
 
-// So many actions, in their own order, always with the one chosen.
-function likeliest({ numbers, chosen }, count) {
-  const order = [...numbers.keys()].sort((a, b) => (b === chosen) - (a === chosen) || numbers[b] - numbers[a]);
-  return order.slice(0, count).sort((a, b) => a - b);
+// The actions that are shown, in their own order: all or, of more than so many, the likely ones, with the one chosen.
+function likeliest(decision, count) {
+  const { numbers, chosen } = decision, all = [...numbers.keys()];
+  if (all.length <= count) return all;
+  const order = all.sort((a, b) => (b === chosen) - (a === chosen) || numbers[b] - numbers[a]).slice(0, count);
+  return order.filter((action) => share(decision, action) >= LEAST_SHARE || action === chosen).sort((a, b) => a - b);
 }
 
 // An action's probability, or where its value lies between the least and the greatest: 0 to 1.

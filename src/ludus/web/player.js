@@ -75,6 +75,7 @@ class Player {
     }) : [];
     pad.hidden = !offered.length;
     const groups = [true, false].map((ways) => offered.filter(([, what]) => WAYS.includes(what) === ways));
+    this.buttons = new Map(); // of actions
     pad.replaceChildren(...groups.map((group) => element("div", "", {}, group.map((row) => this.padButton(row)))));
     pad.firstChild.classList.toggle("cross", groups[0].some(([, what]) => what === "up" || what === "down"));
     pad.lastChild.classList.toggle("many", groups[1].length > 3);
@@ -83,6 +84,7 @@ class Player {
   padButton([[key], what]) {
     const button = element("button", ARROWS[what] ?? what, { "aria-label": what, tabindex: "-1" });
     if (WAYS.includes(what)) button.classList.add(what);
+    this.buttons.set(this.session.keys[0].get(key), button);
     button.addEventListener("pointerdown", (event) => (event.preventDefault(), this.hold(key)));
     const ends = ["pointerup", "pointercancel", "pointerleave"];
     for (const end of ends) button.addEventListener(end, () => this.release(key));
@@ -181,8 +183,11 @@ class Player {
       [picture.width, picture.height] = [this.game.columns, this.game.rows];
     }
     picture.getContext("2d").putImageData(this.game.draw(session.viewer), 0, 0);
-    this.paintMarks();
     this.panel.show();
+    this.paintMarks();
+    for (const [action, button] of this.buttons) {
+      button.classList.toggle("asleep", session.asked && !this.game.allows(action));
+    }
   }
 
   // Where a person may move, or where the agent would: places with their size, 0 to 1, and whether they are chosen.
