@@ -47,9 +47,9 @@ def test_keys_play(page, site):
 def test_it_plays_as_in_python(page, site):
     """The same seed gives the same records, with a player of the same seed, step by step."""
     page.play(f"{site}/Breakout.html#seed=7&players=random")
-    page.run("player.session.pause(); player.game.seed(7); player.session.seed = 7n; player.session.seat(['random'])")
     script = """
         const {session, game} = player, found = [];
+        game.seed(7), session.seat(["random"]);
         while (session.stage === "playing") session.step(session.choose([])), found.push([...game.raw]);
         return [found, session.scores, session.steps]"""
     records, scores, steps = page.run(script)
@@ -95,6 +95,22 @@ def test_watching_is_paused_stepped_and_slowed(page, site):
     wait_for_stage(page, "playing")
     page.press("r")
     page.until("return player.session.steps < arguments[0]", steps)
+
+
+def test_the_keyboard_alone_will_do(page, site):
+    page.play(f"{site}/Breakout.html#players=heuristic")
+    page.run("document.querySelector('#picture').focus()")
+    reached = []
+    for _ in range(8):
+        page.press(Keys.TAB)
+        reached.append(page.run("return document.activeElement.dataset.do ?? document.activeElement.tagName"))
+    assert reached == ["SELECT", "pause", "once", "again", "slower", "faster", "rules", "full"]
+    page.run("document.querySelector('button[data-do=once]').focus()")
+    page.press(" ")
+    wait_for_stage(page, "paused")
+    steps = page.run("return player.session.steps")
+    page.press(Keys.ENTER)
+    page.until("return player.session.steps === arguments[0]", steps + 1)
 
 
 def test_the_rules_are_read_while_the_game_stands_still(page, site):

@@ -105,8 +105,9 @@ class Session {
 
   // One step by itself, while the game is paused.
   advanceOnce() {
-    if (this.stage === "playing") this.stage = "paused";
-    if (this.stage === "over") this.restart(), (this.stage = "paused");
+    const over = this.stage === "over";
+    this.stage = "paused";
+    if (over) this.restart();
     else if (!this.people.includes(this.game.mover) || !this.waits) this.step(this.choose([]) ?? [0]);
     this.changes++;
   }
