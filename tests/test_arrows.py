@@ -20,6 +20,7 @@ FLOORS = {
     "ludus": (
         ("__main__", "demo"),
         ("cli",),
+        ("web",),
         ("__init__",),
         ("registration",),
         ("zoo",),
@@ -44,7 +45,7 @@ FLOORS = {
             "watch",
             "zoo",
         ),  # verbs: none imports another
-        ("evaluate_report", "tune_table"),
+        ("evaluate_report", "export_web", "tune_table"),
         ("episodes", "pretrain_checks", "pretrain_data", "trials"),
         ("players", "run_facts", "run_folder", "session"),
         ("named", "recipes"),

@@ -155,6 +155,12 @@ def forbid(rows, masks, decisions, first, last):
 
 def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic:
     """For this policy; raises NotCompiled with the reason if there are no loops for it."""
+    inputs, layers, sizes = build(policy, policy.observation_space, decisions_of(policy), policy.normalizer)
+    return CompiledActorCritic(inputs, layers, list(policy.parameters()), sizes[0], pool)
+
+
+def decisions_of(policy: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """What computes logits and value of observations, normalised if they have to be, for `trace`; raises NotCompiled."""
     if isinstance(policy.head, OverriddenHead):
         raise NotCompiled("a policy with methods of its own")
     if not isinstance(policy.head, CategoricalHead):
@@ -168,5 +174,4 @@ def compile_actor_critic(policy: Any, pool: ThreadPool) -> CompiledActorCritic:
         actor, critic = policy.mlp_extractor(policy.features_extractor(obs))
         return policy.action_net(actor), policy.value_net(critic)
 
-    inputs, layers, sizes = build(policy, policy.observation_space, forward, policy.normalizer)
-    return CompiledActorCritic(inputs, layers, list(policy.parameters()), sizes[0], pool)
+    return forward

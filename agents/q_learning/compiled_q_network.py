@@ -49,6 +49,12 @@ class CompiledQNetwork(CompiledNetwork):
 
 def compile_q_network(network: QNet, pool: ThreadPool) -> CompiledQNetwork:
     """For this network; raises NotCompiled with the reason if there are no loops for it."""
+    inputs, layers, sizes = build(network, network.observation_space, raw_numbers_of(network))
+    return CompiledQNetwork(inputs, layers, list(network.parameters()), sum(sizes), pool)
+
+
+def raw_numbers_of(network: QNet) -> Callable[[Any], Any]:
+    """What computes raw numbers of observations, for `trace`: all, or advantages and values; raises NotCompiled."""
     if isinstance(network, ImplicitQNet):
         raise NotCompiled("implicit quantiles")
     *hidden, last = network.q_net
@@ -62,5 +68,4 @@ def compile_q_network(network: QNet, pool: ThreadPool) -> CompiledQNetwork:
         left, right = x.tensor_split([last.in_features // 2], -1)
         return last.advantage(left), last.value(right)
 
-    inputs, layers, sizes = build(network, network.observation_space, forward)
-    return CompiledQNetwork(inputs, layers, list(network.parameters()), sum(sizes), pool)
+    return forward

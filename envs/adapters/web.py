@@ -18,6 +18,7 @@ from ..engine.compile_wasm import Loop, compile_wasm
 from ..engine.layout import Layout, allocate
 from ..engine.options import Options
 from ..engine.rules import check_parameters, check_rules
+from ..engine.wasm_module import end_of_data
 from ..game import Game
 from ..registry import find_game
 
@@ -36,7 +37,7 @@ class WebGame:
 
     Attributes:
         code: the WebAssembly module; see `engine.compile_wasm.compile_wasm` for what it exports and imports.
-        facts: plain numbers, names and lists, for JSON; see `facts_of`.
+        facts: plain numbers, names and lists, for JSON; see `facts_of`; and `free`, the first address that is.
     """
 
     code: bytes
@@ -61,7 +62,8 @@ def web_game(game: str | Game, num_envs: int = 1, **options: Any) -> WebGame:
     check_rules(game)
     arrays = {**allocate(layout), **page_arrays(layout)}
     loops = loops_of(layout, arrays)
-    return WebGame(compile_wasm(game.name, loops), facts_of(layout, arrays, loops))
+    code = compile_wasm(game.name, loops)
+    return WebGame(code, {**facts_of(layout, arrays, loops), "free": end_of_data(code)})
 
 
 def page_arrays(layout: Layout) -> dict[str, np.ndarray]:
@@ -116,6 +118,7 @@ def facts_of(layout: Layout, arrays: dict[str, np.ndarray], loops: dict[str, Loo
         "player_names": list(game.player_names),
         "seats": layout.num_seats,
         "turns": game.turns,
+        "hidden": game.hidden,
         "planes": list(game.planes),
         "features": list(game.features),
         "obs_shape": list(layout.obs_shape),

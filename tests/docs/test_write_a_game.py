@@ -178,6 +178,11 @@ def test_pictures_come_out(afternoon: dict[str, Command], folder: Path) -> None:
         assert tuple(map(int, color.split(","))) in colors
 
 
+def test_a_page_comes_out(afternoon: dict[str, Command], folder: Path) -> None:
+    page = (folder / "hedgehog.html").read_text()
+    assert "<title>Hedgehog</title>" in page and '"kind":"policy"' in page
+
+
 def test_the_game_can_be_played(afternoon: dict[str, Command]) -> None:
     assert "usage: ludus play" in afternoon["ludus --import mygames play Hedgehog"].output
     watched = afternoon["ludus --import mygames watch runs/hedgehog"].output

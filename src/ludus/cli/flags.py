@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 CHOICES = {  # to be shown and completed; whether a value is one of them is checked where it is used
-    "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus"),
+    "device": ("auto", "cpu", "cuda"), "format": ("sb3", "ludus", "web"),
     "obs_type": ("planes", "features", "rgb", "grayscale"),
 }  # fmt: skip
 

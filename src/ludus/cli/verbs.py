@@ -12,7 +12,7 @@ VERBS = {
     "watch": "watch an agent play in a window",
     "play": "play a game yourself",
     "record": "write an agent's play to a GIF or MP4",
-    "export": "write an agent for Stable-Baselines3, or read one of its own",
+    "export": "make web pages of games, or agents for Stable-Baselines3",
     "zoo": "list, verify or reproduce the trained agents that come along",
     "games": "list the games",
     "completion": "let the Tab key of bash, zsh or fish complete all of this",

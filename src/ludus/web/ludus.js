@@ -1,0 +1,174 @@
+"use strict";
+// One game: its WebAssembly module, and the memory that it computes in. `facts` is what ludus.envs.adapters.web tells.
+
+const STACK = 1 << 16, PAGE = 1 << 16, ALIGNMENT = 64; // bytes
+const LONGEST = 960; // pixels of a picture's longer side
+const SPECTATOR = -1; // who sees a picture if no player does
+const VIEWS = {
+  bool: Uint8Array, uint8: Uint8Array, int8: Int8Array, record: Uint8Array, int32: Int32Array, float32: Float32Array,
+  float64: Float64Array, int64: BigInt64Array, uint64: BigUint64Array,
+};
+const FAULTS = ["", "an action that there is not", "a step after the end", "an action that is not allowed now"];
+
+// Random numbers begin as in ludus.envs.rng, so that a seed means the same here as in Python.
+
+const MIX_1 = 0xbf58476d1ce4e5b9n, MIX_2 = 0x94d049bb133111ebn, STRIDE = 0x9e3779b97f4a7c15n, PLAYERS = 1n << 63n;
+const uint64 = (x) => BigInt.asUintN(64, x);
+
+function mix(x) {
+  x = uint64((x ^ (x >> 30n)) * MIX_1);
+  x = uint64((x ^ (x >> 27n)) * MIX_2);
+  return x ^ (x >> 31n);
+}
+
+function startStreams(seed, index) {
+  const key = mix(mix(uint64(seed)) ^ uint64(index * STRIDE));
+  return [mix(key ^ MIX_1), mix(key ^ MIX_2)];
+}
+
+// Memory of a module: a stack, then room that is handed out once. Views are good only after the last of it is taken.
+class Memory {
+  constructor(free) {
+    this.free = free + STACK;
+    this.stack = new WebAssembly.Global({ value: "i32", mutable: true }, this.free);
+    this.memory = new WebAssembly.Memory({ initial: Math.ceil((this.free + PAGE) / PAGE) });
+  }
+
+  room(bytes) {
+    const at = this.free;
+    this.free = Math.ceil((at + bytes) / ALIGNMENT) * ALIGNMENT;
+    const missing = this.free - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE));
+    return at;
+  }
+
+  view(kind, at, count) {
+    return new VIEWS[kind](this.memory.buffer, at, count);
+  }
+
+  write(at, numbers) {
+    this.view("int64", at, numbers.length).set(numbers.map(BigInt));
+  }
+
+  async start(code) {
+    const env = { __linear_memory: this.memory, __stack_pointer: this.stack };
+    const { instance } = await WebAssembly.instantiate(code, { env });
+    return instance.exports;
+  }
+}
+
+class Game {
+  static async load(code, facts) {
+    const memory = new Memory(facts.free);
+    const game = new Game(memory, await memory.start(code), facts);
+    game.reshape(LONGEST);
+    return game;
+  }
+
+  constructor(memory, loops, facts) {
+    this.memory = memory;
+    this.facts = facts;
+    this.loops = loops;
+    this.at = {};
+    const buffers = { ...facts.buffers, picture: ["uint8", 3 * LONGEST * LONGEST, 1] };
+    for (const [name, [, bytes]] of Object.entries(buffers)) {
+      this.at[name] = name === "raw" ? this.at.records : memory.room(bytes); // `raw` is the record's bytes
+    }
+    this.tables = {};
+    const words = (name) => [this.at[name], buffers[name][2], ...(name === "picture" ? [1, 3] : [])];
+    const tables = Object.entries(facts.loops).map(([loop, names]) => [loop, names.flatMap(words)]);
+    for (const [loop, table] of tables) this.tables[loop] = memory.room(8 * table.length);
+    for (const [loop, table] of tables) memory.write(this.tables[loop], table);
+    for (const [name, [kind, bytes]] of Object.entries(buffers)) {
+      this[name] = memory.view(kind, this.at[name], bytes / VIEWS[kind].BYTES_PER_ELEMENT);
+    }
+    this.command = memory.view("int64", this.at.settings + facts.command, 1);
+    this.count[0] = BigInt(facts.actions.length);
+    this.offered = facts.all_actions.map((name) => Math.max(facts.actions.indexOf(name), 0)); // as `Bot` maps them
+    this.configure(facts.settings);
+  }
+
+  configure(settings) {
+    this.settings.set(settings);
+  }
+
+  call(loop) {
+    return this.loops[loop](this.tables[loop], 0n, 1n);
+  }
+
+  seed(seed) {
+    this.streams.set(startStreams(BigInt(seed), 0n));
+  }
+
+  // A new episode; nothing else begins one.
+  reset() {
+    this.mask.fill(1);
+    this.command[0] = 1n;
+    this.call("play");
+    this.command[0] = 0n;
+  }
+
+  // One step with these actions, one for each seat; returns whether the episode ended with it.
+  step(actions) {
+    actions.forEach((action, seat) => (this.actions[seat] = BigInt(action)));
+    const ended = this.call("play");
+    if (ended < 0n) throw new Error(`${this.facts.name}: ${FAULTS[Number((-1n - ended) >> 40n)]}`);
+    return ended > 0n;
+  }
+
+  // What a simple player would do, by seats; `streams` are its own random numbers, a pair.
+  advice(kind, streams) {
+    const own = this.streams.slice();
+    this.streams.set(streams);
+    this.call(kind === "heuristic" ? "advise" : "pick");
+    streams.splice(0, 2, ...this.streams);
+    this.streams.set(own);
+    const actions = Array.from(this.actions, Number);
+    return kind === "heuristic" ? actions.map((action) => this.offered[action]) : actions;
+  }
+
+  // Whose turn it is, in a game in which one acts at a time.
+  get mover() {
+    return this.facts.turns ? this.raw[this.facts.record.player[1]] : 0;
+  }
+
+  // Whether an action is allowed now; true in games that do not say.
+  allows(action) {
+    return this.legal.length < this.facts.actions.length || this.legal[action] === 1;
+  }
+
+  // The action that a click at a place of the picture stands for, in the game's own units; -1: none.
+  actionAt(x, y) {
+    if (!this.facts.loops.click) return -1;
+    this.places.set([x, y]);
+    this.call("click");
+    return this.offer(Number(this.clicked[0]));
+  }
+
+  // The number of one of the game's own actions among those offered; -1 where it is not.
+  offer(action) {
+    return action < 0 ? -1 : this.facts.actions.indexOf(this.facts.all_actions[action]);
+  }
+
+  // Pictures have so many pixels along their longer side from now on.
+  reshape(longest) {
+    const [width, height] = this.facts.canvas, scale = Math.min(Math.max(longest, 64), LONGEST) / Math.max(width, height);
+    [this.columns, this.rows] = [Math.round(width * scale), Math.round(height * scale)];
+    this.memory.write(this.tables.draw + 8 * 6, [this.rows, 3 * this.columns]); // the table's last words
+    this.image = new ImageData(this.columns, this.rows);
+    this.image.data.fill(255);
+  }
+
+  // An ImageData of the picture as a player sees it.
+  draw(viewer = SPECTATOR) {
+    this.viewers[0] = BigInt(viewer);
+    this.call("draw");
+    const from = this.picture, to = this.image.data, pixels = this.rows * this.columns;
+    for (let k = 0, a = 0, b = 0; k < pixels; k++, a += 3, b += 4) {
+      to[b] = from[a];
+      to[b + 1] = from[a + 1];
+      to[b + 2] = from[a + 2];
+    }
+    return this.image;
+  }
+}
