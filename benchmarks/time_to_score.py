@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from processes import answer, run_job
-from report import Table, all_cores, describe, machine, write_results
+from report import Table, all_cores, describe, machine, read_figures, write_results
 from rich.console import Console
 
 PACKAGES = ("ludus", "torch", "numba", "numpy")
@@ -52,9 +52,12 @@ def measure(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 yield found
 
 
-def account(facts: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    """The section of RESULTS.md."""
-    return "\n\n".join(["## Time to a score", describe(facts), table_of(rows).markdown()])
+def account(found: dict[str, Any]) -> str:
+    """The section of RESULTS.md, with a table for each processor."""
+    parts = ["## Time to a score"]
+    for measured in found.values():
+        parts += [describe(measured["machine"]), table_of(measured["rows"]).markdown()]
+    return "\n\n".join(parts)
 
 
 def table_of(rows: list[dict[str, Any]]) -> Table:
@@ -85,12 +88,13 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    arguments, rows = parse(), []
+    arguments, facts, rows = parse(), machine(PACKAGES), []
+    found = read_figures("time_to_score")
     for row in measure(arguments):
         rows.append(row)
+        found[facts["processor"]] = {"machine": facts, "rows": rows}
         if arguments.write:
-            facts = machine(PACKAGES)
-            write_results("time_to_score", {"machine": facts, "rows": rows}, account(facts, rows))
+            write_results("time_to_score", found, account(found))
     console.print(table_of(rows).rich())
 
 
