@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..engine.plain import PlainRecord
@@ -13,15 +15,21 @@ TALL = 5.0  # times its width: of what is so high, the upper end is marked, as o
 
 
 class Places:
-    """A game's places, asked for once for each of its states."""
+    """A game's places, asked for once for each of its states.
 
-    def __init__(self, game: Game) -> None:
+    Args:
+        actions: names of those offered, by whose numbers places are told.
+    """
+
+    def __init__(self, game: Game, actions: Sequence[str]) -> None:
         self.game = game
+        self._offered = [actions.index(name) if name in actions else -1 for name in game.actions]
         self._known: tuple[bytes, dict[int, tuple[float, float]]] = b"", {}
 
     def action_at(self, record: np.void, x: float, y: float) -> int:
         """The action that a click there stands for; -1: none."""
-        return int(self.game.click(PlainRecord(record), x, y)) if self.game.click is not None else -1
+        action = int(self.game.click(PlainRecord(record), x, y)) if self.game.click is not None else -1
+        return self._offered[action] if action >= 0 else -1
 
     def of(self, record: np.void) -> dict[int, tuple[float, float]]:
         """The place of each action that a click can stand for now, in the game's units."""

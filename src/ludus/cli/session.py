@@ -42,7 +42,7 @@ class Session:
         self.closed = False
         self.returns: list[float] = []  # of the games that ended
         self.pointer: tuple[float, float] | None = None
-        self.places = Places(sim.game)
+        self.places = Places(sim.game, sim.actions)
         self.played: list[list[Any]] = []  # the actions of each game, in the order of resets
         self.restart()
 

@@ -80,7 +80,7 @@ class Session:
         self.sampled, self.speed = config.sampled, config.speed
         self.overlay, self.paused, self.closed = True, False, False
         self.returns: list[float] = []  # of the episodes that ended
-        self.rate, self.places = Rate(), Places(sim.game)
+        self.rate, self.places = Rate(), Places(sim.game, sim.actions)
         self.restart()
 
     def restart(self) -> None:
