@@ -61,7 +61,7 @@ def find_game(name: str | Game) -> Game:
     near = difflib.get_close_matches(plain, lower, 2, 0.5)
     if near:
         raise UnknownGame(f"unknown game {name!r}: did you mean {' or '.join(lower[n] for n in near)}? If not, {own}")
-    raise UnknownGame(f"unknown game {name!r}: {own}; `ludus games` lists those here")
+    raise UnknownGame(f"unknown game {name!r}: {own}; games here are {', '.join(lower.values())}")
 
 
 def registered() -> list[Game]:

@@ -82,7 +82,8 @@ FLOORS = {
         ("games",),
         ("cards",),
         ("canvas", "exact", "game", "rng"),
-        ("arguments", "statistics"),
+        ("statistics",),
+        ("arguments",),
         ("errors",),
     ),
 }
