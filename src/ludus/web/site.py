@@ -10,6 +10,7 @@ from typing import Any
 
 from ..envs import Game, Options
 from ..envs.adapters.web import WebGame, web_game
+from ..envs.engine.files import write_whole
 from ..envs.engine.kernel import DISABLED
 from .page import GAME_SCRIPTS, START_SCRIPTS, STYLE, game_page, in_json, single_page, source_of, start_page
 
@@ -94,6 +95,7 @@ def embedded(path: str, content: bytes) -> dict[str, str]:
 
 
 def write(folder: Path, contents: dict[str, bytes]) -> None:
-    for path, content in contents.items():
+    """Write files, each whole or not at all, and pages after what they load."""
+    for path in sorted(contents, key=lambda path: path.endswith(".html")):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
+        write_whole(folder / path, contents[path])
