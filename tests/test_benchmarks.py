@@ -81,6 +81,12 @@ def test_the_account_of_pretraining_is_made_of_its_figures(benchmark):
     assert section in (BENCHMARKS / "RESULTS.md").read_text()
 
 
+@pytest.mark.parametrize("script", ["time_to_score", "web"])
+def test_other_accounts_are_made_of_their_figures(benchmark, script):
+    section = benchmark(script).account(benchmark("report").read_figures(script))
+    assert section in (BENCHMARKS / "RESULTS.md").read_text()
+
+
 def test_seeds_of_agents_are_not_put_together_from_several_machines(benchmark):
     rows = [{"game": "Snake", "seed": 0, "variant": name} for name in ("a", "b", "c")]
     processors = {"one": {"rows": rows[:2]}, "other": {"rows": rows}}
