@@ -35,8 +35,8 @@ console = Console()
 
 def measure(name: str) -> dict[str, Any]:
     """Sizes in bytes, and medians of nanoseconds for a step of one game."""
-    code = web_game(name).code
-    web = WasmGame(web_game(name, GAMES))
+    game = web_game(name, GAMES)
+    code, web = game.code, WasmGame(game)
     sim = Simulator(name, GAMES, seed=0, autoreset="disabled", num_threads=1)
     bot = Bot(sim, "random")
     web.seed(0)

@@ -16,7 +16,7 @@ from ...envs.bots import check_bot
 from ..nn.action_dists import CategoricalHead
 
 NONE = -1.0  # where there is no advice
-UNUSED = {"kickstart_fraction": 0.5, "kickstart_teacher": "heuristic"}  # without a coefficient, by default
+NEED_COEFFICIENT = ("kickstart_fraction", "kickstart_teacher")  # which mean nothing without one
 
 
 class Advice:
@@ -54,7 +54,7 @@ def coefficient_of(agent: Any) -> float:
 
 def advised(agent: Any) -> bool:
     """Whether an agent's games have to advise it; raises OptionError where they cannot."""
-    unused = [name for name, default in UNUSED.items() if getattr(agent, name) != default]
+    unused = [name for name in NEED_COEFFICIENT if getattr(agent, name) != getattr(type(agent), name)]
     if not agent.kickstart_coef and unused:
         raise OptionError(f"{unused[0]} is for a kickstart_coef above 0, and it is 0: give one, or leave it out")
     if not agent.kickstart_coef or agent.env is None:

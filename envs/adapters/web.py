@@ -60,8 +60,9 @@ def web_game(game: str | Game, num_envs: int = 1, **options: Any) -> WebGame:
     layout = Layout(game, Options.of(game, options), num_envs, kernel.DISABLED)
     check_parameters(game)
     check_rules(game)
-    arrays = {**allocate(layout), **page_arrays(layout)}
-    loops = loops_of(layout, arrays)
+    played = allocate(layout)
+    arrays = {**played, **page_arrays(layout)}
+    loops = loops_of(layout, arrays, tuple(played))
     code = compile_wasm(game.name, loops)
     return WebGame(code, {**facts_of(layout, arrays, loops), "free": end_of_data(code)})
 
@@ -78,16 +79,15 @@ def page_arrays(layout: Layout) -> dict[str, np.ndarray]:
     }
 
 
-def loops_of(layout: Layout, arrays: dict[str, np.ndarray]) -> dict[str, Loop]:
-    """The loops that a game has."""
-    game = layout.game
-    all_of_them, found = allocate(layout), {}
+def loops_of(layout: Layout, arrays: dict[str, np.ndarray], played: tuple[str, ...]) -> dict[str, Loop]:
+    """The loops that a game has; `played` are the names of the buffers of `play`."""
+    game, found = layout.game, {}
     picture = Buffer(np.dtype(np.uint8), (None, None))  # of any size
     seats = Buffer(np.dtype(np.int64), (layout.num_seats,))  # as these two loops see actions
     for export, (function, names) in LOOPS.items():
         if (export == "advise" and game.heuristic is None) or (export == "click" and game.click is None):
             continue
-        chosen = {name: Buffer.of(arrays[name], export == "play" and name in TWINS) for name in names or all_of_them}
+        chosen = {name: Buffer.of(arrays[name], export == "play" and name in TWINS) for name in names or played}
         chosen |= {"draw": {"picture": picture}, "pick": {"actions": seats}, "advise": {"actions": seats}}.get(
             export, {}
         )

@@ -314,29 +314,8 @@ class _Machine:
             ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
         module, target = self.llvm.parse_assembly(ir), self._target(wide=loose)
         module.verify()
-        self._simplify(module, target)
-        self._optimise(module, target)
+        optimise(self.llvm, module, target, "entry")
         return module, target
-
-    def _optimise(self, module: Any, target: Any) -> None:
-        """Inline, drop and improve all but `entry`."""
-        for function in module.functions:
-            if not function.is_declaration and function.name != "entry":
-                function.linkage = "internal"
-        passes = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
-        passes.getModulePassManager().run(module, passes)
-
-    def _simplify(self, module: Any, target: Any) -> None:
-        """Tidy each function up by itself, while it still has to serve callers outside.
-
-        Else the sizes of buffers do not get through to those that are not inlined, and pixels are drawn up to eight times
-        slower.
-        """
-        builder = self.llvm.create_pass_builder(target, self.llvm.create_pipeline_tuning_options(speed_level=3))
-        passes = builder.getFunctionPassManager()
-        for function in module.functions:
-            if not function.is_declaration:
-                passes.run(function, builder)
 
     def load(self, code: bytes) -> Callable[[int, int, int], int]:
         """Put an object file into memory; returns its function, which holds on to that memory."""
@@ -347,3 +326,21 @@ class _Machine:
         function = kind(engine.get_function_address("entry"))
         function.engine = engine  # type: ignore[attr-defined]
         return function
+
+
+def optimise(llvm: Any, module: Any, target: Any, kept: str) -> None:
+    """Inline, drop and improve all of a module but the function `kept`.
+
+    First each function is tidied up by itself, while it still has to serve callers outside: else the sizes of buffers do not
+    get through to those that are not inlined, and pixels are drawn up to eight times slower.
+    """
+    own = [function for function in module.functions if not function.is_declaration]
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes = builder.getFunctionPassManager()
+    for function in own:
+        passes.run(function, builder)
+    for function in own:
+        if function.name != kept:
+            function.linkage = "internal"
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(module, builder)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import GameError
-from .compile_cpu import Buffer, kept_ir
+from .compile_cpu import Buffer, kept_ir, optimise
 from .threads import making
 from .wasm_module import imports, with_exports
 
@@ -38,14 +38,13 @@ class Loop:
     buffers: Mapping[str, Buffer]
 
 
-def compile_wasm(name: str, loops: Mapping[str, Loop], loose: bool = False) -> bytes:
+def compile_wasm(name: str, loops: Mapping[str, Loop]) -> bytes:
     """A module that exports these loops, by their names, each `(address of table, int64, int64) -> int64`.
 
     It imports `env.__linear_memory`, a memory, and `env.__stack_pointer`, a mutable global (i32).
 
     Args:
         name: the game's, for error messages.
-        loose: float32 sums may be taken in another order than written; games must not differ from plain Python by that.
 
     Raises:
         GameError: the rules do not compile, or need a function from outside.
@@ -61,30 +60,21 @@ def compile_wasm(name: str, loops: Mapping[str, Loop], loose: bool = False) -> b
         whole = llvm.parse_assembly("")
         for export, loop in loops.items():
             ir = kept_ir(name, loop.function, loop.names, list(loop.buffers.values()))
-            whole.link_in(_optimized(llvm, machine, ir, export, loose))
+            whole.link_in(_optimized(llvm, machine, ir, export))
         code = with_exports(machine.emit_object(whole), loops)
     if foreign := [needed for needed, _ in imports(code) if needed not in GIVEN]:
         raise GameError(f"{name}: its rules need {foreign[0]}, which WebAssembly has not; use ludus.envs.exact")
     return code
 
 
-def _optimized(llvm: Any, machine: Any, ir: str, export: str, loose: bool) -> Any:
+def _optimized(llvm: Any, machine: Any, ir: str, export: str) -> Any:
     """The LLVM module of one loop, all of it internal but the function `export`."""
     ir = re.sub(r'target datalayout = ".*"', f'target datalayout = "{machine.target_data}"', ir)
     ir = re.sub(r'target triple = ".*"', f'target triple = "{TRIPLE}"', ir)
-    if loose:
-        ir = re.sub(r"= (fadd|fsub|fmul) float", r"= \1 reassoc contract float", ir)
     module = llvm.parse_assembly(ir.replace("@entry(", f"@{export}("))
     module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    passes = builder.getFunctionPassManager()
-    for function in module.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)  # as in `compile_cpu._Machine._simplify`
-            function.linkage = "external" if function.name == export else "internal"
     for variable in module.global_variables:  # Numba's are "common", which WebAssembly does not have
         if not variable.is_declaration:
             variable.linkage = "internal"
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(module, builder)
+    optimise(llvm, module, machine, export)
     return module

@@ -5,7 +5,7 @@ import ctypes
 import numpy as np
 import wasmtime
 
-from ludus.envs.engine.wasm_module import ALIGNMENT, end_of_data
+from ludus.envs.engine.wasm_module import ALIGNMENT
 from ludus.envs.rng import start_streams
 
 STACK, PAGE = 1 << 16, 1 << 16  # bytes
@@ -20,7 +20,7 @@ class WasmGame:
     """
 
     def __init__(self, game, rows=48, columns=48):
-        self.facts, self._free = game.facts, end_of_data(game.code) + STACK
+        self.facts, self._free = game.facts, game.facts["free"] + STACK
         buffers = {**game.facts["buffers"]}
         kind, size, count = buffers["picture"]
         buffers["picture"] = [kind, size * rows * columns, count]

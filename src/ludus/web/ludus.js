@@ -26,6 +26,13 @@ function startStreams(seed, index) {
   return [mix(key ^ MIX_1), mix(key ^ MIX_2)];
 }
 
+// A file of the site.
+async function fetched(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path} is missing (${answer.status})`);
+  return answer;
+}
+
 // Memory of a module: a stack, then room that is handed out once. Views are good only after the last of it is taken.
 class Memory {
   constructor(free) {

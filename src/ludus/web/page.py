@@ -49,7 +49,7 @@ def start_page(games: list[dict[str, Any]]) -> str:
 
 def filled(template: str, title: str, summary: str, facts: Any, home: str, *parts: str) -> str:
     policy, style, scripts = parts
-    return Template(source_of(template)).substitute(
+    return Template(source_of("head.html") + source_of(template)).substitute(
         title=html.escape(title),
         summary=html.escape(summary),
         facts=in_json(facts),

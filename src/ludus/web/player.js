@@ -234,9 +234,7 @@ function complain(error) {
 async function bytesOf(file) {
   if (file.base64) return Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
   if (location.protocol === "file:") throw new Error(FROM_DISK);
-  const answer = await fetch(file.path);
-  if (!answer.ok) throw new Error(`${file.path} is missing (${answer.status})`);
-  return new Uint8Array(await answer.arrayBuffer());
+  return new Uint8Array(await (await fetched(file.path)).arrayBuffer());
 }
 
 // Who may have a seat.

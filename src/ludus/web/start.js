@@ -14,12 +14,6 @@ function cardOf(game) {
   return card;
 }
 
-async function bytesAt(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path} is missing (${answer.status})`);
-  return answer;
-}
-
 // Load a card's game when it is first seen, and play it only then.
 async function seen(card) {
   card.session ??= begin(card);
@@ -29,8 +23,8 @@ async function seen(card) {
 }
 
 async function begin(card) {
-  const facts = await (await bytesAt(card.game.facts)).json();
-  const game = await Game.load(await (await bytesAt(facts.code.path)).arrayBuffer(), facts);
+  const facts = await (await fetched(card.game.facts)).json();
+  const game = await Game.load(await (await fetched(facts.code.path)).arrayBuffer(), facts);
   game.seed(Math.floor(Math.random() * 2 ** 52));
   game.reshape(CARD);
   [card.picture.width, card.picture.height] = [game.columns, game.rows];
