@@ -156,7 +156,8 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         output: "numpy", or "torch" for the simulator's own tensors, never copied.
         episode_info: report the returns and lengths of episodes that ended. Gymnasium's wrapper wants to write the same keys.
         render_mode: None or "rgb_array" (`render` returns a picture of each game).
-        num_threads, mode: see `Simulator`.
+        num_threads: see `Simulator`.
+        mode: see `Simulator`.
         **options: see `ludus.envs.Options`.
     """
 

@@ -33,7 +33,8 @@ class LudusVecEnv(VecEnv):
         device: "cpu" or "cuda"; what is returned lies in NumPy arrays either way (see `simulator` for the tensors).
         seed: for the first `reset`; game k gets `seed + k`. None takes a new one from the operating system.
         render_mode: None, "rgb_array" or "human" (one window for all games).
-        num_threads, mode: see `Simulator`.
+        num_threads: see `Simulator`.
+        mode: see `Simulator`.
         **options: see `ludus.envs.Options`.
 
     Attributes:
