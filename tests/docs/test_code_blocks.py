@@ -17,7 +17,8 @@ ELSEWHERE = {  # pages whose blocks have a test of their own, and where that is
     "README.md": "test_readme.py", "evaluation.md": "test_evaluation.py", "pretraining.md": "test_pretraining.py",
     "web.md": "test_web.py", "write-a-game.md": "test_write_a_game.py",
     "add-an-algorithm.md": "../agents/training/test_on_policy.py", "own-code.md": "test_own_code.py",
-    "notebooks.md": "test_notebooks.py", "checkpoints.md": "test_checkpoints.py", "troubleshooting.md": "test_troubleshooting.py",
+    "notebooks.md": "test_notebooks.py", "checkpoints.md": "test_checkpoints.py",
+    "troubleshooting.md": "test_troubleshooting.py",
 }  # fmt: skip
 SMALLER = {  # what makes a block quick
     "10_000_000": "20_000", "500_000": "20_000", "100_000": "20_000", 'device="cuda"': 'device="cpu"',
