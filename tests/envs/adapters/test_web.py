@@ -54,7 +54,7 @@ def asked(web, loop, streams):
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", all_games())
 def test_it_is_the_game_of_cpu_cores(name, steps):
-    """20,000 or 1,000,000 steps of forty games at random, with sticky actions where there are; then pictures, bots, clicks."""
+    """20,000 or 1,000,000 steps of forty games at random, with sticky actions for one player; then pictures, bots, clicks."""
     game = find_game(name)
     options = {"repeat_action_probability": 0.1, "full_action_space": True} if game.players == 1 else {}
     sim = Simulator(name, GAMES, seed=3, autoreset="disabled", **options)
