@@ -1,5 +1,9 @@
 """The first page of a site of several games: its cards play, it is searched, and everything is reached by keys, too."""
 
+import importlib.util
+from pathlib import Path
+
+import numpy as np
 import pytest
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
@@ -9,19 +13,17 @@ SHOWN = "return shown().map((card) => card.facts.name)"
 MOVED = "return cards.every((card, k) => card.session && card.painted > arguments[0][k])"
 
 
+SPEC = importlib.util.spec_from_file_location(
+    "screenshots_web", Path(__file__).parents[2] / "docs" / "screenshots_web.py"
+)
+screenshots_web = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(screenshots_web)
+
+
 @pytest.fixture
 def arcade(page, site):
     page.play(f"{site}/")
     return page
-
-
-@pytest.fixture
-def calm(page):
-    """A browser of somebody who wants no motion."""
-    media = lambda features: page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})  # noqa: E731
-    media([{"name": "prefers-reduced-motion", "value": "reduce"}])
-    yield page
-    media([])
 
 
 def opened(page, name):
@@ -114,15 +116,16 @@ def test_the_game_at_the_top_plays_itself_until_somebody_takes_over(arcade):
     assert arcade.run("return hero.session.players") == ["you"]
 
 
-def test_nothing_moves_for_those_who_want_no_motion(calm, site):
-    calm.play(f"{site}/")
-    calm.until("return cards.every((card) => card.painted >= 0)")
+def test_nothing_moves_for_those_who_want_no_motion(page, site):
+    page.prefers(reduced_motion="reduce")
+    page.play(f"{site}/")
+    page.until("return cards.every((card) => card.painted >= 0)")
     steps = "return [hero.session, ...cards.map((card) => card.session)].map((session) => session.steps)"
-    before = calm.run(steps)
-    calm.run("return new Promise((done) => setTimeout(done, 500))")
-    assert calm.run(steps) == before
-    calm.click("#still")
-    calm.until("return cards.every((card, k) => card.session.steps !== arguments[0][k])", before[1:])
+    before = page.run(steps)
+    page.run("return new Promise((done) => setTimeout(done, 500))")
+    assert page.run(steps) == before
+    page.click("#still")
+    page.until("return cards.every((card, k) => card.session.steps !== arguments[0][k])", before[1:])
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
@@ -153,3 +156,10 @@ def test_a_card_says_what_is_wrong(arcade):
         return see(card, true)""")
     assert arcade.text("#games .about") == "games/none.wasm.gz is missing (404)"
     assert len(arcade.complaints()) == 1  # the browser's own
+
+
+def test_pictures_of_it_are_taken(page, site, monkeypatch):
+    monkeypatch.setattr(screenshots_web, "SECONDS", 0.1)
+    light, dark = (screenshots_web.shoot(page, f"{site}/", "", (390, 600), dark) for dark in (False, True))
+    assert light.size == dark.size == (390, 600)
+    assert np.asarray(light.convert("L")).mean() > np.asarray(dark.convert("L")).mean() + 50

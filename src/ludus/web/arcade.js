@@ -77,7 +77,7 @@ class Hero extends Stage {
     setText("#status span", taken ? session.status : "demo");
     setText("#lcd span", alone ? "score" : "move");
     setText("#score", alone ? number(session.scores[0]) : String(session.steps));
-    const action = session.taken[session.me] ?? session.taken[0], name = facts.actions[action] ?? "";
+    const action = session.actions[session.me] ?? session.actions[0], name = facts.actions[action] ?? "";
     const way = WAYS.find((one) => name.includes(one)) ?? "";
     $("#stick").dataset.way = session.stage === "playing" ? way : "";
     $("#fire").classList.toggle("on", session.stage === "playing" && !way && name !== "" && action !== session.idle);
@@ -147,20 +147,27 @@ function move(yes) {
 }
 
 function pass(now) {
-  if (moving) for (const card of playing) card.pass(now);
+  for (const card of moving ? playing : []) attempt(card, () => card.pass(now));
   requestAnimationFrame(pass);
 }
 
-async function see(card, seen) {
-  playing.delete(card);
-  card.seen = seen;
-  if (!seen) return;
+// Do something with a card, which says so if it fails, and stops.
+async function attempt(card, work) {
   try {
-    await card.show();
-    if (card.seen) playing.add(card);
+    await work();
   } catch (error) {
+    playing.delete(card);
     $(".about", card.node).textContent = error.message;
   }
+}
+
+function see(card, seen) {
+  playing.delete(card);
+  card.seen = seen;
+  return seen && attempt(card, async () => {
+    await card.show();
+    if (card.seen) playing.add(card);
+  });
 }
 
 async function begin() {

@@ -51,7 +51,7 @@ class Session {
     this.scores = new Array(this.facts.players).fill(0);
     [this.steps, this.due, this.rested, this.refused] = [0, 0, 0, false];
     [this.tapped, this.last, this.values] = [[], new Map(), []];
-    [this.taken, this.truncated] = [[], false];
+    [this.actions, this.truncated] = [[], false]; // of the last step
     this.think();
   }
 
@@ -170,7 +170,7 @@ class Session {
 
   step(actions) {
     const over = this.game.step(actions);
-    this.taken = actions;
+    this.actions = actions;
     this.scores = this.scores.map((score, seat) => score + this.game.reward[seat]);
     this.steps++;
     this.changes++;
