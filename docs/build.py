@@ -41,6 +41,9 @@ PLAY = """\
 
 <p><a class="md-button" href="../play/{name}.html" target="_blank">Open it in a page of its own</a></p>
 """
+ARCADE = """\
+<p><a class="md-button md-button--primary" href="play/index.html" target="_blank">Play in the arcade</a></p>
+"""
 USE = """\
 ```console
 $ ludus play {name}
@@ -80,7 +83,7 @@ def write_sources(folder: Path, games: dict[str, str], played: Sequence[str]) ->
     pages = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in DOCS.glob("**/*.md")}
     pages |= {page: (ROOT / source).read_text(encoding="utf-8") for page, source in OUTSIDE.items()}
     pages["command-line.md"] = command_line()
-    pages["games.md"] = gallery(pages["games.md"])
+    pages["games.md"] = gallery(pages["games.md"], played)
     pages |= {f"games/{name}.md": game_page(name, text, name in played) for name, text in games.items()}
     for page, text in pages.items():
         write(folder / page, LINK.sub(lambda link, page=page: in_site(link, page), with_parts(text)))
@@ -113,10 +116,13 @@ def in_site(link: re.Match[str], page: str) -> str:
     return f"{picture}[{text}]({found}{'#' + anchor if anchor else ''})"
 
 
-def gallery(text: str) -> str:
+def gallery(text: str, played: Sequence[str]) -> str:
     """The table of all games, each with a link to a page of its own, in place of all their rules."""
     text = re.sub(r"^\| \[(\w+)\]\(#\w+\)", r"| [\1](games/\1.md)", GAME.sub("", text), flags=re.M)
-    return "---\nhide: [navigation, toc]\n---\n\n" + re.sub(r"^## .*\n", "", text, flags=re.M)
+    text = re.sub(r"^## .*\n", "", text, flags=re.M)
+    if len(played) > 1:  # of one alone, the export has no first page
+        text = re.sub(r"^!\[All games\].*\n", rf"\g<0>\n{ARCADE}", text, flags=re.M)
+    return f"---\nhide: [navigation, toc]\n---\n\n{text}"
 
 
 def game_page(name: str, text: str, played: bool) -> str:
