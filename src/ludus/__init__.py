@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from .envs.gym import GameEnv, GameVectorEnv
     from .envs.registry import register
     from .envs.sb3 import LudusVecEnv
+    from .notebook import show
 
 __version__ = "0.1.0"
-__all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register"]
+__all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register", "show"]
+
+ROOMS = ("agents", "envs", "zoo")
 
 # Imported when asked for, as the classes of `agents` are: torch takes seconds, Gymnasium a quarter of one.
 _LAZY = {
     "Game": ".envs.game",
     "register": ".envs.registry",
+    "show": ".notebook",
 }
 
 register_with_gymnasium()
@@ -55,8 +59,8 @@ def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **opt
 
 
 def __getattr__(name: str) -> Any:
-    if name == "envs":
-        return import_module(".envs", __name__)
+    if name in ROOMS:
+        return import_module(f".{name}", __name__)
     if name in _LAZY:
         return getattr(import_module(_LAZY[name], __name__), name)
     agents = import_module(".agents", __name__)
@@ -66,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "envs"})
+    return sorted({*globals(), *__all__, *ROOMS})

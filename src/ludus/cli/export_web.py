@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..envs import OptionError, Options, find_game
-from ..web.site import Exhibit, exhibit, write_page, write_site
+from ..web.site import Exhibit, exhibit, exhibit_of_agent, write_page, write_site
 from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
@@ -61,11 +61,11 @@ def exhibit_of(name: Path, options: Options, agents: bool) -> Exhibit:
         game = str(name).rpartition(":")[0]
         raise OptionError(f"{name} is a simple player, whom every page has: give {game}, the game")
     if not is_of_zoo(name):
-        return exhibit_of_agent(name, options)
+        return exhibit_in(name, options)
     game = find_game(str(name))
     if agents and zoo_has(game.name):
         try:
-            return exhibit_of_agent(name, options)
+            return exhibit_in(name, options)
         except OptionError as error:
             say(f"{game.name}: without the zoo's agent; {error}")
     return exhibit(game, Options.of(game, vars(options)))
@@ -79,22 +79,10 @@ def zoo_has(game: str) -> bool:
     return game in agent_names()
 
 
-def exhibit_of_agent(name: Path, options: Options) -> Exhibit:
+def exhibit_in(name: Path, options: Options) -> Exhibit:
     """An agent with its game, as it learned it but for options that are given."""
-    from ..agents.checkpoints.env_spec import read_options
-    from ..web.agent import web_agent
-
+    given = {option: value for option, value in vars(options).items() if value != getattr(Options(), option)}
     agent = agent_in(name)
     if "game" not in agent.environment:
         raise OptionError(f"the agent in {name} plays no game of Ludus: only those become pages")
-    game, default = find_game(agent.environment["game"]), Options()
-    given = {option: value for option, value in vars(options).items() if value != getattr(default, option)}
-    known = Options.of(game, {**read_options(agent.environment.get("options", {})), **given})
-    if agent.environment.get("options", {}).get("obs_type") in ("rgb", "grayscale"):
-        raise OptionError(f"a page cannot run an agent that sees pictures: train one on what {game.name} itself tells")
-    shape, actions = known.observation(game)[0], len(known.actions(game))
-    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
-        raise OptionError(
-            f"the agent does not know {game.name} with these options: leave them out, or give --no-agents"
-        )
-    return exhibit(game, known, web_agent(agent))
+    return exhibit_of_agent(agent, find_game(agent.environment["game"]), given)

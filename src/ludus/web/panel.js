@@ -10,6 +10,7 @@ const TOLD = ["Description", "Actions", "Reward", "Termination"]; // of a game's
 const $ = (selector) => document.querySelector(selector);
 const readable = (name) => name.replaceAll("_", " ");
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const asTold = (summary) => (summary ? sentence(summary) + "." : ""); // a game typed into a notebook may have none
 
 // An element with text, attributes and children.
 function element(tag, text = "", attributes = {}, children = []) {
@@ -46,7 +47,7 @@ class Panel {
     const { session, facts } = this, people = session.people.length;
     $("#keys dl").replaceChildren(...this.keys().flatMap(rowOfKeys));
     $("#keys").hidden = !people;
-    setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary) + ".");
+    setText("#who", session.who && facts.players > 1 ? session.who : asTold(facts.summary));
     setText("#whose", facts.players === 1 ? "score" : `score of ${facts.player_names[session.me]}`);
     const peeping = people > 0 && (facts.players === 1 || facts.hidden); // into the other's cards
     this.secret = peeping || !session.players.includes("agent");
@@ -98,7 +99,7 @@ class Panel {
     if (card.hidden || card.dataset.stage === session.stage + session.players) return;
     card.dataset.stage = session.stage + session.players;
     setText("#card strong", start ? facts.name : "Paused");
-    setText("#card p", start ? sentence(facts.summary) + "." : "");
+    setText("#card p", start ? asTold(facts.summary) : "");
     const rows = this.keys(), few = rows.slice(0, rows.length > MOST_ROWS && facts.loops.click ? 1 : MOST_ROWS);
     $("#card dl").replaceChildren(...(start ? few.flatMap(rowOfKeys) : []));
     setText("#card em", start ? "press a key, click or tap to start" : "space or p to go on");
@@ -179,7 +180,7 @@ function fillRules(facts, keys) {
   const text = (what) => what.split("\n\n").map((paragraph) => element("p", "", {}, parts(paragraph)));
   const told = TOLD.filter((heading) => heading in facts.sections);
   $("#rules div").replaceChildren(
-    element("p", sentence(facts.summary) + "."),
+    element("p", asTold(facts.summary)),
     ...(keys.length ? [element("h3", "Keys"), element("dl", "", {}, keys.flatMap(rowOfKeys))] : []),
     ...told.flatMap((heading) => [element("h3", heading), ...text(facts.sections[heading])]),
   );

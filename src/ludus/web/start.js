@@ -7,7 +7,7 @@ const playing = new Map(); // cards that are seen -> their sessions
 
 function cardOf(game) {
   const picture = element("canvas", "", { width: CARD, height: CARD, "aria-hidden": "true" });
-  const words = [element("strong", game.name), element("span", sentence(game.summary) + ".")];
+  const words = [element("strong", game.name), element("span", asTold(game.summary))];
   const link = element("a", "", { href: game.page }, [picture, ...words]);
   const card = element("li", "", {}, [link]);
   Object.assign(card, { game, picture, session: null });
