@@ -83,7 +83,7 @@ FLOORS = {
         ("games",),
         ("cards",),
         ("canvas", "exact", "game", "rng"),
-        ("card", "statistics"),
+        ("notebook", "statistics"),
         ("arguments",),
         ("errors",),
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 
-from .agent_card import agent_card
+from .agent_html import agent_html
 from .live import finish_live_tables, put_live_table
 from .logs import dump, record_progress
 
@@ -25,7 +25,7 @@ class Displayed(Base):
 
     def _repr_html_(self) -> str | None:
         """How notebooks show it."""
-        return agent_card(self)
+        return agent_html(self)
 
     def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
         """Stable-Baselines3's, but the progress bar is Ludus's own, which needs no tqdm; its logger is there by now."""

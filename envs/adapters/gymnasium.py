@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ..arguments import describe, flag, one_of
-from ..engine.game_card import game_card
+from ..engine.game_html import game_html
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
@@ -128,7 +128,7 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
 
     def _repr_html_(self) -> str | None:
         """How notebooks show it."""
-        return game_card(self.simulator, "a gymnasium.Env")
+        return game_html(self.simulator, "a gymnasium.Env")
 
     def close(self) -> None:
         """Close the window, if there is one; may be called twice."""
@@ -271,7 +271,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
 
     def _repr_html_(self) -> str | None:
         """How notebooks show it."""
-        return game_card(self.simulator, "a gymnasium VectorEnv")
+        return game_html(self.simulator, "a gymnasium VectorEnv")
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let go of threads."""

@@ -17,7 +17,7 @@ from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec
 
 from ..arguments import one_of
-from ..engine.game_card import game_card
+from ..engine.game_html import game_html
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
@@ -105,7 +105,7 @@ class _Players:
 
     def _repr_html_(self) -> str | None:
         """How notebooks show it."""
-        return game_card(self.simulator, f"a pettingzoo.{'AECEnv' if self.game.turns else 'ParallelEnv'}")
+        return game_html(self.simulator, f"a pettingzoo.{'AECEnv' if self.game.turns else 'ParallelEnv'}")
 
     def close(self) -> None:
         """Close the window, if there is one; may be called twice."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .registration import register_with_gymnasium
 
 if TYPE_CHECKING:
+    from . import agents as agents
+    from . import envs as envs
+    from . import zoo as zoo
     from .agents.ppo.ppo import PPO
     from .agents.q_learning.dqn import DQN
     from .agents.q_learning.pqn import PQN
@@ -20,9 +23,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register", "show"]
 
-ROOMS = ("agents", "envs", "zoo")
-
 # Imported when asked for, as the classes of `agents` are: torch takes seconds, Gymnasium a quarter of one.
+_ROOMS = ("agents", "envs", "zoo")
 _LAZY = {
     "Game": ".envs.game",
     "register": ".envs.registry",
@@ -59,7 +61,7 @@ def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **opt
 
 
 def __getattr__(name: str) -> Any:
-    if name in ROOMS:
+    if name in _ROOMS:
         return import_module(f".{name}", __name__)
     if name in _LAZY:
         return getattr(import_module(_LAZY[name], __name__), name)
@@ -70,4 +72,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *ROOMS})
+    """What there is for users, which the Tab key offers; nothing is imported for it."""
+    return sorted({*__all__, *_ROOMS, *(name for name in globals() if name.startswith("__"))})

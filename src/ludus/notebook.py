@@ -13,8 +13,8 @@ from typing import Any
 
 from .envs import Bot, Game, Match, OptionError, Options, Simulator, UnknownGame, find_game
 from .envs.arguments import describe, flag, seed_of, whole
-from .envs.card import FAINT
 from .envs.engine.files import write_whole
+from .envs.notebook import FAINT
 from .envs.registry import is_own
 from .film import MOST_FPS, Film, play, write_gif
 

@@ -1,29 +1,27 @@
-"""Agents as cards in notebooks."""
+"""How agents show themselves in notebooks."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...envs.card import card, or_nothing
-from ...envs.engine.game_card import picture_of
+from stable_baselines3.common.utils import LinearSchedule
+
+from ...envs.engine.game_html import picture_of
+from ...envs.notebook import facts_html, or_nothing
 from ..checkpoints.env_spec import title_of
 from ..checkpoints.manifest import innermost
 from ..files.config import arguments_of
 from .progress_bar import clock, quantity
 
-UNSHOWN = (
-    "verbose",
-    "tensorboard_log",
-    "stats_window_size",
-    "num_threads",
-)  # options that are not about what is learned
+# Options that are not about what is learned.
+UNSHOWN = ("verbose", "tensorboard_log", "stats_window_size", "num_threads")
 
 
 @or_nothing
-def agent_card(agent: Any) -> str:
-    """The card of an `Agent`; nothing changes there.
+def agent_html(agent: Any) -> str:
+    """An `Agent` as HTML; nothing changes there.
 
-    None, without an error, where it cannot be made, so that notebooks show text.
+    None, without an error, where that cannot be made, so that notebooks show text.
     """
     sim = agent.simulator
     picture, note = (None, "") if sim is None else picture_of(sim)
@@ -34,7 +32,7 @@ def agent_card(agent: Any) -> str:
         "games": f"{agent.n_envs:,} on {agent.device}",
         "options": options_in_words(agent),
     }
-    return card(type(agent).__name__, f"plays {title_of(agent.environment)}", "", rows, picture, note)
+    return facts_html(type(agent).__name__, f"plays {title_of(agent.environment)}", "", rows, picture, note)
 
 
 def network_in_words(agent: Any) -> str:
@@ -73,4 +71,6 @@ def in_short(value: Any) -> str:
     """A setting's value in words."""
     if isinstance(value, float):
         return f"{value:g}"
-    return "a schedule" if callable(value) and not isinstance(value, type) else getattr(value, "__name__", str(value))
+    if isinstance(value, LinearSchedule):
+        return f"{value.start:g} to {value.end:g}"
+    return getattr(value, "__name__", "a function" if callable(value) else str(value))

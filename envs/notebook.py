@@ -1,6 +1,6 @@
-"""Cards: how things show themselves in notebooks, a small picture beside a few rows of text.
+"""How things show themselves in notebooks: HTML, a small picture beside a few rows of text.
 
-A card has neither style sheet nor script, and takes colours and letters from the page that it is on, light or dark.
+It has neither style sheet nor script, and takes colours and letters from the page that it is on, light or dark.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST = 160  # characters of a row
 FAINT = "opacity:.6"
 
 
-def card(
+def facts_html(
     title: str,
     subtitle: str,
     about: str,
@@ -30,7 +30,7 @@ def card(
     picture: np.ndarray | None = None,
     note: str = "",
 ) -> str:
-    """A card as HTML; whatever comes from games, agents or their authors is escaped here.
+    """What there is to say of a thing, as HTML; whatever comes from games, agents or their authors is escaped here.
 
     Args:
         about: a sentence; "": none.

@@ -1,4 +1,4 @@
-"""Games as cards in notebooks: simulators, and the environments of other libraries that are around one."""
+"""How simulators show themselves in notebooks, and the environments of other libraries that are around one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ..card import PIXELS, card, or_nothing
+from ..notebook import PIXELS, facts_html, or_nothing
 from .options import Options
 
 LOOKS = ("obs_type", "size", "frame_stack")  # options that the row of observations has
 
 
 @or_nothing
-def game_card(sim: Any, kind: str) -> str:
-    """The card of a `Simulator`, or of an environment of this kind around it; nothing changes there.
+def game_html(sim: Any, kind: str) -> str:
+    """A `Simulator`, or an environment of this kind around it, as HTML; nothing changes there.
 
-    None, without an error, where it cannot be made, so that notebooks show text.
+    None, without an error, where that cannot be made, so that notebooks show text.
     """
     game = sim.game
     picture, note = picture_of(sim)
@@ -28,7 +28,7 @@ def game_card(sim: Any, kind: str) -> str:
         "options": options_in_words(sim.options),
     }
     about = game.summary[:1].upper() + game.summary[1:]
-    return card(game.name, f"{game.id}, {kind}", about, rows, picture, note)
+    return facts_html(game.name, f"{game.id}, {kind}", about, rows, picture, note)
 
 
 def picture_of(sim: Any) -> tuple[np.ndarray | None, str]:
@@ -41,7 +41,7 @@ def picture_of(sim: Any) -> tuple[np.ndarray | None, str]:
         begun = type(sim)(sim.game, autoreset="disabled", num_threads=1, **same)
         begun.reset()
         return begun.frame(0, PIXELS), "before reset"
-    except Exception:  # a rule of the user's that fails; the rest of the card may tell why
+    except Exception:  # a rule of the user's that fails; the rest is shown without
         return None, ""
 
 
