@@ -161,17 +161,18 @@ def title_of(game: Game, players: Sequence[str]) -> str:
 
 def page_of(game: Game, agent: Any, players: Sequence[str], seed: int, options: Mapping[str, Any]) -> str | None:
     """The page's HTML; None if no page can run the agent."""
+    from .web import site
+
+    seats = players if len(players) > 1 else [*players] * game.players
+    begin = f"players={','.join(seats)}&seed={seed}"
+    if agent is None:  # without PyTorch, which takes seconds
+        return site.page_of(site.exhibit(game, Options.of(game, {**options})), begin)
     from .web.agent import NotForPages
-    from .web.site import exhibit, exhibit_of_agent, page_of
 
     try:
-        shown = (
-            exhibit(game, Options.of(game, {**options})) if agent is None else exhibit_of_agent(agent, game, options)
-        )
+        return site.page_of(site.exhibit_of_agent(agent, game, options), begin)
     except NotForPages:
         return None
-    seats = players if len(players) > 1 else [*players] * game.players
-    return page_of(shown, f"players={','.join(seats)}&seed={seed}")
 
 
 # -- a moving picture --------------------------------------------------------------------------------------------------
