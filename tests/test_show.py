@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -16,6 +17,9 @@ from tests.agents.small import small
 from tests.agents.training.test_agent_html import drawn, state_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+WITHOUT = replace(find_game("Catch"), name="Plain", heuristic=None)  # without a simple player, and nowhere registered
 
 
 def agent_of(name="PPO", **options):
@@ -108,7 +112,10 @@ def test_options_are_the_games(agent):
         ("Braekout", {}, "did you mean Breakout?"),
         ("runs/nowhere", {}, "there is no file or folder 'runs/nowhere'"),
         (3, {}, "show takes a game, an agent, or the name or folder of one, got 3"),
-        ("Catch", {"played_by": "me"}, "played_by must be you, heuristic, random, or a list of those, got 'me'"),
+        ("Catch", {"played_by": "me"}, "played_by must be you, agent, heuristic, random, or a list of those, got 'me'"),
+        ("Catch", {"played_by": 3}, "or a list of those, got 3"),
+        (WITHOUT, {"played_by": "agent"}, "there is no agent for Plain: train one"),
+        (WITHOUT, {"played_by": ["heuristic"]}, "Plain describes no simple player"),
         ("TicTacToe", {"played_by": ["you"] * 3}, "a word for each player of TicTacToe, 2, got 3"),
         ("Catch", {"played_by": "random", "seed": -1}, "seed must be a whole number from 0"),
         ("Catch", {"played_by": "random", "size": 3}, "size must be a whole number from 16 to 2048, got 3"),
@@ -136,9 +143,6 @@ def test_a_gif_without_pillow_is_one_line(monkeypatch):
 
 
 def test_a_game_that_is_nowhere_registered_can_be_shown():
-    from dataclasses import replace
-
-    game = replace(find_game("Catch"), name="Mine")
-    assert facts_of(ludus.show(game))["begin"] == "players=heuristic&seed=0"
+    assert facts_of(ludus.show(WITHOUT))["begin"] == "players=random&seed=0"
     with pytest.raises(UnknownGame):
-        ludus.show("Mine")
+        ludus.show("Plain")

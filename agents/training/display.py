@@ -10,10 +10,10 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 from .agent_html import agent_html
 from .live import finish_live_tables, put_live_table
 from .logs import dump, record_progress
+from .progress_bar import ProgressCallback
 
 if TYPE_CHECKING:
     Base = BaseAlgorithm
-    from .progress_bar import ProgressCallback
 else:
     Base = object
 
@@ -32,8 +32,6 @@ class Displayed(Base):
         if not self._custom_logger:
             put_live_table(self._logger)
         if progress_bar:
-            from .progress_bar import ProgressCallback
-
             self.bar = ProgressCallback()
             callback = CallbackList(callback) if isinstance(callback, list) else callback
             callback = callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)

@@ -83,8 +83,9 @@ def show(
     Raises:
         UnknownGame, OptionError, GameError, CheckpointError: one line for what cannot be shown.
     """
-    game, agent = found(what, with_agent=played_by is None or "agent" in played_by)
-    players = players_of(game, agent, played_by)
+    words = words_of(played_by)
+    game, agent = found(what, with_agent=not words or "agent" in words)
+    players = players_of(game, agent, words)
     seed, size = seed_of("seed", seed), None if size is None else whole("size", size, 16, 2048)
     if flag("as_gif", as_gif) or not (page := page_of(game, agent, players, seed, options)):
         return as_picture(game, agent, players, seed, size or LONGER_SIDE, options)
@@ -135,15 +136,22 @@ def zoo_agent(game: Game) -> Any:
     return load_agent(game.name) if game.name in agent_names() else None
 
 
-def players_of(game: Game, agent: Any, played_by: str | Sequence[str] | None) -> list[str]:
-    """Who has which seat; one word stands for all of them."""
-    there = {"you": True, "agent": agent is not None, "heuristic": game.heuristic is not None, "random": True}
-    if played_by is None:
-        return [next(word for word in PLAYERS[1:] if there[word])]
-    words = [played_by] if isinstance(played_by, str) else list(played_by)
-    valid = [word for word in PLAYERS if there[word]]
-    if not words or any(word not in valid for word in words):
-        raise OptionError(f"played_by must be {', '.join(valid)}, or a list of those, got {describe(played_by)}")
+def words_of(played_by: Any) -> list[str]:
+    """Who plays, by seats, or one for all; none where nobody said so."""
+    words = [played_by] if isinstance(played_by, str) else played_by or []
+    if not isinstance(words, (list, tuple)) or any(word not in PLAYERS for word in words):
+        raise OptionError(f"played_by must be {', '.join(PLAYERS)}, or a list of those, got {describe(played_by)}")
+    return list(words)
+
+
+def players_of(game: Game, agent: Any, words: Sequence[str]) -> Sequence[str]:
+    """The same, with who plays where nobody said so; raises OptionError for whom there is not."""
+    if not words:
+        return ["agent" if agent is not None else "heuristic" if game.heuristic is not None else "random"]
+    if "agent" in words and agent is None:
+        raise OptionError(f"there is no agent for {game.name}: train one, and show that")
+    if "heuristic" in words and game.heuristic is None:
+        raise OptionError(f"{game.name} describes no simple player: leave 'heuristic' out")
     if len(words) not in (1, game.players):
         raise OptionError(
             f"played_by must have a word for each player of {game.name}, {game.players}, got {len(words)}"
