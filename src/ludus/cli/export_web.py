@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..envs import Game, OptionError, Options, all_games, find_game
 from ..envs.registry import is_own
-from ..web.site import Exhibit, exhibit, write_page, write_site
+from ..web.site import Exhibit, exhibit, exhibit_of_agent, write_page, write_site
 from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
@@ -94,12 +94,12 @@ def exhibit_of(one: Path | Game, options: Options, agents: bool) -> tuple[Exhibi
             game = str(one).rpartition(":")[0]
             raise OptionError(f"{one} is a simple player, whom every page has: give {game}, the game")
         if not is_of_zoo(one):
-            return exhibit_of_agent(one, options), ""
+            return exhibit_in(one, options), ""
         one = find_game(str(one))
     folder, reason = zoo_folder(one.name) if agents else None, ""
     if folder is not None:
         try:
-            return exhibit_of_agent(folder, options), ""
+            return exhibit_in(folder, options), ""
         except OptionError as error:
             reason = str(error)
     return exhibit(one, Options.of(one, vars(options))), reason
@@ -113,20 +113,10 @@ def zoo_folder(game: str) -> Path | None:
     return agent_folder(game)
 
 
-def exhibit_of_agent(name: Path, options: Options) -> Exhibit:
+def exhibit_in(name: Path, options: Options) -> Exhibit:
     """An agent with its game, as it learned it but for options that are given."""
-    from ..agents.checkpoints.env_spec import read_options
-    from ..web.agent import web_agent
-
+    given = {option: value for option, value in vars(options).items() if value != getattr(Options(), option)}
     agent = agent_in(name)
     if "game" not in agent.environment:
         raise OptionError(f"the agent in {name} plays no game of Ludus: only those become pages")
-    game, default = find_game(agent.environment["game"]), Options()
-    given = {option: value for option, value in vars(options).items() if value != getattr(default, option)}
-    known = Options.of(game, {**read_options(agent.environment.get("options", {})), **given})
-    if agent.environment.get("options", {}).get("obs_type") in ("rgb", "grayscale"):
-        raise OptionError(f"a page cannot run an agent that sees pictures: train one on what {game.name} itself tells")
-    shape, actions = known.observation(game)[0], len(known.actions(game))
-    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
-        raise OptionError("the agent does not know its game with these options: leave them out, or give --no-agents")
-    return exhibit(game, known, web_agent(agent))
+    return exhibit_of_agent(agent, find_game(agent.environment["game"]), given)

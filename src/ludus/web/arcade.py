@@ -84,5 +84,5 @@ def card(facts: dict[str, Any]) -> str:
         how=kind if players == 1 else f"{players} {kind}",
         page=page_name(facts),
         name=facts["name"],
-        about=facts["summary"][:1].upper() + facts["summary"][1:] + ".",
+        about=facts["summary"] and f"{facts['summary'][:1].upper()}{facts['summary'][1:]}.",
     )

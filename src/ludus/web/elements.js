@@ -3,7 +3,7 @@
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const readable = (name) => name.replaceAll("_", " ");
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const sentence = (text) => (text ? `${text.charAt(0).toUpperCase()}${text.slice(1)}.` : ""); // a cell's game may have none
 
 // An element with text, attributes and children.
 function element(tag, text = "", attributes = {}, children = []) {

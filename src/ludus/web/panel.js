@@ -14,7 +14,7 @@ class Panel {
     const { session, facts } = this, people = session.people.length;
     $("#keys dl").replaceChildren(...keysOf(session).flatMap(rowOfKeys));
     $("#keys").hidden = !people;
-    setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary) + ".");
+    setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary));
     setText("#whose", facts.players === 1 ? "score" : `score of ${facts.player_names[session.me]}`);
     const peeping = people > 0 && (facts.players === 1 || facts.hidden); // into the other's cards
     this.secret = peeping || !session.players.includes("agent");
@@ -106,7 +106,7 @@ function fillRules(facts, keys) {
   const text = (what) => what.split("\n\n").map((paragraph) => element("p", "", {}, parts(paragraph)));
   const told = TOLD.filter((heading) => heading in facts.sections);
   $("#rules div").replaceChildren(
-    element("p", sentence(facts.summary) + "."),
+    element("p", sentence(facts.summary)),
     ...(keys.length ? [element("h3", "Keys"), element("dl", "", {}, keys.flatMap(rowOfKeys))] : []),
     ...told.flatMap((heading) => [element("h3", heading), ...text(facts.sections[heading])]),
   );

@@ -90,9 +90,10 @@ function kindsOf(facts) {
   return Object.keys(has).filter((kind) => has[kind]);
 }
 
-// What the address says behind #, as in #seed=7&players=you,agent: the seed of chance, and who has which seat.
+// What the address says behind # or, without, the page: the seed of chance, and who has which seat, as in
+// #seed=7&players=you,agent.
 function asked(facts) {
-  const words = new URLSearchParams(location.hash.slice(1));
+  const words = new URLSearchParams(location.hash.slice(1) || facts.begin);
   const seed = /^\d{1,20}$/.test(words.get("seed")) ? words.get("seed") : Math.floor(Math.random() * 2 ** 52);
   const kinds = kindsOf(facts), given = words.get("players")?.split(",") ?? [];
   const at = (seat) => (kinds.includes(given[seat]) ? given[seat] : kinds[seat ? 1 : 0]);
@@ -100,6 +101,7 @@ function asked(facts) {
 }
 
 async function begin() {
+  if (window.self !== window.top) document.documentElement.dataset.within = "yes"; // a frame of another page
   const facts = JSON.parse($("#facts-of-page").textContent), [seed, players] = asked(facts);
   const { agent } = facts, needed = [codeOf(facts.code), agent && codeOf(agent.code), agent && bytesOf(agent.weights)];
   const [code, loops, weights] = await Promise.all(needed);

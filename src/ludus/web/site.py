@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..envs import Game, Options
+from ..envs import Game, OptionError, Options
 from ..envs.adapters.web import WebGame, web_game
 from ..envs.engine.files import write_whole
 from ..envs.engine.kernel import DISABLED
@@ -45,9 +45,39 @@ def exhibit(game: Game, options: Options, agent: Any = None) -> Exhibit:
     return Exhibit(web_game(game, **vars(options)), of_people.tobytes(), agent)
 
 
+def exhibit_of_agent(agent: Any, game: Game, options: Mapping[str, Any]) -> Exhibit:
+    """An agent with its game, as it learned it but for these options.
+
+    Raises:
+        NotForPages: a page cannot run it.
+        OptionError: it does not know the game with these options.
+    """
+    from ..agents.checkpoints.env_spec import read_options
+    from .agent import NotForPages, web_agent
+
+    own = read_options(agent.environment.get("options", {}))
+    known = Options.of(game, {**own, **options})
+    if own.get("obs_type") in ("rgb", "grayscale"):
+        told = f"train one on what {game.name} itself tells"
+        raise NotForPages(f"a page cannot run an agent that sees pictures: {told}")
+    shape, actions = known.observation(game)[0], len(known.actions(game))
+    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
+        raise OptionError("the agent does not know its game with these options: leave them out, or leave the agent out")
+    return exhibit(game, known, web_agent(agent))
+
+
 def write_page(out: Path, shown: Exhibit) -> None:
     """Write one HTML file that needs no other; raises OSError."""
-    write(out.parent, {out.name: single_page(facts_of(shown, embedded)).encode()})
+    write(out.parent, {out.name: page_of(shown).encode()})
+
+
+def page_of(shown: Exhibit, begin: str = "") -> str:
+    """The HTML of a page that needs no other file.
+
+    Args:
+        begin: who plays and the seed, as an address has them behind #, where the address itself says nothing.
+    """
+    return single_page({**facts_of(shown, embedded), "begin": begin})
 
 
 def write_site(out: Path, shown: Sequence[Exhibit]) -> None:

@@ -175,7 +175,7 @@ class Stage {
     if (session.stage === "paused") return ["Paused", "", [], "space or p to go on"];
     if (session.stage !== "start") return null;
     const few = rows.slice(0, rows.length > MOST_ROWS && facts.loops.click ? 1 : MOST_ROWS);
-    return [facts.name, sentence(facts.summary) + ".", few, "press a key, click or tap to start"];
+    return [facts.name, sentence(facts.summary), few, "press a key, click or tap to start"];
   }
 
   // Where a person may move, or where the agent would: places with their size, 0 to 1, and whether they are chosen.
