@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import html
-import struct
-import zlib
+import io
+import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -77,14 +77,13 @@ def escaped(text: str) -> str:
 
 def png(picture: np.ndarray) -> bytes:
     """A picture, (rows, columns, 3) uint8, as a PNG file."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    import pygame
+
     rows, columns, _ = picture.shape
-    lines = np.zeros((rows, 1 + 3 * columns), np.uint8)  # each begins with its filter's number: none
-    lines[:, 1:] = picture.reshape(rows, -1)
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)  # eight bits each of red, green and blue
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )
+    file = io.BytesIO()
+    pygame.image.save(pygame.image.frombuffer(picture.tobytes(), (columns, rows), "RGB"), file, "picture.png")
+    return file.getvalue()
 
 
 def or_nothing(make: Callable[..., str]) -> Callable[..., str | None]:
