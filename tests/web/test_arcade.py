@@ -105,7 +105,7 @@ def test_the_game_at_the_top_plays_itself_until_somebody_takes_over(arcade):
     arcade.press(" ")
     assert arcade.run("return hero.session.players") == ["you"]
     arcade.tells("#status", "playing")
-    arcade.press("--")  # so that it lasts
+    arcade.press("---")  # so that it lasts
     arcade.run("document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))")
     arcade.until("return document.querySelector('#stick').dataset.way === 'right'")
     arcade.press("p")
