@@ -87,7 +87,7 @@ def write_sources(folder: Path, games: dict[str, str], played: Sequence[str]) ->
     pages |= {f"games/{name}.md": game_page(name, text, name in played) for name, text in games.items()}
     for page, text in pages.items():
         write(folder / page, LINK.sub(lambda link, page=page: in_site(link, page), with_parts(text)))
-    for pattern in ("*.png", "*.gif", "*.css", "games/*.gif"):
+    for pattern in ("*.png", "*.gif", "*.css", "*.ipynb", "games/*.gif"):
         for path in DOCS.glob(pattern):
             copy(path, folder / path.relative_to(DOCS))
     for path in (ROOT / "benchmarks" / "results").glob("*.png"):
