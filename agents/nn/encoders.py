@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import get_flattened_obs_dim, is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...envs import OptionError
 
@@ -47,12 +48,19 @@ class ConvEncoder(BaseFeaturesExtractor):
         observation_space: a `Box` of three axes.
         convolution: from (B, C, H, W) to any (B, ...), which is flattened.
         width: of the layer after it.
+        padding: zeros on the left, right, top and bottom.
     """
 
-    def __init__(self, observation_space: spaces.Box, convolution: nn.Sequential, width: int) -> None:
+    def __init__(
+        self,
+        observation_space: spaces.Box,
+        convolution: nn.Sequential,
+        width: int,
+        padding: Sequence[int] = (0, 0, 0, 0),
+    ) -> None:
         super().__init__(observation_space, features_dim=width)
         self.channels_last = not is_image_space(observation_space)
-        self.convolution = convolution
+        self.convolution, self.padding = convolution, tuple(padding)
         with torch.no_grad():
             flat = self._flat(torch.zeros(1, *observation_space.shape)).shape[1]
         self.layer = nn.Sequential(nn.Linear(flat, width), nn.ReLU(inplace=True))
@@ -62,7 +70,9 @@ class ConvEncoder(BaseFeaturesExtractor):
 
     def _flat(self, obs: Tensor) -> Tensor:
         """(B, C', H', W') after the convolutions -> (B, H' W' C'): they are channels-last in memory, so nothing is copied."""
-        return self.convolution(self._channels_first(obs)).permute(0, 2, 3, 1).flatten(1)
+        x = self._channels_first(obs)
+        x = F.pad(x, self.padding) if any(self.padding) else x
+        return self.convolution(x).permute(0, 2, 3, 1).flatten(1)
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.layer(self._flat(obs))  # (B, H, W, C) -> (B, width)
@@ -88,6 +98,8 @@ class MinAtarCnn(ConvEncoder):
 class NatureCnn(ConvEncoder):
     """The network of DQN for 84x84 pixels (Mnih et al. 2015): convolutions 8x8/4, 4x4/2 and 3x3/1, a layer of 512.
 
+    Pictures whose sides its strides would not cover, such as 64x64, get zeros around them, see `nature_padding`.
+
     Raises OptionError for observations smaller than 36x36.
 
     Args:
@@ -105,7 +117,19 @@ class NatureCnn(ConvEncoder):
             nn.Conv2d(64, 64, 3),
             nn.ReLU(inplace=True),
         )
-        super().__init__(observation_space, convolution, width)
+        shape = observation_space.shape
+        sides = shape[1:] if is_image_space(observation_space) else shape[:2]
+        super().__init__(observation_space, convolution, width, nature_padding(*sides))
+
+
+def nature_padding(height: int, width: int) -> tuple[int, int, int, int]:
+    """Columns on the left and right and rows above and below, with which the Nature network sees all of a picture.
+
+    Its three convolutions look through windows of 36 pixels, each 8 after the last. What is left over, of 64 pixels the last
+    4, would not be seen, and in Breakout that is where the paddle is. None are needed for 84, the size it was made for.
+    """
+    left_over = [-(side - 36) % 8 for side in (width, height)]
+    return left_over[0] // 2, -(-left_over[0] // 2), left_over[1] // 2, -(-left_over[1] // 2)
 
 
 class ImpalaCnn(ConvEncoder):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...envs import OptionError
-from .encoders import _impala_block
+from .encoders import _impala_block, nature_padding
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True), "silu": lambda: nn.SiLU(inplace=True), "gelu": nn.GELU, "tanh": nn.Tanh,
@@ -76,6 +76,7 @@ class PictureEncoder(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("map_scale", torch.ones(()))
         self.body = BODIES[config.kind](config)
+        self.padding = nature_padding(height, width) if config.kind == "nature" else ()
         self.dropout = nn.Dropout2d(config.dropout)
         with torch.no_grad():
             shape = self.eval().spatial(torch.zeros(1, channels, height, width)).shape[1:]
@@ -106,7 +107,8 @@ class PictureEncoder(nn.Module):
 
     def spatial(self, pictures: Tensor) -> Tensor:
         """The spatial map (B, F, h, w)."""
-        return self.dropout(self.body(self.standardized(pictures)))
+        x = self.standardized(pictures)
+        return self.dropout(self.body(F.pad(x, self.padding) if any(self.padding) else x))  # by the mean picture
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.layer(self.spatial(pictures).flatten(1))
@@ -197,7 +199,7 @@ def grid_body(config: EncoderConfig) -> nn.Sequential:
 
 
 def nature_body(config: EncoderConfig) -> nn.Sequential:
-    """The convolutions of DQN (Mnih et al. 2015)."""
+    """The convolutions of DQN (Mnih et al. 2015), for pictures with `nature_padding`."""
     height, width, channels = config.shape
     if min(height, width) < 36:
         raise OptionError(f"encoder 'nature' needs at least 36x36 pixels, got {height}x{width}")

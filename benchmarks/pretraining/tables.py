@@ -12,7 +12,7 @@ from report import Table, amount, between, describe
 
 from ludus.envs.statistics import interval, iqm
 
-UNSEEN = "The strides of the Nature network leave the last four rows and columns of 64x64 pictures unseen."
+UNSEEN = "The Nature network of these runs did not see the last four rows and columns of the pictures; now it does."
 ABOUT = {
     "planes": "F1 of decoded planes on pictures that neither training nor the choice of weights has seen: the mean over "
     "planes that pictures show, and over all cells; 64x64 rgb. Seconds are process time on one core, collecting "
@@ -27,8 +27,8 @@ ABOUT = {
     "of training, interquartile mean over seeds and its 95 % bootstrap interval (Agarwal et al. 2021). As good "
     "after: when the seeds' mean curve passes where the better of both end to end finishes. Planes, then: the "
     "return of true planes after as many steps. All agents of a seed are of one machine, seeds are of several. "
-    f"{UNSEEN} It is the network of all agents here but those of planes and of supervised encoders: they are at a "
-    "disadvantage where something moves there, as Breakout's paddle does.",
+    f"{UNSEEN} It was the network of all agents here but those of planes and of supervised encoders: they were "
+    "at a disadvantage where something moves there, as Breakout's paddle does.",
     "scarce": "F1 on pictures never seen, by the number of labelled pictures, a fifth of which choose the best weights (all: "
     "those of 160,000 frames that differ, but for the test part, at most 100,000); half a minute of training on one core. "
     "Noise: standard deviation 0.05; colours: jitter of 0.5. Autoencoder first: a minute on all pictures of the training "

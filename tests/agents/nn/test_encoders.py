@@ -55,6 +55,15 @@ def test_features_and_gradients(name, space):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, parameter_name
 
 
+@pytest.mark.parametrize("sides", [(36, 36), (41, 36), (60, 64), (64, 64), (84, 84), (83, 90)])
+@pytest.mark.parametrize("name", ["cnn", "nature", "impala"])
+def test_every_pixel_is_seen(name, sides):
+    torch.manual_seed(0)
+    obs = torch.rand(2, *sides, 3, requires_grad=True)
+    ENCODERS[name](planes(*sides, 3))._flat(obs).square().sum().backward()
+    assert obs.grad.abs().sum((0, 3)).min() > 0
+
+
 @pytest.mark.parametrize("name", ["cnn", "nature", "impala"])
 def test_planes_and_the_transposed_image_give_the_same_features(name):
     last, first = ENCODERS[name](planes(40, 44, 3)), ENCODERS[name](image(3, 40, 44))

@@ -43,6 +43,15 @@ def as_pretrained(network):
 
 
 @pytest.mark.parametrize("stands", ON)
+@pytest.mark.parametrize("sides", [(36, 36), (60, 64), (64, 64), (84, 84), (83, 90)])
+@pytest.mark.parametrize("kind", ["grid", "nature", "small", "impala"])
+def test_every_pixel_is_seen(kind, sides):
+    torch.manual_seed(0)
+    pictures = torch.rand(2, 3, *sides, requires_grad=True)
+    PictureEncoder(for_pictures(kind, (*sides, 3), (10, 10))).spatial(pictures).square().sum().backward()
+    assert pictures.grad.abs().sum((0, 1)).min() > 0
+
+
 @pytest.mark.parametrize("kind", ["grid", "nature", "small"])
 def test_batch_normalization_goes_into_the_weights(kind, stands):
     network, seen = trained(kind, stands, norm="batch"), some_pictures()
