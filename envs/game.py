@@ -45,6 +45,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,10 +171,9 @@ class Game:
     @property
     def doc(self) -> str:
         """The docstring of the file that holds the rules, or of the notebook's cell."""
-        module = sys.modules.get(self.step.__module__)
-        if hasattr(module, "__file__"):
-            return module.__doc__ or ""
-        code = getattr(self.step, "__code__", None)
+        module, code = sys.modules.get(self.step.__module__), getattr(self.step, "__code__", None)
+        if hasattr(module, "__file__") or (code and Path(code.co_filename).is_file()):
+            return (module.__doc__ if module else "") or ""
         return _docstring("".join(linecache.getlines(code.co_filename))) if code else ""
 
     @property

@@ -42,7 +42,6 @@ def as_pretrained(network):
     return Pretrained(config, **names, weights=network.state_dict())
 
 
-@pytest.mark.parametrize("stands", ON)
 @pytest.mark.parametrize("sides", [(36, 36), (60, 64), (64, 64), (84, 84), (83, 90)])
 @pytest.mark.parametrize("kind", ["grid", "nature", "small", "impala"])
 def test_every_pixel_is_seen(kind, sides):
@@ -52,6 +51,7 @@ def test_every_pixel_is_seen(kind, sides):
     assert pictures.grad.abs().sum((0, 1)).min() > 0
 
 
+@pytest.mark.parametrize("stands", ON)
 @pytest.mark.parametrize("kind", ["grid", "nature", "small"])
 def test_batch_normalization_goes_into_the_weights(kind, stands):
     network, seen = trained(kind, stands, norm="batch"), some_pictures()
