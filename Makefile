@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 TEST_VENV := .venv-test
 TEST_BIN := $(TEST_VENV)/bin
 
-.PHONY: help demo install test check gpu lint types unit format clean
+.PHONY: help demo install docs test check gpu lint types unit format clean
 
 help:
 	@echo "make demo     install, train PQN on Breakout for two minutes, evaluate it, write a GIF"
 	@echo "make install  an editable install with all development tools in $(VENV)"
 	@echo "make test     ruff, pyright and all tests, against a regular install in $(TEST_VENV)"
 	@echo "make check    the tests that make test leaves out: every game, long, in plain Python"
+	@echo "make docs     the documentation as a site in build/docs/site, every game to be played in it"
 	@echo "make gpu      on a machine with an NVIDIA GPU: all that only one can tell, in eight minutes, into RESULTS.md"
 	@echo "make format   let ruff format the code"
 	@echo "make clean    remove both environments and build folders"
@@ -55,6 +56,11 @@ unit:
 check: $(TEST_VENV)/ready
 	$(TEST_BIN)/pip install --quiet --no-deps --force-reinstall .
 	$(TEST_BIN)/python -m pytest -q -n 2 --dist worksteal -m long
+
+# Docstrings are read, and games exported, from what is installed.
+docs: $(TEST_VENV)/ready
+	$(TEST_BIN)/pip install --quiet --no-deps --force-reinstall .
+	$(TEST_BIN)/python docs/build.py
 
 # `make gpu ARGS=--dry-run` shows on a CPU what it would do.
 gpu: $(VENV)/ready

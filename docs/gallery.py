@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from ludus.agents.training.progress_bar import quantity
-from ludus.cli.record import Episode, Film, halved, write_gif
 from ludus.envs import Bot, Game, Options, Simulator, all_games, canvas, cards
 from ludus.envs.viewer.scene import readable
+from ludus.film import Episode, Film, halved, write_gif
 from ludus.zoo.cards import AGENTS, agent_names, read_card
 
 DOCS = Path(__file__).parent

@@ -1,9 +1,10 @@
 """Pictures of the window to look at: games of every kind, at several sizes, played, watched and lost.
 
     python docs/screenshots.py FOLDER [--cases NAME,...]
+    python docs/screenshots.py docs --cases window        # the one that the guide shows
 
-It needs no screen, but takes one where SDL_VIDEODRIVER or DISPLAY names it. The minds that are watched are made up: what is
-looked at is how they are shown.
+It needs no screen, but takes one where SDL_VIDEODRIVER or DISPLAY names it. But for that one, the minds that are
+watched are made up: what is looked at is how they are shown.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if not os.environ.get("DISPLAY"):
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 from ludus.cli import play, watch
+from ludus.cli.players import seats
 from ludus.envs import Bot, Observer, Simulator
 from ludus.envs.viewer.window import Window
 
@@ -94,6 +96,17 @@ def watching(game: str, worth: bool = False, sees: str = "") -> Callable[[], Any
     return begin
 
 
+def agents_game(game: str, steps: int) -> Callable[[], Any]:
+    """The zoo's agent after so many steps."""
+
+    def begin() -> tuple[Any, Callable[[Window], None]]:
+        config = watch.Config(Path(game))
+        session = watch.Session(*seats(config.agent, None, SEED), config)
+        return session, lambda window: [session.advance(1.01 / session.sim.game.fps) for _ in range(steps)][-1]
+
+    return begin
+
+
 def to_the_end(session: Any, window: Window) -> None:
     """The first action that is allowed, again and again."""
     while session.stage == "playing":
@@ -108,6 +121,7 @@ def rules(session: Any, window: Window) -> None:
 
 
 CASES: dict[str, tuple[Callable[[], Any], tuple[int, int] | None]] = {
+    "window": (agents_game("SpaceInvaders", 60), None),
     "breakout-start": (starting("Breakout"), None),
     "wilds": (playing("Wilds"), None),
     "wilds-small": (playing("Wilds"), SMALL),

@@ -37,7 +37,9 @@ compiled arithmetic differ from Python's.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import linecache
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -167,9 +169,12 @@ class Game:
 
     @property
     def doc(self) -> str:
-        """The docstring of the file that holds the rules."""
+        """The docstring of the file that holds the rules, or of the notebook's cell."""
         module = sys.modules.get(self.step.__module__)
-        return (module.__doc__ or "") if module else ""
+        if hasattr(module, "__file__"):
+            return module.__doc__ or ""
+        code = getattr(self.step, "__code__", None)
+        return _docstring("".join(linecache.getlines(code.co_filename))) if code else ""
 
     @property
     def sections(self) -> dict[str, str]:
@@ -183,6 +188,14 @@ class Game:
         """The first line of the docstring, without the game's name."""
         first = self.doc.strip().split("\n")[0]
         return first.split(": ", 1)[-1].rstrip(".")
+
+
+def _docstring(source: str) -> str:
+    """What a source begins with; nothing where it cannot be read, as a cell with IPython's own commands in it."""
+    try:
+        return ast.get_docstring(ast.parse(source)) or ""
+    except SyntaxError:
+        return ""
 
 
 def _check_declaration(game: Game) -> None:

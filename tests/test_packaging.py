@@ -43,6 +43,20 @@ def test_the_front_door_opens_fast_and_imports_nothing_heavy():
     assert result.stdout.strip() == "[]", result.stderr
 
 
+def test_the_tab_key_offers_what_there_is_and_imports_nothing_heavy():
+    code = """if True:
+        import sys, ludus
+        offered = [name for name in dir(ludus) if not name.startswith("_")]
+        print(offered == sorted([*ludus.__all__, "agents", "envs", "zoo"]))
+        print({"PPO", "load_agent", "evaluate", "Muon"} <= set(dir(ludus.agents)), "load_agent" in dir(ludus.zoo))
+        print("torch" in sys.modules)
+        print({"Simulator", "aec_env", "parallel_env"} <= set(dir(ludus.envs)))
+        print(all(hasattr(room, name) for room in (ludus, ludus.agents, ludus.envs, ludus.zoo) for name in dir(room)))
+    """
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.split("\n")[:-1] == ["True", "True True", "False", "True", "True"], result.stderr
+
+
 def test_no_word_of_the_readme_is_stale():
     """Every game of the registry is in the README's table."""
     from ludus.envs import all_games

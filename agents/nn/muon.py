@@ -23,7 +23,8 @@ class Muon(torch.optim.Optimizer):
             those of hidden matrices.
         lr: learning rate, a float or (for a CUDA graph) a tensor; `param_groups` may change it at any time.
         momentum: of Muon.
-        betas, eps: of Adam.
+        betas: of Adam.
+        eps: of Adam.
         heads: how many of the last matrices are output layers: an actor's and a critic's.
         fused: whether Adam is one kernel.
     """

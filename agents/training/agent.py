@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import check_for_correct_spaces
@@ -36,8 +35,9 @@ from .arguments import (
 )  # fmt: skip
 from .callbacks import Lazy, is_users
 from .changes import FollowsChanges
+from .display import Displayed
 from .learn_call import learn_call
-from .logs import dump, record_hparams, record_progress
+from .logs import record_hparams
 from .options import AgentConfig
 from .signatures import give_constructor, passes_on_to
 
@@ -45,14 +45,13 @@ if TYPE_CHECKING:
     Base = BaseAlgorithm
     from ..compiled.kernel import ThreadPool
     from ..runtime.distributed import Group
-    from .progress_bar import ProgressCallback
 else:
     Base = object
 
 ATTRIBUTES = {"stats_window_size": "_stats_window_size"}  # of arguments that Stable-Baselines3 keeps under another name
 
 
-class Agent(FollowsChanges, Base):
+class Agent(Displayed, FollowsChanges, Base):
     """To be put before one of Stable-Baselines3's algorithms.
 
     Attributes:
@@ -79,7 +78,6 @@ class Agent(FollowsChanges, Base):
     play_threads = learn_threads = 1
     reward_scale, loaded_reward_scale = 1.0, 0.0  # see `OnPolicyActorCritic.reward_scale`
     pool: ThreadPool
-    bar: ProgressCallback | None = None
     _shown: Any = None  # `_last_obs`, or what makes it
     _learning: Any = None  # by whom, see `learn_call`
 
@@ -256,33 +254,15 @@ class Agent(FollowsChanges, Base):
         schema = SCHEMAS[self.algorithm]
         return tuple(self.setting(name) for name in (*schema.settings, *schema.schedules))
 
-    # -- what is shown -------------------------------------------------------------------------------------------------
-
-    def _init_callback(self, callback: Any, progress_bar: bool = False) -> BaseCallback:
-        """Stable-Baselines3's, but the progress bar is Ludus's own, which needs no tqdm."""
-        if progress_bar:
-            from .progress_bar import ProgressCallback
-
-            self.bar = ProgressCallback()
-            callback = CallbackList(callback) if isinstance(callback, list) else callback
-            callback = callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
-            callback = CallbackList([callback, self.bar])
-        return super()._init_callback(callback)
+    # -- when training ends --------------------------------------------------------------------------------------------
 
     def _end_learning(self) -> None:
         """Threads, the progress bar and the clock rest until the next training, however this one ended."""
         self.pool.close()
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        self._end_display()
         if self.simulator is not None and self._last_obs is not None:
             self._last_obs = self.present_obs()
         self.elapsed_before, self.start_time = self.elapsed(), 0
-
-    def dump_logs(self, iteration: int = 0) -> None:
-        """Write the log, under Stable-Baselines3's names; a full disk does not end training."""
-        record_progress(self, iteration)
-        dump(self.logger, self.num_timesteps)
 
     # -- what callbacks are called with --------------------------------------------------------------------------------
 

@@ -10,9 +10,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from stable_baselines3.common.callbacks import BaseCallback
 
+from .live import Live
+
+LINE = "{percent:>5}  return {mean:>7}  {steps} steps  {rate}/s  left {left}"
+HTML = """<div style="display:flex;flex-wrap:wrap;gap:2px 16px;align-items:center;font-size:13px">
+<div style="width:220px;height:8px;border-radius:4px;overflow:hidden;background:rgba(128,128,128,.25)">
+<div style="width:{done}%;height:100%;background:#4c7be0"></div></div>
+<b>{percent}</b><span>return <b>{mean}</b></span><span>{steps} steps</span><span>{rate}/s</span>
+<span>{elapsed}</span><span>left {left}</span></div>""".replace("\n", "")
+
 
 class ProgressCallback(BaseCallback):
-    """A progress bar with mean return, steps a second and time left; without a terminal, a line every `interval` seconds.
+    """A progress bar with mean return, steps a second and time left, in a terminal or a notebook.
+
+    Elsewhere it is a line every `interval` seconds.
 
     Args:
         interval: seconds between two lines where there is no terminal.
@@ -23,13 +34,19 @@ class ProgressCallback(BaseCallback):
         self.console = console or Console()
         self.interval = interval
         self.bar: Progress | None = None
+        self.live: Live | None = None
         self.task = TaskID(0)
         self.started = self.last_line = 0.0
 
     def _on_training_start(self) -> None:
         self.started = self.last_line = time.monotonic()
-        if not self.console.is_terminal:
-            return
+        if self.console.is_jupyter:
+            self.live = Live()
+            self._show_live()
+        elif self.console.is_terminal:
+            self._show_bar()
+
+    def _show_bar(self) -> None:
         self.bar = Progress(
             TextColumn("[bold]{task.fields[percent]}"),
             BarColumn(bar_width=28),
@@ -49,11 +66,11 @@ class ProgressCallback(BaseCallback):
     def _on_rollout_end(self) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=self._fraction(), **self._fields())
+        elif self.live is not None:
+            self._show_live()
         elif time.monotonic() - self.last_line > self.interval:
             self.last_line = time.monotonic()
-            fields = self._fields()
-            text = "{percent:>5}  return {mean:>7}  {steps} steps  {rate}/s  left {left}".format(**fields)
-            self.console.print(text, highlight=False)
+            self.console.print(LINE.format(**self._fields()), highlight=False)
 
     def _on_training_end(self) -> None:
         self.close()
@@ -64,6 +81,15 @@ class ProgressCallback(BaseCallback):
             self.bar.update(self.task, **self._fields())
             self.bar.stop()
             self.bar = None
+        if self.live is not None:
+            self._show_live()
+            self.live.close()
+            self.live = None
+
+    def _show_live(self) -> None:
+        assert self.live is not None
+        fields = self._fields()
+        self.live.show(LINE.format(**fields), HTML.format(done=round(100 * self._fraction()), **fields))
 
     def _fraction(self) -> float:
         """Part of the training that is done, from 0 to 1, by steps or by the time limit, whichever is ahead."""
@@ -85,6 +111,7 @@ class ProgressCallback(BaseCallback):
             "mean": f"{sum(episodes) / len(episodes):.2f}" if episodes else "-",
             "steps": quantity(self.num_timesteps),
             "rate": quantity(steps / seconds) if seconds > 1 else "-",
+            "elapsed": clock(in_all),
             "left": clock(in_all / done - in_all) if done > 0.01 else "-",
         }
 

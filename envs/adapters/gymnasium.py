@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ..arguments import describe, flag, one_of
+from ..engine.game_html import game_html
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
@@ -125,6 +126,10 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
             if not connected:
                 pygame.display.quit()
 
+    def _repr_html_(self) -> str | None:
+        """How notebooks show it."""
+        return game_html(self.simulator, "a gymnasium.Env")
+
     def close(self) -> None:
         """Close the window, if there is one; may be called twice."""
         if self._viewer is not None:
@@ -156,7 +161,8 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         output: "numpy", or "torch" for the simulator's own tensors, never copied.
         episode_info: report the returns and lengths of episodes that ended. Gymnasium's wrapper wants to write the same keys.
         render_mode: None or "rgb_array" (`render` returns a picture of each game).
-        num_threads, mode: see `Simulator`.
+        num_threads: see `Simulator`.
+        mode: see `Simulator`.
         **options: see `ludus.envs.Options`.
     """
 
@@ -263,6 +269,10 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
             gymnasium.logger.warn("render() has nothing to do: make the environments with render_mode='rgb_array'")
             return None
         return tuple(self.simulator.frame(i, RENDER_SIZE) for i in range(self.num_envs))
+
+    def _repr_html_(self) -> str | None:
+        """How notebooks show it."""
+        return game_html(self.simulator, "a gymnasium VectorEnv")
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let go of threads."""

@@ -17,6 +17,7 @@ from pettingzoo.utils import wrappers
 from pettingzoo.utils.conversions import parallel_to_aec
 
 from ..arguments import one_of
+from ..engine.game_html import game_html
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import ActionError, OptionError
@@ -44,7 +45,7 @@ def aec_env(game: str | Game, *, render_mode: str | None = None, **options: Any)
     raw = raw_env(found, render_mode=render_mode, **options)
     if found.turns:
         raw = wrappers.TerminateIllegalWrapper(raw, illegal_reward=ILLEGAL_REWARD)
-    return wrappers.OrderEnforcingWrapper(wrappers.AssertOutOfBoundsWrapper(raw))
+    return Ordered(wrappers.AssertOutOfBoundsWrapper(raw))
 
 
 def raw_env(game: str | Game, *, render_mode: str | None = None, **options: Any) -> AECEnv[str, Any, Any]:
@@ -58,6 +59,14 @@ def raw_env(game: str | Game, *, render_mode: str | None = None, **options: Any)
 def parallel_env(game: str | Game, *, render_mode: str | None = None, **options: Any) -> TogetherEnv:
     """A game in which players act together, as PettingZoo's `ParallelEnv`; see `aec_env` for the arguments."""
     return TogetherEnv(find_game(game), render_mode=render_mode, **options)
+
+
+class Ordered(wrappers.OrderEnforcingWrapper):
+    """PettingZoo's outermost wrapper, which keeps methods such as `_repr_html_` of what it is around to itself."""
+
+    def _repr_html_(self) -> str | None:
+        unwrapped: Any = self.unwrapped
+        return unwrapped._repr_html_()
 
 
 class _Players:
@@ -93,6 +102,10 @@ class _Players:
             return picture
         self._viewer.show(picture)
         return None
+
+    def _repr_html_(self) -> str | None:
+        """How notebooks show it."""
+        return game_html(self.simulator, f"a pettingzoo.{'AECEnv' if self.game.turns else 'ParallelEnv'}")
 
     def close(self) -> None:
         """Close the window, if there is one; may be called twice."""

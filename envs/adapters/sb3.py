@@ -11,6 +11,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, tile_images
 
 from ..arguments import one_of, seed_of
+from ..engine.game_html import game_html
 from ..engine.options import Options
 from ..engine.simulator import Simulator
 from ..errors import OptionError
@@ -33,7 +34,8 @@ class LudusVecEnv(VecEnv):
         device: "cpu" or "cuda"; what is returned lies in NumPy arrays either way (see `simulator` for the tensors).
         seed: for the first `reset`; game k gets `seed + k`. None takes a new one from the operating system.
         render_mode: None, "rgb_array" or "human" (one window for all games).
-        num_threads, mode: see `Simulator`.
+        num_threads: see `Simulator`.
+        mode: see `Simulator`.
         **options: see `ludus.envs.Options`.
 
     Attributes:
@@ -181,6 +183,10 @@ class LudusVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type, indices: VecEnvIndices = None) -> list[bool]:
         """True for `Monitor`, whose work is done here, and False for all other wrappers."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
+
+    def _repr_html_(self) -> str | None:
+        """How notebooks show it."""
+        return game_html(self.simulator, "a Stable-Baselines3 VecEnv")
 
     def close(self) -> None:
         """Close the window, if there is one, and let go of threads."""

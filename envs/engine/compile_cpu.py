@@ -181,14 +181,16 @@ def _translate_slowly(
 
 def _one_line(error: Exception) -> str:
     """What Numba says, in its first sentence, and the line of the rules that it is about."""
+    from .rules import source_name  # which nothing here needs before something is wrong
+
     text = str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     what = next((line for line in lines if not line.startswith(("Failed in", "File ", "During"))), type(error).__name__)
     for file, line in re.findall(r'(?:at|from|File) "?([^"\n]+?)"?(?: \(|, line )(\d+)', text):
         path = Path(file).resolve()
-        if path.is_file() and path.parent not in OWN_SOURCES and "numba" not in path.parts:
-            source = linecache.getline(str(path), int(line)).strip()
-            return f"{path.name}, line {line}: Numba cannot compile {source} ({what[:160]})"
+        source = linecache.getline(str(path), int(line)).strip()  # also of a notebook's cell, which is no file
+        if source and path.parent not in OWN_SOURCES and "numba" not in path.parts:
+            return f"{source_name(str(path))}, line {line}: Numba cannot compile {source} ({what[:160]})"
     return f"its rules do not compile. Numba says: {what[:160]}"
 
 

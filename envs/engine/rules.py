@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -201,7 +202,15 @@ def ends(body: list[ast.stmt]) -> bool:
 
 def place(code: CodeType, line: int) -> str:
     """Where a line is, as messages say it."""
-    return f"{Path(code.co_filename).name}, line {line}"
+    return f"{source_name(code.co_filename)}, line {line}"
+
+
+def source_name(file: str) -> str:
+    """The name of a file or, of a notebook's cell, the one that it has there, such as `cell In[5]`."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    cell = shell.compile.format_code_name(file) if shell else None
+    return f"cell {cell[1]}" if cell else Path(file).name
 
 
 def definition(code: CodeType) -> ast.FunctionDef | None:

@@ -17,6 +17,7 @@ from ..registry import find_game
 from ..rng import start_streams
 from . import kernel
 from .backends import choose_backend
+from .game_html import game_html
 from .layout import Layout
 from .options import Options
 from .rendering import paint_pictures, view_players
@@ -313,6 +314,10 @@ class Simulator:
         for name, value in buffers.items():
             self._backend.write(name, value)
         self._unverified.put(unverified)
+
+    def _repr_html_(self) -> str | None:
+        """How notebooks show it."""
+        return game_html(self, "a simulator")
 
     def close(self) -> None:
         """Let go of threads; the simulator can still be read."""

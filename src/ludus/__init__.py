@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .registration import register_with_gymnasium
 
 if TYPE_CHECKING:
+    from . import agents as agents
+    from . import envs as envs
+    from . import zoo as zoo
     from .agents.ppo.ppo import PPO
     from .agents.q_learning.dqn import DQN
     from .agents.q_learning.pqn import PQN
@@ -15,14 +18,17 @@ if TYPE_CHECKING:
     from .envs.gym import GameEnv, GameVectorEnv
     from .envs.registry import register
     from .envs.sb3 import LudusVecEnv
+    from .notebook import show
 
 __version__ = "0.1.0"
-__all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register"]
+__all__ = ["DQN", "PPO", "PQN", "Game", "make", "make_sb3", "make_vec", "register", "show"]
 
 # Imported when asked for, as the classes of `agents` are: torch takes seconds, Gymnasium a quarter of one.
+_ROOMS = ("agents", "envs", "zoo")
 _LAZY = {
     "Game": ".envs.game",
     "register": ".envs.registry",
+    "show": ".notebook",
 }
 
 register_with_gymnasium()
@@ -55,8 +61,8 @@ def make_sb3(game: str | Game, num_envs: int = 8, *, seed: int | None = 0, **opt
 
 
 def __getattr__(name: str) -> Any:
-    if name == "envs":
-        return import_module(".envs", __name__)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     if name in _LAZY:
         return getattr(import_module(_LAZY[name], __name__), name)
     agents = import_module(".agents", __name__)
@@ -66,4 +72,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "envs"})
+    """What there is for users, which the Tab key offers; nothing is imported for it."""
+    return sorted({*__all__, *_ROOMS, *(name for name in globals() if name.startswith("__"))})

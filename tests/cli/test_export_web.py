@@ -1,5 +1,6 @@
 """`ludus export --format web`: what it writes, and what it refuses in a line."""
 
+import dataclasses
 import json
 import re
 
@@ -7,6 +8,8 @@ import pytest
 
 import ludus
 from ludus.__main__ import main
+from ludus.cli import export_web
+from ludus.envs import OptionError, find_game
 
 
 def refused(capsys, *arguments):
@@ -58,6 +61,21 @@ def test_a_game_whose_agent_no_page_can_run_goes_without(tmp_path, capsys):
     assert "agent" not in facts_of(out)
 
 
+def test_all_is_every_game_of_ludus_and_no_other(tmp_path, capsys, monkeypatch):
+    games = {name: find_game(name) for name in ("CartPole", "Catch")}
+    games["Another"] = dataclasses.replace(games["Catch"], name="Another")
+    monkeypatch.setattr(export_web, "all_games", lambda: games)
+    monkeypatch.setattr(export_web, "exhibit_of_agent", unable)
+    out = tmp_path / "arcade"
+    assert main(["export", "all", "--format", "web", "--out", str(out)]) == 0
+    assert sorted(page.stem for page in out.glob("*.html")) == ["CartPole", "Catch", "index"]
+    assert "CartPole, Catch: without the zoo's agent; a reason" in capsys.readouterr().out.splitlines()
+
+
+def unable(*_):
+    raise OptionError("a reason")
+
+
 def test_an_agent_that_no_page_can_run_is_refused(tmp_path, capsys):
     env = ludus.make_sb3("Catch", 1, obs_type="rgb", size=16)
     ludus.PPO("mlp", env, n_steps=16, batch_size=16, device="cpu").save(tmp_path / "run")
@@ -78,6 +96,9 @@ def test_what_exists_needs_force(folder, tmp_path, capsys):
         (("Braekout",), "did you mean Breakout"),
         (("Catch", "Catch"), "Catch is there twice"),
         (("Catch", "Breakout", "--single-file"), "--single-file is for one game, got 2"),
+        (("all", "--single-file"), "--single-file is for one game, got all"),
+        (("all", "Catch"), "all is every game of Ludus: leave the other names out"),
+        (("all", "--frame-stack", "2"), "frame-stack must be 1 where players take turns"),
         (("Catch", "--single-file"), "must be a file that ends in .html"),
         (("Catch", "--env", "Catch"), "--env is for --format ludus"),
         (("Catch:random",), "give Catch, the game"),

@@ -16,6 +16,7 @@ from ludus.cli import record
 from ludus.cli.out_file import NotWritten
 from ludus.cli.players import seats
 from ludus.envs import LudusError, OptionError, Simulator
+from ludus.film import Episode, palette_of
 
 from .catcher import Catcher
 
@@ -104,7 +105,7 @@ def test_every_pixel_of_a_gif_is_the_pictures(tmp_path, name):
     """Catch has 14 colours, Tetris 191, and Wilds more than 256, of which no picture has so many."""
     player, sim = seats(f"{name}:random", None, 3)
     film = record.Film(sim, [record.play(player, sim, 30, sampled=False)], 200, 10)
-    assert (record.palette_of(film) is None) == (name == "Wilds")
+    assert (palette_of(film) is None) == (name == "Wilds")
     record.write_gif(tmp_path / "exact.gif", film, 10)
     pictures, durations = frames_of(tmp_path / "exact.gif")
     shown = [picture for picture, stay in zip(pictures, durations, strict=True) for _ in range(stay // 100)]
@@ -137,7 +138,7 @@ def test_the_same_seed_gives_the_same_file(agent, tmp_path):
 
 
 def test_the_best_episodes_are_kept_in_the_order_they_were_played():
-    played = [record.Episode([], score) for score in (3.0, 9.0, 1.0, 5.0)]
+    played = [Episode([], score) for score in (3.0, 9.0, 1.0, 5.0)]
     assert [episode.score for episode in record.best(played, 2)] == [9.0, 5.0]
     assert [episode.score for episode in record.best(played, 4)] == [3.0, 9.0, 1.0, 5.0]
 

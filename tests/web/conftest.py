@@ -2,7 +2,9 @@
 
 import pytest
 
-from .pages import BROWSER, DRIVER, MISSING, Page, start_browser
+from ludus.__main__ import main
+
+from .pages import BROWSER, DRIVER, MISSING, Page, Server, start_browser
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +14,15 @@ def driver():
     driver = start_browser()
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The address of a site of two games with their agents."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    assert main(["export", "Breakout", "ConnectFour", "--format", "web", "--out", str(folder)]) == 0
+    with Server(folder) as address:
+        yield address
 
 
 @pytest.fixture

@@ -61,12 +61,18 @@ class Page:
     def __init__(self, driver):
         self.driver = driver
         self.size(1280, 800)
+        self.prefers()
 
     def size(self, width, height, touch=False):
         command = self.driver.execute_cdp_cmd
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         command("Emulation.setDeviceMetricsOverride", screen)
         command("Emulation.setTouchEmulationEnabled", {"enabled": touch})
+
+    def prefers(self, **wishes):
+        """What people asked their system for, as in `color_scheme="dark"`; none: nothing."""
+        features = [{"name": f"prefers-{name.replace('_', '-')}", "value": wish} for name, wish in wishes.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def open(self, address):
         """Go to an address; to one that differs in its end behind #, too."""

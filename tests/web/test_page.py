@@ -4,27 +4,11 @@ import numpy as np
 import pytest
 from selenium.webdriver import Keys
 
-from ludus.__main__ import main
 from ludus.envs import Bot, Simulator
-
-from .pages import Server
 
 FIELD = """
     const [kind, place] = player.facts.record[arguments[0]];
     return player.game.memory.view(kind, player.game.at.records + place, 1)[0]"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site") / "site"
-    assert main(["export", "Breakout", "ConnectFour", "--format", "web", "--out", str(folder)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def site(folder):
-    with Server(folder) as address:
-        yield address
 
 
 def wait_for_stage(page, stage):
@@ -216,14 +200,3 @@ def test_nothing_comes_from_elsewhere(page, site):
     asked = page.requests()
     assert len(asked) > 8
     assert [url for url in asked if not url.startswith((site, "data:"))] == []
-
-
-def test_the_first_page_has_a_moving_card_for_each_game(page, site):
-    page.play(f"{site}/")
-    links = page.run("""
-        const links = document.querySelectorAll("#games a");
-        return [...links].map((link) => [link.querySelector("strong").innerText, link.href])""")
-    assert links == [[name, f"{site}/{name}.html"] for name in ("Breakout", "ConnectFour")]
-    page.until("return cards.every((card) => card.painted > 1)")
-    page.click("#games li:nth-child(2) a")
-    page.until("return document.documentElement.dataset.ready && window.player?.facts.name === 'ConnectFour'")

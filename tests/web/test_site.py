@@ -9,7 +9,7 @@ import pytest
 from ludus.__main__ import main
 from ludus.envs import Game, Options, find_game, state
 from ludus.envs.canvas import fill, rect
-from ludus.web.page import GAME_SCRIPTS, START_SCRIPTS, STYLE, in_json, source_of
+from ludus.web.page import GAME_SCRIPTS, START_SCRIPTS, START_STYLE, STYLE, in_json, source_of
 from ludus.web.site import exhibit, write_page, write_site
 
 from .pages import Server
@@ -102,7 +102,9 @@ def test_words_of_games_are_only_words_on_the_first_page(page, hostile, tmp_path
     with Server(tmp_path) as address:
         page.play(f"{address}/")
         assert EVIL in page.run("return document.querySelector('#games').textContent")
-        page.until("return cards.every((card) => card.painted > 1)")
+        assert EVIL in page.run("return document.querySelector('#hero-keys').textContent")
+        page.until("return cards.every((card) => card.painted >= 0)")
+        assert page.run("return document.querySelectorAll('img').length") == 0
         page.play(f"{address}/Walk.html")
         assert EVIL in page.run("return document.querySelector('#who').textContent")
         assert page.run("return window.hacked") is None
@@ -113,7 +115,7 @@ def test_json_ends_no_script():
     assert "</" not in in_json({EVIL: EVIL})
 
 
-@pytest.mark.parametrize("name", sorted({*GAME_SCRIPTS, *START_SCRIPTS, STYLE}))
+@pytest.mark.parametrize("name", sorted({*GAME_SCRIPTS, *START_SCRIPTS, STYLE, START_STYLE}))
 def test_files_can_be_embedded_and_are_short(name):
     source = source_of(name)
     assert "</script" not in source and "</style" not in source and "<!--" not in source
@@ -121,45 +123,52 @@ def test_files_can_be_embedded_and_are_short(name):
     assert len(source.splitlines()) <= 350 and max(map(len, source.splitlines())) <= 126
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    out = tmp_path_factory.mktemp("exported") / "site"
+    assert main(["export", "Catch", "--format", "web", "--out", str(out)]) == 0
+    return out
+
+
 @pytest.fixture
-def site(tmp_path):
-    """Of one game, with its agent."""
-    folder = tmp_path / "site"
-    assert main(["export", "Catch", "--format", "web", "--out", str(folder)]) == 0
-    return folder
+def folder(exported, tmp_path):
+    """Of one game, with its agent, to be damaged."""
+    return shutil.copytree(exported, tmp_path / "site")
 
 
-def test_damaged_files_are_told(page, site):
-    weights, code = site / "games" / "Catch.weights", site / "games" / "Catch.wasm"
+def test_damaged_files_are_told(page, folder):
+    weights, code = folder / "games" / "Catch.weights", folder / "games" / "Catch.wasm.gz"
     whole = weights.read_bytes()
     damages = {
         f"the agent's weights are not whole: 1000 bytes of {len(whole)}": lambda: weights.write_bytes(whole[:1000]),
-        "WebAssembly": lambda: (weights.write_bytes(whole), code.write_bytes(code.read_bytes()[:-100])),
+        "games/Catch.wasm.gz is not whole": lambda: (
+            weights.write_bytes(whole),
+            code.write_bytes(code.read_bytes()[:-100]),
+        ),
     }
     for message, damage in damages.items():
         damage()
-        with Server(site) as address:
+        with Server(folder) as address:
             page.open(f"{address}/")
             page.until("return document.querySelector('#card').innerText.includes(arguments[0])", message)
             assert "This game cannot be played" in page.text("#card")
             assert page.run("return window.player") is None
 
 
-def test_a_missing_file_is_told(page, site):
-    (site / "games" / "Catch.weights").unlink()
-    with Server(site) as address:
+def test_a_missing_file_is_told(page, folder):
+    (folder / "games" / "Catch.weights").unlink()
+    with Server(folder) as address:
         page.open(f"{address}/")
         page.until("return document.querySelector('#card').innerText.includes('games/Catch.weights is missing (404)')")
     assert len(page.complaints()) == 1  # the browser's own
 
 
-def test_a_folder_opened_from_disk_says_what_to_do(page, site):
-    page.open((site / "index.html").as_uri())
+def test_a_folder_opened_from_disk_says_what_to_do(page, folder):
+    page.open((folder / "index.html").as_uri())
     page.until("return document.querySelector('#card').innerText.includes('--single-file')")
 
 
-def test_the_site_is_all_there_is(site):
-    names = sorted(str(path.relative_to(site)) for path in site.rglob("*") if path.is_file())
+def test_the_site_is_all_there_is(folder):
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     scripts = sorted(f"ludus/{name}" for name in (*GAME_SCRIPTS, STYLE))
-    assert names == ["games/Catch.wasm", "games/Catch.weights", "games/network.wasm", "index.html", *scripts]
-    shutil.rmtree(site)
+    assert names == ["games/Catch.wasm.gz", "games/Catch.weights", "games/network.wasm.gz", "index.html", *scripts]

@@ -23,7 +23,7 @@ class Config:
 
     agent: tuple[Path, ...]
     """The folder that `ludus train` wrote, or a game, for the zoo's agent; for --format ludus, a zip file that this or
-    Stable-Baselines3's PPO wrote; for --format web, one or several games or folders."""
+    Stable-Baselines3's PPO wrote; for --format web, one or several games or folders, or all, which is every game of Ludus."""
     out: Path
     """For sb3 the file to write, agent.zip; for ludus and web the folder; for web with --single-file a file, game.html."""
     format: str = "sb3"

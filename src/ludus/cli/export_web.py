@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..envs import OptionError, Options, find_game
-from ..web.site import Exhibit, exhibit, write_page, write_site
+from ..envs import Game, OptionError, Options, all_games, find_game
+from ..envs.registry import is_own
+from ..web.site import Exhibit, exhibit, exhibit_of_agent, write_page, write_site
 from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
 from .players import agent_in, is_bot
-from .terminal import say
+from .terminal import console, say, shown
+
+ALL = Path("all")  # in place of names: every game of Ludus, the arcade
 
 
 def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool, single_file: bool) -> str:
     """Write the pages of games and agents; returns what to tell the user.
 
     Args:
-        names: games, or agents' folders.
+        names: games, or agents' folders; or `ALL` alone.
         out: a folder or, of a `single_file`, a file.
         options: of the games; what is not given is as the agent knows it.
         agents: take the zoo's agents along.
@@ -28,16 +31,16 @@ def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool
         NotWritten: the disk is full, or the like.
     """
     check_out(names, out, single_file)
-    shown = [exhibit_of(name, options, agents) for name in names]
-    games = [one.game.facts["name"] for one in shown]
+    found = exhibits(names, options, agents)
+    games = [one.game.facts["name"] for one in found]
     for name in games:
         if games.count(name) > 1:
             raise OptionError(f"{name} is there twice: a site has one page for each game")
     try:
         if single_file:
-            write_page(out, shown[0])
+            write_page(out, found[0])
             return f"{out}: open it in a browser"
-        write_site(out, shown)
+        write_site(out, found)
     except OSError as error:
         raise NotWritten(f"cannot write {out}: {error.strerror}") from error
     return f"saved in {out}. To see it: python -m http.server --directory {out}"
@@ -45,56 +48,75 @@ def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool
 
 def check_out(names: Sequence[Path], out: Path, single_file: bool) -> None:
     """Raise OptionError for a name that is not one of a folder or, of a single file, not one of a page."""
+    if ALL in names and len(names) > 1:
+        raise OptionError("all is every game of Ludus: leave the other names out")
     if not single_file:
         if out.exists() and not out.is_dir():
             raise OptionError(f"--out {out} is a file: name a folder, or give --single-file for one page")
         return
-    if len(names) > 1:
-        raise OptionError(f"--single-file is for one game, got {len(names)}: leave it out for a site of several")
+    if len(names) > 1 or ALL in names:
+        got = "all" if ALL in names else len(names)
+        raise OptionError(f"--single-file is for one game, got {got}: leave it out for a site of several")
     if out.suffix != ".html" or out.is_dir():
         raise OptionError(f"--out must be a file that ends in .html for --single-file, got {str(out)!r}")
 
 
-def exhibit_of(name: Path, options: Options, agents: bool) -> Exhibit:
-    """A game, with its agent if there is one that a page can run."""
-    if is_bot(name):
-        game = str(name).rpartition(":")[0]
-        raise OptionError(f"{name} is a simple player, whom every page has: give {game}, the game")
-    if not is_of_zoo(name):
-        return exhibit_of_agent(name, options)
-    game = find_game(str(name))
-    if agents and zoo_has(game.name):
+def every_game(options: Options) -> list[Game]:
+    """Ludus's own; raises OptionError before any is compiled if one does not take these options."""
+    games = [game for game in all_games().values() if is_own(game)]
+    for game in games:
+        Options.of(game, vars(options))
+    return games
+
+
+def exhibits(names: Sequence[Path], options: Options, agents: bool) -> list[Exhibit]:
+    """Compile games, and say which go without the zoo's agent, a line for each reason."""
+    wanted = every_game(options) if ALL in names else names
+    found: list[Exhibit] = []
+    lacking: dict[str, list[str]] = {}  # by the reason
+    with console(stderr=True).status("") as status:
+        for one in wanted:
+            name = one.name if isinstance(one, Game) else shown(str(one))
+            status.update(f"{name}, {len(found) + 1} of {len(wanted)}")
+            exhibited, reason = exhibit_of(one, options, agents)
+            found.append(exhibited)
+            if reason:
+                lacking.setdefault(reason, []).append(name)
+    for reason, games in lacking.items():
+        say(f"{', '.join(games)}: without the zoo's agent; {reason}")
+    return found
+
+
+def exhibit_of(one: Path | Game, options: Options, agents: bool) -> tuple[Exhibit, str]:
+    """A game with its agent if there is one that a page can run, and why it goes without one that there is."""
+    if isinstance(one, Path):
+        if is_bot(one):
+            game = str(one).rpartition(":")[0]
+            raise OptionError(f"{one} is a simple player, whom every page has: give {game}, the game")
+        if not is_of_zoo(one):
+            return exhibit_in(one, options), ""
+        one = find_game(str(one))
+    folder, reason = zoo_folder(one.name) if agents else None, ""
+    if folder is not None:
         try:
-            return exhibit_of_agent(name, options)
+            return exhibit_in(folder, options), ""
         except OptionError as error:
-            say(f"{game.name}: without the zoo's agent; {error}")
-    return exhibit(game, Options.of(game, vars(options)))
+            reason = str(error)
+    return exhibit(one, Options.of(one, vars(options))), reason
 
 
-def zoo_has(game: str) -> bool:
-    """Whether the zoo has an agent for a game."""
+def zoo_folder(game: str) -> Path | None:
+    """Where the zoo's agent for a game is, if there is one."""
     import_agents()
-    from ..zoo.cards import agent_names
+    from ..zoo.cards import agent_folder
 
-    return game in agent_names()
+    return agent_folder(game)
 
 
-def exhibit_of_agent(name: Path, options: Options) -> Exhibit:
+def exhibit_in(name: Path, options: Options) -> Exhibit:
     """An agent with its game, as it learned it but for options that are given."""
-    from ..agents.checkpoints.env_spec import read_options
-    from ..web.agent import web_agent
-
+    given = {option: value for option, value in vars(options).items() if value != getattr(Options(), option)}
     agent = agent_in(name)
     if "game" not in agent.environment:
         raise OptionError(f"the agent in {name} plays no game of Ludus: only those become pages")
-    game, default = find_game(agent.environment["game"]), Options()
-    given = {option: value for option, value in vars(options).items() if value != getattr(default, option)}
-    known = Options.of(game, {**read_options(agent.environment.get("options", {})), **given})
-    if agent.environment.get("options", {}).get("obs_type") in ("rgb", "grayscale"):
-        raise OptionError(f"a page cannot run an agent that sees pictures: train one on what {game.name} itself tells")
-    shape, actions = known.observation(game)[0], len(known.actions(game))
-    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
-        raise OptionError(
-            f"the agent does not know {game.name} with these options: leave them out, or give --no-agents"
-        )
-    return exhibit(game, known, web_agent(agent))
+    return exhibit_of_agent(agent, find_game(agent.environment["game"]), given)

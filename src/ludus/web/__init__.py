@@ -2,12 +2,17 @@
 
 A page is a game's WebAssembly module, of `ludus.envs.adapters.web`, and the scripts in this folder:
 
-    ludus.js    a module and its memory: seeds, resets, steps, pictures, clicks, simple players
-    network.js  an agent's network, see `agent.py`
-    session.js  who plays: keys, turns, waits, time, scores
-    places.js   where on a picture each action is
-    panel.js    what stands beside the picture
-    player.js   the page of one game; start.js, the page of several
+    elements.js  elements of pages, and words in them
+    ludus.js     a module and its memory: seeds, resets, steps, pictures, clicks, simple players
+    session.js   who plays: keys, turns, waits, time, scores
+    places.js    where on a picture each action is
+    stage.js     the picture, and what people do there
+    network.js   an agent's network, see `agent.py`
+    panel.js     what stands beside the picture
+    player.js    the page of one game
+    card.js      a game on the first page of several
+    arcade.js    that page
 
-Scripts are read in that order and share their names; nothing is bundled, and nothing comes from another host.
+Scripts are read in that order, the last two in place of the three before them, and share their names; nothing is bundled, and
+nothing comes from another host. `page.py` and `arcade.py` fill the HTML.
 """

@@ -19,6 +19,10 @@ from ..envs.engine.wasm_module import end_of_data
 from .layers import network_module
 
 
+class NotForPages(OptionError):
+    """An agent that no page can run; the message says why."""
+
+
 @dataclass(frozen=True)
 class WebAgent:
     """An agent as a page runs it.
@@ -37,13 +41,13 @@ class WebAgent:
 
 
 def web_agent(agent: Any) -> WebAgent:
-    """For a page; raises OptionError, a reason in a line, if a page cannot run this agent."""
+    """For a page; raises NotForPages, a reason in a line, if a page cannot run this agent."""
     try:
         if getattr(agent.policy, "frozen", None) is not None:
             raise NotCompiled("a pretrained encoder in front of the network")
         return _values(agent.policy.q_net) if agent.acts_on_values else _policy(agent.policy)
     except NotCompiled as reason:
-        raise OptionError(f"a page cannot run this agent: {reason}") from reason
+        raise NotForPages(f"a page cannot run this agent: {reason}") from reason
 
 
 def _policy(policy: Any) -> WebAgent:

@@ -3,6 +3,10 @@
 
 const STACK = 1 << 16, PAGE = 1 << 16, ALIGNMENT = 64; // bytes
 const LONGEST = 960; // pixels of a picture's longer side
+const GZIP = [0x1f, 0x8b]; // how it begins
+const FROM_DISK = "opened from disk, a page may not load what lies beside it: serve the folder, as with " +
+  "`python -m http.server`, or export it with --single-file";
+const OPAQUE = 0xff000000; // of a pixel as a word of four bytes, the first the lowest, as WebAssembly has them
 const SPECTATOR = -1; // who sees a picture if no player does
 const VIEWS = {
   bool: Uint8Array, uint8: Uint8Array, int8: Int8Array, record: Uint8Array, int32: Int32Array, float32: Float32Array,
@@ -26,11 +30,23 @@ function startStreams(seed, index) {
   return [mix(key ^ MIX_1), mix(key ^ MIX_2)];
 }
 
-// A file of the site.
-async function fetched(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path} is missing (${answer.status})`);
-  return answer;
+// Bytes of a file beside the page, or of the page itself, where they are in base64.
+async function bytesOf(file) {
+  if (file.base64) return Uint8Array.from(atob(file.base64), (letter) => letter.charCodeAt(0));
+  if (location.protocol === "file:") throw new Error(FROM_DISK);
+  const answer = await fetch(file.path);
+  if (!answer.ok) throw new Error(`${file.path} is missing (${answer.status})`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+// The code of a module, which is gzipped, unless the server has unpacked it.
+async function codeOf(file) {
+  const bytes = await bytesOf(file);
+  if (GZIP.some((byte, k) => bytes[k] !== byte)) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer().catch(() => {
+    throw new Error(`${file.path ?? "the game"} is not whole`);
+  });
 }
 
 // Memory of a module: a stack, then room that is handed out once. Views are good only after the last of it is taken.
@@ -65,19 +81,18 @@ class Memory {
 }
 
 class Game {
-  static async load(code, facts) {
+  // `longest` is how many pixels the longer side of its pictures may ever have.
+  static async load(code, facts, longest = LONGEST) {
     const memory = new Memory(facts.free);
-    const game = new Game(memory, await memory.start(code), facts);
-    game.reshape(LONGEST);
+    const game = new Game(memory, await memory.start(code), facts, longest);
+    game.reshape(longest);
     return game;
   }
 
-  constructor(memory, loops, facts) {
-    this.memory = memory;
-    this.facts = facts;
-    this.loops = loops;
+  constructor(memory, loops, facts, longest) {
+    [this.memory, this.loops, this.facts, this.longest] = [memory, loops, facts, longest];
     this.at = {};
-    const buffers = { ...facts.buffers, picture: ["uint8", 3 * LONGEST * LONGEST, 1] };
+    const buffers = { ...facts.buffers, picture: ["uint8", 3 * longest * longest, 1] };
     for (const [name, [, bytes]] of Object.entries(buffers)) {
       this.at[name] = name === "raw" ? this.at.records : memory.room(bytes); // `raw` is the record's bytes
     }
@@ -95,8 +110,9 @@ class Game {
     this.configure(facts.settings);
   }
 
+  // `settings` are bytes, without zeros at their end.
   configure(settings) {
-    this.settings.set(settings);
+    this.settings.fill(0).set(settings);
   }
 
   call(loop) {
@@ -159,22 +175,21 @@ class Game {
 
   // Pictures have so many pixels along their longer side from now on.
   reshape(longest) {
-    const [width, height] = this.facts.canvas, scale = Math.min(Math.max(longest, 64), LONGEST) / Math.max(width, height);
+    const [width, height] = this.facts.canvas;
+    const scale = Math.min(Math.max(longest, 64), this.longest) / Math.max(width, height);
     [this.columns, this.rows] = [Math.round(width * scale), Math.round(height * scale)];
     this.memory.write(this.tables.draw + 8 * 6, [this.rows, 3 * this.columns]); // the table's last words
     this.image = new ImageData(this.columns, this.rows);
-    this.image.data.fill(255);
+    this.words = new Uint32Array(this.image.data.buffer); // a pixel each
   }
 
   // An ImageData of the picture as a player sees it.
   draw(viewer = SPECTATOR) {
     this.viewers[0] = BigInt(viewer);
     this.call("draw");
-    const from = this.picture, to = this.image.data, pixels = this.rows * this.columns;
-    for (let k = 0, a = 0, b = 0; k < pixels; k++, a += 3, b += 4) {
-      to[b] = from[a];
-      to[b + 1] = from[a + 1];
-      to[b + 2] = from[a + 2];
+    const from = this.picture, to = this.words, pixels = this.rows * this.columns;
+    for (let k = 0, a = 0; k < pixels; k++, a += 3) {
+      to[k] = OPAQUE | (from[a + 2] << 16) | (from[a + 1] << 8) | from[a];
     }
     return this.image;
   }

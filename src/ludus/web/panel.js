@@ -2,39 +2,7 @@
 // What stands beside the picture: score, counts, how it ended, what the agent thinks, keys. All text is set as text.
 
 const MOST_BARS = 12; // actions whose numbers are shown; of more, the likeliest
-const MOST_ROWS = 6; // of keys over the picture; beside it are all
-const FEW = 24; // places to choose from that are all marked; of more, only the one under the pointer
-const LEAST_SHARE = 0.01; // of an action that is marked on the picture
 const TOLD = ["Description", "Actions", "Reward", "Termination"]; // of a game's docstring
-
-const $ = (selector) => document.querySelector(selector);
-const readable = (name) => name.replaceAll("_", " ");
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-// An element with text, attributes and children.
-function element(tag, text = "", attributes = {}, children = []) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function setText(selector, text) {
-  const node = $(selector);
-  if (node.textContent !== text) node.textContent = text;
-}
-
-// Keys with what they do, those of one action together: [["left", "a"], "left"].
-function labels(keys) {
-  const found = new Map();
-  for (const [key, name] of keys) found.set(name, [...(found.get(name) ?? []), key]);
-  return [...found].map(([name, names]) => [names, readable(name)]);
-}
-
-const ARROWS = { left: "←", right: "→", up: "↑", down: "↓" };
-const cap = (key) => element("kbd", ARROWS[key] ?? key);
-const rowOfKeys = ([keys, what]) => [element("dt", "", {}, keys.map(cap)), element("dd", what)];
 
 class Panel {
   constructor(session) {
@@ -44,22 +12,12 @@ class Panel {
   // What stays until others play: their names, and the keys.
   showPlayers() {
     const { session, facts } = this, people = session.people.length;
-    $("#keys dl").replaceChildren(...this.keys().flatMap(rowOfKeys));
+    $("#keys dl").replaceChildren(...keysOf(session).flatMap(rowOfKeys));
     $("#keys").hidden = !people;
-    setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary) + ".");
+    setText("#who", session.who && facts.players > 1 ? session.who : sentence(facts.summary));
     setText("#whose", facts.players === 1 ? "score" : `score of ${facts.player_names[session.me]}`);
     const peeping = people > 0 && (facts.players === 1 || facts.hidden); // into the other's cards
     this.secret = peeping || !session.players.includes("agent");
-  }
-
-  keys() {
-    const { session, facts } = this, own = [facts.keys, facts.second_keys];
-    const rows = session.keys.flatMap((keys, k) => {
-      const shown = labels(own[k].filter(([key]) => keys.has(key)));
-      const whose = session.keys.length > 1 ? ` (${facts.player_names[session.people[k]]})` : "";
-      return shown.map(([names, what]) => [names, what + whose]);
-    });
-    return facts.loops.click ? [[["click"], "choose"], ...rows] : rows;
   }
 
   // What changes from step to step.
@@ -75,7 +33,6 @@ class Panel {
     $("#result").hidden = session.stage !== "over";
     setText("#result h2", session.outcome);
     if (session.stage === "over") setText("#result p", session.result);
-    this.showCard();
     this.showDecision();
   }
 
@@ -88,20 +45,6 @@ class Panel {
     const best = games ? number(Math.max(...returns)) : "–";
     const counts = [...others, ["steps", String(steps)], ["games", String(games)], ["mean", mean]];
     return others.length ? counts : [...counts, ["best", best]];
-  }
-
-  // Words over the picture while the game stands still.
-  showCard() {
-    const { session, facts } = this, card = $("#card"), start = session.stage === "start";
-    card.hidden = !start && session.stage !== "paused";
-    card.classList.toggle("clear", !start);
-    if (card.hidden || card.dataset.stage === session.stage + session.players) return;
-    card.dataset.stage = session.stage + session.players;
-    setText("#card strong", start ? facts.name : "Paused");
-    setText("#card p", start ? sentence(facts.summary) + "." : "");
-    const rows = this.keys(), few = rows.slice(0, rows.length > MOST_ROWS && facts.loops.click ? 1 : MOST_ROWS);
-    $("#card dl").replaceChildren(...(start ? few.flatMap(rowOfKeys) : []));
-    setText("#card em", start ? "press a key, click or tap to start" : "space or p to go on");
   }
 
   showDecision() {
@@ -133,15 +76,6 @@ function likeliest(decision, count) {
   return order.filter((action) => share(decision, action) >= LEAST_SHARE || action === chosen).sort((a, b) => a - b);
 }
 
-// An action's probability, or where its value lies between the least and the greatest: 0 to 1.
-function share(decision, action) {
-  const { numbers, worth } = decision;
-  if (!worth) return numbers[action];
-  if (numbers[action] === -Infinity) return 0;
-  const allowed = numbers.filter((value) => value > -Infinity), least = Math.min(...allowed);
-  return 0.08 + (0.92 * (numbers[action] - least)) / Math.max(Math.max(...allowed) - least, 1e-6);
-}
-
 function signed(value) {
   return value === -Infinity ? "–" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
@@ -164,13 +98,6 @@ function paintCurve(canvas, values) {
   brush.fill();
 }
 
-// Pixels of a canvas as large as it is shown.
-function sizeOf(canvas) {
-  const size = [canvas.clientWidth, canvas.clientHeight].map((length) => Math.round(length * devicePixelRatio));
-  if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
-  return size;
-}
-
 // The rules: the docstring's headings that a player wants to know of, with words in backticks as code.
 function fillRules(facts, keys) {
   const plain = (part) => document.createTextNode(part.replace(/\s+/g, " "));
@@ -179,7 +106,7 @@ function fillRules(facts, keys) {
   const text = (what) => what.split("\n\n").map((paragraph) => element("p", "", {}, parts(paragraph)));
   const told = TOLD.filter((heading) => heading in facts.sections);
   $("#rules div").replaceChildren(
-    element("p", sentence(facts.summary) + "."),
+    element("p", sentence(facts.summary)),
     ...(keys.length ? [element("h3", "Keys"), element("dl", "", {}, keys.flatMap(rowOfKeys))] : []),
     ...told.flatMap((heading) => [element("h3", heading), ...text(facts.sections[heading])]),
   );

@@ -17,6 +17,7 @@ class Session {
     [this.facts, this.waits, this.turns] = [game.facts, game.facts.waits, game.facts.turns];
     this.idle = IDLE.map((name) => this.facts.actions.indexOf(name)).find((action) => action >= 0);
     [this.speed, this.sampled, this.stage, this.changes] = [1, false, "start", 0]; // start, playing, paused, over
+    this.lasting = LAST_PICTURE;
     this.seat(players);
   }
 
@@ -50,7 +51,7 @@ class Session {
     this.scores = new Array(this.facts.players).fill(0);
     [this.steps, this.due, this.rested, this.refused] = [0, 0, 0, false];
     [this.tapped, this.last, this.values] = [[], new Map(), []];
-    this.truncated = false;
+    [this.actions, this.truncated] = [[], false]; // of the last step
     this.think();
   }
 
@@ -118,7 +119,7 @@ class Session {
   advance(seconds, held) {
     if (this.stage !== "playing") {
       this.rested += seconds;
-      if (this.stage === "over" && !this.people.length && this.rested >= LAST_PICTURE) this.again();
+      if (this.stage === "over" && !this.people.length && this.rested >= this.lasting) this.again();
       return;
     }
     this.due += seconds * this.facts.fps * this.speed;
@@ -169,6 +170,7 @@ class Session {
 
   step(actions) {
     const over = this.game.step(actions);
+    this.actions = actions;
     this.scores = this.scores.map((score, seat) => score + this.game.reward[seat]);
     this.steps++;
     this.changes++;

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+import gzip
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..envs import Game, Options
+from ..envs import Game, OptionError, Options
 from ..envs.adapters.web import WebGame, web_game
 from ..envs.engine.files import write_whole
 from ..envs.engine.kernel import DISABLED
-from .page import GAME_SCRIPTS, START_SCRIPTS, STYLE, game_page, in_json, single_page, source_of, start_page
+from .arcade import arcade_page, in_order, page_name
+from .page import GAME_SCRIPTS, START_SCRIPTS, START_STYLE, STYLE, game_page, single_page, source_of
 
 
 @dataclass(frozen=True)
@@ -43,32 +45,60 @@ def exhibit(game: Game, options: Options, agent: Any = None) -> Exhibit:
     return Exhibit(web_game(game, **vars(options)), of_people.tobytes(), agent)
 
 
+def exhibit_of_agent(agent: Any, game: Game, options: Mapping[str, Any]) -> Exhibit:
+    """An agent with its game, as it learned it but for these options.
+
+    Raises:
+        NotForPages: a page cannot run it.
+        OptionError: it does not know the game with these options.
+    """
+    from ..agents.checkpoints.env_spec import read_options
+    from .agent import NotForPages, web_agent
+
+    own = read_options(agent.environment.get("options", {}))
+    known = Options.of(game, {**own, **options})
+    if own.get("obs_type") in ("rgb", "grayscale"):
+        told = f"train one on what {game.name} itself tells"
+        raise NotForPages(f"a page cannot run an agent that sees pictures: {told}")
+    shape, actions = known.observation(game)[0], len(known.actions(game))
+    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
+        raise OptionError("the agent does not know its game with these options: leave them out, or leave the agent out")
+    return exhibit(game, known, web_agent(agent))
+
+
 def write_page(out: Path, shown: Exhibit) -> None:
     """Write one HTML file that needs no other; raises OSError."""
-    write(out.parent, {out.name: single_page(facts_of(shown, embedded)).encode()})
+    write(out.parent, {out.name: page_of(shown).encode()})
+
+
+def page_of(shown: Exhibit, begin: str = "") -> str:
+    """The HTML of a page that needs no other file.
+
+    Args:
+        begin: who plays and the seed, as an address has them behind #, where the address itself says nothing.
+    """
+    return single_page({**facts_of(shown, embedded), "begin": begin})
 
 
 def write_site(out: Path, shown: Sequence[Exhibit]) -> None:
     """Write a folder for a web server; its first page is `index.html`; raises OSError."""
-    several = len(shown) > 1
-    scripts = {*GAME_SCRIPTS, *(START_SCRIPTS if several else ())}
-    contents = {f"ludus/{name}": source_of(name).encode() for name in (STYLE, *scripts)}
+    contents: dict[str, bytes] = {}
 
     def beside(path: str, content: bytes) -> dict[str, str]:
         contents[path] = content
         return {"path": path}
 
-    cards = []
-    for one in shown:
-        facts = facts_of(one, beside)
-        name = facts["name"]
-        contents[f"{name}.html" if several else "index.html"] = game_page(facts, several).encode()
-        cards.append({"name": name, "summary": facts["summary"], "page": f"{name}.html", "facts": f"games/{name}.json"})
-        if several:
-            contents[f"games/{name}.json"] = in_json(facts).encode()
-    if several:
-        contents["index.html"] = start_page(cards).encode()
-    write(out, contents)
+    games = in_order([facts_of(one, beside) for one in shown])
+    if len(games) == 1:
+        pages = {"index.html": game_page(games[0])}
+    else:
+        names = [facts["name"] for facts in games]
+        around = zip(games, [names[-1], *names[:-1]], [*names[1:], names[0]], strict=True)
+        pages = {page_name(facts): game_page(facts, before, after) for facts, before, after in around}
+        pages["index.html"] = arcade_page(games)
+    library = {*GAME_SCRIPTS, STYLE} | ({*START_SCRIPTS, START_STYLE} if len(games) > 1 else set())
+    texts = pages | {f"ludus/{name}": source_of(name) for name in sorted(library)}
+    write(out, contents | {path: text.encode() for path, text in texts.items()})
 
 
 def facts_of(shown: Exhibit, place: Callable[[str, bytes], dict[str, str]]) -> dict[str, Any]:
@@ -77,16 +107,27 @@ def facts_of(shown: Exhibit, place: Callable[[str, bytes], dict[str, str]]) -> d
     facts = {
         **shown.game.facts,
         **{name: [*shown.game.facts[name].items()] for name in ("keys", "second_keys")},  # whose order JSON would lose
-        "code": place(f"games/{name}.wasm", shown.game.code),
-        "settings_of_people": list(shown.settings_of_people),
+        "settings": trimmed(shown.game.facts["settings"]),
+        "settings_of_people": trimmed(shown.settings_of_people),
+        "code": place(f"games/{name}.wasm.gz", packed(shown.game.code)),
     }
     if shown.agent is not None:
         facts["agent"] = {
             **shown.agent.facts,
-            "code": place("games/network.wasm", shown.agent.code),
+            "code": place("games/network.wasm.gz", packed(shown.agent.code)),
             "weights": place(f"games/{name}.weights", shown.agent.weights),
         }
     return facts
+
+
+def trimmed(settings: Sequence[int]) -> list[int]:
+    """Without the zeros at the end, of which there are thousands."""
+    return list(bytes(settings).rstrip(b"\0"))
+
+
+def packed(code: bytes) -> bytes:
+    """A module as it travels, whether its server compresses files or not: a third of its size. (Weights stay as large.)"""
+    return gzip.compress(code, 9, mtime=0)
 
 
 def embedded(path: str, content: bytes) -> dict[str, str]:

@@ -16,7 +16,8 @@ from tests.envs.wasm_runtime import WasmGame
 PLAYED = (
     "clocks", "streams", "totals", "obs", "legal", "reward", "terminated", "truncated", "episode_return", "episode_length",
 )  # fmt: skip
-GAMES, STEPS, SIZE = 40, 500, 60
+GAMES, SIZE = 40, 60
+STEPS = [pytest.param(500, id="short"), pytest.param(25_000, id="long", marks=pytest.mark.long)]
 NOBODY = np.int64(-7)
 
 
@@ -50,9 +51,10 @@ def asked(web, loop, streams):
     return web.actions.copy()
 
 
+@pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("name", all_games())
-def test_it_is_the_game_of_cpu_cores(name):
-    """20,000 steps of forty games with random actions, sticky ones where there are; then pictures, bots and clicks."""
+def test_it_is_the_game_of_cpu_cores(name, steps):
+    """20,000 or 1,000,000 steps of forty games at random, with sticky actions for one player; then pictures, bots, clicks."""
     game = find_game(name)
     options = {"repeat_action_probability": 0.1, "full_action_space": True} if game.players == 1 else {}
     sim = Simulator(name, GAMES, seed=3, autoreset="disabled", **options)
@@ -62,7 +64,7 @@ def test_it_is_the_game_of_cpu_cores(name):
     web.seed(3)
     web.reset()
     random, episodes = np.random.default_rng(0), 0
-    for _ in range(STEPS):
+    for _ in range(steps):
         assert same(web, sim) == (True, [])
         actions = any_legal(random, sim)
         web.actions[:] = actions.reshape(-1)
