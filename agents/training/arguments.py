@@ -13,7 +13,7 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import BasePolicy
 
-from ...envs import OptionError, UnknownOption
+from ...envs import OptionError, Simulator, UnknownOption
 from ..checkpoints.manifest import beginning
 from ..checkpoints.schema import NETWORKS, OBJECTS, STABLE_POLICIES, checks_of
 from ..files.checks import meant, plain
@@ -64,6 +64,10 @@ def check_env(env: Any) -> None:
         raise OptionError(
             f"env is {type(env).__name__}, a VectorEnv of Gymnasium's, and must be a VecEnv of Stable-Baselines3's: "
             "make it by ludus.make_sb3, other environments by stable_baselines3.common.env_util.make_vec_env"
+        )
+    if isinstance(env, Simulator):
+        raise OptionError(
+            f"env is a Simulator, and must be a VecEnv: make it by ludus.envs.sb3.vec_env({env.game.name!r})"
         )
     if not (hasattr(env, "reset") and hasattr(env, "step")):
         raise OptionError(

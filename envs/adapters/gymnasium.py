@@ -41,7 +41,7 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
         self, game: str | Game, *, render_mode: str | None = None, mode: str = "compiled", **options: Any
     ) -> None:
         self.game = for_one(find_game(game))
-        Options.of(self.game, options)  # refuses what only vectors of games take
+        Options.of(self.game, options, GameEnv)  # refuses what only vectors of games take
         self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self.simulator = Simulator(self.game, 1, autoreset="disabled", mode=mode, **options)
         self.observation_space, self.action_space = spaces_of(self.simulator)
@@ -185,7 +185,7 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
         **options: Any,
     ) -> None:
         self.game = for_one(find_game(game))
-        Options.of(self.game, options)
+        Options.of(self.game, options, GameVectorEnv)
         autoreset_mode = getattr(autoreset_mode, "value", autoreset_mode)
         self.autoreset_mode = AutoresetMode(one_of("autoreset_mode", autoreset_mode, [m.value for m in AutoresetMode]))
         self.render_mode = one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))

@@ -55,7 +55,7 @@ class LudusVecEnv(VecEnv):
         **options: Any,
     ) -> None:
         self.game = self._admitted(find_game(game))
-        Options.of(self.game, options)
+        Options.of(self.game, options, LudusVecEnv)
         self.render_mode = one_of("render_mode", render_mode, (None, "rgb_array", "human"))
         self.simulator = Simulator(
             self.game,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import one_of, whole
+from ..arguments import describe, one_of, whole
 from ..errors import ActionError, OptionError
 from . import kernel
 from .checked_play import try_rules
@@ -119,7 +119,12 @@ class CpuBackend:
 
     def take_actions(self, actions: Any) -> np.ndarray:
         """Actions as a contiguous int64 array (N * seats,), without a copy if they are one."""
-        actions = np.asarray(actions)
+        try:
+            actions = np.asarray(actions)
+        except (ValueError, TypeError) as error:  # lists of different lengths
+            raise ActionError(
+                f"actions must be an array or a list of whole numbers, got {describe(actions)}"
+            ) from error
         if actions.dtype != np.int64:
             if actions.dtype.kind not in "iu":
                 raise ActionError(f"actions must be whole numbers, got an array of {actions.dtype}")

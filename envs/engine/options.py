@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from inspect import getfullargspec
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,16 @@ class Options:
     """Draw every episode from these seeds, so that one can train on some levels and test on others; None: no limit."""
 
     @classmethod
-    def of(cls, game: Game, given: dict[str, Any]) -> Options:
-        """Options from keyword arguments, checked, with the game's own defaults filled in."""
+    def of(cls, game: Game, given: dict[str, Any], taker: Callable[..., Any] | None = None) -> Options:
+        """Options from keyword arguments, checked, with the game's own defaults filled in.
+
+        `taker` is who was given them: its own arguments may have been meant, too.
+        """
         known = [f.name for f in fields(cls)]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
+                beside = [] if taker is None else getfullargspec(taker).kwonlyargs + getfullargspec(taker).args[2:]
+                near = difflib.get_close_matches(name, [*known, *beside], 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(known)}"
                 raise UnknownOption(f"{game.name} got an unexpected keyword argument {name!r}: {hint}")
         return cls(**given).resolved(game)

@@ -96,7 +96,7 @@ class Simulator:
         self.game = find_game(game)
         self.num_envs = whole("num_envs", num_envs, 1, MOST_GAMES)
         self.autoreset = one_of("autoreset", autoreset, tuple(AUTORESET))
-        self.options = Options.of(self.game, options)
+        self.options = Options.of(self.game, options, type(self))
         self._ready = False
         self._layout = layout = self._lay_out()
         self.actions, self.num_players, self.num_seats = layout.actions, layout.num_players, layout.num_seats

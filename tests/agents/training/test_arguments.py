@@ -12,7 +12,7 @@ import ludus
 from ludus.agents import agent_class
 from ludus.agents.checkpoints.schema import SCHEMAS
 from ludus.agents.files.safe_io import CheckpointError
-from ludus.envs import LudusError, OptionError, UnknownGame, UnknownOption
+from ludus.envs import LudusError, OptionError, Simulator, UnknownGame, UnknownOption
 from tests.agents.small import small
 
 every = pytest.mark.parametrize("algo", SCHEMAS)
@@ -107,6 +107,7 @@ def test_environments(algo, tmp_path):
     for env in (ludus.make_vec("Catch", 2), gymnasium.make_vec("CartPole-v1", 2)):
         for use in (lambda env: make(algo, env=env), agent.set_env, lambda env: kind.load(tmp_path, env)):
             assert "make_sb3" in line_of(lambda use=use, env=env: use(env))
+    assert "vec_env('Catch')" in line_of(lambda: make(algo, env=Simulator("Catch", 2)))
     assert "env must be" in line_of(lambda: kind.load(tmp_path, "Catch"))
 
 

@@ -182,7 +182,9 @@ def test_what_there_is_not_cannot_be_seen(method: str, given: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("mode", ["compiled", "python"])
-@pytest.mark.parametrize("actions", [None, [None, None], {}, object(), "ab", [[0, 0]], [0.0, 0.0], True], ids=short)
+@pytest.mark.parametrize(
+    "actions", [None, [None, None], {}, object(), "ab", [[0, 0]], [[0], [0, 0]], [0.0, 0.0], True], ids=short
+)
 def test_the_first_step_takes_no_actions_that_are_none(mode: str, actions: Any) -> None:
     """None is what a backend knows before its first step, and played action 0."""
     sim = Simulator("Catch", 2, mode=mode)
@@ -219,6 +221,13 @@ def test_an_unknown_argument_is_pythons_type_error(make: Callable[..., Any]) -> 
     with pytest.raises(TypeError) as theirs:
         gymnasium.make("CartPole-v1", frameskip=1)
     assert "got an unexpected keyword argument 'frameskip'" in str(theirs.value)
+
+
+@pytest.mark.parametrize("make", [ludus.make_vec, ludus.make_sb3, Simulator], ids=short)
+def test_an_unknown_argument_may_mean_another_than_an_option(make: Callable[..., Any]) -> None:
+    """`n_envs` is Stable-Baselines3's word."""
+    assert "did you mean 'num_envs'?" in line_of(UnknownOption, lambda: make("Catch", n_envs=4))
+    assert "did you mean 'frame_stack'?" in line_of(UnknownOption, lambda: make("Catch", framestack=4))
 
 
 # --- games ----------------------------------------------------------------------------------------------------------
