@@ -202,11 +202,12 @@ def test_ppo_begins_as_the_policy_that_was_cloned(tmp_path):
     names = env.simulator.actions
     torch.manual_seed(1)
     cloned = ClonedPolicy(PictureEncoder(for_pictures("nature", (SIZE, SIZE, 3), None, width=32)), names).eval()
+    seen = torch.randint(0, 255, (32, 3, SIZE, SIZE), dtype=torch.uint8)
     with torch.no_grad():
-        cloned.head.weight.mul_(50)  # so that actions differ
+        cloned.head.weight.mul_(50)
+        cloned.head.bias.sub_(cloned(seen).mean(0))  # so that actions differ
     save_encoder(tmp_path / "cloned", cloned, {})
     agent = agent_of("PPO", "finetune", tmp_path / "cloned", env)
-    seen = torch.randint(0, 255, (32, 3, 1, 1), dtype=torch.uint8).repeat(1, 1, SIZE, SIZE)  # of one colour each
     expected = cloned(seen).argmax(1).numpy()
     assert len(set(expected)) > 1
     assert np.array_equal(agent.predict(seen.numpy(), deterministic=True)[0], expected)
