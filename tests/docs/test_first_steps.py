@@ -17,7 +17,7 @@ pytest.importorskip("matplotlib")
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "first-steps.ipynb"
 SMALL = {
     "3_000_000": "8192",
-    "400_000": "4096",
+    "300_000": "4096",
     "range(1000)": "range(10)",
     "episodes=20": "episodes=2",
     "steps=1000": "steps=50",
@@ -103,7 +103,7 @@ def test_pages_are_in_the_notebook(cells, cell, begins):
 def test_a_cells_docstring_is_the_games(cells):
     (bee,) = html_of(cells, "s.visited == 5")
     assert "Visit five flowers" in bee and "data:image/png" in bee
-    assert "A meadow of 6 x 6 cells" in html_of(cells, "show(bee)")[-1]
+    assert "A meadow of 5 x 5 cells" in html_of(cells, "show(bee)")[-1]
 
 
 def test_a_log_is_one_table(cells):
