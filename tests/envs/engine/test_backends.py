@@ -84,7 +84,7 @@ print("same")
 @pytest.mark.parametrize("game", MOST)
 def test_cuda_simulator_agrees(game):
     """Numba's own CUDA simulator runs the kernels of `compile_cuda`, launched as on a GPU."""
-    steps = "10000" if find_game(game).players == 1 and game in ALWAYS else "500"
+    steps = "5000" if find_game(game).players == 1 and game in ALWAYS else "500"
     pytest.importorskip("numba_cuda", reason="needs numba-cuda[cu13]: pip install 'ludus[gpu]'")
     command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", IN_CUDA_SIMULATOR, game, steps]
     result = subprocess.run(command, env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, capture_output=True, text=True)
