@@ -29,7 +29,7 @@ WIDTHS, HEIGHT = (1280, 768, 390), 1000
 SECONDS = 4  # that games are played before they are shown
 PAGES = {  # what is opened, and what is done there
     "arcade": ("", ""),
-    "arcade-puzzles": ("", "document.querySelector('[value=puzzle]').click()"),
+    "arcade-step-by-step": ("", "document.querySelector('[value=\"step by step\"]').click()"),
     "arcade-taken": ("", "hero.take(); hero.session.speed = 1 / 8"),
     "asterix-watched": ("Asterix.html#players=agent", ""),
     "othello": ("Othello.html", "player.session.resume()"),

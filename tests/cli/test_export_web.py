@@ -118,3 +118,5 @@ def test_flags_of_pages_are_for_pages(folder, tmp_path, capsys):
         assert f"{flag} is for --format web" in capsys.readouterr().err
     assert main(["export", str(folder), str(folder), "--out", str(tmp_path / "a.zip")]) == 2
     assert "--format sb3 takes one agent, got 2" in capsys.readouterr().err
+    assert main(["export", "all", "--out", str(tmp_path / "a.zip")]) == 2
+    assert "all is every game as web pages: give --format web" in capsys.readouterr().err

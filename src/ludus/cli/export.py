@@ -10,7 +10,7 @@ from typing import Any
 
 from ..envs import OptionError, Options
 from .arguments import parse
-from .export_web import write_pages
+from .export_web import ALL, write_pages
 from .interrupts import import_agents
 from .named import place_of
 from .terminal import next_command, say
@@ -55,6 +55,8 @@ def main(argv: list[str]) -> int:
 
 def check_single(config: Config) -> None:
     """Raise OptionError for what formats other than web do not take."""
+    if ALL in config.agent:
+        raise OptionError("all is every game as web pages: give --format web")
     if len(config.agent) > 1:
         raise OptionError(f"--format {config.format} takes one agent, got {len(config.agent)}")
     for flag in ["--single-file"] * config.single_file + ["--no-agents"] * (not config.agents):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .page import START_SCRIPTS, START_STYLE, STYLE, linked, page, part, source_of
 
-KINDS = {"arcade": "Arcade", "puzzle": "Puzzles", "in turn": "Boards and cards", "at once": "All at once"}
+KINDS = {"arcade": "Arcade", "step by step": "Step by step", "in turn": "Boards and cards", "at once": "All at once"}
 ON_TOP = ("Breakout", "Asterix")  # the first of these or, without them, the first game
 NOT_FOR_CARDS = ("sections", "agent")  # of facts: what only a game's own page needs
 
@@ -50,7 +50,7 @@ def kind_of(facts: dict[str, Any]) -> str:
     """One of `KINDS`, by how a game is played: against time or not, in turn or at once."""
     if facts["players"] > 1:
         return "at once" if facts["seats"] > 1 else "in turn"
-    return "puzzle" if facts["waits"] else "arcade"
+    return "step by step" if facts["waits"] else "arcade"
 
 
 def page_name(facts: dict[str, Any]) -> str:
