@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -125,8 +126,17 @@ def write_figures(name: str, found: dict[str, Any], folder: Path = FOLDER) -> No
     results = folder / "results" / f"{name}.json"
     results.parent.mkdir(exist_ok=True)
     draft = results.with_suffix(".part")
-    draft.write_text(json.dumps(found, indent=2) + "\n")
+    draft.write_text(in_lines(found) + "\n")
     draft.replace(results)
+
+
+def in_lines(found: dict[str, Any]) -> str:
+    """JSON with a line for each figure, and for each list of plain values."""
+
+    def joined(lines: re.Match[str]) -> str:
+        return "[" + re.sub(r",\n *", ", ", lines[1]) + "]"
+
+    return re.sub(r"\[\n *([^][{}]*?)\n *\]", joined, json.dumps(found, indent=2))
 
 
 def read_figures(name: str, folder: Path = FOLDER) -> dict[str, Any]:

@@ -71,6 +71,16 @@ def test_names_of_rows_fit_a_terminal(benchmark):
     assert len(set(names)) == len(names) and max(map(len, names)) <= 42
 
 
+def test_figures_are_kept_as_they_are_with_a_line_for_each_list(benchmark, tmp_path):
+    report, found = (
+        benchmark("report"),
+        {"curve": [[0.5, 1], [1, 2]], "none": [], "told": "[ 1,  2 ] {", "rows": [{"a": [True]}]},
+    )
+    report.write_figures("some", found, tmp_path)
+    assert report.read_figures("some", tmp_path) == found
+    assert "    [0.5, 1],\n" in (tmp_path / "results" / "some.json").read_text()
+
+
 def test_the_account_of_training_is_made_of_its_figures(benchmark):
     section = benchmark("training.tables").account(benchmark("report").read_figures("training"))
     assert section in (BENCHMARKS / "RESULTS.md").read_text()
