@@ -10,7 +10,7 @@ from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.pretraining.collect import Collector
 from ludus.agents.pretraining.method import Pictures
 from ludus.agents.pretraining.methods import METHODS, method_class
-from ludus.agents.pretraining.methods.autoencoder import coarse, palette
+from ludus.agents.pretraining.methods.autoencoder import coarse, palette, weights_of
 from ludus.agents.pretraining.methods.latent import vicreg
 from ludus.agents.pretraining.methods.pairs import PARTS
 from ludus.agents.pretraining.methods.st_dim import info_nce
@@ -159,6 +159,37 @@ def test_a_palette_has_the_colours_of_a_game_and_tells_them_apart(frames):
     assert len(palette(few, 9)[coarse(few)].unique()) == len(coarse(few).unique())
     grey = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
     assert len(coarse(grey).unique()) == 256
+
+
+def test_no_shot_is_lost_at_half_size(frames):
+    method = make("autoencoder", frames)
+    pictures = method.pictures[method.rows("train")[:40]]
+    every, half = method.palette[coarse(pictures)], method.colours(pictures)
+    assert half.shape == (40, 18, 18)
+    squares = every.reshape(40, 18, 2, 18, 2).permute(0, 1, 3, 2, 4).flatten(3)  # (B, H / 2, W / 2, 4)
+    often = torch.bincount(method.palette[coarse(method.pictures[method.rows("train")])].flatten())
+    assert (often[half] == often[squares].amin(-1)).float().mean() > 0.99  # of those that are seen as often, either
+    assert (half[..., None] == squares).any(-1).all()
+
+
+def test_rare_colours_of_the_foreground_weigh_more():
+    weights = weights_of(torch.tensor([0] * 900 + [1] * 100), 3)
+    assert weights[1] / weights[0] == pytest.approx(3)
+    assert (0.9 * weights[0] + 0.1 * weights[1]).item() == pytest.approx(1)
+    assert weights[2] / weights[0] == pytest.approx(9.4868, rel=1e-4)  # never seen: as if a hundredth were
+    assert weights_of(torch.zeros(0, dtype=torch.long), 3).isfinite().all()
+
+
+@pytest.mark.parametrize("side", [36, 41, 64, 84])
+def test_colours_are_told_for_every_square_of_pictures_of_any_size(side):
+    sim = Simulator("Breakout", 8, seed=1, num_threads=1)
+    collector = Collector(sim, Bot(sim, "heuristic", 1), size=side)
+    collector.collect(20)
+    method = make("autoencoder", collector.frames())
+    pictures = method.pictures[method.rows("train")[:4]]
+    half = (side + 1) // 2
+    assert method.colours(pictures).shape == (4, half, half)
+    assert all(logits.shape[2:] == (half, half) for logits in method.decoded(pictures))
 
 
 def test_masks_hide_the_share_that_is_asked_for(frames):
