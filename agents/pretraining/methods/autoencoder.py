@@ -16,13 +16,16 @@ from ..frames import Frames
 from ..method import Method, Pictures
 from .readout import Readout
 
+SAME = 12  # of 255: what a pixel's colour may differ by and be the same
+
 
 class Autoencoder(Method):
     """An autoencoder (Hinton & Salakhutdinov 2006) with a linear decoder, so that features must say plainly what there is.
 
-    The targets are colours, as classes of a small palette (Chen et al. 2020, Image GPT), of pictures at half size. The
-    foreground, pixels of another colour than most pictures have there, weighs as much as the background, and rare colours
-    more in it than frequent ones. Each position of the map describes its own square; the output has to describe the map.
+    The targets are classes, of pictures at half size: 0 is what most pictures show there, the background, and others are the
+    colours of a small palette (Chen et al. 2020, Image GPT) for what differs, the foreground. That weighs as much as the
+    background, and rare colours more in it than frequent ones. Each position of the map describes its own square; the output
+    has to describe the map.
 
     Args:
         mask: the share of squares that are hidden by the mean picture, as in a masked autoencoder (He et al. 2022). In games,
@@ -43,11 +46,10 @@ class Autoencoder(Method):
         self.mask, self.size = mask, ((height + 1) // 2, (width + 1) // 2)
         train = self.rows("train")
         some = pictures[train[torch.linspace(0, len(train) - 1, min(len(train), 2000)).long()]]
-        self.palette = palette(some, colours)
-        found, count = self.colours(some), int(self.palette.max()) + 1
-        self.usual = torch.stack([(found == colour).sum(0) for colour in range(count)]).argmax(0)  # (H / 2, W / 2)
-        self.weights = weights_of(found[found != self.usual], count)
-        self.shades = shades_of(some, self.palette)
+        self.usual = usual_picture(some)
+        self.palette, self.shades = palette(some, self.usual, colours)
+        found, count = self.colours(some), len(self.shades)
+        self.weights = weights_of(found, count)
         side = max(-(-self.size[0] // rows), -(-self.size[1] // columns))
         self.describe = nn.Sequential(Readout(channels, count * side * side), nn.PixelShuffle(side))
         self.expand = Readout(encoder.config.width, channels * rows * columns)
@@ -71,19 +73,21 @@ class Autoencoder(Method):
 
     def reconstruct(self, pictures: Tensor) -> Tensor:
         """What the map says that pictures (B, C, H, W) uint8 show, in colours of the palette, from 0 to 1; (B, C, H, W)."""
-        shades = self.shades[self.decoded(pictures)[0].argmax(1)].permute(0, 3, 1, 2)
-        return F.interpolate(shades, pictures.shape[2:])
+        found = self.decoded(pictures)[0].argmax(1)
+        shades = F.interpolate(self.shades[found].permute(0, 3, 1, 2), pictures.shape[2:])
+        same = F.interpolate((found == 0).float()[:, None], pictures.shape[2:]) > 0
+        return torch.where(same, self.usual / 255, shades)
 
     def colours(self, pictures: Tensor) -> Tensor:
-        """Of pictures (B, C, H, W) uint8, (B, H / 2, W / 2) int64: the rarest of four pixels', so that no shot is lost."""
-        return F.max_pool2d(self.palette[coarse(pictures)].float(), 2, ceil_mode=True).long()
+        """Classes (B, H / 2, W / 2) int64 of pictures (B, C, H, W) uint8: the rarest of four pixels', lest shots be lost."""
+        found = torch.where(differs(pictures, self.usual), self.palette[coarse(pictures)], 0)
+        return F.max_pool2d(found.float(), 2, ceil_mode=True).long()
 
     def losses(self, pictures: Tensor) -> Tensor:
         """Cross-entropy (2, 2) of the map and the output, in the foreground and in the background."""
         colours = self.colours(pictures)
         wrong = torch.stack([F.cross_entropy(each, colours, reduction="none") for each in self.decoded(pictures)])
-        foreground = colours != self.usual
-        grounds = torch.stack([foreground * self.weights[colours], (~foreground).float()])  # (2, B, H / 2, W / 2)
+        grounds = torch.stack([(colours > 0) * self.weights[colours], (colours == 0).float()])  # (2, B, H / 2, W / 2)
         return torch.einsum("lbhw,gbhw->lg", wrong, grounds) / grounds.sum((1, 2, 3)).clamp(min=1)
 
     def loss(self, rows: Tensor) -> Tensor:
@@ -97,52 +101,61 @@ class Autoencoder(Method):
         return {"probability": float((-found.mean()).exp()), "map": spatial, "output": output}
 
 
-def weights_of(foreground: Tensor, count: int) -> Tensor:
-    """What each of `count` colours weighs, (count,): one over the root of how often it is there, 1 in the mean over pixels.
+def usual_picture(pictures: Tensor) -> Tensor:
+    """The colour that most of pictures (N, C, H, W) have, for each pixel: (C, H, W) uint8."""
+    numbers = coarse(pictures)
+    most = (numbers == numbers.mode(0).values)[:, None]  # (N, 1, H, W)
+    return ((pictures * most).sum(0) / most.sum(0)).round().to(torch.uint8)
 
-    Without, shots of two pixels would hardly count beside rows of invaders.
+
+def differs(pictures: Tensor, usual: Tensor) -> Tensor:
+    """Where pictures (B, C, H, W) have other colours than the usual one: (B, H, W) bool."""
+    return ((pictures.short() - usual).abs() > SAME).any(1)
+
+
+def weights_of(classes: Tensor, count: int) -> Tensor:
+    """What each of `count` colours weighs in the foreground, (count,): one over the root of how often it is there.
+
+    The mean over pixels is 1. Without weights, shots of two pixels would hardly count beside rows of invaders.
     """
-    often = torch.bincount(foreground, minlength=count).float()
-    weights = often.clamp(min=0.01 * max(len(foreground), 1)) ** -0.5
+    often = torch.bincount(classes[classes > 0], minlength=count).float()
+    weights = often.clamp(min=0.01 * max(float(often.sum()), 1.0)) ** -0.5
     return weights * often.sum() / (weights * often).sum().clamp(min=1e-6)
-
-
-def shades_of(pictures: Tensor, palette: Tensor) -> Tensor:
-    """The mean colour, from 0 to 1, of each of the palette's, (K, C)."""
-    pixels, found = pictures.permute(0, 2, 3, 1).float() / 255, palette[coarse(pictures)]
-    return torch.stack([pixels[found == colour].mean(0) for colour in range(int(palette.max()) + 1)]).nan_to_num()
 
 
 def coarse(pictures: Tensor) -> Tensor:
     """Colours of pictures (B, C, H, W) uint8 as numbers (B, H, W) int32 of at most 15 bits, as many from every channel."""
-    bits = min(8, 15 // pictures.shape[1])
+    bits = bits_of(pictures.shape[1])
     found = torch.zeros_like(pictures[:, 0], dtype=torch.int32)
     for channel in range(pictures.shape[1]):
         found |= (pictures[:, channel] >> (8 - bits)).int() << bits * channel
     return found
 
 
-def palette(pictures: Tensor, colours: int) -> Tensor:
-    """Which of at most `colours` clusters each number of `coarse` is of, (2 ** bits,) int64; rare clusters come last.
+def bits_of(channels: int) -> int:
+    return min(8, 15 // channels)
 
-    They are k-means' clusters of the colours of pictures (N, C, H, W), where a colour weighs the root of how often it is seen
-    where most pictures have another: of the sky, nobody needs every shade.
+
+def palette(pictures: Tensor, usual: Tensor, colours: int) -> tuple[Tensor, Tensor]:
+    """The class, from 1, of each number of `coarse`, (2 ** bits,) int64, and colours of classes, (K, C), from 0 to 1.
+
+    Classes are at most `colours` clusters by k-means of what differs from the usual picture, where a colour weighs the root
+    of how often it is seen; the rarer a cluster, the higher its number. Class 0 is none of them, and black.
     """
     channels = pictures.shape[1]
-    bits = min(8, 15 // channels)
-    found = coarse(pictures).long()
-    counts, moving = (
-        torch.bincount(some.flatten(), minlength=2 ** (bits * channels)).numpy(force=True)
-        for some in (found, found[found != found.mode(0).values])
+    bits = bits_of(channels)
+    counts = torch.bincount(coarse(pictures)[differs(pictures, usual)], minlength=2 ** (bits * channels)).numpy(
+        force=True
     )
+    counts[0] += counts.sum() == 0  # pictures that are all the same: one class, which is never seen
     numbers = np.arange(len(counts))[:, None]
-    values = (numbers >> bits * np.arange(channels)) % 2**bits / 2.0**bits  # (2 ** bits, C)
+    values = ((numbers >> bits * np.arange(channels)) % 2**bits + 0.5) / 2.0**bits  # (2 ** bits, C)
     there = counts > 0
-    k_means = need("sklearn.cluster", "the masked autoencoder").KMeans(
-        min(colours, int(there.sum())), n_init=4, random_state=0
-    )
-    k_means.fit(values[there], sample_weight=np.sqrt(1 + moving[there]))
+    k_means = need("sklearn.cluster", "an autoencoder").KMeans(min(colours, int(there.sum())), n_init=4, random_state=0)
+    k_means.fit(values[there], sample_weight=np.sqrt(counts[there]))
     clusters = k_means.predict(values)
-    often = np.bincount(clusters, weights=counts)
-    ranks = np.argsort(np.argsort(-often, kind="stable"))  # the rarer, the higher
-    return torch.from_numpy(ranks[clusters]).long().to(pictures.device)
+    order = np.argsort(-np.bincount(clusters, weights=counts), kind="stable")
+    shades = np.concatenate([np.zeros((1, channels)), k_means.cluster_centers_[order]])
+    device = pictures.device
+    classes = torch.from_numpy(1 + np.argsort(order)[clusters]).long()
+    return classes.to(device), torch.from_numpy(shades).float().to(device)

@@ -10,7 +10,7 @@ from ludus.agents.nn.vision import PictureEncoder, for_pictures
 from ludus.agents.pretraining.collect import Collector
 from ludus.agents.pretraining.method import Pictures
 from ludus.agents.pretraining.methods import METHODS, method_class
-from ludus.agents.pretraining.methods.autoencoder import coarse, palette, weights_of
+from ludus.agents.pretraining.methods.autoencoder import coarse, differs, palette, usual_picture, weights_of
 from ludus.agents.pretraining.methods.latent import vicreg
 from ludus.agents.pretraining.methods.pairs import PARTS
 from ludus.agents.pretraining.methods.st_dim import info_nce
@@ -145,18 +145,30 @@ def test_variance_and_covariance_terms_punish_collapse():
     assert vicreg(apart + 1, apart) - vicreg(apart, apart) == pytest.approx(25, rel=1e-4)
 
 
-def test_a_palette_has_the_colours_of_a_game_and_tells_them_apart(frames):
-    pictures = torch.from_numpy(frames.pictures[:200]).permute(0, 3, 1, 2)
-    numbers = coarse(pictures)
-    found = palette(pictures, 5)[numbers]
-    assert found.max() < 5 and len(found.unique()) == min(5, len(numbers.unique()))
-    few = (
-        torch.tensor([[0, 0, 0], [255, 255, 255], [255, 0, 0]], dtype=torch.uint8)
-        .reshape(1, 3, 1, 3)
-        .repeat(2, 1, 4, 1)
-    )
-    assert (palette(few, 9)[coarse(few)] == palette(few, 9)[coarse(few[:1])]).all()
-    assert len(palette(few, 9)[coarse(few)].unique()) == len(coarse(few).unique())
+def test_the_usual_picture_is_what_most_show_and_what_differs_is_told():
+    torch.manual_seed(0)
+    ground = torch.randint(0, 200, (1, 3, 8, 8), dtype=torch.uint8)
+    pictures = ground.repeat(9, 1, 1, 1)
+    pictures[torch.arange(8), :, torch.arange(8), torch.arange(8)] += 40  # something moves, at another place in each
+    pictures[8, 0] += 9  # as little as noise
+    assert (usual_picture(pictures).int() - ground[0].int()).abs().max() <= 3
+    where = differs(pictures, usual_picture(pictures))
+    assert where.nonzero().tolist() == [[k, k, k] for k in range(8)]
+
+
+def test_a_palette_has_the_colours_of_what_moves_and_tells_them_apart():
+    pictures = torch.full((64, 3, 8, 8), 40, dtype=torch.uint8)
+    shades = torch.tensor([[255, 255, 255], [255, 0, 0], [52, 60, 40]], dtype=torch.uint8)  # the last like the ground
+    for k, often in enumerate((60, 20, 5)):
+        pictures[:often, :, 2 * k] = shades[k][:, None].repeat(1, 8)
+    usual = torch.full((3, 8, 8), 40, dtype=torch.uint8)
+    classes, found = palette(pictures, usual, 9)
+    assert classes[coarse(shades.reshape(3, 3, 1, 1))].flatten().tolist() == [1, 2, 3]  # the rarer, the higher
+    assert (255 * found[1:] - shades).abs().max() <= 8 and found.shape == (4, 3)
+    merged, two = palette(pictures, usual, 2)
+    assert two.shape == (3, 3) and merged[coarse(shades.reshape(3, 3, 1, 1))].unique().tolist() == [1, 2]
+    nothing, black = palette(usual.repeat(4, 1, 1, 1), usual, 9)  # nothing moves
+    assert black.shape == (2, 3) and nothing.min() >= 1
     grey = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
     assert len(coarse(grey).unique()) == 256
 
@@ -164,20 +176,17 @@ def test_a_palette_has_the_colours_of_a_game_and_tells_them_apart(frames):
 def test_no_shot_is_lost_at_half_size(frames):
     method = make("autoencoder", frames)
     pictures = method.pictures[method.rows("train")[:40]]
-    every, half = method.palette[coarse(pictures)], method.colours(pictures)
-    assert half.shape == (40, 18, 18)
+    every = torch.where(differs(pictures, method.usual), method.palette[coarse(pictures)], 0)
     squares = every.reshape(40, 18, 2, 18, 2).permute(0, 1, 3, 2, 4).flatten(3)  # (B, H / 2, W / 2, 4)
-    often = torch.bincount(method.palette[coarse(method.pictures[method.rows("train")])].flatten())
-    assert (often[half] == often[squares].amin(-1)).float().mean() > 0.99  # of those that are seen as often, either
-    assert (half[..., None] == squares).any(-1).all()
+    assert torch.equal(method.colours(pictures), squares.amax(-1)) and squares.amax() > 1
 
 
 def test_rare_colours_of_the_foreground_weigh_more():
-    weights = weights_of(torch.tensor([0] * 900 + [1] * 100), 3)
-    assert weights[1] / weights[0] == pytest.approx(3)
-    assert (0.9 * weights[0] + 0.1 * weights[1]).item() == pytest.approx(1)
-    assert weights[2] / weights[0] == pytest.approx(9.4868, rel=1e-4)  # never seen: as if a hundredth were
-    assert weights_of(torch.zeros(0, dtype=torch.long), 3).isfinite().all()
+    weights = weights_of(torch.tensor([0] * 5000 + [1] * 900 + [2] * 100), 4)
+    assert weights[2] / weights[1] == pytest.approx(3)
+    assert (0.9 * weights[1] + 0.1 * weights[2]).item() == pytest.approx(1)
+    assert weights[3] / weights[1] == pytest.approx(9.4868, rel=1e-4)  # never seen: as if a hundredth were
+    assert weights_of(torch.zeros(3, dtype=torch.long), 3).isfinite().all()
 
 
 @pytest.mark.parametrize("side", [36, 41, 64, 84])
