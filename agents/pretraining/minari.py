@@ -17,6 +17,7 @@ import gymnasium
 import numpy as np
 
 from ...envs import OptionError
+from ...envs.extras import packages_of
 from ..files.checks import full, json_object, several
 from ..files.safe_io import CheckpointError, short
 from .frames import Frames, Gallery
@@ -32,7 +33,7 @@ def _minari() -> Any:
         import h5py  # noqa: F401
         import minari
     except ImportError as error:
-        raise OptionError("Minari's data sets need it: pip install 'ludus[minari]'") from error
+        raise OptionError(f"Minari's data sets need it: pip install {packages_of('minari')}") from error
     return minari
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from ...envs import OptionError
+from ...envs.extras import packages_of
 
 NAMES = {"sklearn": "scikit-learn", "PIL": "pillow"}  # where a package is installed by another name than it is imported
 
@@ -16,4 +17,4 @@ def need(module: str, what: str, extra: str = "pretrain") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.split(".")[0]
-        raise OptionError(f"{what} needs {NAMES.get(package, package)}: pip install 'ludus[{extra}]'") from error
+        raise OptionError(f"{what} needs {NAMES.get(package, package)}: pip install {packages_of(extra)}") from error

@@ -19,6 +19,7 @@ from numba import cuda
 from numba.core import config as numba_config
 
 from ..errors import ActionError, OptionError
+from ..extras import packages_of
 from .compile import link
 from .cuda_cache import KernelCache
 from .faults import check_shape, fault_error
@@ -99,8 +100,8 @@ def compile_exactly(kernel: Any, signature: tuple[Any, ...]) -> None:
         if not any(library in str(error) for library in ("NVVM", "nvvm", "nvrtc", "nvJitLink")):
             raise
         raise OptionError(
-            "device='cuda' needs NVIDIA's compiler, and Numba-CUDA finds none: pip install 'ludus[gpu]', or set CUDA_HOME "
-            f"to a CUDA toolkit ({str(error).splitlines()[0]})"
+            "device='cuda' needs NVIDIA's compiler, and Numba-CUDA finds none: "
+            f"pip install {packages_of('gpu')}, or set CUDA_HOME to a CUDA toolkit ({str(error).splitlines()[0]})"
         ) from error
     kernel.disable_compile()
 
@@ -122,7 +123,7 @@ class CudaBackend:
         import torch
 
         if not SIMULATED and find_spec("numba_cuda") is None:
-            raise OptionError("device='cuda' needs Numba-CUDA: pip install 'ludus[gpu]'")
+            raise OptionError(f"device='cuda' needs Numba-CUDA: pip install {packages_of('gpu')}")
         if not SIMULATED and not torch.cuda.is_available():
             raise OptionError("device='cuda' but torch sees no GPU here: use device='cpu'")
         self.layout, self.torch = layout, torch

@@ -76,7 +76,7 @@ def show(
             or, where there is none, the game's simple player or, without, chance.
         seed: of the game's random numbers, from 0.
         size: pixels: the height of a page (540), or the longer side of a GIF (320).
-        as_gif: a GIF, which has at most 1000 steps; it needs `pip install 'ludus[video]'`.
+        as_gif: a GIF, which has at most 1000 steps; it needs Pillow.
         options: of the game, see `ludus.envs.Options`, in place of those that an agent was trained with; such as
             `max_episode_steps=200`.
 

@@ -144,7 +144,7 @@ def test_a_picture_is_written(runs, tmp_path, capsys, suffix):
 def test_without_matplotlib_a_line_says_what_to_install(verb, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main([*verb, str(runs / "fast0"), "--out", str(tmp_path / "curves.png")]) == 2
-    assert capsys.readouterr() == ("", "ludus: a figure needs matplotlib: pip install 'ludus[plot]'\n")
+    assert capsys.readouterr() == ("", "ludus: a figure needs matplotlib: pip install 'matplotlib>=3.8'\n")
 
 
 def test_bad_input_is_one_line(runs, tmp_path, capsys):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..envs import OptionError
+from ..envs.extras import packages_of
 from ..film import MOST_FPS, Film, best, play, write_gif, write_mp4
 from .arguments import parse
 from .out_file import NotWritten, check_out, write_out
@@ -85,8 +86,8 @@ def check_packages(out: Path) -> None:
 
             imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        hint = 'pip install "ludus[video]"'
-        raise NotWritten(f"writing {out.suffix} files needs more packages: {hint} ({error})") from error
+        needed = f"writing {out.suffix} files needs more packages: pip install {packages_of('video')} ({error})"
+        raise NotWritten(needed) from error
 
 
 def check_rate(out: Path, fps: int) -> None:
