@@ -28,6 +28,7 @@ from ludus.envs import find_game
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+MADE = {"docs", "site", "mkdocs.yml", ".cache"}  # in OUT
 OUTSIDE = {  # pages of the site that are files outside this folder
     "results.md": "benchmarks/RESULTS.md", "benchmarks.md": "benchmarks/README.md", "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
@@ -67,7 +68,10 @@ def main() -> int:
     arguments = parser.parse_args()
     games = dict(GAME.findall((DOCS / "games.md").read_text(encoding="utf-8")))
     played = {"all": [*games], "none": []}.get(arguments.games, arguments.games.split(","))
-    shutil.rmtree(arguments.out, ignore_errors=True)
+    if unknown := [name for name in played if name not in games]:
+        parser.error(f"--games: there is no {unknown[0]!r}; there are {', '.join(games)}")
+    if not cleared(arguments.out):
+        parser.error(f"--out {arguments.out} has what this script did not make: name a folder that is new, or its own")
     write_sources(arguments.out / "docs", games, played)
     shutil.copy(DOCS / "mkdocs.yml", arguments.out)
     environment = {**os.environ, "NO_COLOR": "1"}
@@ -76,6 +80,16 @@ def main() -> int:
         return made.returncode
     site = arguments.out / "site"
     return ludus(["export", *played, "--format", "web", "--out", str(site / "play")])
+
+
+def cleared(out: Path) -> bool:
+    """Remove what this script left in a folder before; whether there is nothing now that is anybody else's."""
+    if not out.exists():
+        return True
+    if not out.is_dir() or not {path.name for path in out.iterdir()} <= MADE:
+        return False
+    shutil.rmtree(out)
+    return True
 
 
 def write_sources(folder: Path, games: dict[str, str], played: Sequence[str]) -> None:

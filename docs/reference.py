@@ -97,7 +97,7 @@ def guide(text: str) -> str:
 def reference() -> str:
     reserved = ", ".join(f"`{key}` ({what})" for key, what in RESERVED.items())
     parts = [
-        "# Reference\n\nWritten by `python docs/reference.py`. For authors of games, who find a better beginning in "
+        "# Reference\n\nFor authors of games, who find a better beginning in "
         "[the guide](write-a-game.md); [options of the algorithms](#algorithms) are at the end.\n",
         "## The rules\n\n" + rules(),
         "## What rules may use\n\n" + ALLOWED,

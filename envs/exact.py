@@ -22,7 +22,7 @@ C1, C2, C3, C4, C5, C6 = (
 
 
 def sin(x):
-    """The sine of an angle in radians, to about 1e-16, for |x| up to a million."""
+    """The sine of an angle in radians, to about 1e-16, for x from -1e6 to 1e6."""
     quarter, rest = reduced(x)
     sine, cosine = sine_near_zero(rest), cosine_near_zero(rest)  # both, so that nothing has to be guessed ahead
     value = cosine if quarter & 1 == 1 else sine
@@ -30,7 +30,7 @@ def sin(x):
 
 
 def cos(x):
-    """The cosine of an angle in radians, to about 1e-16, for |x| up to a million."""
+    """The cosine of an angle in radians, to about 1e-16, for x from -1e6 to 1e6."""
     quarter, rest = reduced(x)
     sine, cosine = sine_near_zero(rest), cosine_near_zero(rest)
     value = sine if quarter & 1 == 1 else cosine

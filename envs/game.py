@@ -40,6 +40,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -55,6 +56,8 @@ from .errors import GameError
 Rule = Callable[..., Any]
 
 MOST_ACTIONS = 256
+LETTERS = 200  # of a name, at most
+LONGEST = 100  # times its shorter side: the longer side of a canvas
 FIELD_TYPES = ("?", "i1", "i2", "i4", "i8", "f8")
 
 
@@ -211,12 +214,20 @@ def _check_declaration(game: Game) -> None:
         must(len(set(getattr(game, names))) == len(getattr(game, names)), f"{names} must differ from each other")
     must(bool(game.planes) != bool(game.features), "give either planes (with shape) or features")
     must(not game.planes or min(game.shape) >= 1, "planes need shape=(rows, columns)")
-    must(game.canvas == (0, 0) or min(game.canvas) > 0, f"canvas must be (width, height) above 0, got {game.canvas}")
+    drawn = game.canvas == (0, 0) or (
+        min(game.canvas) > 0 and max(game.canvas) <= LONGEST * min(game.canvas) < math.inf
+    )
+    must(drawn, f"canvas must be (width, height) above 0, neither over {LONGEST} times the other, got {game.canvas}")
     unknown = [
         a for a in (*game.minimal_actions, *game.keys.values(), *game.second_keys.values()) if a not in game.actions
     ]
     must(not unknown, f"{', '.join(map(repr, unknown))} is not among actions {game.actions}")
     _check_players(game, must)
+
+
+def is_label(text: str) -> bool:
+    """Whether it can be shown as a name."""
+    return 0 < len(text.strip()) <= len(text) <= LETTERS and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
@@ -241,6 +252,10 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
         names = getattr(game, name)
         many = isinstance(names, (tuple, list)) and all(isinstance(one, str) for one in names)
         must(many, f"{name} must be a tuple of names, such as ('left', 'right') or, of one, ('lit',); got {names!r}")
+        odd = [one for one in names if not is_label(one)]
+        must(
+            not odd, f"{name} must be of 1 to {LETTERS} characters that can be shown, got {odd[0]!r:.80}" if odd else ""
+        )
         object.__setattr__(game, name, tuple(names))
     for name, sides, kinds in (("shape", "(rows, columns)", int), ("canvas", "(width, height)", (int, float))):
         pair = getattr(game, name)
@@ -250,7 +265,10 @@ def _check_kinds(game: Game, must: Callable[[bool, str], None]) -> None:
     for name in ("keys", "second_keys"):
         keys = getattr(game, name)
         must(isinstance(keys, Mapping), f"{name} must be a dictionary such as {{'left': 'left'}}, got {keys!r}")
-        must(all(isinstance(key, str) for key in keys), f"{name} must be names of keys, such as 'left', got {keys!r}")
+        must(
+            all(isinstance(key, str) and is_label(key) for key in keys),
+            f"{name} must be names of keys, such as 'left', got {keys!r}",
+        )
     for name in ("hidden", "waits"):
         must(isinstance(getattr(game, name), bool), f"{name} must be True or False, got {getattr(game, name)!r}")
 

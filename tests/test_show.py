@@ -8,7 +8,9 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import stable_baselines3
 from PIL import Image
 
 import ludus
@@ -114,6 +116,16 @@ def test_options_are_the_games(agent):
         (3, {}, "show takes a game, an agent, or the name or folder of one, got 3"),
         ("Catch", {"played_by": "me"}, "played_by must be you, agent, heuristic, random, or a list of those, got 'me'"),
         ("Catch", {"played_by": 3}, "or a list of those, got 3"),
+        ("Catch", {"played_by": np.array(["you", "agent"])}, "or a list of those, got"),
+        ("a" * 300, {}, "unknown game"),
+        ("Tron", {"players": 2, "played_by": ["random"] * 4}, "a word for each player of Tron, 2, got 4"),
+        ("Catch", {"as_gif": True, "obs_type": "rgb"}, "the agent does not know its game with these options"),
+        (
+            "Catch",
+            {"played_by": "random", "as_gif": True, "autoreset": "same_step"},
+            "unexpected keyword argument 'autoreset'",
+        ),
+        ("Catch", {"played_by": "random", "as_gif": True, "num_envs": 4}, "unexpected keyword argument 'num_envs'"),
         (WITHOUT, {"played_by": "agent"}, "there is no agent for Plain: train one"),
         (WITHOUT, {"played_by": ["heuristic"]}, "Plain describes no simple player"),
         ("TicTacToe", {"played_by": ["you"] * 3}, "a word for each player of TicTacToe, 2, got 3"),
@@ -130,6 +142,21 @@ def test_what_cannot_be_shown_is_one_line(what, more, message):
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_those_who_play_are_as_many_as_the_game_has():
+    shown = ludus.show("Tron", players=2, played_by=["random", "heuristic"])
+    assert facts_of(shown)["begin"].startswith("players=random,heuristic&")
+    gif = ludus.show("Tron", players=2, played_by=["random", "heuristic"], as_gif=True, size=64, max_episode_steps=20)
+    assert gif.content.startswith(b"GIF8")
+
+
+def test_what_belongs_to_stable_baselines3_is_told_the_way(agent):
+    theirs = stable_baselines3.PPO("MlpPolicy", ludus.make_sb3("Catch", 1), device="cpu")
+    with pytest.raises(OptionError, match=r"show ludus.PPO.load\(PATH, env=ludus.make_sb3\(GAME\)\)"):
+        ludus.show(theirs)
+    with pytest.raises(OptionError, match=r"to see an agent, show\(agent\)"):
+        ludus.show("Catch", played_by=agent)
+
+
 def test_an_agent_in_another_librarys_environment_is_refused():
     agent = ludus.PPO("mlp", "CartPole-v1", n_steps=16, batch_size=16)
     with pytest.raises(OptionError, match="the agent plays CartPole-v1: only games of Ludus can be shown"):
@@ -138,7 +165,7 @@ def test_an_agent_in_another_librarys_environment_is_refused():
 
 def test_a_gif_without_pillow_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(OptionError, match=r"a GIF needs pillow: pip install 'ludus\[video\]'"):
+    with pytest.raises(OptionError, match=r"a GIF needs pillow: pip install 'imageio"):
         ludus.show("Catch", played_by="random", as_gif=True)
 
 

@@ -124,3 +124,18 @@ def write_sums(agents: Path) -> None:
 def sum_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(read_bytes(path, 2**30)).hexdigest()
+
+
+def in_words(card: dict[str, Any]) -> str:
+    """What an agent gets by its best actions, and what bots get: a sentence."""
+    greedy = [found for found in card["evaluation"] if found["policy"] == "greedy"]
+    names = {"random": "chance", "heuristic": "the simple player"}
+    if any(found["against"] for found in greedy):
+        results = [f"{found['mean']:+.2f} against {names[found['against']]}" for found in greedy]
+        return f"The agent gets {' and '.join(results)}, on average."
+    bots = "".join(f", {names[bot['who']]} {rounded(bot['mean'])}" for bot in reversed(card["bots"]))
+    return f"The agent gets {rounded(greedy[0]['mean'])} on average{bots}." if greedy else ""
+
+
+def rounded(mean: float) -> str:
+    return f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.3g}"

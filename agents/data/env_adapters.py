@@ -278,18 +278,11 @@ def simulator_of(env: VecEnv | None) -> tuple[Simulator | None, bool]:
 
     None, too, if methods are another's, as in a class that shapes rewards in `step_wait`: those are to be called.
     """
-    from ...envs.adapters.sb3 import LudusVecEnv
+    from ...envs.adapters.sb3 import LudusVecEnv, overridden
 
     transposed = isinstance(env, VecTransposeImage)
     inner = env.venv if isinstance(env, VecTransposeImage) else env
-    return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) and not changed(inner) else (None, False)
-
-
-def changed(env: VecEnv) -> bool:
-    """Whether a method that makes what an agent learns from is not Ludus's own, in its class or in the object."""
-    methods = {name: getattr(type(env), name) for name in ("reset", "step", "step_async", "step_wait")}
-    ours = ("ludus.envs.", "stable_baselines3.common.vec_env.")
-    return any(name in vars(env) or not method.__module__.startswith(ours) for name, method in methods.items())
+    return (inner.simulator, transposed) if isinstance(inner, LudusVecEnv) and not overridden(inner) else (None, False)
 
 
 def observed_space(agent: Any) -> Any:

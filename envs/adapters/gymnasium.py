@@ -146,10 +146,11 @@ class GameVectorEnv(Specified, VectorEnv[Any, Any, Any]):  # pyright: ignore[rep
     """Many games of one kind, as `gymnasium.make_vec("ludus/Breakout-v1", num_envs=1024)` gives them.
 
     Results are what `gymnasium.vector.SyncVectorEnv` would give around single games, seeds and `infos` included, at another
-    speed; rewards are float32. In games that have a mask of legal actions it is in `infos["action_mask"]`, (N, actions)
-    int8. Gymnasium's wrappers for vectors fit around it. What their `RecordEpisodeStatistics` tells of episodes costs
-    nothing here with `episode_info=True`: in steps in which episodes ended, `infos["episode"]` has their returns "r" and
-    lengths "l", (N,) each, where `infos["_episode"]` is true; under SameStep, `infos["final_info"]` has them too.
+    speed; rewards are float32, and an episode that ends in the last step that its limit allows has not been truncated, too.
+    In games that have a mask of legal actions it is in `infos["action_mask"]`, (N, actions) int8. Gymnasium's wrappers for
+    vectors fit around it. What their `RecordEpisodeStatistics` tells of episodes costs nothing here with `episode_info=True`:
+    in steps in which episodes ended, `infos["episode"]` has their returns "r" and lengths "l", (N,) each, where
+    `infos["_episode"]` is true; under SameStep, `infos["final_info"]` has them too.
 
     Args:
         game: a name such as "Breakout", or a `Game`.

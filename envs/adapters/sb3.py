@@ -194,6 +194,13 @@ class LudusVecEnv(VecEnv):
         self.simulator.close()
 
 
+def overridden(env: LudusVecEnv) -> bool:
+    """Whether a method that makes what an agent learns from is not Ludus's own, in its class or in the object."""
+    methods = {name: getattr(type(env), name) for name in ("reset", "step", "step_async", "step_wait")}
+    ours = ("ludus.envs.", "stable_baselines3.common.vec_env.")
+    return any(name in vars(env) or not method.__module__.startswith(ours) for name, method in methods.items())
+
+
 class SelfPlayVecEnv(LudusVecEnv):
     """Games for several players as environments of one agent that plays them all, one for each who acts in a step.
 

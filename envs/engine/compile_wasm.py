@@ -20,6 +20,9 @@ from .wasm_module import imports, with_exports
 TRIPLE = "wasm32-unknown-unknown"
 # What every browser has had since 2021; without them, copies and conversions would call functions from outside.
 FEATURES = "+bulk-memory,+bulk-memory-opt,+sign-ext,+nontrapping-fptoint,+mutable-globals"
+FMOD = "write the remainder of floats, x % y, as x - y * math.floor(x / y)"
+INSTEAD = {"sin": "use ludus.envs.exact", "cos": "use ludus.envs.exact", "fmod": FMOD}  # of functions of the C library
+OTHERS = "square roots, and the sine and cosine of ludus.envs.exact, run everywhere"
 GIVEN = {"__linear_memory", "__stack_pointer", "__indirect_function_table"}  # what every module is given
 
 
@@ -63,7 +66,8 @@ def compile_wasm(name: str, loops: Mapping[str, Loop]) -> bytes:
             whole.link_in(_optimized(llvm, machine, ir, export))
         code = with_exports(machine.emit_object(whole), loops)
     if foreign := [needed for needed, _ in imports(code) if needed not in GIVEN]:
-        raise GameError(f"{name}: its rules need {foreign[0]}, which WebAssembly has not; use ludus.envs.exact")
+        instead = INSTEAD.get(foreign[0], OTHERS)
+        raise GameError(f"{name}: its rules need {foreign[0]}, which WebAssembly has not: {instead}")
     return code
 
 

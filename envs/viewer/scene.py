@@ -26,14 +26,15 @@ class Decision:
     worth: bool = False  # whether the numbers are Q-values
 
     def share(self, k: int) -> float:
-        """An action's probability, or where its value lies between the least and the greatest: 0 to 1."""
+        """An action's probability, or how near its value is to the greatest: 0 to 1."""
         if not self.worth:
             return self.numbers[k]
         allowed = [value for value in self.numbers if value > -math.inf]
         if self.numbers[k] == -math.inf or not allowed:
             return 0.0
-        span = max(max(allowed) - min(allowed), 1e-6)
-        return 0.08 + 0.92 * (self.numbers[k] - min(allowed)) / span
+        best, least = max(allowed), min(allowed)
+        span = max(best - least, 0.1 * max(abs(best), abs(least)), 1e-6)  # so that trifles look like it
+        return 1 - 0.92 * (best - self.numbers[k]) / span
 
 
 @dataclass(frozen=True)

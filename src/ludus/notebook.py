@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,15 @@ def show(
     Raises:
         UnknownGame, OptionError, GameError, CheckpointError: one line for what cannot be shown.
     """
+    from .web.site import options_for
+
     words = words_of(played_by)
     game, agent = found(what, with_agent=not words or "agent" in words)
-    players = players_of(game, agent, words)
+    known = Options.of(game, options) if agent is None else options_for(agent, game, options)
+    players = players_of(game, agent, words, known.players or game.players)
     seed, size = seed_of("seed", seed), None if size is None else whole("size", size, 16, 2048)
-    if flag("as_gif", as_gif) or not (page := page_of(game, agent, players, seed, options)):
-        return as_picture(game, agent, players, seed, size or LONGER_SIDE, options)
+    if flag("as_gif", as_gif) or not (page := page_of(game, agent, players, seed, known)):
+        return as_picture(game, agent, players, seed, size or LONGER_SIDE, known)
     frame = (
         f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" allowfullscreen title="{game.name}" '
         f'style="width:100%;height:{size or HEIGHT}px;border:0;border-radius:10px"></iframe>'
@@ -103,8 +106,14 @@ def found(what: Any, with_agent: bool) -> tuple[Game, Any]:
     if isinstance(what, Game):
         return what, zoo_agent(what) if with_agent else None
     if not isinstance(what, (str, os.PathLike)):
-        raise OptionError(f"show takes a game, an agent, or the name or folder of one, got {describe(what)}")
-    if Path(what).exists() or Path(f"{os.fspath(what)}.zip").exists():
+        theirs = hasattr(what, "predict") and hasattr(what, "get_parameters")
+        hint = (
+            ": of Stable-Baselines3's, save it and show ludus.PPO.load(PATH, env=ludus.make_sb3(GAME))"
+            if theirs
+            else ""
+        )
+        raise OptionError(f"show takes a game, an agent, or the name or folder of one, got {describe(what)}{hint}")
+    if os.path.exists(what) or os.path.exists(f"{os.fspath(what)}.zip"):
         from .agents import load_agent
 
         agent = load_agent(what, device="cpu")
@@ -138,13 +147,16 @@ def zoo_agent(game: Game) -> Any:
 
 def words_of(played_by: Any) -> list[str]:
     """Who plays, by seats, or one for all; none where nobody said so."""
-    words = [played_by] if isinstance(played_by, str) else played_by or []
-    if not isinstance(words, (list, tuple)) or any(word not in PLAYERS for word in words):
-        raise OptionError(f"played_by must be {', '.join(PLAYERS)}, or a list of those, got {describe(played_by)}")
+    words = [played_by] if isinstance(played_by, str) else [] if played_by is None else played_by
+    if not isinstance(words, (list, tuple)) or any(not isinstance(word, str) or word not in PLAYERS for word in words):
+        hint = "; to see an agent, show(agent)" if hasattr(played_by, "predict") else ""
+        raise OptionError(
+            f"played_by must be {', '.join(PLAYERS)}, or a list of those, got {describe(played_by)}{hint}"
+        )
     return list(words)
 
 
-def players_of(game: Game, agent: Any, words: Sequence[str]) -> Sequence[str]:
+def players_of(game: Game, agent: Any, words: Sequence[str], seats: int) -> Sequence[str]:
     """The same, with who plays where nobody said so; raises OptionError for whom there is not."""
     if not words:
         return ["agent" if agent is not None else "heuristic" if game.heuristic is not None else "random"]
@@ -152,10 +164,8 @@ def players_of(game: Game, agent: Any, words: Sequence[str]) -> Sequence[str]:
         raise OptionError(f"there is no agent for {game.name}: train one, and show that")
     if "heuristic" in words and game.heuristic is None:
         raise OptionError(f"{game.name} describes no simple player: leave 'heuristic' out")
-    if len(words) not in (1, game.players):
-        raise OptionError(
-            f"played_by must have a word for each player of {game.name}, {game.players}, got {len(words)}"
-        )
+    if len(words) not in (1, seats):
+        raise OptionError(f"played_by must have a word for each player of {game.name}, {seats}, got {len(words)}")
     return words
 
 
@@ -167,18 +177,18 @@ def title_of(game: Game, players: Sequence[str]) -> str:
 # -- a page ------------------------------------------------------------------------------------------------------------
 
 
-def page_of(game: Game, agent: Any, players: Sequence[str], seed: int, options: Mapping[str, Any]) -> str | None:
+def page_of(game: Game, agent: Any, players: Sequence[str], seed: int, options: Options) -> str | None:
     """The page's HTML; None if no page can run the agent."""
     from .web import site
 
-    seats = players if len(players) > 1 else [*players] * game.players
+    seats = players if len(players) > 1 else [*players] * (options.players or game.players)
     begin = f"players={','.join(seats)}&seed={seed}"
     if agent is None:  # without PyTorch, which takes seconds
-        return site.page_of(site.exhibit(game, Options.of(game, {**options})), begin)
+        return site.page_of(site.exhibit(game, options), begin)
     from .web.agent import NotForPages
 
     try:
-        return site.page_of(site.exhibit_of_agent(agent, game, options), begin)
+        return site.page_of(site.exhibit_of_agent(agent, game, vars(options)), begin)
     except NotForPages:
         return None
 
@@ -186,21 +196,14 @@ def page_of(game: Game, agent: Any, players: Sequence[str], seed: int, options: 
 # -- a moving picture --------------------------------------------------------------------------------------------------
 
 
-def as_picture(
-    game: Game, agent: Any, players: Sequence[str], seed: int, size: int, options: Mapping[str, Any]
-) -> Shown:
+def as_picture(game: Game, agent: Any, players: Sequence[str], seed: int, size: int, options: Options) -> Shown:
     """An episode as a GIF."""
     from .agents.runtime.extras import need
 
     need("PIL.Image", "a GIF", "video")
     if "you" in players:
         raise OptionError("nobody plays in a GIF: leave played_by='you' out, or as_gif")
-    own = {}
-    if agent is not None:
-        from .agents.checkpoints.env_spec import read_options
-
-        own = read_options(agent.environment.get("options", {}))
-    sim = Simulator(game, seed=seed, autoreset="disabled", num_threads=1, **{**own, **options})
+    sim = Simulator(game, seed=seed, autoreset="disabled", num_threads=1, **vars(options))
     fps = min(game.fps, MOST_FPS)
     episode = play(who_plays(sim, agent, players, seed), sim, MOST_STEPS, sampled=False)
     file = io.BytesIO()

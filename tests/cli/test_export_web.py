@@ -1,8 +1,10 @@
 """`ludus export --format web`: what it writes, and what it refuses in a line."""
 
 import dataclasses
+import gzip
 import json
 import re
+import shlex
 
 import pytest
 
@@ -110,6 +112,38 @@ def test_what_exists_needs_force(folder, tmp_path, capsys):
 def test_what_makes_no_page_is_one_line(arguments, message, tmp_path, capsys):
     assert message in refused(capsys, *arguments, "--out", tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+def test_a_site_leaves_nothing_of_an_earlier_one_and_nothing_else_is_touched(tmp_path, capsys):
+    out = tmp_path / "a 'site'"
+    assert main(["export", "Catch", "Snake", "--no-agents", "--format", "web", "--out", str(out)]) == 0
+    assert shlex.split(capsys.readouterr().out)[-1] == str(out)  # the command can be pasted
+    for own in ("mine.html", "games/mine.txt"):
+        (out / own).write_text("mine")
+    assert main(["export", "Catch", "Pong", "--no-agents", "--format", "web", "--out", str(out), "--force"]) == 0
+    pages, games = ({path.name for path in (out / folder).iterdir()} for folder in (".", "games"))
+    assert pages == {"index.html", "Catch.html", "Pong.html", "mine.html", "games", "ludus"}
+    assert games == {"Catch.wasm.gz", "Pong.wasm.gz", "mine.txt"}
+
+
+def test_what_is_in_the_way_is_told_before_anything_is_compiled(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out, more in (("file/site", ()), ("file/page.html", ("--single-file",))):
+        told = refused(capsys, "Catch", *more, "--out", tmp_path / out)
+        assert f"{tmp_path / 'file'} is a file, not a folder" in told
+
+
+def test_a_game_may_have_any_name_that_a_site_has_room_for(tmp_path, capsys, monkeypatch):
+    games = {name: dataclasses.replace(find_game("Catch"), name=name) for name in ("Index", "network")}
+    monkeypatch.setattr("ludus.envs.registry._registered", games)
+    assert "Index is the name of a site's first page" in refused(capsys, "Index", "Catch", "--out", tmp_path / "a")
+    agent = ludus.PPO("mlp", ludus.make_sb3("network", 1), n_steps=16, batch_size=16, device="cpu")
+    agent.save(tmp_path / "agent")
+    out = tmp_path / "site"
+    assert main(["export", str(tmp_path / "agent"), "--format", "web", "--out", str(out)]) == 0
+    paths = ("games/network.wasm.gz", "ludus/network.wasm.gz")
+    rules, network = (gzip.decompress((out / path).read_bytes()) for path in paths)
+    assert rules != network and rules[:4] == network[:4] == b"\0asm"
 
 
 def test_flags_of_pages_are_for_pages(folder, tmp_path, capsys):

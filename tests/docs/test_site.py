@@ -1,5 +1,6 @@
 """The documentation site: built without a complaint, no link leads nowhere, and in a browser its games play."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -27,6 +28,27 @@ def built(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "site", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--out", "{there}"), "has what this script did not make"),
+        (("--out", "{there}/thesis.txt"), "has what this script did not make"),
+        (("--out", str(DOCS)), "has what this script did not make"),
+        (("--out", "{there}/new", "--games", "Pong,Pnog"), "--games: there is no 'Pnog'"),
+    ],
+)
+def test_nothing_of_anybodys_is_deleted(given, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / "thesis.txt").write_text("important")
+    spec = importlib.util.spec_from_file_location("build_docs", DOCS / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    monkeypatch.setattr(sys, "argv", ["build.py", *(word.format(there=tmp_path) for word in given)])
+    with pytest.raises(SystemExit) as caught:
+        build.main()
+    assert caught.value.code == 2 and message in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "important" and (DOCS / "build.py").exists()
 
 
 class Found(HTMLParser):

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from ludus.envs import Game, GameError, all_games, check_game
+from ludus.envs import Game, GameError, all_games, check_game, find_game
 from ludus.envs.canvas import fill, rect
 from ludus.envs.check import HEADINGS
 from ludus.envs.games import catch
@@ -171,6 +171,24 @@ def test_a_key_that_does_not_exist_is_refused() -> None:
 def test_keys_by_the_names_of_other_libraries_are_told_pygames(given: str, meant: str) -> None:
     with pytest.raises(GameError, match=f"Catch: '{given}' is no key that pygame knows: did you mean '{meant}'"):
         check_game(replace(CATCH, keys={given: "left"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"actions": ("", "stay", "right")}, "actions must be of 1 to 200 characters that can be shown, got ''"),
+        ({"actions": ("x" * 3000, "stay", "right")}, "actions must be of 1 to 200 characters"),
+        ({"actions": ("half \ud800", "stay", "right")}, "actions must be of 1 to 200 characters"),
+        ({"keys": {"": "right"}}, "keys must be names of keys"),
+        ({"canvas": (float("inf"), 1.0)}, "canvas must be (width, height) above 0, neither over 100 times the other"),
+        ({"canvas": (float("nan"), 1.0)}, "canvas must be"),
+        ({"canvas": (9000.0, 1.0)}, "canvas must be"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_when_a_game_is_declared(given, message) -> None:
+    with pytest.raises(GameError) as caught:
+        replace(find_game("Catch"), **given)
+    assert str(caught.value).startswith(f"Catch: {message}") and len(str(caught.value)) < 300
 
 
 def test_player_names_are_one_for_each_and_different() -> None:

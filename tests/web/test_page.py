@@ -6,6 +6,11 @@ from selenium.webdriver import Keys
 
 from ludus.envs import Bot, Simulator
 
+AIMED = "return player.game.facts.actions[player.game.actionAt(...player.pointer)]"
+SEAT = """
+    const choice = document.querySelectorAll("#seats select")[arguments[0]];
+    choice.value = arguments[1];
+    choice.dispatchEvent(new Event("change"))"""
 FIELD = """
     const [kind, place] = player.facts.record[arguments[0]];
     return player.game.memory.view(kind, player.game.at.records + place, 1)[0]"""
@@ -127,6 +132,35 @@ def test_a_click_on_a_board_is_a_move_and_the_agent_answers(page, site):
     assert discs == 2
 
 
+def test_arrows_and_enter_choose_a_place_on_a_board(page, site):
+    page.play(f"{site}/ConnectFour.html#players=you,you")
+    page.press(Keys.ENTER, Keys.ARROW_RIGHT)
+    assert page.run(AIMED) == "d"  # the middle
+    page.press(Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_UP)  # there is nothing above
+    assert page.run(AIMED) == "b" and page.run("return player.session.steps") == 0
+    page.press(Keys.ENTER)
+    assert page.run("return [player.session.steps, player.session.actions]") == [1, [1]]
+    assert "←" in page.text("#keys dl")
+
+
+def test_seats_change_without_the_game_being_lost(page, site):
+    page.play(f"{site}/ConnectFour.html#players=you,agent&seed=1")
+    page.press(Keys.ENTER, "4")
+    page.until("return player.session.asked && player.session.steps === 2")
+    page.tells("#decision h2", "RED: LAST ACTION")
+    page.run(SEAT, 1, "you")
+    assert page.run("return [player.session.stage, player.session.steps]") == ["playing", 2]
+    page.run(SEAT, 0, "agent")
+    page.until("return player.session.steps === 3")
+    page.tells("#decision h2", "YELLOW: LAST ACTION")
+
+
+def test_another_address_is_another_game(page, site):
+    page.play(f"{site}/ConnectFour.html#players=you,agent")
+    page.run("location.hash = 'players=random,random'")
+    page.until("return window.player?.session.players.join() === 'random,random'")
+
+
 def test_a_move_that_is_not_allowed_is_told(page, site):
     page.play(f"{site}/ConnectFour.html#players=you,you")
     page.press("x")
@@ -171,12 +205,18 @@ def test_the_page_fits_its_screen(page, site, width):
     assert box["width"] > 300 and box["left"] >= 0 and box["right"] <= width and box["bottom"] <= 800
 
 
+def test_a_telephone_on_its_side_shows_all_of_the_game(page, site):
+    page.size(844, 390, touch=True)
+    page.play(f"{site}/Breakout.html")
+    for part in ("#frame", "#pad .left", "#pad .right"):
+        box = page.run("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", part)
+        assert box["top"] >= 0 and box["bottom"] <= 390 and box["left"] >= 0 and box["right"] <= 844, part
+    assert page.run("return document.documentElement.scrollWidth") == 844
+
+
 def test_others_may_have_the_seats(page, site):
     page.play(f"{site}/ConnectFour.html")
-    page.run("""
-        const choice = document.querySelectorAll("#seats select")[0];
-        choice.value = "heuristic";
-        choice.dispatchEvent(new Event("change"))""")
+    page.run(SEAT, 0, "heuristic")
     assert page.run("return player.session.players") == ["heuristic", "agent"]
     page.until("return player.session.steps >= 2")
     names = page.run("return [...document.querySelectorAll('#seats select option')].map((one) => one.value)")

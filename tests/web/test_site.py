@@ -42,9 +42,9 @@ def hostile():
     """A game of whose words none is harmless."""
     game = Game(
         "Walk", 1, state(at="i1"), reset, step, observe, draw, actions=(EVIL, "right"), shape=(1, 5), planes=("me",),
-        keys={"left": EVIL, "right": "right"},
+        keys={"left": EVIL, "right": "right", "constructor": "right"},
     )  # fmt: skip
-    told = type("Told", (Game,), {"doc": f"Walk: {EVIL}.\n\nDescription\n    {EVIL}\n"})
+    told = type("Told", (Game,), {"doc": f"Walk: {EVIL}.\n\nDescription\n    {EVIL} and half a letter, \ud800\n"})
     return told(**{field.name: getattr(game, field.name) for field in dataclasses.fields(game) if field.init})
 
 
@@ -89,7 +89,8 @@ def test_words_of_games_are_only_words(page, hostile, tmp_path):
     write_page(out, exhibit(hostile, Options.of(hostile, {})))
     page.play(out.as_uri())
     assert EVIL in page.run("return document.querySelector('#who').textContent")
-    assert EVIL in page.run("return document.querySelector('#keys').textContent")
+    keys = page.run("return document.querySelector('#keys').textContent")
+    assert EVIL in keys and "constructor" in keys and "native code" not in keys
     page.press("h")
     assert EVIL in page.run("return document.querySelector('#rules').textContent")
     assert page.run("return document.querySelectorAll('img').length") == 0
@@ -170,5 +171,5 @@ def test_a_folder_opened_from_disk_says_what_to_do(page, folder):
 
 def test_the_site_is_all_there_is(folder):
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    scripts = sorted(f"ludus/{name}" for name in (*GAME_SCRIPTS, STYLE))
-    assert names == ["games/Catch.wasm.gz", "games/Catch.weights", "games/network.wasm.gz", "index.html", *scripts]
+    scripts = sorted(f"ludus/{name}" for name in (*GAME_SCRIPTS, STYLE, "network.wasm.gz"))
+    assert names == ["games/Catch.wasm.gz", "games/Catch.weights", "index.html", *scripts]

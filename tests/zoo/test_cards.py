@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from ludus.envs import Bot, Match, OptionError, Simulator, evaluate_player
 from ludus.envs.adapters.sb3 import vec_env
 from ludus.envs.adapters.shared import seed_games
 from ludus.zoo import cards
-from ludus.zoo.cards import CARD, CHECKSUMS, FORMAT, agent_folder, agent_names, read_card, write_sums
+from ludus.zoo.cards import CARD, CHECKSUMS, FORMAT, agent_folder, agent_names, in_words, read_card, write_sums
 from ludus.zoo.exploitability import exploitabilities
 from ludus.zoo.judging import returns_of, returns_of_bot
 from tests.agents.checkpoints.catch import catch_agent
@@ -282,3 +283,12 @@ def test_an_agent_of_a_game_for_two_is_judged_at_both_seats():
     agent.set_random_seed(4)
     match = Match(sim, [Bot(sim, "random", 3), Player(agent, sim)])
     assert found[2:].tolist() == evaluate_player(match, sim, True).returns[:, 1].tolist()
+
+
+@pytest.mark.parametrize("game", agent_names())
+def test_a_card_says_in_a_sentence_what_its_agent_gets(game):
+    card = read_card(agent_folder(game))
+    told = in_words(card)
+    mean = next(found["mean"] for found in card["evaluation"] if found["policy"] == "greedy")
+    assert told.startswith("The agent gets ") and told.endswith(".") and "chance" in told and len(told) < 100
+    assert float(re.search(r"[-+]?\d[\d.,]*", told)[0].replace(",", "")) == pytest.approx(mean, rel=0.01, abs=0.006)

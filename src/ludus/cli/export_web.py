@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..envs import Game, OptionError, Options, all_games, find_game
@@ -12,8 +14,9 @@ from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
 from .players import agent_in, is_bot
-from .terminal import console, say, shown
+from .terminal import console, quoted, say, shown
 
+FEW = 6  # games, of which one line tells
 ALL = Path("all")  # in place of names: every game of Ludus, the arcade
 
 
@@ -34,8 +37,10 @@ def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool
     found = exhibits(names, options, agents)
     games = [one.game.facts["name"] for one in found]
     for name in games:
-        if games.count(name) > 1:
+        if [other.lower() for other in games].count(name.lower()) > 1:  # which file systems may not tell apart
             raise OptionError(f"{name} is there twice: a site has one page for each game")
+        if name.lower() == "index" and len(games) > 1:
+            raise OptionError(f"{name} is the name of a site's first page: export the game {name} alone")
     try:
         if single_file:
             write_page(out, found[0])
@@ -43,7 +48,7 @@ def write_pages(names: Sequence[Path], out: Path, options: Options, agents: bool
         write_site(out, found)
     except OSError as error:
         raise NotWritten(f"cannot write {out}: {error.strerror}") from error
-    return f"saved in {out}. To see it: python -m http.server --directory {out}"
+    return f"saved in {shown(str(out))}. To see it: python -m http.server --directory {quoted(out)}"
 
 
 def check_out(names: Sequence[Path], out: Path, single_file: bool) -> None:
@@ -53,12 +58,19 @@ def check_out(names: Sequence[Path], out: Path, single_file: bool) -> None:
     if not single_file:
         if out.exists() and not out.is_dir():
             raise OptionError(f"--out {out} is a file: name a folder, or give --single-file for one page")
-        return
+        return check_within(out)
     if len(names) > 1 or ALL in names:
         got = "all" if ALL in names else len(names)
         raise OptionError(f"--single-file is for one game, got {got}: leave it out for a site of several")
     if out.suffix != ".html" or out.is_dir():
         raise OptionError(f"--out must be a file that ends in .html for --single-file, got {str(out)!r}")
+    check_within(out)
+
+
+def check_within(out: Path) -> None:
+    """Raise OptionError if what it is to be in is a file: known at once, not when everything is compiled."""
+    if (within := next((place for place in out.parents if place.exists()), None)) and not within.is_dir():
+        raise OptionError(f"--out {out} cannot be there: {within} is a file, not a folder")
 
 
 def every_game(options: Options) -> list[Game]:
@@ -78,6 +90,8 @@ def exhibits(names: Sequence[Path], options: Options, agents: bool) -> list[Exhi
         for one in wanted:
             name = one.name if isinstance(one, Game) else shown(str(one))
             status.update(f"{name}, {len(found) + 1} of {len(wanted)}")
+            if len(wanted) > FEW and len(found) % FEW == 0 and not sys.stderr.isatty():  # where nobody sees the status
+                print(f"{len(found)} of {len(wanted)} games", file=sys.stderr, flush=True)
             exhibited, reason = exhibit_of(one, options, agents)
             found.append(exhibited)
             if reason:
@@ -99,10 +113,17 @@ def exhibit_of(one: Path | Game, options: Options, agents: bool) -> tuple[Exhibi
     folder, reason = zoo_folder(one.name) if agents else None, ""
     if folder is not None:
         try:
-            return exhibit_in(folder, options), ""
+            return replace(exhibit_in(folder, options), told=told_of(folder) if options == Options() else ""), ""
         except OptionError as error:
             reason = str(error)
     return exhibit(one, Options.of(one, vars(options))), reason
+
+
+def told_of(folder: Path) -> str:
+    """What the card of the zoo's agent says that it gets."""
+    from ..zoo.cards import in_words, read_card
+
+    return in_words(read_card(folder))
 
 
 def zoo_folder(game: str) -> Path | None:

@@ -26,7 +26,7 @@ function labels(keys) {
   return [...found].map(([name, names]) => [names, readable(name)]);
 }
 
-const ARROWS = { left: "←", right: "→", up: "↑", down: "↓" };
+const ARROWS = { __proto__: null, left: "←", right: "→", up: "↑", down: "↓" };
 const cap = (key) => element("kbd", ARROWS[key] ?? key);
 const rowOfKeys = ([keys, what]) => [element("dt", "", {}, keys.map(cap)), element("dd", what)];
 

@@ -41,6 +41,9 @@ async function bytesOf(file) {
 
 // The code of a module, which is gzipped, unless the server has unpacked it.
 async function codeOf(file) {
+  for (const needed of ["WebAssembly", "DecompressionStream"]) {
+    if (!(needed in window)) throw new Error(`this browser is too old: it has no ${needed}`);
+  }
   const bytes = await bytesOf(file);
   if (GZIP.some((byte, k) => bytes[k] !== byte)) return bytes;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));

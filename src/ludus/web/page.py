@@ -66,7 +66,8 @@ def page(
     policy, style, scripts = loaded
     policy = html.escape(policy, quote=False)
     head = part("head.html", {"policy": policy, "style": style, "icon": ICON}, title=tab)
-    return head + part(template, {**parts, "facts": in_json(facts), "scripts": scripts}, **words)
+    text = head + part(template, {**parts, "facts": in_json(facts), "scripts": scripts}, **words)
+    return text.encode("utf-8", "replace").decode()  # halves of characters, which no file can have
 
 
 def part(template: str, parts: Mapping[str, str] = MappingProxyType({}), **words: str) -> str:
@@ -77,7 +78,7 @@ def part(template: str, parts: Mapping[str, str] = MappingProxyType({}), **words
 
 def in_json(facts: Any) -> str:
     """JSON that ends no script element."""
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def linked(scripts: tuple[str, ...], styles: tuple[str, ...] = (STYLE,)) -> tuple[str, str, str]:

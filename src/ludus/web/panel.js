@@ -51,7 +51,10 @@ class Panel {
     const { session } = this, { decision } = session;
     $("#decision").hidden = this.secret || !decision;
     if ($("#decision").hidden) return;
-    setText("#decision h2", decision.worth ? "Value of each action" : "Next action");
+    const whose = this.facts.players > 1 ? `${this.facts.player_names[session.thinker]}: ` : "";
+    const next = session.decisions.size > 0 && session.stage !== "over"; // else somebody else is to move
+    const values = next ? "value of each action" : "values at its last action";
+    setText("#decision h2", whose + (decision.worth ? values : next ? "next action" : "last action"));
     const shown = likeliest(decision, MOST_BARS), bars = $("#bars");
     while (bars.children.length > shown.length) bars.lastChild.remove();
     const row = () => element("li", "", {}, ["span", "i", "b"].map((tag) => element(tag)));
@@ -68,12 +71,12 @@ class Panel {
   }
 }
 
-// The actions that are shown, in their own order: all or, of more than so many, the likely ones, with the one chosen.
+// The actions that are shown: all, in their own order, or, of more than so many, the chosen one and the likeliest.
 function likeliest(decision, count) {
   const { numbers, chosen } = decision, all = [...numbers.keys()];
   if (all.length <= count) return all;
   const order = all.sort((a, b) => (b === chosen) - (a === chosen) || numbers[b] - numbers[a]).slice(0, count);
-  return order.filter((action) => share(decision, action) >= LEAST_SHARE || action === chosen).sort((a, b) => a - b);
+  return order.filter((action) => share(decision, action) >= LEAST_SHARE || action === chosen);
 }
 
 function signed(value) {

@@ -17,6 +17,21 @@ class Places {
     return this.found;
   }
 
+  // The place that an arrow key leads to from a point; from nowhere, the one nearest to the middle of the picture.
+  beside(point, key) {
+    const [right, down] = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }[key];
+    const [width, height] = this.game.facts.canvas, near = 1e-3 * Math.max(width, height);
+    const [x, y] = point ?? [width / 2, height / 2];
+    let found = point, least = Infinity;
+    for (const place of this.all.values()) {
+      const [a, b] = [place[0] - x, place[1] - y];
+      const ahead = a * right + b * down, aside = Math.abs(a * down) + Math.abs(b * right);
+      const far = point ? ahead + 2 * aside : Math.hypot(a, b);
+      if (far < least && (!point || (ahead > near && ahead >= aside))) [found, least] = [place, far];
+    }
+    return found;
+  }
+
   find() {
     const [width, height] = this.game.facts.canvas, step = Math.max(width, height) / SAMPLES, regions = new Map();
     for (let x = step / 2; x < width; x += step) {

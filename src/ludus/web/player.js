@@ -18,6 +18,7 @@ class Player extends Stage {
       choice.addEventListener("change", () => this.reseat(seat, choice.value));
       return element("label", "", {}, [element("span", name), choice]);
     });
+    setText("#worth", this.facts.agent?.told ?? "");
     $("#seats div").replaceChildren(...rows, ...(this.session.players.includes("agent") ? this.drawing() : []));
   }
 
@@ -41,7 +42,7 @@ class Player extends Stage {
     const people = players.flatMap((player, k) => (player === "you" && k !== seat ? [k] : []));
     const room = !together ? players.length : this.facts.second_keys.length ? 2 : 1;
     if (kind === "you") for (const k of people.slice(room - 1)) players[k] = kindsOf(this.facts)[1];
-    this.session.seat(players);
+    this.session.seat(players, true);
     this.offerPlayers();
     this.begin();
     $("#picture").focus();
@@ -112,4 +113,5 @@ async function begin() {
   document.documentElement.dataset.ready = "yes";
 }
 
+addEventListener("hashchange", () => location.reload());
 begin().catch(complain);

@@ -21,14 +21,16 @@ class Session {
     this.seat(players);
   }
 
-  // Who plays from now on; a new game is set up.
-  seat(players) {
+  // Who plays from now on, in a new game or, if that is wanted, in this one, unless a person would be surprised.
+  seat(players, keep = false) {
+    const ready = this.waits || this.people?.length, going = keep && ready && ["playing", "paused"].includes(this.stage);
     this.players = players;
     this.people = players.flatMap((player, seat) => (player === "you" ? [seat] : []));
     this.streams = players.map((_, seat) => startStreams(this.seed + BigInt(seat), PLAYERS));
     this.keys = this.maps().map((keys) => this.offered(keys));
-    this.returns = []; // of the games that ended
     this.game.configure(this.people.length ? this.facts.settings_of_people : this.facts.settings);
+    if (going) return this.think();
+    this.returns = []; // of the games that ended
     this.restart();
     this.stage = this.people.length ? "start" : "playing";
   }
@@ -183,11 +185,12 @@ class Session {
 
   // What agents make of the state, before they act on it: `decisions` by seats, and the return expected so far.
   think() {
+    this.changes++;
     const asked = this.turns ? [this.game.mover] : this.players.keys();
     const seats = [...asked].filter((seat) => this.players[seat] === "agent");
     const decision = (seat) => this.network.decide(this.game, this.turns ? 0 : seat, this.sampled);
     this.decisions = new Map(seats.map((seat) => [seat, decision(seat)]));
-    if (seats.length) this.decision = this.decisions.get(seats[0]);
+    if (seats.length) [this.decision, this.thinker] = [this.decisions.get(seats[0]), seats[0]];
     else if (!this.players.includes("agent")) this.decision = null;
     if (seats.length) this.values.push(this.decision.value);
   }
@@ -236,7 +239,7 @@ class Session {
     const draw = sum === 0 ? "A draw" : "Game over"; // who play together all get the same
     const first = this.scores.indexOf(best), name = this.facts.player_names[first];
     if (this.people.length !== 1) {
-      return this.scores.lastIndexOf(best) > first ? draw : `${name[0].toUpperCase()}${name.slice(1)} wins`;
+      return this.scores.lastIndexOf(best) > first ? draw : `${name.charAt(0).toUpperCase()}${name.slice(1)} wins`;
     }
     const mine = this.scores[this.me], others = Math.max(...this.scores.filter((_, seat) => seat !== this.me));
     return mine > others ? "You win" : mine < others ? "You lose" : draw;

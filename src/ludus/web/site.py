@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Mapping, Sequence
+import html
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..envs import Game, OptionError, Options
 from ..envs.adapters.web import WebGame, web_game
-from ..envs.engine.files import write_whole
+from ..envs.engine.files import open_file, write_whole
 from ..envs.engine.kernel import DISABLED
 from .arcade import arcade_page, in_order, page_name
-from .page import GAME_SCRIPTS, START_SCRIPTS, START_STYLE, STYLE, game_page, single_page, source_of
+from .page import COMMON_POLICY, GAME_SCRIPTS, START_SCRIPTS, START_STYLE, STYLE, game_page, single_page, source_of
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Exhibit:
         game: compiled, see `web_game`.
         settings_of_people: of the engine, for games that people play; bytes.
         agent: who plays it, too; None: nobody but simple players.
+        told: what there is to say of the agent, a sentence.
     """
 
     game: WebGame
     settings_of_people: bytes
     agent: Any = None
+    told: str = ""
 
 
 def exhibit(game: Game, options: Options, agent: Any = None) -> Exhibit:
@@ -52,18 +55,26 @@ def exhibit_of_agent(agent: Any, game: Game, options: Mapping[str, Any]) -> Exhi
         NotForPages: a page cannot run it.
         OptionError: it does not know the game with these options.
     """
-    from ..agents.checkpoints.env_spec import read_options
     from .agent import NotForPages, web_agent
 
-    own = read_options(agent.environment.get("options", {}))
-    known = Options.of(game, {**own, **options})
-    if own.get("obs_type") in ("rgb", "grayscale"):
+    known = options_for(agent, game, options)
+    if known.obs_type in ("rgb", "grayscale"):
         told = f"train one on what {game.name} itself tells"
         raise NotForPages(f"a page cannot run an agent that sees pictures: {told}")
-    shape, actions = known.observation(game)[0], len(known.actions(game))
-    if (shape, actions) != (agent.observation_space.shape, getattr(agent.action_space, "n", None)):
-        raise OptionError("the agent does not know its game with these options: leave them out, or leave the agent out")
     return exhibit(game, known, web_agent(agent))
+
+
+def options_for(agent: Any, game: Game, options: Mapping[str, Any]) -> Options:
+    """Those that an agent learned its game with, but for some that are given; raises OptionError if it cannot play so."""
+    from ..agents.checkpoints.env_spec import read_options
+
+    known = Options.of(game, {**read_options(agent.environment.get("options", {})), **options})
+    (*shape,), actions = known.observation(game)[0], len(known.actions(game))
+    seen = tuple(agent.observation_space.shape or ())
+    transposed = (*shape[-1:], *shape[:-1])  # of pictures, as Stable-Baselines3 has them
+    if seen not in (tuple(shape), transposed) or actions != getattr(agent.action_space, "n", None):
+        raise OptionError("the agent does not know its game with these options: leave them out, or leave the agent out")
+    return known
 
 
 def write_page(out: Path, shown: Exhibit) -> None:
@@ -98,7 +109,9 @@ def write_site(out: Path, shown: Sequence[Exhibit]) -> None:
         pages["index.html"] = arcade_page(games)
     library = {*GAME_SCRIPTS, STYLE} | ({*START_SCRIPTS, START_STYLE} if len(games) > 1 else set())
     texts = pages | {f"ludus/{name}": source_of(name) for name in sorted(library)}
-    write(out, contents | {path: text.encode() for path, text in texts.items()})
+    written = contents | {path: text.encode() for path, text in texts.items()}
+    write(out, written)
+    clear(out, written)
 
 
 def facts_of(shown: Exhibit, place: Callable[[str, bytes], dict[str, str]]) -> dict[str, Any]:
@@ -114,8 +127,9 @@ def facts_of(shown: Exhibit, place: Callable[[str, bytes], dict[str, str]]) -> d
     if shown.agent is not None:
         facts["agent"] = {
             **shown.agent.facts,
-            "code": place("games/network.wasm.gz", packed(shown.agent.code)),
+            "code": place("ludus/network.wasm.gz", packed(shown.agent.code)),
             "weights": place(f"games/{name}.weights", shown.agent.weights),
+            "told": shown.told,
         }
     return facts
 
@@ -133,6 +147,20 @@ def packed(code: bytes) -> bytes:
 def embedded(path: str, content: bytes) -> dict[str, str]:
     """A file within the page itself."""
     return {"base64": base64.b64encode(content).decode()}
+
+
+def clear(folder: Path, kept: Container[str]) -> None:
+    """Remove what an earlier site left there: its pages would be without their files, or have others'."""
+    for path in [*folder.glob("*.html"), *folder.glob("games/*.wasm.gz"), *folder.glob("games/*.weights")]:
+        ours = path.suffix != ".html" or is_page(path)
+        if path.relative_to(folder).as_posix() not in kept and ours:
+            path.unlink()
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of a site, by the policy that stands at its beginning."""
+    with open_file(path) as file:
+        return html.escape(COMMON_POLICY, quote=False).encode() in file.read(2000)
 
 
 def write(folder: Path, contents: dict[str, bytes]) -> None:

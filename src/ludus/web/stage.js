@@ -1,10 +1,13 @@
 "use strict";
 // A game's picture, with what people do there: keys, clicks and fingers go to its session, and time passes.
 
-const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "space", Enter: "return" };
+const KEYS = { __proto__: null, ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", " ": "space",
+  Enter: "return", Tab: "tab", Backspace: "backspace", Delete: "delete", Insert: "insert", Home: "home", End: "end",
+  PageUp: "page up", PageDown: "page down" }; // as games name them
+const SIDES = { __proto__: null, ShiftLeft: "left shift", ShiftRight: "right shift" }; // by their place on the keyboard
 const LONG_AGO = 0.25; // seconds: what a page that was hidden has missed is not made up for
 const WAYS = ["up", "left", "right", "down"]; // actions with a place of their own among the buttons
-const MOST_ROWS = 6; // of keys over the picture; beside it are all
+const MOST_ROWS = 8; // of keys over the picture; beside it are all
 const FEW = 24; // places to choose from that are all marked; of more, only the one under the pointer
 const LEAST_SHARE = 0.01; // of an action that is marked on the picture
 
@@ -89,11 +92,21 @@ class Stage {
     if (event.ctrlKey || event.metaKey || event.altKey || pressing || on.closest("select, dialog")) return;
     const playing = this.session.keys.some((keys) => keys.has(key));
     const free = !this.session.people.length && key === "space" ? "pause" : { p: "pause", r: "again", h: "rules" }[key];
+    if (!playing && this.choosing(key)) return event.preventDefault();
     const work = free ?? (playing ? null : { n: "once", "+": "faster", "=": "faster", "-": "slower" }[key]);
     if (work) this.command(work);
-    else if (event.key.length > 1 && !(event.key in KEYS)) return; // Tab, Shift, F5 and their like
+    else if (event.key.length > 1 && !playing && !(key in ARROWS || key === "return")) return; // Tab, F5 and their like
     else if (!event.repeat) this.hold(key);
     if (work || playing || key in ARROWS || key === "space") event.preventDefault();
+  }
+
+  // On a board, arrows lead from place to place and Enter chooses, for whom a mouse is not at hand; whether a key did that.
+  choosing(key) {
+    if (!this.facts.loops.click || !this.session.asked || !(key in ARROWS || key === "return")) return false;
+    if (key !== "return") this.pointer = this.places.beside(this.pointer, key);
+    else if (this.pointer) this.session.click(...this.pointer);
+    this.painted = "";
+    return true;
   }
 
   hold(key) {
@@ -184,8 +197,8 @@ class Stage {
     if (session.asked) {
       const aimed = this.pointer ? game.actionAt(...this.pointer) : -1;
       const free = places.filter(([action]) => game.allows(action));
-      const shown = free.length > FEW ? free.filter(([action]) => action === aimed) : free;
-      return shown.map(([action, place]) => [place, action === aimed ? 0.2 : 0, action === aimed]);
+      const near = places.filter(([action]) => action === aimed), shown = free.length > FEW ? near : [...free, ...near];
+      return shown.map(([action, place]) => [place, action === aimed ? 0.4 : 0, action === aimed && game.allows(action)]);
     }
     const decision = session.stage !== "over" && session.decisions.size > 0 && this.reveals ? session.decision : null;
     const likely = decision ? places.filter(([action]) => share(decision, action) >= LEAST_SHARE) : [];
@@ -212,7 +225,7 @@ class Stage {
   }
 }
 
-const nameOf = (event) => KEYS[event.key] ?? event.key.toLowerCase();
+const nameOf = (event) => KEYS[event.key] ?? SIDES[event.code] ?? event.key.toLowerCase();
 
 // The keys of people who play, as rows of `labels`.
 function keysOf(session) {
@@ -222,16 +235,18 @@ function keysOf(session) {
     const whose = session.keys.length > 1 ? ` (${facts.player_names[session.people[k]]})` : "";
     return shown.map(([names, what]) => [names, what + whose]);
   });
-  return facts.loops.click ? [[["click"], "choose"], ...rows] : rows;
+  const arrows = [...Object.keys(ARROWS), "return"].filter((key) => !session.keys.some((keys) => keys.has(key)));
+  return facts.loops.click ? [[["click"], "choose"], [arrows, "choose"], ...rows] : rows;
 }
 
-// An action's probability, or where its value lies between the least and the greatest: 0 to 1.
+// An action's probability, or how near its value is to the greatest: 0 to 1.
 function share(decision, action) {
   const { numbers, worth } = decision;
   if (!worth) return numbers[action];
   if (numbers[action] === -Infinity) return 0;
-  const allowed = numbers.filter((value) => value > -Infinity), least = Math.min(...allowed);
-  return 0.08 + (0.92 * (numbers[action] - least)) / Math.max(Math.max(...allowed) - least, 1e-6);
+  const allowed = numbers.filter((value) => value > -Infinity), best = Math.max(...allowed), least = Math.min(...allowed);
+  const span = Math.max(best - least, 0.1 * Math.max(Math.abs(best), Math.abs(least)), 1e-6); // so that trifles look like it
+  return 1 - (0.92 * (best - numbers[action])) / span;
 }
 
 // Something is wrong with the page: one line in place of the game.

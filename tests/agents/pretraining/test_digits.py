@@ -143,5 +143,5 @@ def test_an_unknown_data_set_is_named():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
-    with pytest.raises(OptionError, match=r"digits needs scikit-learn: pip install 'ludus\[pretrain\]'"):
+    with pytest.raises(OptionError, match=r"digits needs scikit-learn: pip install 'captum"):
         load_examples("digits")

@@ -172,7 +172,7 @@ def test_scikit_learn_that_is_missing_is_said(monkeypatch):
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(extras.importlib, "import_module", missing)
-    with pytest.raises(OptionError, match=r"pip install 'ludus\[pretrain\]'"):
+    with pytest.raises(OptionError, match=r"pip install 'captum"):
         ask("linear", *planted(1), 10)
 
 

@@ -94,7 +94,7 @@ def test_device_arrays_have_the_types_that_are_compiled_for():
 def test_without_a_compiler_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(compile_cuda, "find_spec", lambda name: None if name == "numba_cuda" else find_spec(name))
-    with pytest.raises(OptionError, match=r"needs Numba-CUDA: pip install 'ludus\[gpu\]'"):
+    with pytest.raises(OptionError, match=r"needs Numba-CUDA: pip install 'numba-cuda"):
         Simulator("Catch", 2, device="cuda")
 
 
