@@ -336,5 +336,5 @@ def test_values_are_those_of_the_first_step_that_shows_a_picture():
 )
 def test_a_missing_package_is_named(package, needs, ask, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(OptionError, match=f"{needs}: pip install 'ludus"):
+    with pytest.raises(OptionError, match=f"{needs}: pip install '"):
         ask()
