@@ -44,7 +44,7 @@ def first_page(address: str) -> dict[str, float]:
         page.until(MOVING)
         found |= {"cards in view, s": page.run(NOW), "kB by then": page.run(LOADED)}
         for number in range(page.run("return cards.length")):
-            page.run("cards[arguments[0]].scrollIntoView()", number)
+            page.run("cards[arguments[0]].node.scrollIntoView()", number)
             page.until("return cards[arguments[0]].painted >= 0", number)
         return found | {"kB of all": page.run(LOADED)}
     finally:
