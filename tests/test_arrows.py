@@ -85,7 +85,7 @@ FLOORS = {
         ("canvas", "exact", "game", "rng"),
         ("notebook", "statistics"),
         ("arguments",),
-        ("errors",),
+        ("errors", "extras"),
     ),
 }
 
