@@ -146,13 +146,11 @@ def test_players_act_together(run):
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # SuperSuit's own
 def test_supersuit_makes_a_vector_of_players(run):
-    pytest.importorskip("supersuit")
     assert run("PettingZoo 3")[0] == "24 players, 1536 steps\n"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # TorchRL's own
 def test_torchrl_collects_and_learns(run):
-    pytest.importorskip("torchrl")
     out, _ = run("TorchRL 1")
     means = numbers(r"mean return (-?[\d.]+)", out)
     assert len(means) == 12 and means[-1] > means[0] + 0.2
