@@ -97,6 +97,22 @@ def test_observations_are_copies() -> None:
     assert env.step(1)[0].max() == 1
 
 
+def test_a_spec_tells_the_limit_of_steps_as_gymnasiums_does() -> None:
+    assert ludus.make("MountainCar").spec.max_episode_steps is None
+    env = ludus.make("MountainCar", max_episode_steps=9)
+    assert (
+        env.spec.max_episode_steps
+        == 9
+        == gymnasium.make("ludus/MountainCar-v1", max_episode_steps=9).spec.max_episode_steps
+    )
+    assert ludus.make("MountainCar", max_episode_steps=-1).spec.max_episode_steps is None
+    again = gymnasium.make(env.spec)
+    assert again.spec.max_episode_steps == 9
+    again.reset(seed=1)
+    ends = [again.step(1)[2:4] for _ in range(9)]
+    assert ends == [(False, False)] * 8 + [(False, True)]
+
+
 @pytest.mark.parametrize(
     "make",
     [
