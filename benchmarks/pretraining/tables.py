@@ -35,7 +35,7 @@ ABOUT = {
     "scarce": "F1 on pictures never seen, by the number of labelled pictures, a fifth of which choose the best weights (all: "
     "those of 160,000 frames that differ, but for the test part, at most 100,000); half a minute of training on one core. "
     "Noise: standard deviation 0.05; colours: jitter of 0.5. Autoencoder first: a minute on all pictures of the training "
-    "part, without labels, by an earlier autoencoder, which small objects were lost to.",
+    "part, without labels.",
     "looks": "F1 on pictures never seen that are changed, of decoders trained for a minute on one core with random changes "
     "of their own: none, noise (0.05), colours (jitter of 0.5).",
     "levels": "F1 on pictures never seen, after a minute of training on one core on 200 levels: where other pictures of the "
