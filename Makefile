@@ -59,7 +59,7 @@ check: $(TEST_VENV)/ready
 
 # Docstrings are read, and games exported, from what is installed.
 docs: $(TEST_VENV)/ready
-	$(TEST_BIN)/pip install --quiet --no-deps --force-reinstall .
+	PYTHONWARNINGS=ignore $(TEST_BIN)/pip install --quiet --no-deps --force-reinstall .
 	$(TEST_BIN)/python docs/build.py
 
 # `make gpu ARGS=--dry-run` shows on a CPU what it would do.
