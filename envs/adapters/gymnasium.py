@@ -46,11 +46,10 @@ class GameEnv(Specified, gymnasium.Env[np.ndarray, Any]):  # pyright: ignore[rep
         self.simulator = Simulator(self.game, 1, autoreset="disabled", mode=mode, **options)
         self.observation_space, self.action_space = spaces_of(self.simulator)
         self.metadata = {**self.metadata, "render_fps": self.game.fps}
-        limit = options.get("max_episode_steps") or self.game.max_episode_steps or -1
         self.spec = EnvSpec(
             self.game.id,
             "ludus.envs.gym:GameEnv",
-            max_episode_steps=limit if limit > 0 else None,
+            max_episode_steps=self.simulator.options.step_limit,
             order_enforce=False,
             disable_env_checker=True,
             kwargs={"game": game, "render_mode": render_mode, "mode": mode, **options},

@@ -188,7 +188,7 @@ def page_of(game: Game, agent: Any, players: Sequence[str], seed: int, options: 
     from .web.agent import NotForPages
 
     try:
-        return site.page_of(site.exhibit_of_agent(agent, game, vars(options)), begin)
+        return site.page_of(site.exhibit_of_agent(agent, game, options), begin)
     except NotForPages:
         return None
 

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import re
 import shlex
 
@@ -120,9 +121,11 @@ def test_a_site_leaves_nothing_of_an_earlier_one_and_nothing_else_is_touched(tmp
     assert shlex.split(capsys.readouterr().out)[-1] == str(out)  # the command can be pasted
     for own in ("mine.html", "games/mine.txt"):
         (out / own).write_text("mine")
+    (out / "folder.html").mkdir()
+    os.mkfifo(out / "pipe.html")
     assert main(["export", "Catch", "Pong", "--no-agents", "--format", "web", "--out", str(out), "--force"]) == 0
     pages, games = ({path.name for path in (out / folder).iterdir()} for folder in (".", "games"))
-    assert pages == {"index.html", "Catch.html", "Pong.html", "mine.html", "games", "ludus"}
+    assert pages == {"index.html", "Catch.html", "Pong.html", "mine.html", "folder.html", "pipe.html", "games", "ludus"}
     assert games == {"Catch.wasm.gz", "Pong.wasm.gz", "mine.txt"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..envs import Game, OptionError, Options, all_games, find_game
 from ..envs.registry import is_own
-from ..web.site import Exhibit, exhibit, exhibit_of_agent, write_page, write_site
+from ..web.site import Exhibit, exhibit, exhibit_of_agent, options_for, write_page, write_site
 from .interrupts import import_agents
 from .named import is_of_zoo
 from .out_file import NotWritten
@@ -140,4 +140,5 @@ def exhibit_in(name: Path, options: Options) -> Exhibit:
     agent = agent_in(name)
     if "game" not in agent.environment:
         raise OptionError(f"the agent in {name} plays no game of Ludus: only those become pages")
-    return exhibit_of_agent(agent, find_game(agent.environment["game"]), given)
+    game = find_game(agent.environment["game"])
+    return exhibit_of_agent(agent, game, options_for(agent, game, given))

@@ -185,7 +185,6 @@ class Session {
 
   // What agents make of the state, before they act on it: `decisions` by seats, and the return expected so far.
   think() {
-    this.changes++;
     const asked = this.turns ? [this.game.mover] : this.players.keys();
     const seats = [...asked].filter((seat) => this.players[seat] === "agent");
     const decision = (seat) => this.network.decide(this.game, this.turns ? 0 : seat, this.sampled);

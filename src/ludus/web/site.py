@@ -6,13 +6,14 @@ import base64
 import gzip
 import html
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..envs import Game, OptionError, Options
 from ..envs.adapters.web import WebGame, web_game
-from ..envs.engine.files import open_file, write_whole
+from ..envs.engine.files import OddFile, open_file, write_whole
 from ..envs.engine.kernel import DISABLED
 from .arcade import arcade_page, in_order, page_name
 from .page import COMMON_POLICY, GAME_SCRIPTS, START_SCRIPTS, START_STYLE, STYLE, game_page, single_page, source_of
@@ -48,16 +49,10 @@ def exhibit(game: Game, options: Options, agent: Any = None) -> Exhibit:
     return Exhibit(web_game(game, **vars(options)), of_people.tobytes(), agent)
 
 
-def exhibit_of_agent(agent: Any, game: Game, options: Mapping[str, Any]) -> Exhibit:
-    """An agent with its game, as it learned it but for these options.
-
-    Raises:
-        NotForPages: a page cannot run it.
-        OptionError: it does not know the game with these options.
-    """
+def exhibit_of_agent(agent: Any, game: Game, known: Options) -> Exhibit:
+    """An agent with its game, whose options are those of `options_for`; raises NotForPages if a page cannot run it."""
     from .agent import NotForPages, web_agent
 
-    known = options_for(agent, game, options)
     if known.obs_type in ("rgb", "grayscale"):
         told = f"train one on what {game.name} itself tells"
         raise NotForPages(f"a page cannot run an agent that sees pictures: {told}")
@@ -158,9 +153,10 @@ def clear(folder: Path, kept: Container[str]) -> None:
 
 
 def is_page(path: Path) -> bool:
-    """Whether a file is a page of a site, by the policy that stands at its beginning."""
-    with open_file(path) as file:
+    """Whether this is a page of a site, by the policy that stands at its beginning; what cannot be read is none."""
+    with suppress(OSError, OddFile), open_file(path) as file:
         return html.escape(COMMON_POLICY, quote=False).encode() in file.read(2000)
+    return False
 
 
 def write(folder: Path, contents: dict[str, bytes]) -> None:

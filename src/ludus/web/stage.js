@@ -5,6 +5,7 @@ const KEYS = { __proto__: null, ArrowLeft: "left", ArrowRight: "right", ArrowUp:
   Enter: "return", Tab: "tab", Backspace: "backspace", Delete: "delete", Insert: "insert", Home: "home", End: "end",
   PageUp: "page up", PageDown: "page down" }; // as games name them
 const SIDES = { __proto__: null, ShiftLeft: "left shift", ShiftRight: "right shift" }; // by their place on the keyboard
+const STEERING = [...Object.keys(ARROWS), "return"]; // keys that choose on a board
 const LONG_AGO = 0.25; // seconds: what a page that was hidden has missed is not made up for
 const WAYS = ["up", "left", "right", "down"]; // actions with a place of their own among the buttons
 const MOST_ROWS = 8; // of keys over the picture; beside it are all
@@ -95,14 +96,14 @@ class Stage {
     if (!playing && this.choosing(key)) return event.preventDefault();
     const work = free ?? (playing ? null : { n: "once", "+": "faster", "=": "faster", "-": "slower" }[key]);
     if (work) this.command(work);
-    else if (event.key.length > 1 && !playing && !(key in ARROWS || key === "return")) return; // Tab, F5 and their like
+    else if (event.key.length > 1 && !playing && !STEERING.includes(key)) return; // Tab, F5 and their like
     else if (!event.repeat) this.hold(key);
     if (work || playing || key in ARROWS || key === "space") event.preventDefault();
   }
 
   // On a board, arrows lead from place to place and Enter chooses, for whom a mouse is not at hand; whether a key did that.
   choosing(key) {
-    if (!this.facts.loops.click || !this.session.asked || !(key in ARROWS || key === "return")) return false;
+    if (!this.facts.loops.click || !this.session.asked || !STEERING.includes(key)) return false;
     if (key !== "return") this.pointer = this.places.beside(this.pointer, key);
     else if (this.pointer) this.session.click(...this.pointer);
     this.painted = "";
@@ -197,7 +198,7 @@ class Stage {
     if (session.asked) {
       const aimed = this.pointer ? game.actionAt(...this.pointer) : -1;
       const free = places.filter(([action]) => game.allows(action));
-      const near = places.filter(([action]) => action === aimed), shown = free.length > FEW ? near : [...free, ...near];
+      const shown = places.filter((one) => one[0] === aimed || (free.length <= FEW && free.includes(one)));
       return shown.map(([action, place]) => [place, action === aimed ? 0.4 : 0, action === aimed && game.allows(action)]);
     }
     const decision = session.stage !== "over" && session.decisions.size > 0 && this.reveals ? session.decision : null;
@@ -235,8 +236,8 @@ function keysOf(session) {
     const whose = session.keys.length > 1 ? ` (${facts.player_names[session.people[k]]})` : "";
     return shown.map(([names, what]) => [names, what + whose]);
   });
-  const arrows = [...Object.keys(ARROWS), "return"].filter((key) => !session.keys.some((keys) => keys.has(key)));
-  return facts.loops.click ? [[["click"], "choose"], [arrows, "choose"], ...rows] : rows;
+  const steering = STEERING.filter((key) => !session.keys.some((keys) => keys.has(key)));
+  return facts.loops.click ? [[["click"], "choose"], [steering, "choose"], ...rows] : rows;
 }
 
 // An action's probability, or how near its value is to the greatest: 0 to 1.
